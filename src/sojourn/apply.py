@@ -1,0 +1,75 @@
+"""What a write does to a record: for stores that judge in Python, inside their own atomic step. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from msgspec.structs import replace
+
+from .codec import MAX_INTEGER, decode, size
+from .errors import DataTooLarge, EndReason, SessionLimitReached
+from .record import Record
+from .store import Commit, Ends, Limit
+
+__all__ = ["changed", "ended", "may_be_replaced", "over_limit"]
+
+
+def changed(record: Record, commit: Commit) -> Record | None:
+    """`record` with `commit` applied, or None where it must be refused. Raises DataTooLarge."""
+    if record.ended_at is not None:
+        return None
+    seen_at = record.seen_at if commit.seen_at is None else max(record.seen_at, commit.seen_at)
+    if min(seen_at + record.idle_timeout, record.absolute_expires_at) <= commit.now:
+        return None
+    secrets = record.secrets
+    if commit.secrets is not None:
+        if commit.secrets[0] != secrets:
+            return None
+        secrets = commit.secrets[1]
+    if not commit.changes and not commit.increments:
+        return replace(record, seen_at=seen_at, secrets=secrets)
+    data = _changed_data(record.data, commit)
+    if data is None:
+        return None
+    return replace(record, seen_at=seen_at, secrets=secrets, data=data, version=record.version + 1)
+
+
+def _changed_data(before: Mapping[str, bytes], commit: Commit) -> dict[str, bytes] | None:
+    data = dict(before)
+    for key, change in commit.changes.items():
+        if data.get(key) != change.base:
+            return None
+        if change.value is None:
+            data.pop(key, None)
+        else:
+            data[key] = change.value
+    for key, by in commit.increments.items():
+        counter = decode(data.get(key, b"0"))
+        if type(counter) is not int or abs(counter + by) > MAX_INTEGER:
+            return None
+        data[key] = b"%d" % (counter + by)
+    total = size(data)
+    # Data over the limit, by an older and wider policy, may always be made smaller.
+    if total > commit.max_bytes and total > size(before):
+        raise DataTooLarge(total, commit.max_bytes)
+    return data
+
+
+def ended(record: Record, reason: EndReason, now: int) -> Record:
+    """`record` after its end: the data is gone, what says why stays."""
+    return replace(record, ended_at=now, end_reason=reason, data={})
+
+
+def may_be_replaced(record: Record | None, ends: Ends, now: int) -> bool:
+    """Whether the session that a new one ends is still as the new one took it to be."""
+    if record is None or record.end_reason_at(now) is not None:
+        return False
+    return ends.version is None or ends.version == record.version
+
+
+def over_limit(live: Sequence[Record], limit: Limit) -> Sequence[Record]:
+    """The oldest of a user's `live` sessions that must end for one more. Raises SessionLimitReached where none may."""
+    over = len(live) + 1 - limit.most
+    if over > 0 and not limit.end_oldest:
+        raise SessionLimitReached(limit.most)
+    return sorted(live, key=lambda record: record.created_at)[: max(over, 0)]

@@ -1,0 +1,195 @@
+"""SessionMiddleware: a session for every request of an ASGI application, raw ASGI, HTTP and WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection
+
+from sojourn.cookie import CookieOptions
+from sojourn.errors import ConfigurationError, SojournError, StoreUnavailable
+from sojourn.events import UnknownToken
+from sojourn.manager import AsyncSessionManager
+from sojourn.origin import SAFE_METHODS, is_cross_origin, is_foreign_handshake, trusted
+from sojourn.problem import Problem, problem_of
+from sojourn.record import Client
+from sojourn.session import Session
+
+from .exchange import Exchange, send_problem
+from .headers import find_headers, text
+from .types import App, Receive, Scope, Send
+from .websocket import WebSocketSession
+
+__all__ = ["SessionMiddleware"]
+
+logger = logging.getLogger("sojourn")
+
+BEARER = b"Bearer sj1-"
+
+CROSS_ORIGIN = Problem(
+    status=403,
+    code="cross-origin",
+    title="From another site",
+    detail="This request came from a page of another origin. If it is yours, name it in trusted_origins.",
+)
+AMBIGUOUS = Problem(
+    status=400,
+    code="ambiguous-token",
+    title="Two tokens",
+    detail="The request holds a session token in a cookie and another in Authorization. Send one of them.",
+)
+NO_BEARER = Problem(
+    status=400,
+    code="bearer-not-enabled",
+    title="Cookies only",
+    detail="This server keeps session tokens in HttpOnly cookies. Use the client's storage 'cookie'.",
+)
+
+
+class SessionMiddleware:
+    """Puts a Session into `scope["session"]`, so that Starlette's `request.session` is one, and commits it.
+
+    Raw ASGI: `app.add_middleware(SessionMiddleware, manager=manager)` or `SessionMiddleware(app, manager)`.
+    An unsafe request from another origin is refused (403), unless the origin is in `trusted_origins`. A store that
+    does not answer is a 503, never an anonymous session. The commit comes before the response's first byte: a
+    later change raises SessionCommitted.
+
+    `script_readable_tokens` lets browser code hold the token itself and send it in `Authorization`: a script that
+    is injected into a page can then steal it, which it cannot with the cookie. docs/security.md says more.
+    `websocket_check` is how often, in seconds, an open WebSocket asks whether its session still lives.
+    `cleanup_interval` is how often, in seconds, this process deletes rows that are dead for long; None never.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        manager: AsyncSessionManager,
+        *,
+        cookie: CookieOptions | None = None,
+        trusted_origins: Collection[str] = (),
+        script_readable_tokens: bool = False,
+        websocket_check: float = 5.0,
+        cleanup_interval: float | None = 600.0,
+    ) -> None:
+        if not isinstance(manager, AsyncSessionManager):
+            raise ConfigurationError("SessionMiddleware needs an AsyncSessionManager: ASGI runs on an event loop.")
+        self.app = app
+        self.manager = manager
+        self._cookie = cookie or CookieOptions()
+        self._cookie_name = self._cookie.name.encode()
+        self._trusted = trusted(trusted_origins)
+        self._bearer = script_readable_tokens
+        self._vary = b"Cookie, Authorization" if script_readable_tokens else b"Cookie"
+        self._websocket_check = websocket_check
+        self._cleanup_ms = None if cleanup_interval is None else int(cleanup_interval * 1000)
+        self._cleanup_at = 0
+        self._cleanup: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = find_headers(scope["headers"])
+        bearer = b"sojourn-transport" in headers or headers.get(b"authorization", b"").startswith(BEARER)
+        refusal = self._refusal(scope, headers, bearer)
+        if refusal is not None:
+            await send_problem(send, refusal)
+            return
+        exchange = None
+        try:
+            session = await self._open(scope, headers, bearer)
+            exchange = Exchange(self.manager, session, send, cookie=self._cookie, bearer=bearer, vary=self._vary)
+            scope["session"], scope["sojourn"] = session, exchange
+            await self.app(scope, receive, exchange.send)
+        except SojournError as error:
+            problem = problem_of(error)
+            if problem is None or (exchange is not None and exchange.started):
+                raise
+            if isinstance(error, StoreUnavailable):
+                logger.error("%s", error)
+            await send_problem(send, problem)
+            return
+        exchange.check_late_changes()
+
+    def _refusal(self, scope: Scope, headers: dict[bytes, bytes], bearer: bool) -> Problem | None:
+        if bearer:
+            # Another site cannot send these headers without a preflight: no CSRF here.
+            if not self._bearer:
+                return NO_BEARER
+            both = b"authorization" in headers and self._cookie.find(headers.get(b"cookie", b""))
+            return AMBIGUOUS if both else None
+        if scope["method"] in SAFE_METHODS:
+            return None
+        foreign = is_cross_origin(
+            scope["method"],
+            site=text(headers.get(b"sec-fetch-site")),
+            origin=text(headers.get(b"origin")),
+            host=text(headers.get(b"host")),
+            trusted_origins=self._trusted,
+        )
+        return CROSS_ORIGIN if foreign else None
+
+    async def _open(self, scope: Scope, headers: dict[bytes, bytes], bearer: bool) -> Session:
+        if bearer:
+            value = headers.get(b"authorization", b"")
+            tokens = [text(value[len(b"Bearer ") :]) or ""] if value.startswith(b"Bearer ") else []
+        else:
+            cookies = headers.get(b"cookie")
+            tokens = self._cookie.find(cookies) if cookies is not None and self._cookie_name in cookies else []
+        client = _client(scope, headers)
+        if not tokens:
+            return self.manager.anonymous(client)
+        if len(set(tokens)) > 1:
+            refused = UnknownToken(at=self.manager.clock(), cause="ambiguous")
+            return self.manager.anonymous(client, refused=refused)
+        session = await self.manager.open(tokens[0], client)
+        if self._cleanup_ms is not None and session.opened_at >= self._cleanup_at:
+            self._start_cleanup(session.opened_at, self._cleanup_ms)
+        return session
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = find_headers(scope["headers"])
+        foreign = is_foreign_handshake(
+            origin=text(headers.get(b"origin")),
+            host=text(headers.get(b"host")),
+            trusted_origins=self._trusted,
+        )
+        if foreign:
+            await receive()
+            await send({"type": "websocket.close", "code": 1008, "reason": "from another origin"})
+            return
+        try:
+            session = await self._open(scope, headers, False)
+        except StoreUnavailable as error:
+            logger.error("%s", error)
+            await receive()
+            await send({"type": "websocket.close", "code": 1013, "reason": "sessions are not available"})
+            return
+        exchange = Exchange(self.manager, session, send, cookie=self._cookie, bearer=False, vary=self._vary)
+        scope["session"], scope["sojourn"] = session, exchange
+        await WebSocketSession(exchange, receive, send, self._websocket_check).run(self.app, scope)
+
+    def _start_cleanup(self, now: int, every: int) -> None:
+        # Traffic drives it: where nobody comes, nothing piles up. The first one waits, so that processes
+        # that start together do not clean together.
+        first = self._cleanup_at == 0
+        self._cleanup_at = now + every // 2 + hash((id(self), now)) % every
+        if not first and (self._cleanup is None or self._cleanup.done()):
+            self._cleanup = asyncio.get_running_loop().create_task(self._clean())
+
+    async def _clean(self) -> None:
+        try:
+            await self.manager.delete_expired()
+        except StoreUnavailable as error:
+            logger.warning("clean-up was put off: %s", error)
+
+
+def _client(scope: Scope, headers: dict[bytes, bytes]) -> Client:
+    peer = scope.get("client")
+    agent = headers.get(b"user-agent", b"")[:512].decode("latin-1")
+    return Client(peer[0] if peer else "", agent)

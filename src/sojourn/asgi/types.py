@@ -1,0 +1,15 @@
+"""ASGI's three words."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+__all__ = ["App", "Message", "Receive", "Scope", "Send"]
+
+# Any: ASGI's own messages hold values of many types under text keys.
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]

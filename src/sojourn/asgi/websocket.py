@@ -1,0 +1,99 @@
+"""A WebSocket that lives no longer than its session."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from sojourn.errors import SojournError, StoreUnavailable
+
+from .exchange import Exchange
+from .types import App, Message, Receive, Scope, Send
+
+__all__ = ["WebSocketSession"]
+
+POLICY_VIOLATION = 1008
+
+
+class WebSocketSession:
+    """Commits at the accept, then watches: a session that ends closes the socket with code 1008 and the reason.
+
+    A message from the browser counts as activity, unless the session is passive. After the accept the session is
+    what it was at the handshake; changing it raises SessionCommitted.
+    """
+
+    def __init__(self, exchange: Exchange, receive: Receive, send: Send, check: float) -> None:
+        self._exchange = exchange
+        self._receive = receive
+        self._send = send
+        self._check = check
+        self._closed = asyncio.Event()
+        self._active = False
+        self._watch: asyncio.Task[None] | None = None
+        self._pending: asyncio.Future[Message] | None = None
+
+    async def run(self, app: App, scope: Scope) -> None:
+        """Run the application over the socket."""
+        try:
+            await app(scope, self.receive, self.send)
+        finally:
+            for task in (self._watch, self._pending):
+                if task is not None:
+                    task.cancel()
+                    with contextlib.suppress(asyncio.CancelledError, Exception):
+                        await task
+
+    async def send(self, message: Message) -> None:
+        """Pass a message on to the browser; nothing after the socket was closed for it."""
+        if self._closed.is_set():
+            return
+        if message["type"] == "websocket.accept":
+            exchange = self._exchange
+            try:
+                await exchange.commit()
+            except SojournError as error:
+                await self._close(type(error).__name__)
+                return
+            exchange.started = True
+            exchange.session.seal()
+            headers = list(message.get("headers", ()))
+            exchange.add_headers(headers)
+            message["headers"] = headers
+            if exchange.session.live is not None:
+                self._watch = asyncio.get_running_loop().create_task(self._watch_session())
+        await self._send(message)
+
+    async def receive(self) -> Message:
+        """The browser's next message, or a disconnect once the session has ended."""
+        if self._pending is None:
+            self._pending = asyncio.ensure_future(self._receive())
+        closed = asyncio.ensure_future(self._closed.wait())
+        await asyncio.wait({self._pending, closed}, return_when=asyncio.FIRST_COMPLETED)
+        closed.cancel()
+        if self._closed.is_set():
+            return {"type": "websocket.disconnect", "code": POLICY_VIOLATION, "reason": "session ended"}
+        message, self._pending = self._pending.result(), None
+        self._active = self._active or message["type"] == "websocket.receive"
+        return message
+
+    async def _watch_session(self) -> None:
+        exchange = self._exchange
+        session, manager = exchange.session, exchange.manager
+        # A token that rotated now could not be handed over: the socket's headers are sent.
+        session.shown = None
+        found = await manager.get(session.id or "")
+        while found is not None and found.end_reason is None:
+            left = (found.expires_at - manager.clock()) / 1000
+            await asyncio.sleep(max(0.05, min(self._check, left)))
+            with contextlib.suppress(StoreUnavailable):
+                if self._active and not session.passive:
+                    self._active = False
+                    session.opened_at = manager.clock()
+                    await manager.commit(session)
+                found = await manager.get(found.id)
+        await self._close((found.end_reason if found else None) or "unknown")
+
+    async def _close(self, reason: str) -> None:
+        if not self._closed.is_set():
+            self._closed.set()
+            await self._send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": reason})

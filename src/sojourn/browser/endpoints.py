@@ -1,0 +1,237 @@
+"""The endpoints as pure decisions: plan() reads a request, perform() carries, answer() says what came of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from importlib.resources import files
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from sojourn.errors import ConfigurationError, LoginRequired, SessionEnded
+from sojourn.info import SessionInfo
+from sojourn.manager import AsyncSessionManager, SessionManager
+from sojourn.problem import Problem, problem_of
+from sojourn.session import Session
+from sojourn.token import ID_PATTERN
+
+from .device import DeviceLabel, require_ua_parser
+from .openapi import openapi
+from .state import listed, state_of
+
+__all__ = ["Answer", "Ask", "BrowserOptions", "Request", "answer", "perform", "perform_async", "plan"]
+
+MAX_BODY = 64 * 1024
+
+_SESSION_PATH = re.compile(f"/sessions/({ID_PATTERN})").fullmatch
+_METHODS = {
+    "": ("GET", "PATCH"),
+    "/start": ("POST",),
+    "/touch": ("POST",),
+    "/logout": ("POST",),
+    "/sessions": ("GET", "DELETE"),
+    "/sessions/{id}": ("DELETE",),
+    "/client.js": ("GET",),
+    "/openapi.json": ("GET",),
+}
+
+
+class BrowserOptions:
+    """Which keys of a session its browser may read and which it may write; all else is the server's alone."""
+
+    def __init__(self, readable: Collection[str], writable: Collection[str], device_label: DeviceLabel | None) -> None:
+        for name, keys in (("readable", readable), ("writable", writable)):
+            if isinstance(keys, str):
+                raise ConfigurationError(f"{name}={keys!r}: give a set of keys, not one text.")
+        if device_label is not None:
+            require_ua_parser()
+        self.readable = frozenset(readable)
+        self.writable = frozenset(writable)
+        self.device_label = device_label
+
+
+class Request(NamedTuple):
+    """An HTTP request as far as the endpoints look: `path` is what follows their URL, "" or "/…"."""
+
+    method: str
+    path: str
+    content_type: str
+    body: bytes
+
+
+class Answer(NamedTuple):
+    """An HTTP answer."""
+
+    status: int
+    body: bytes
+    headers: Sequence[tuple[str, str]]
+
+
+class Ask(NamedTuple):
+    """What must be carried out, by the session's manager, before there is an answer."""
+
+    action: Literal["nothing", "commit", "list", "revoke", "revoke_others"]
+    user_id: str = ""
+    id: str = ""
+
+
+def plan(request: Request, session: Session, options: BrowserOptions) -> Ask | Answer:
+    """What a request asks for: it is noted in the session, or answered at once where it is refused."""
+    path = request.path.rstrip("/")
+    session_path = _SESSION_PATH(path)
+    allowed = _METHODS.get("/sessions/{id}" if session_path else path)
+    if allowed is None:
+        return _refuse(404, "not-found", "No such endpoint", "See openapi.json under the endpoints' URL.")
+    method = "GET" if request.method == "HEAD" else request.method
+    if method not in allowed:
+        return _refuse(405, "method-not-allowed", "Not this method", f"Use {' or '.join(allowed)}.")
+    if method == "GET":
+        return _plan_get(path, session)
+    body = _read_body(request)
+    if isinstance(body, Answer):
+        return body
+    if path == "/start":
+        session.start()
+        return _write(session, {"set": body.get("data", {})}, options)
+    if path == "/logout":
+        session.logout()
+        return Ask("commit")
+    if session.status != "active":
+        return _no_session(session)
+    if path == "":
+        return _write(session, body, options)
+    if path == "/touch":
+        return Ask("commit")
+    if session.user_id is None:
+        return problem_answer(_login_required(session))
+    if session_path is None:
+        return Ask("revoke_others", session.user_id, session.id or "")
+    return Ask("revoke", session.user_id, session_path[1])
+
+
+def _plan_get(path: str, session: Session) -> Ask | Answer:
+    if path == "/client.js":
+        return Answer(
+            200, CLIENT, (("content-type", "text/javascript; charset=utf-8"), ("cache-control", "max-age=3600"))
+        )
+    if path == "/openapi.json":
+        return Answer(200, OPENAPI, (("content-type", "application/json"), ("cache-control", "max-age=3600")))
+    session.passive = True
+    if path == "":
+        return Ask("nothing")
+    if session.user_id is None:
+        return problem_answer(_login_required(session))
+    return Ask("list", session.user_id)
+
+
+def _write(session: Session, body: dict[str, Any], options: BrowserOptions) -> Ask | Answer:
+    values, removed = body.get("set", {}), body.get("remove", [])
+    if not isinstance(values, dict) or not isinstance(removed, list) or any(type(key) is not str for key in removed):
+        detail = 'Send {"set": {"key": value}, "remove": ["key"]}; to start, {"data": {"key": value}}.'
+        return _refuse(400, "invalid-body", "Not what this endpoint takes", detail)
+    unknown = sorted(key for key in [*values, *removed] if key not in options.writable)
+    if unknown:
+        detail = f"A browser may not write {', '.join(map(repr, unknown[:5]))}. The server declares what it may."
+        return _refuse(403, "not-writable", "Not the browser's to write", detail)
+    session.update(values)
+    for key in removed:
+        session.pop(key, None)
+    return Ask("commit")
+
+
+def _read_body(request: Request) -> dict[str, Any] | Answer:
+    if not request.body:
+        return {}
+    if len(request.body) > MAX_BODY:
+        return TOO_LARGE
+    if request.content_type.partition(";")[0].strip().lower() != "application/json":
+        # A form or text/plain could come from another site without a preflight (ASVS 3.5.2).
+        return _refuse(415, "unsupported-media-type", "JSON only", "Send the body as application/json.")
+    try:
+        body = msgspec.json.decode(request.body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        detail = "nested too deep" if isinstance(error, RecursionError) else str(error)
+        return _refuse(400, "invalid-body", "Not JSON", f"The body could not be read: {detail}.")
+    if not isinstance(body, dict):
+        return _refuse(400, "invalid-body", "Not a JSON object", "The body must be a JSON object, {…}.")
+    return body
+
+
+def answer(
+    ask: Ask, session: Session, result: Sequence[SessionInfo] | int, options: BrowserOptions, now: int
+) -> Answer:
+    """The answer to what was carried out: the session's state, the list, or how many were ended."""
+    if ask.action == "list":
+        assert not isinstance(result, int)
+        sessions = [listed(other, session.id, options.device_label) for other in result]
+        return _json({"sessions": sessions})
+    if ask.action in ("revoke", "revoke_others"):
+        if ask.action == "revoke" and result == 0:
+            return _refuse(404, "not-found", "No such session", "None of your live sessions has this id.")
+        return _json({"ended": result})
+    return _json(state_of(session, options.readable, now))
+
+
+def perform(ask: Ask, session: Session, manager: SessionManager) -> Sequence[SessionInfo] | int:
+    """Carry out what is left besides the commit. A session of somebody else is never ended: it counts 0."""
+    if ask.action == "list":
+        return manager.list(ask.user_id)
+    if ask.action == "revoke_others":
+        return manager.revoke_all(ask.user_id, keep=ask.id)
+    if ask.action == "revoke" and any(mine.id == ask.id for mine in manager.list(ask.user_id)):
+        return _log_out_if_mine(ask, session) or int(manager.revoke(ask.id))
+    return 0
+
+
+async def perform_async(ask: Ask, session: Session, manager: AsyncSessionManager) -> Sequence[SessionInfo] | int:
+    """As perform, awaited."""
+    if ask.action == "list":
+        return await manager.list(ask.user_id)
+    if ask.action == "revoke_others":
+        return await manager.revoke_all(ask.user_id, keep=ask.id)
+    if ask.action == "revoke" and any(mine.id == ask.id for mine in await manager.list(ask.user_id)):
+        return _log_out_if_mine(ask, session) or int(await manager.revoke(ask.id))
+    return 0
+
+
+def _log_out_if_mine(ask: Ask, session: Session) -> int:
+    # Ending the session that asks is a log-out: its own cookie goes too, with the commit that follows.
+    if ask.id != session.id:
+        return 0
+    session.logout()
+    return 1
+
+
+def problem_answer(problem: Problem) -> Answer:
+    """A problem as an answer."""
+    return Answer(problem.status, problem.body(), problem.headers())
+
+
+def _refuse(status: int, code: str, title: str, detail: str) -> Answer:
+    return problem_answer(Problem(status=status, code=code, title=title, detail=detail))
+
+
+def _no_session(session: Session) -> Answer:
+    reason = session.end_reason
+    ended = problem_of(SessionEnded(reason)) if reason else None
+    if ended is not None:
+        return problem_answer(ended)
+    return _refuse(401, "no-session", "There is no session", "Start one first.")
+
+
+def _login_required(session: Session) -> Problem:
+    problem = problem_of(LoginRequired(session.end_reason))
+    assert problem is not None
+    return problem
+
+
+def _json(value: Any) -> Answer:
+    return Answer(
+        200, msgspec.json.encode(value), (("content-type", "application/json"), ("cache-control", "no-store"))
+    )
+
+
+TOO_LARGE = _refuse(413, "body-too-large", "Too large", f"A body may have {MAX_BODY:,} bytes.")
+CLIENT = files("sojourn.browser").joinpath("static/client.js").read_bytes()
+OPENAPI = msgspec.json.encode(openapi())

@@ -1,0 +1,152 @@
+"""The endpoints' OpenAPI 3.1 description. Paths are relative to where they are mounted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["openapi"]
+
+_NULLABLE_TIME = {"type": ["integer", "null"], "description": "Unix milliseconds"}
+_TIME = {"type": "integer", "description": "Unix milliseconds"}
+_REASONS = ["logout", "idle_timeout", "absolute_timeout", "revoked", "replaced", "token_reuse", "limit"]
+_KEYS = {"type": "object", "description": "Values by key. Only keys declared writable.", "additionalProperties": True}
+_ID = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
+
+_STATE = {
+    "type": "object",
+    "properties": {
+        "status": {"enum": ["none", "active", "ended"]},
+        "id": {"type": ["string", "null"], "pattern": "^[0-9a-f]{32}$"},
+        "user_id": {"type": ["string", "null"]},
+        "created_at": _NULLABLE_TIME,
+        "authenticated_at": _NULLABLE_TIME,
+        "seen_at": _NULLABLE_TIME,
+        "expires_at": _NULLABLE_TIME,
+        "absolute_expires_at": _NULLABLE_TIME,
+        "idle_timeout": {"type": ["integer", "null"], "description": "milliseconds"},
+        "version": {"type": ["integer", "null"]},
+        "data": {"type": "object", "description": "The keys declared readable.", "additionalProperties": True},
+        "end_reason": {"enum": [None, *_REASONS]},
+        "ended_at": _NULLABLE_TIME,
+        "now": {"type": "integer", "description": "The server's clock, Unix milliseconds"},
+    },
+    "additionalProperties": False,
+}
+_STATE["required"] = list(_STATE["properties"])  # type: ignore[call-overload]  # a dict of the literal above
+
+_LISTED = {
+    "type": "object",
+    "properties": {
+        "id": _ID,
+        "current": {"type": "boolean"},
+        "device": {"type": ["string", "null"], "examples": ["Chrome on Windows"]},
+        "ip": {"type": ["string", "null"]},
+        "created_at": _TIME,
+        "authenticated_at": _NULLABLE_TIME,
+        "seen_at": _TIME,
+        "expires_at": _TIME,
+    },
+    "additionalProperties": False,
+}
+_LISTED["required"] = list(_LISTED["properties"])  # type: ignore[call-overload]  # as above
+
+_PROBLEM = {
+    "type": "object",
+    "properties": {
+        "type": {"type": "string", "pattern": "^urn:sojourn:problem:[a-z-]+$"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "end_reason": {"enum": _REASONS},
+    },
+    "required": ["type", "title", "status", "detail"],
+    "additionalProperties": False,
+}
+
+_ENDED = {
+    "type": "object",
+    "properties": {"ended": {"type": "integer", "minimum": 0}},
+    "required": ["ended"],
+    "additionalProperties": False,
+}
+_LIST = {
+    "type": "object",
+    "properties": {"sessions": {"type": "array", "items": {"$ref": "#/components/schemas/ListedSession"}}},
+    "required": ["sessions"],
+    "additionalProperties": False,
+}
+_CHANGES = {
+    "type": "object",
+    "properties": {"set": _KEYS, "remove": {"type": "array", "items": {"type": "string"}}},
+}
+_START = {"type": "object", "properties": {"data": _KEYS}}
+
+_MEANINGS = {
+    400: "The body is no JSON object of the form asked for, or the token came twice or in the wrong place.",
+    401: "There is no live session, or nobody is logged in.",
+    403: "From another origin, or a key that the browser may not write.",
+    404: "Nothing of yours has this id.",
+    405: "Not this method.",
+    409: "Another request changed the same value, where the policy forbids to choose.",
+    413: "The body or the session's data is too large.",
+    415: "The body is not application/json.",
+    422: "A value cannot be kept: nested too deep, or a number that JavaScript cannot hold.",
+    503: "The store did not answer. Nothing was changed.",
+}
+
+
+def _problems(*statuses: int) -> dict[str, Any]:
+    schema = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {str(status): {"description": _MEANINGS[status], "content": schema} for status in statuses}
+
+
+def _json(description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"200": {"description": description, "content": {"application/json": {"schema": schema}}}}
+
+
+def _operation(summary: str, answers: dict[str, Any], body: dict[str, Any] | None = None) -> dict[str, Any]:
+    operation: dict[str, Any] = {"summary": summary, "responses": answers}
+    if body is not None:
+        operation["requestBody"] = {"required": False, "content": {"application/json": {"schema": body}}}
+    return operation
+
+
+def openapi() -> dict[str, Any]:
+    """The description, as served at `openapi.json`."""
+    state = _json("The session's state.", {"$ref": "#/components/schemas/State"})
+    listing = _json("My live sessions, the latest seen first.", _LIST)
+    ended = _json("How many were ended.", _ENDED)
+    write = (400, 403, 405, 409, 413, 415, 422, 503)
+    read = (400, 405, 503)
+    one = _operation("End one of my sessions", ended | _problems(401, 404, *write))
+    one["parameters"] = [{"name": "id", "in": "path", "required": True, "schema": _ID}]
+    text = {"200": {"description": "The client, an ES module.", "content": {"text/javascript": {}}}}
+    description = {"200": {"description": "This description.", "content": {"application/json": {}}}}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Sojourn browser endpoints",
+            "version": "1",
+            "description": "What sojourn-client calls. The token travels in an HttpOnly cookie, or, where the server "
+            "allows it, in `Authorization: Bearer` with `Sojourn-Transport: bearer`, and comes back in `Sojourn-Token`.",
+        },
+        "paths": {
+            "/": {
+                "get": _operation("The state; slides no timeout, makes no session", state | _problems(*read)),
+                "patch": _operation("Change data", state | _problems(401, *write), _CHANGES),
+            },
+            "/start": {
+                "post": _operation("Start a session, or go on with a live one", state | _problems(401, *write), _START)
+            },
+            "/touch": {"post": _operation("Stay signed in", state | _problems(401, *write))},
+            "/logout": {"post": _operation("Log out; without a session, nothing", state | _problems(*write))},
+            "/sessions": {
+                "get": _operation("Where am I signed in", listing | _problems(401, *read)),
+                "delete": _operation("End all my other sessions", ended | _problems(401, *write)),
+            },
+            "/sessions/{id}": {"delete": one},
+            "/client.js": {"get": _operation("The browser client", text)},
+            "/openapi.json": {"get": _operation("This description", description)},
+        },
+        "components": {"schemas": {"State": _STATE, "ListedSession": _LISTED, "Problem": _PROBLEM}},
+    }

@@ -1,0 +1,93 @@
+"""Values as JSON and back. What JSON cannot hold is refused, never changed in silence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from .errors import InvalidData
+
+__all__ = ["decode", "encode", "same_encoding", "size"]
+
+MAX_DEPTH = 32
+# JavaScript holds integers exactly up to here; four languages share a session.
+MAX_INTEGER = 2**53 - 1
+
+_encode = msgspec.json.encode
+_decode = msgspec.json.decode
+
+_INSTEAD = {
+    "tuple": "a list",
+    "set": "a sorted list",
+    "frozenset": "a sorted list",
+    "bytes": "base64 text",
+    "datetime": "value.isoformat()",
+    "date": "value.isoformat()",
+    "timedelta": "value.total_seconds()",
+    "Decimal": "str(value)",
+    "UUID": "str(value)",
+}
+
+
+def encode(value: Any, path: str = "") -> bytes:
+    """`value` as compact UTF-8 JSON.
+
+    Raises InvalidData, naming the place under `path`, for anything but dict with str keys, list, str, int within
+    ±(2**53 - 1), finite float, bool and None, or deeper than 32 levels.
+    """
+    _check(value, path, MAX_DEPTH)
+    try:
+        return _encode(value)
+    except UnicodeEncodeError:
+        raise InvalidData(f"session[{path!r}] holds text that is not Unicode (a lone surrogate).") from None
+
+
+def decode(raw: bytes) -> Any:
+    """The value that `encode` was given."""
+    return _decode(raw)
+
+
+def same_encoding(value: Any, raw: bytes) -> bool:
+    """Whether `value` would be written as, byte for byte, what `raw` holds already: a cheap first look."""
+    try:
+        return _encode(value) == raw
+    except (TypeError, ValueError, RecursionError):
+        return False
+
+
+def size(data: Mapping[str, bytes]) -> int:
+    """The bytes of encoded `data` as one JSON object; escapes in its keys are not counted."""
+    return sum([len(key.encode()) + len(value) + 4 for key, value in data.items()]) + 1 if data else 2
+
+
+def _check(value: Any, path: str, depth: int) -> None:
+    kind = type(value)
+    if kind is str or value is None or kind is bool:
+        return
+    if kind is int:
+        if not -MAX_INTEGER <= value <= MAX_INTEGER:
+            raise InvalidData(f"session[{path!r}] holds an integer beyond ±(2**53 - 1). Keep it as text.")
+    elif kind is float:
+        if not math.isfinite(value):
+            raise InvalidData(f"session[{path!r}] holds {value}, which JSON has no word for. Use None.")
+    elif kind is list or kind is dict:
+        if depth == 0:
+            raise InvalidData(f"session[{path!r}] is nested deeper than {MAX_DEPTH} levels.")
+        _check_members(value, path, depth - 1)
+    else:
+        instead = _INSTEAD.get(kind.__name__, "dict, list, str, int, float, bool or None")
+        raise InvalidData(f"session[{path!r}] holds a {kind.__name__}, which JSON cannot keep. Use {instead}.")
+
+
+def _check_members(value: Any, path: str, depth: int) -> None:
+    if type(value) is list:
+        for member in value:
+            _check(member, path, depth)
+        return
+    for key, member in value.items():
+        if type(key) is not str:
+            raise InvalidData(f"session[{path!r}] has a key of type {type(key).__name__}. JSON's keys are text.")
+        _check(member, path, depth)

@@ -1,0 +1,245 @@
+"""What to do with a session, decided purely: no I/O, and `now` and randomness are arguments.
+
+plan_open says what a token opens; plan_commit what to write for what a request did; settle what the store's
+answer means. A manager carries between them and a store.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from . import rotation
+from .codec import size
+from .errors import DataTooLarge, EndReason, SessionConflict, SessionEnded
+from .events import Ended as EndedEvent
+from .events import Event, LoggedIn, Merged, Rotated, SessionCreated, TokenReused, UnknownToken
+from .policy import Policy
+from .record import Client, Record, Secrets
+from .session import Session
+from .store import Applied, Commit, Create, End, Ends, Limit, Refused
+from .token import Random, Token, mint, renew
+
+__all__ = ["Opened", "Plan", "Reply", "plan_commit", "plan_open", "settle"]
+
+
+class Opened(NamedTuple):
+    """A session, the end that must be written down first if there is one, and what to tell."""
+
+    session: Session
+    end: End | None = None
+    events: tuple[Event, ...] = ()
+
+
+class Reply(NamedTuple):
+    """What the answer must tell the browser: a new token to keep, or to forget the one it has.
+
+    `max_age` is in seconds; None keeps the token until the browser closes.
+    """
+
+    token: Token | None = None
+    clear: bool = False
+    max_age: int | None = None
+
+
+class Plan(NamedTuple):
+    """The one write that a request needs, if any, and the token that goes with it."""
+
+    write: Create | Commit | End | None = None
+    token: Token | None = None
+
+
+NOTHING = Plan()
+NO_REPLY = Reply()
+
+
+def plan_open(record: Record | None, token: Token, policy: Policy, now: int, client: Client) -> Opened:
+    """What `token` opens at `now`. An unknown token is never adopted, and never ends anything."""
+    shown = token.hash
+    if record is None:
+        return _refused("unknown", token, now, client)
+    what = rotation.which(record.secrets, shown, int(policy.rotate_grace * 1000), now)
+    if what == "unknown":
+        return _refused("wrong_secret", token, now, client)
+    reason = record.end_reason_at(now)
+    if reason is None and what != "reused":
+        return Opened(Session(record, opened_at=now, client=client, shown=shown, presented=True))
+    if reason is not None:
+        dead = Session(record, opened_at=now, client=client, shown=shown, presented=True, end_reason=reason)
+        return Opened(dead, None if record.ended_at is not None else End(record.id, reason, now))
+    stolen = Session(record, opened_at=now, client=client, shown=shown, presented=True, end_reason="token_reuse")
+    told = TokenReused(at=now, id=record.id, user_id=record.user_id)
+    return Opened(stolen, End(record.id, "token_reuse", now), (told,))
+
+
+def _refused(cause: str, token: Token, now: int, client: Client) -> Opened:
+    event = UnknownToken(at=now, id=token.id, cause="unknown" if cause == "unknown" else "wrong_secret")
+    return Opened(Session(None, opened_at=now, client=client, presented=True), None, (event,))
+
+
+def plan_commit(session: Session, policy: Policy, now: int, random: Random) -> Plan:
+    """The write that this request's changes need: none where it changed nothing and nothing is due."""
+    live, wish = session.live, session.wish
+    if live is None or wish in ("login", "regenerate"):
+        if wish in ("login", "regenerate") or (wish == "start" or session.encoded()):
+            return _plan_create(session, policy, now, random)
+        return Plan(End(session.leaving.id, "logout", now)) if session.leaving else NOTHING
+    changes, increments = session.changes(), session.increments()
+    secrets, token = _plan_rotation(session, live, policy, now, random)
+    idle = session.passive or session.opened_at < live.seen_at + policy.touch_ms
+    if idle and secrets is None and not changes and not increments:
+        return NOTHING
+    write = Commit(
+        id=live.id,
+        now=now,
+        changes=changes,
+        increments=increments,
+        seen_at=None if idle else session.opened_at,
+        secrets=secrets,
+        max_bytes=policy.max_bytes,
+    )
+    return Plan(write, token)
+
+
+def _plan_rotation(
+    session: Session, live: Record, policy: Policy, now: int, random: Random
+) -> tuple[tuple[Secrets, Secrets] | None, Token | None]:
+    shown, secrets = session.shown, live.secrets
+    if shown == secrets.current:
+        if not rotation.issue_is_due(secrets, policy, now):
+            return None, None
+        token = renew(live.id, random)
+        return (secrets, rotation.issue(secrets, token.hash, now)), token
+    if shown is not None and any(known.hash == shown for known in secrets.next):
+        return (secrets, rotation.promote(secrets, shown, now)), None
+    return None, None
+
+
+def _plan_create(session: Session, policy: Policy, now: int, random: Random) -> Plan:
+    login, live, leaving = session.pending_login, session.live, session.leaving
+    data = session.encoded()
+    if size(data) > policy.max_bytes:
+        raise DataTooLarge(size(data), policy.max_bytes)
+    ends = None
+    if leaving is not None:
+        ends = Ends(leaving.id, "logout", None)
+    elif live is not None:
+        carries = login is None or live.user_id in (None, login.user_id)
+        ends = Ends(live.id, "replaced", live.version if carries else None)
+    if login is None and live is not None:
+        token = mint(live.user_id, random)
+        record = replace(live, id=token.id, secrets=Secrets(token.hash, now), seen_at=now, data=data, version=1)
+        return Plan(Create(record=record, now=now, ends=ends), token)
+    lifetime = policy.lifetime(remember=login is not None and login.remember)
+    user_id = login.user_id if login else None
+    token = mint(user_id, random)
+    record = Record(
+        id=token.id,
+        secrets=Secrets(token.hash, now),
+        created_at=now,
+        seen_at=now,
+        idle_timeout=int(lifetime.idle_timeout * 1000),
+        absolute_expires_at=now + int(lifetime.absolute_timeout * 1000),
+        data=data,
+        user_id=user_id,
+        authenticated_at=now if login else None,
+        remember=login is not None and login.remember,
+        client=session.client,
+    )
+    limit = Limit(policy.max_sessions, policy.on_limit == "end_oldest") if login and policy.max_sessions else None
+    return Plan(Create(record=record, now=now, ends=ends, limit=limit), token)
+
+
+def settle(
+    session: Session, plan: Plan, answer: Applied | Refused | Record | None, policy: Policy, now: int
+) -> tuple[Reply, list[Event]] | None:
+    """What the store's answer means: the reply and what to tell, or None where to plan again on newer data.
+
+    Raises SessionEnded where changes came too late, SessionConflict where the policy forbids to choose.
+    """
+    write = plan.write
+    if isinstance(answer, Refused):
+        assert write is not None
+        return _settle_refused(session, write, answer.record, policy, now)
+    if isinstance(write, Create):
+        assert isinstance(answer, Applied)
+        return _created(session, write, plan.token, answer, now)
+    if isinstance(write, Commit):
+        assert isinstance(answer, Applied)
+        return _committed(session, write, plan.token, answer, now)
+    left = session.leaving
+    reply = Reply(clear=session.logged_out and session.presented)
+    session.ended("logout" if left else session.end_reason)
+    return reply, [_ended(left, "logout", now)] if left is not None and answer is not None else []
+
+
+def _created(
+    session: Session, write: Create, token: Token | None, answer: Applied, now: int
+) -> tuple[Reply, list[Event]]:
+    assert token is not None
+    record, login, before = write.record, session.pending_login, session.leaving or session.live
+    events: list[Event] = []
+    if write.ends is not None and before is not None:
+        events.append(_ended(before, write.ends.reason, now))
+    for id in answer.ended:
+        events.append(EndedEvent(at=now, id=id, user_id=record.user_id, reason="limit"))
+    events.append(SessionCreated(at=now, id=record.id, user_id=record.user_id))
+    if login is not None:
+        replaced = write.ends.id if write.ends else None
+        events.append(LoggedIn(at=now, id=record.id, user_id=record.user_id, replaced=replaced))
+    session.became(record, record.secrets.current)
+    return _reply(record, token, now), events
+
+
+def _committed(
+    session: Session, write: Commit, token: Token | None, answer: Applied, now: int
+) -> tuple[Reply, list[Event]]:
+    live = session.live
+    assert live is not None
+    events: list[Event] = []
+    if session.merged:
+        conflicts = tuple(key for key, lost in session.merged.items() if lost)
+        events.append(Merged(at=now, id=live.id, user_id=live.user_id, keys=tuple(session.merged), conflicts=conflicts))
+    if write.secrets is not None and token is None:
+        events.append(Rotated(at=now, id=live.id, user_id=live.user_id))
+    # If others wrote since the load, the old number stays: nothing may later be carried from the stale view.
+    mine = live.version + bool(write.changes or write.increments)
+    version = mine if answer.version == mine else live.version
+    record = replace(
+        live,
+        version=version,
+        seen_at=write.seen_at or live.seen_at,
+        secrets=write.secrets[1] if write.secrets else live.secrets,
+    )
+    session.became(record, session.shown)
+    return _reply(record, token, now), events
+
+
+def _settle_refused(
+    session: Session, write: Create | Commit | End, newer: Record | None, policy: Policy, now: int
+) -> tuple[Reply, list[Event]] | None:
+    reason = newer.end_reason_at(now) if newer else None
+    if newer is not None and reason is None:
+        session.reload(newer)
+        conflicts = tuple(key for key, lost in session.merged.items() if lost)
+        if conflicts and policy.on_conflict == "raise":
+            raise SessionConflict(conflicts)
+        return None
+    if isinstance(write, Create) and session.wish != "regenerate":
+        session.left_behind(reason)
+        return None
+    came_late = isinstance(write, Create) or (isinstance(write, Commit) and bool(write.changes or write.increments))
+    session.ended(reason)
+    if came_late:
+        raise SessionEnded(reason)
+    return NO_REPLY, []
+
+
+def _reply(record: Record, token: Token | None, now: int) -> Reply:
+    max_age = (record.absolute_expires_at - now) // 1000 if record.remember else None
+    return Reply(token, max_age=max_age) if token else NO_REPLY
+
+
+def _ended(record: Record, reason: EndReason, now: int) -> Event:
+    return EndedEvent(at=now, id=record.id, user_id=record.user_id, reason=reason)

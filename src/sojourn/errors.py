@@ -1,0 +1,132 @@
+"""Everything that Sojourn raises.
+
+SojournError
+├── ConfigurationError            a setting or the wiring is wrong
+├── InvalidData                   a value that JSON cannot hold
+├── DataTooLarge                  the session's data would pass the policy's limit
+├── SessionEnded                  the session ended while the request was at work
+├── SessionConflict               two requests changed one value and the policy forbids to choose
+├── SessionLimitReached           the user has as many sessions as the policy allows
+├── SessionCommitted              changed after its commit, where the change could not be kept
+├── LoginRequired                 nobody is logged in here
+├── ReauthenticationRequired      somebody is, but too long ago
+├── SessionExists                 a store was asked to create an id that it has
+└── StoreUnavailable              the store did not answer
+
+No message holds a token or a value from a session.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+__all__ = [
+    "ConfigurationError",
+    "DataTooLarge",
+    "EndReason",
+    "InvalidData",
+    "LoginRequired",
+    "ReauthenticationRequired",
+    "SessionCommitted",
+    "SessionConflict",
+    "SessionEnded",
+    "SessionExists",
+    "SessionLimitReached",
+    "SojournError",
+    "StoreUnavailable",
+]
+
+EndReason = Literal["logout", "idle_timeout", "absolute_timeout", "revoked", "replaced", "token_reuse", "limit"]
+"""Why a session ended: a closed set, the same in the store, the JSON, the CLI and the browser."""
+
+
+class SojournError(Exception):
+    """The root of every error that Sojourn raises on purpose."""
+
+
+class ConfigurationError(SojournError):
+    """A setting or the wiring is wrong; the message says which, and what to write instead."""
+
+
+class InvalidData(SojournError):
+    """A value cannot be kept as JSON without changing it, so it was refused."""
+
+
+class DataTooLarge(SojournError):
+    """The session's data would be larger than the policy allows; nothing was written.
+
+    `size` and `limit` are bytes of encoded JSON, keys included.
+    """
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(
+            f"The session's data would be {size:,} bytes, over the policy's limit of {limit:,}. Nothing was "
+            "written. Keep large things in your database and their key in the session."
+        )
+        self.size = size
+        self.limit = limit
+
+
+class SessionEnded(SojournError):
+    """The session ended before this request could write to it; nothing was written.
+
+    `reason` is None where the store no longer knows the session.
+    """
+
+    def __init__(self, reason: EndReason | None) -> None:
+        why = f" ({reason})" if reason else ""
+        super().__init__(f"The session ended{why} while this request was at work. Its changes were not kept.")
+        self.reason = reason
+
+
+class SessionConflict(SojournError):
+    """Another request changed the same values, and the policy's `on_conflict` is "raise"; nothing was written."""
+
+    def __init__(self, keys: tuple[str, ...]) -> None:
+        named = ", ".join(repr(key) for key in keys)
+        super().__init__(
+            f"Another request changed {named} at the same time. Nothing was written: read the session again and retry."
+        )
+        self.keys = keys
+
+
+class SessionLimitReached(SojournError):
+    """The user has as many live sessions as the policy allows, and `on_limit` is "refuse"."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"This user already has {limit} sessions, the most that are allowed. End one of them first.")
+        self.limit = limit
+
+
+class SessionCommitted(SojournError):
+    """The session was changed after its commit, in a streaming body or a background task.
+
+    The response's headers were sent by then. Make the change before the response starts.
+    """
+
+
+class LoginRequired(SojournError):
+    """Nobody is logged in in this session. `reason` says how the last one ended, where that is known."""
+
+    def __init__(self, reason: EndReason | None = None) -> None:
+        super().__init__("This needs somebody who is logged in." + (f" The session ended: {reason}." if reason else ""))
+        self.reason = reason
+
+
+class ReauthenticationRequired(SojournError):
+    """The log-in was too long ago for what is asked (ASVS 7.5.1). `max_age` is in seconds."""
+
+    def __init__(self, max_age: float) -> None:
+        super().__init__(f"This needs a log-in in the last {max_age:g} seconds. Log in again, then retry.")
+        self.max_age = max_age
+
+
+class SessionExists(SojournError):
+    """A store was asked to create a session under an id that it holds already; nothing was written."""
+
+    def __init__(self) -> None:
+        super().__init__("A session of this id exists already. Nothing was written.")
+
+
+class StoreUnavailable(SojournError):
+    """The store could not be reached or did not answer in time; the driver's error is the cause."""

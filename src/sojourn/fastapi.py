@@ -1,0 +1,47 @@
+"""Sessions as FastAPI dependencies, inside sojourn.asgi.SessionMiddleware."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+try:
+    from fastapi import Depends
+    from fastapi.requests import HTTPConnection
+except ImportError as error:
+    raise ImportError("sojourn.fastapi needs FastAPI: pip install 'sojourn[fastapi]'") from error
+
+from .errors import ConfigurationError, LoginRequired, ReauthenticationRequired
+from .session import Session
+
+__all__ = ["CurrentSession", "LoggedIn", "current_session", "logged_in"]
+
+
+# async, though nothing waits: FastAPI sends a plain function to a thread, for many times its cost.
+async def current_session(connection: HTTPConnection) -> Session:
+    """The request's session, or the WebSocket's."""
+    session = connection.scope.get("session")
+    if not isinstance(session, Session):
+        raise ConfigurationError("There is no session: app.add_middleware(SessionMiddleware, manager=…) first.")
+    return session
+
+
+def logged_in(*, within: float | None = None) -> Callable[[Session], Awaitable[Session]]:
+    """A dependency that gives the session only where somebody is logged in, if asked in the last `within` seconds.
+
+    Otherwise the answer is 401, problem `login-required` or `reauthentication-required` (ASVS 7.5.1).
+    """
+
+    async def dependency(session: CurrentSession) -> Session:
+        at = session.authenticated_at
+        if session.user_id is None or at is None:
+            raise LoginRequired(session.end_reason)
+        if within is not None and session.opened_at - at > within * 1000:
+            raise ReauthenticationRequired(within)
+        return session
+
+    return dependency
+
+
+CurrentSession = Annotated[Session, Depends(current_session)]
+LoggedIn = Annotated[Session, Depends(logged_in())]

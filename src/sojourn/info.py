@@ -1,0 +1,50 @@
+"""SessionInfo: a session as operators, and its user, may see it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from .codec import decode
+from .errors import EndReason
+from .record import Record
+
+__all__ = ["SessionInfo", "info"]
+
+
+class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """One session as operators and its user may see it: nothing in it opens a session. Times as in Record."""
+
+    id: str
+    user_id: str | None
+    created_at: int
+    authenticated_at: int | None
+    seen_at: int
+    expires_at: int
+    absolute_expires_at: int
+    end_reason: EndReason | None
+    version: int
+    remember: bool
+    ip: str
+    user_agent: str
+    data: dict[str, Any]
+
+
+def info(record: Record, now: int) -> SessionInfo:
+    """`record` without its secrets, judged at `now`."""
+    return SessionInfo(
+        id=record.id,
+        user_id=record.user_id,
+        created_at=record.created_at,
+        authenticated_at=record.authenticated_at,
+        seen_at=record.seen_at,
+        expires_at=record.expires_at,
+        absolute_expires_at=record.absolute_expires_at,
+        end_reason=record.end_reason_at(now),
+        version=record.version,
+        remember=record.remember,
+        ip=record.client.ip,
+        user_agent=record.client.user_agent,
+        data={key: decode(value) for key, value in record.data.items()},
+    )

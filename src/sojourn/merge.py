@@ -1,0 +1,70 @@
+"""Three-way merge of JSON values, as git does it: against what the request had loaded."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+__all__ = ["MISSING", "merge", "same"]
+
+
+class _Missing:
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+MISSING: Final[Any] = _Missing()
+"""Stands for a key that is not there."""
+
+
+def merge(base: Any, mine: Any, theirs: Any) -> tuple[Any, bool]:
+    """Both changes of `base` as one value, and whether that lost something.
+
+    One side changed: that side. Two dicts: key by key. Two lists that only grew: theirs, then what I added. The
+    same change twice: once. Anything else is a conflict, which mine wins: it is the later writer. MISSING as base
+    counts as the empty dict or list where both sides made one. Conflicts apart, merge(b, x, y) equals
+    merge(b, y, x), but for the order in which lists grew and the order of a dict's keys.
+    """
+    if same(mine, base):
+        return theirs, False
+    if same(theirs, base):
+        return mine, False
+    kind = type(mine)
+    if kind is type(theirs) and (base is MISSING or kind is type(base)):
+        if kind is dict:
+            return _merge_dicts({} if base is MISSING else base, mine, theirs)
+        if base is MISSING and same(mine, theirs):
+            return mine, False
+        stem = [] if base is MISSING else base
+        if kind is list and _grew(stem, mine) and _grew(stem, theirs):
+            return theirs + mine[len(stem) :], False
+    return mine, not same(mine, theirs)
+
+
+def _merge_dicts(base: dict[str, Any], mine: dict[str, Any], theirs: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    merged: dict[str, Any] = {}
+    lossy = False
+    for key in theirs | mine:
+        value, lost = merge(base.get(key, MISSING), mine.get(key, MISSING), theirs.get(key, MISSING))
+        lossy = lossy or lost
+        if value is not MISSING:
+            merged[key] = value
+    return merged, lossy
+
+
+def _grew(stem: list[Any], grown: list[Any]) -> bool:
+    return len(grown) >= len(stem) and all(map(same, stem, grown))
+
+
+def same(left: Any, right: Any) -> bool:
+    """Whether two JSON values are the same one: 1, 1.0 and True are three values, and a dict has no order."""
+    if left is right:
+        return True
+    if type(left) is not type(right):
+        return False
+    if type(left) is dict:
+        return left.keys() == right.keys() and all(same(value, right[key]) for key, value in left.items())
+    if type(left) is list:
+        return len(left) == len(right) and all(map(same, left, right))
+    return bool(left == right)

@@ -1,0 +1,80 @@
+"""Record: what a store keeps of one session. Times are Unix milliseconds, from the manager's clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from .errors import EndReason
+
+__all__ = ["Client", "Dated", "Record", "Secrets"]
+
+
+class Dated(msgspec.Struct, frozen=True):
+    """The hash of a secret, with when it was issued (a next one) or retired."""
+
+    hash: bytes
+    at: int
+
+
+class Secrets(msgspec.Struct, frozen=True):
+    """The sha256 hashes of the secrets that open one session.
+
+    `next` were issued and not yet shown, oldest first; `retired` were current once, oldest first.
+    `rotated_at` is when `current` became so.
+    """
+
+    current: bytes
+    rotated_at: int
+    next: tuple[Dated, ...] = ()
+    retired: tuple[Dated, ...] = ()
+
+
+class Client(msgspec.Struct, frozen=True):
+    """What the browser told of itself when the session was made. Both are the sender's word."""
+
+    ip: str = ""
+    user_agent: str = ""
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """One session as a store keeps it.
+
+    `data` maps each key to its value as encoded JSON. `version` counts the changes of `data`: a touch or a
+    rotation leaves it. `idle_timeout` and `absolute_expires_at` are the limits that the session was given, so
+    that a change of policy does not reach back.
+    """
+
+    id: str
+    secrets: Secrets
+    created_at: int
+    seen_at: int
+    idle_timeout: int
+    absolute_expires_at: int
+    data: Mapping[str, bytes] = {}
+    version: int = 1
+    user_id: str | None = None
+    authenticated_at: int | None = None
+    remember: bool = False
+    ended_at: int | None = None
+    end_reason: EndReason | None = None
+    client: Client = Client()
+    key_thumbprint: str | None = None
+
+    @property
+    def expires_at(self) -> int:
+        """When the session stops being live: the end it had, or the nearer of its two limits."""
+        if self.ended_at is not None:
+            return self.ended_at
+        return min(self.seen_at + self.idle_timeout, self.absolute_expires_at)
+
+    def end_reason_at(self, now: int) -> EndReason | None:
+        """Why the session is over at `now`, or None while it is live."""
+        if self.ended_at is not None:
+            return self.end_reason
+        if now >= self.absolute_expires_at:
+            return "absolute_timeout"
+        if now >= self.seen_at + self.idle_timeout:
+            return "idle_timeout"
+        return None

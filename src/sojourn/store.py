@@ -1,0 +1,170 @@
+"""Store: where records are kept. The writes it is asked for, what it answers, and the protocol.
+
+A store judges no policy. It applies each write in one atomic step or not at all, and an ended session never
+changes again. `sojourn.testing.StoreContract` is this page as tests: what passes it is a store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from .errors import EndReason
+from .record import Record, Secrets
+
+__all__ = ["Applied", "AsyncStore", "Change", "Commit", "Create", "End", "Ends", "Limit", "Refused", "Stats", "Store"]
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One key's value as the request loaded it and as it should be, in encoded JSON; None where there is none."""
+
+    base: bytes | None
+    value: bytes | None
+
+
+class Commit(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request changes in a live session, and what must still be so for it to apply.
+
+    `increments` are added to integers, a missing one counting as 0. `seen_at` moves the idle timeout and counts
+    for this commit's own judgement of "live". `secrets` are the ones loaded and the ones to put in their place.
+    `max_bytes` bounds the data after the change.
+    """
+
+    id: str
+    now: int
+    changes: Mapping[str, Change] = {}
+    increments: Mapping[str, int] = {}
+    seen_at: int | None = None
+    secrets: tuple[Secrets, Secrets] | None = None
+    max_bytes: int
+
+
+class Ends(msgspec.Struct, frozen=True):
+    """The session that a new one takes the place of. `version`, if given, is the one its data was carried from."""
+
+    id: str
+    reason: EndReason
+    version: int | None
+
+
+class Limit(msgspec.Struct, frozen=True):
+    """The most live sessions a user may have, counted with the new one."""
+
+    most: int
+    end_oldest: bool
+
+
+class Create(msgspec.Struct, frozen=True, kw_only=True):
+    """A new session, the one it ends, and the cap that it must keep: all or nothing."""
+
+    record: Record
+    now: int
+    ends: Ends | None = None
+    limit: Limit | None = None
+
+
+class End(msgspec.Struct, frozen=True):
+    """A session's end: its data goes, its row stays to say why."""
+
+    id: str
+    reason: EndReason
+    now: int
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """The write was made. `version` is the data's version now; `ended` are ids that had to go for the cap."""
+
+    version: int
+    ended: tuple[str, ...] = ()
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """Nothing was written. `record` is the session as it is now, None where the store has none."""
+
+    record: Record | None
+
+
+class Stats(msgspec.Struct, frozen=True):
+    """How many sessions a store holds. `expired` ran out and were not yet noticed; `bytes` is 0 where unknown."""
+
+    live: int
+    ended: int
+    expired: int
+    users: int
+    bytes: int
+
+
+class Store(Protocol):
+    """Where records are kept, for threads. Any method may raise StoreUnavailable, and then says nothing of the write."""
+
+    def get(self, id: str) -> Record | None:
+        """The record, live or ended; None where there is none. One read."""
+
+    def create(self, create: Create) -> Applied | Refused:
+        """Keep a new record. Refused, with the session to be ended, if that is not live or has another version.
+
+        Raises SessionExists for an id that is taken, SessionLimitReached where the cap refuses.
+        """
+
+    def commit(self, commit: Commit) -> Applied | Refused:
+        """Change a live session. Refused if it is not live, or a key or the secrets are not as they were loaded.
+
+        Never creates. Raises DataTooLarge where the data would pass `max_bytes`. One write.
+        """
+
+    def end(self, end: End) -> Record | None:
+        """End a session. The record as it was, if this call is the one that ended it; else None."""
+
+    def end_all(self, user_id: str, reason: EndReason, now: int, keep: str | None = None) -> Sequence[str]:
+        """End every session that the user has at one instant, but `keep`; their ids."""
+
+    def list(self, user_id: str, now: int) -> Sequence[Record]:
+        """The user's live sessions, the latest seen first."""
+
+    def delete_expired(self, before: int, limit: int) -> int:
+        """Delete up to `limit` rows that stopped being live before `before`; how many it were."""
+
+    def scan(self, after: str, limit: int) -> Sequence[Record]:
+        """Up to `limit` records, dead ones too, in order of id from the first one past `after`."""
+
+    def stats(self, now: int) -> Stats:
+        """Counts over the whole store. May read all of it."""
+
+    def close(self) -> None:
+        """Let go of files and connections. The store is not used after it."""
+
+
+class AsyncStore(Protocol):
+    """The same store for an event loop: Store's methods, awaited, and never blocking the loop for long."""
+
+    async def get(self, id: str) -> Record | None:
+        """As Store.get."""
+
+    async def create(self, create: Create) -> Applied | Refused:
+        """As Store.create."""
+
+    async def commit(self, commit: Commit) -> Applied | Refused:
+        """As Store.commit."""
+
+    async def end(self, end: End) -> Record | None:
+        """As Store.end."""
+
+    async def end_all(self, user_id: str, reason: EndReason, now: int, keep: str | None = None) -> Sequence[str]:
+        """As Store.end_all."""
+
+    async def list(self, user_id: str, now: int) -> Sequence[Record]:
+        """As Store.list."""
+
+    async def delete_expired(self, before: int, limit: int) -> int:
+        """As Store.delete_expired."""
+
+    async def scan(self, after: str, limit: int) -> Sequence[Record]:
+        """As Store.scan."""
+
+    async def stats(self, now: int) -> Stats:
+        """As Store.stats."""
+
+    async def close(self) -> None:
+        """As Store.close."""

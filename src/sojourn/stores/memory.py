@@ -1,0 +1,165 @@
+"""MemoryStore: records in a dict, for one process, tests and demos. Gone when the process is."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from sojourn.apply import changed, ended, may_be_replaced, over_limit
+from sojourn.errors import EndReason, SessionExists
+from sojourn.record import Record
+from sojourn.store import Applied, Commit, Create, End, Refused, Stats
+
+__all__ = ["AsyncMemoryStore", "MemoryStore"]
+
+
+class MemoryStore:
+    """Records in a dict, behind one lock that is held for microseconds."""
+
+    def __init__(self) -> None:
+        self._records: dict[str, Record] = {}
+        self._by_user: dict[str, dict[str, None]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, id: str) -> Record | None:
+        """As Store.get."""
+        return self._records.get(id)
+
+    def create(self, create: Create) -> Applied | Refused:
+        """As Store.create."""
+        record, ends, now = create.record, create.ends, create.now
+        with self._lock:
+            if record.id in self._records:
+                raise SessionExists
+            if ends is not None and not may_be_replaced(self._records.get(ends.id), ends, now):
+                return Refused(self._records.get(ends.id))
+            over = self._over_limit(create)
+            for id in over:
+                self._end(id, "limit", now)
+            if ends is not None:
+                self._end(ends.id, ends.reason, now)
+            self._records[record.id] = record
+            if record.user_id is not None:
+                self._by_user.setdefault(record.user_id, {})[record.id] = None
+            return Applied(record.version, tuple(over))
+
+    def commit(self, commit: Commit) -> Applied | Refused:
+        """As Store.commit."""
+        with self._lock:
+            before = self._records.get(commit.id)
+            after = changed(before, commit) if before else None
+            if after is None:
+                return Refused(before)
+            self._records[commit.id] = after
+            return Applied(after.version)
+
+    def end(self, end: End) -> Record | None:
+        """As Store.end."""
+        with self._lock:
+            return self._end(end.id, end.reason, end.now)
+
+    def end_all(self, user_id: str, reason: EndReason, now: int, keep: str | None = None) -> Sequence[str]:
+        """As Store.end_all."""
+        with self._lock:
+            return [id for id in self._by_user.get(user_id, ()) if id != keep and self._end(id, reason, now)]
+
+    def list(self, user_id: str, now: int) -> Sequence[Record]:
+        """As Store.list."""
+        with self._lock:
+            return sorted(self._live(user_id, now), key=lambda record: -record.seen_at)
+
+    def delete_expired(self, before: int, limit: int) -> int:
+        """As Store.delete_expired. Looks at every record."""
+        with self._lock:
+            gone = [record for record in self._records.values() if record.expires_at < before][:limit]
+            for record in gone:
+                del self._records[record.id]
+                of_user = self._by_user.get(record.user_id or "", {})
+                of_user.pop(record.id, None)
+                if not of_user:
+                    self._by_user.pop(record.user_id or "", None)
+            return len(gone)
+
+    def scan(self, after: str, limit: int) -> Sequence[Record]:
+        """As Store.scan. Sorts every id."""
+        with self._lock:
+            ids = sorted(id for id in self._records if id > after)[:limit]
+            return [self._records[id] for id in ids]
+
+    def stats(self, now: int) -> Stats:
+        """As Store.stats."""
+        with self._lock:
+            records = list(self._records.values())
+        live = [record for record in records if record.end_reason_at(now) is None]
+        dead = sum(record.ended_at is not None for record in records)
+        users = len({record.user_id for record in live} - {None})
+        return Stats(live=len(live), ended=dead, expired=len(records) - len(live) - dead, users=users, bytes=0)
+
+    def close(self) -> None:
+        """As Store.close."""
+
+    def _live(self, user_id: str, now: int) -> Sequence[Record]:
+        records = [self._records[id] for id in self._by_user.get(user_id, ())]
+        return [record for record in records if record.end_reason_at(now) is None]
+
+    def _over_limit(self, create: Create) -> Sequence[str]:
+        limit, user_id = create.limit, create.record.user_id
+        if limit is None or user_id is None:
+            return []
+        leaves = create.ends.id if create.ends else None
+        live = [record for record in self._live(user_id, create.now) if record.id != leaves]
+        return [record.id for record in over_limit(live, limit)]
+
+    def _end(self, id: str, reason: EndReason, now: int) -> Record | None:
+        before = self._records.get(id)
+        if before is None or before.ended_at is not None:
+            return None
+        self._records[id] = ended(before, reason, now)
+        return before
+
+
+class AsyncMemoryStore:
+    """The same for an event loop: MemoryStore's methods, awaited. None of them waits."""
+
+    def __init__(self, store: MemoryStore | None = None) -> None:
+        self._store = store or MemoryStore()
+
+    async def get(self, id: str) -> Record | None:
+        """As Store.get."""
+        return self._store.get(id)
+
+    async def create(self, create: Create) -> Applied | Refused:
+        """As Store.create."""
+        return self._store.create(create)
+
+    async def commit(self, commit: Commit) -> Applied | Refused:
+        """As Store.commit."""
+        return self._store.commit(commit)
+
+    async def end(self, end: End) -> Record | None:
+        """As Store.end."""
+        return self._store.end(end)
+
+    async def end_all(self, user_id: str, reason: EndReason, now: int, keep: str | None = None) -> Sequence[str]:
+        """As Store.end_all."""
+        return self._store.end_all(user_id, reason, now, keep)
+
+    async def list(self, user_id: str, now: int) -> Sequence[Record]:
+        """As Store.list."""
+        return self._store.list(user_id, now)
+
+    async def delete_expired(self, before: int, limit: int) -> int:
+        """As Store.delete_expired."""
+        return self._store.delete_expired(before, limit)
+
+    async def scan(self, after: str, limit: int) -> Sequence[Record]:
+        """As Store.scan."""
+        return self._store.scan(after, limit)
+
+    async def stats(self, now: int) -> Stats:
+        """As Store.stats."""
+        return self._store.stats(now)
+
+    async def close(self) -> None:
+        """As Store.close."""
+        self._store.close()

@@ -1,0 +1,203 @@
+"""SQLiteFile: one database file in WAL mode, read by any thread, written by one at a time in groups."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from sojourn.errors import ConfigurationError, SojournError, StoreUnavailable
+
+from .rows import SCHEMA, SCHEMA_VERSION
+
+__all__ = ["SQLiteFile", "Work", "Write"]
+
+# A writer of another process is waited for this long; a group of writes takes a thousandth of it.
+WRITE_TIMEOUT = 5.0
+# A long queue is cut here, so that one transaction stays short.
+MAX_GROUP = 256
+# Pages of 4 KiB in the log before they move to the main file: fewer, larger moves than SQLite's 1,000.
+CHECKPOINT_PAGES = 4000
+
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+
+
+class Write:
+    """One write that waits for its transaction. `work` judges first and raises before it changes anything.
+
+    `durable` asks for an fsync: the end of a session must survive a power cut too.
+    """
+
+    __slots__ = ("done", "durable", "error", "result", "work")
+
+    def __init__(self, work: Work[Any], durable: bool) -> None:
+        self.work = work
+        self.durable = durable
+        self.done = False
+        self.result: Any = None
+        self.error: Exception | None = None
+
+    def outcome(self) -> Any:
+        """What `work` returned. Raises what it raised."""
+        if self.error is not None:
+            raise self.error
+        return self.result
+
+
+class SQLiteFile:
+    """The connections to one file: opened when first used, anew after a fork."""
+
+    def __init__(self, path: str | os.PathLike[str], read_timeout: float) -> None:
+        # Absolute now, so that a later chdir does not lead to another file.
+        self.path = Path(path).absolute()
+        self._read_timeout = read_timeout
+        self._read_lock, self._write_lock = threading.Lock(), threading.Lock()
+        self._queue: deque[Write] = deque()
+        self._reader: sqlite3.Connection | None = None
+        self._writer: sqlite3.Connection | None = None
+        self._durable = False
+        self._pid = os.getpid()
+        # Connections that a parent process opened: closing one here would disturb its locks.
+        self._inherited: list[Any] = []
+        self._prepare()
+
+    def read(self, work: Work[T]) -> T:
+        """The result of `work` on the reading connection. Waits `read_timeout` for a lock, which WAL rarely needs."""
+        if self._pid != os.getpid():
+            self._forget_parent()
+        with self._read_lock:
+            try:
+                if self._reader is None:
+                    self._reader = self._connect(self._read_timeout)
+                return work(self._reader)
+            except sqlite3.Error as error:
+                raise self._unavailable(error) from error
+
+    def scan(self, work: Work[T]) -> T:
+        """The result of `work` on a connection of its own: a long read that nobody waits behind."""
+        try:
+            with closing(self._connect(WRITE_TIMEOUT)) as connection:
+                return work(connection)
+        except sqlite3.Error as error:
+            raise self._unavailable(error) from error
+
+    def write(self, work: Work[T], *, durable: bool = False) -> T:
+        """The result of `work`, committed. Threads that come together share a transaction: the first runs it for all."""
+        write = Write(work, durable)
+        self._queue.append(write)
+        while not write.done:
+            with self._write_lock:
+                if not write.done:
+                    self.write_group([self._queue.popleft() for _ in range(min(len(self._queue), MAX_GROUP))])
+        return cast(T, write.outcome())
+
+    def write_group(self, group: Sequence[Write]) -> None:
+        """Run the writes in one transaction and mark them done. One that raises a SojournError leaves the others be."""
+        try:
+            self._transact(group)
+        except sqlite3.Error as error:
+            self._fail(group, self._unavailable(error), error)
+        # A bug or an interrupt: the threads that wait for this group must not wait for ever.
+        except BaseException as error:
+            self._fail(group, StoreUnavailable("A write was broken off; nothing of it was kept."), error)
+            raise
+        finally:
+            for write in group:
+                write.done = True
+
+    def close(self) -> None:
+        """Close both connections; a later use opens them again."""
+        with self._read_lock, self._write_lock:
+            for connection in (self._reader, self._writer):
+                if connection is not None:
+                    connection.close()
+            self._reader = self._writer = None
+
+    def _transact(self, group: Sequence[Write]) -> None:
+        if self._pid != os.getpid():
+            self._forget_parent()
+        if self._writer is None:
+            self._writer, self._durable = self._connect(WRITE_TIMEOUT), False
+        connection = self._writer
+        durable = any(write.durable for write in group)
+        if durable != self._durable:
+            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self._durable = durable
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for write in group:
+                try:
+                    write.result = write.work(connection)
+                except SojournError as error:
+                    write.error = error
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+    def _connect(self, timeout: float) -> sqlite3.Connection:
+        # uri: never create a file here; one that was deleted under us must be noticed.
+        connection = sqlite3.connect(
+            f"{self.path.as_uri()}?mode=rw", timeout=timeout, isolation_level=None, check_same_thread=False, uri=True
+        )
+        # secure_delete=FAST: an ended session's data is overwritten, where that costs no further page.
+        connection.executescript(
+            f"PRAGMA synchronous = NORMAL; PRAGMA secure_delete = FAST;PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"
+        )
+        return connection
+
+    def _prepare(self) -> None:
+        if not self.path.parent.is_dir():
+            raise ConfigurationError(
+                f"The folder {self.path.parent} does not exist, so no session file can be made in it."
+            )
+        try:
+            # The owner alone may read it; SQLite gives its log the same rights.
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            connection = self._connect(WRITE_TIMEOUT)
+        except OSError as error:
+            raise ConfigurationError(f"The session file {self.path} cannot be written: {error.strerror}.") from error
+        with closing(connection):
+            _migrate(connection, self.path)
+
+    def _forget_parent(self) -> None:
+        self._inherited += [self._reader, self._writer]
+        self._reader = self._writer = None
+        self._read_lock, self._write_lock = threading.Lock(), threading.Lock()
+        self._queue.clear()
+        self._pid = os.getpid()
+
+    def _unavailable(self, error: sqlite3.Error) -> StoreUnavailable:
+        return StoreUnavailable(f"The session file {self.path} did not answer: {error}.")
+
+    @staticmethod
+    def _fail(group: Sequence[Write], told: StoreUnavailable, cause: BaseException) -> None:
+        told.__cause__ = cause
+        for write in group:
+            write.result, write.error = None, told
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("BEGIN IMMEDIATE")
+        found = connection.execute("PRAGMA user_version").fetchone()[0]
+        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if found > SCHEMA_VERSION:
+            raise ConfigurationError(f"{path} was written by a newer Sojourn (format {found}). Update Sojourn.")
+        if found == 0 and tables:
+            raise ConfigurationError(f"{path} is a database of another program. Give sessions a file of their own.")
+        if found == 0:
+            for statement in SCHEMA:
+                connection.execute(statement)
+        connection.execute("COMMIT")
+    except sqlite3.DatabaseError as error:
+        raise ConfigurationError(f"{path} cannot be used as a session file: {error}.") from error

@@ -1,0 +1,186 @@
+"""SQLiteStore and AsyncSQLiteStore: what is asked of a store, as work on the file."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Sequence
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar, cast
+
+from sojourn.errors import EndReason, StoreUnavailable
+from sojourn.record import Record
+from sojourn.store import Applied, Commit, Create, End, Refused, Stats
+
+from . import operations
+from .file import MAX_GROUP, SQLiteFile, Work, Write
+from .rows import select
+
+__all__ = ["AsyncSQLiteStore", "SQLiteStore"]
+
+# A read on the event loop gives up on a lock this soon, and goes on in a thread.
+LOOP_READ_TIMEOUT = 0.005
+THREAD_READ_TIMEOUT = 5.0
+
+T = TypeVar("T")
+
+
+class SQLiteStore:
+    """Sessions in the file at `path`, for threads, shared with any number of processes of this machine.
+
+    The file is made if there is none, for its owner alone. A write is there after the process is killed; the end
+    of a session also after a power cut. A write waits up to 5 s for other processes, then raises StoreUnavailable.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._file = SQLiteFile(path, THREAD_READ_TIMEOUT)
+
+    def get(self, id: str) -> Record | None:
+        """As Store.get."""
+        return self._file.read(partial(select, id))
+
+    def create(self, create: Create) -> Applied | Refused:
+        """As Store.create."""
+        return self._file.write(partial(operations.create, create), durable=create.ends is not None)
+
+    def commit(self, commit: Commit) -> Applied | Refused:
+        """As Store.commit."""
+        return self._file.write(partial(operations.commit, commit))
+
+    def end(self, end: End) -> Record | None:
+        """As Store.end."""
+        return self._file.write(partial(operations.end, end), durable=True)
+
+    def end_all(self, user_id: str, reason: EndReason, now: int, keep: str | None = None) -> Sequence[str]:
+        """As Store.end_all."""
+        return self._file.write(partial(operations.end_all, user_id, reason, now, keep), durable=True)
+
+    def list(self, user_id: str, now: int) -> Sequence[Record]:
+        """As Store.list."""
+        return self._file.read(partial(operations.of_user, user_id, now))
+
+    def delete_expired(self, before: int, limit: int) -> int:
+        """As Store.delete_expired."""
+        return self._file.write(partial(operations.delete_expired, before, limit))
+
+    def scan(self, after: str, limit: int) -> Sequence[Record]:
+        """As Store.scan."""
+        return self._file.scan(partial(operations.scan, after, limit))
+
+    def stats(self, now: int) -> Stats:
+        """As Store.stats. Reads the whole file."""
+        return self._file.scan(partial(operations.stats, now))
+
+    def close(self) -> None:
+        """As Store.close."""
+        self._file.close()
+
+
+class AsyncSQLiteStore:
+    """The same for an asyncio event loop.
+
+    A read runs on the loop: microseconds, as WAL never makes a reader wait for a writer. Writes go to one thread,
+    which puts those that came together into one transaction.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._file = SQLiteFile(path, LOOP_READ_TIMEOUT)
+        self._waiting: SimpleQueue[tuple[Write, asyncio.Future[Any]] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._pid = 0
+
+    async def get(self, id: str) -> Record | None:
+        """As Store.get."""
+        try:
+            return self._file.read(partial(select, id))
+        except StoreUnavailable:
+            return await asyncio.to_thread(self._file.scan, partial(select, id))
+
+    async def create(self, create: Create) -> Applied | Refused:
+        """As Store.create."""
+        return await self._write(partial(operations.create, create), create.ends is not None)
+
+    async def commit(self, commit: Commit) -> Applied | Refused:
+        """As Store.commit."""
+        return await self._write(partial(operations.commit, commit))
+
+    async def end(self, end: End) -> Record | None:
+        """As Store.end."""
+        return await self._write(partial(operations.end, end), True)
+
+    async def end_all(self, user_id: str, reason: EndReason, now: int, keep: str | None = None) -> Sequence[str]:
+        """As Store.end_all."""
+        return await self._write(partial(operations.end_all, user_id, reason, now, keep), True)
+
+    async def list(self, user_id: str, now: int) -> Sequence[Record]:
+        """As Store.list."""
+        return await asyncio.to_thread(self._file.scan, partial(operations.of_user, user_id, now))
+
+    async def delete_expired(self, before: int, limit: int) -> int:
+        """As Store.delete_expired."""
+        return await self._write(partial(operations.delete_expired, before, limit))
+
+    async def scan(self, after: str, limit: int) -> Sequence[Record]:
+        """As Store.scan."""
+        return await asyncio.to_thread(self._file.scan, partial(operations.scan, after, limit))
+
+    async def stats(self, now: int) -> Stats:
+        """As Store.stats. Reads the whole file, in a thread."""
+        return await asyncio.to_thread(self._file.scan, partial(operations.stats, now))
+
+    async def close(self) -> None:
+        """As Store.close. Writes that wait are done first."""
+        if self._thread is not None and self._pid == os.getpid():
+            self._waiting.put(None)
+            await asyncio.to_thread(self._thread.join)
+        self._thread = None
+        self._file.close()
+
+    async def _write(self, work: Work[T], durable: bool = False) -> T:
+        if self._thread is None or self._pid != os.getpid():
+            self._waiting, self._pid = SimpleQueue(), os.getpid()
+            self._thread = threading.Thread(target=self._write_groups, name="sojourn-sqlite", daemon=True)
+            self._thread.start()
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.put((Write(work, durable), future))
+        return cast(T, await future)
+
+    def _write_groups(self) -> None:
+        waiting = self._waiting
+        while (first := waiting.get()) is not None:
+            group, last = [first], False
+            while len(group) < MAX_GROUP and not last:
+                try:
+                    further = waiting.get_nowait()
+                except Empty:
+                    break
+                if further is None:
+                    last = True
+                else:
+                    group.append(further)
+            self._file.write_group([write for write, _ in group])
+            _answer(group)
+            if last:
+                return
+
+
+def _answer(group: list[tuple[Write, asyncio.Future[Any]]]) -> None:
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Write, asyncio.Future[Any]]]] = {}
+    for member in group:
+        by_loop.setdefault(member[1].get_loop(), []).append(member)
+    for loop, members in by_loop.items():
+        # A loop that closed meanwhile has nobody left who waits.
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_resolve, members)
+
+
+def _resolve(members: list[tuple[Write, asyncio.Future[Any]]]) -> None:
+    for write, future in members:
+        if future.cancelled():
+            continue
+        if write.error is not None:
+            future.set_exception(write.error)
+        else:
+            future.set_result(write.result)

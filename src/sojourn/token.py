@@ -1,0 +1,70 @@
+"""Token: the secret that a browser holds, and the public id inside it.
+
+`sj1-` + id (32 hex digits) + `-` + secret (64 hex digits). Letters, digits and `-` only, so that PHP takes it
+as a session id. 116 random bits of id and 256 of secret, from the operating system (ASVS 7.2.3 asks for 128).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+
+__all__ = ["Random", "Token", "mint", "parse", "partition", "renew"]
+
+Random = Callable[[int], bytes]
+"""A source of so many random bytes: os.urandom, but in a test that needs to foresee them."""
+
+TOKEN_LENGTH = 101
+ID_PATTERN = "[0-9a-f]{32}"
+_SHAPE = re.compile(f"sj1-({ID_PATTERN})-([0-9a-f]{{64}})").fullmatch
+
+
+class Token:
+    """A session's token, taken apart. Its repr and str hide the secret."""
+
+    __slots__ = ("_secret", "id")
+
+    def __init__(self, id: str, secret: str) -> None:
+        self.id = id
+        self._secret = secret
+
+    @property
+    def hash(self) -> bytes:
+        """The sha256 of the secret's 64 characters: all that a store is given of it."""
+        return hashlib.sha256(self._secret.encode()).digest()
+
+    def reveal(self) -> str:
+        """The text for the browser, and for nobody else."""
+        return f"sj1-{self.id}-{self._secret}"
+
+    def __repr__(self) -> str:
+        return f"Token(id={self.id!r}, secret=hidden)"
+
+
+def parse(text: str) -> Token | None:
+    """The token that `text` spells, or None: its shape is judged before any store is asked."""
+    if len(text) != TOKEN_LENGTH:
+        return None
+    match = _SHAPE(text)
+    return Token(match[1], match[2]) if match else None
+
+
+def mint(user_id: str | None, random: Random) -> Token:
+    """A new token under a new id.
+
+    The id's first 3 digits are a partition: a hash of the user's id, so that a user's sessions lie together in
+    a Redis Cluster; random without a user.
+    """
+    raw = random(48).hex()
+    return Token(raw[:32] if user_id is None else partition(user_id) + raw[3:32], raw[32:])
+
+
+def renew(id: str, random: Random) -> Token:
+    """A new secret for the session `id`."""
+    return Token(id, random(32).hex())
+
+
+def partition(user_id: str) -> str:
+    """The first 3 digits of the id of each of this user's sessions."""
+    return hashlib.sha256(user_id.encode()).hexdigest()[:3]
