@@ -1,4 +1,4 @@
-"""Policy: how long sessions last, how often they are renewed, and how many a user may have. Values and arithmetic only."""
+"""Policy: how long sessions last, how often they are renewed, and how many a user may have. Values only."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Lifetime:
         _between("absolute_timeout", self.absolute_timeout, 1, LONGEST)
         if self.idle_timeout > self.absolute_timeout:
             raise ConfigurationError(
-                f"idle_timeout ({self.idle_timeout:g} s) is longer than absolute_timeout ({self.absolute_timeout:g} s), "
+                f"idle_timeout ({self.idle_timeout:g} s) is over absolute_timeout ({self.absolute_timeout:g} s), "
                 "so it would never act. Make it shorter, or equal."
             )
 

@@ -97,7 +97,7 @@ class Stats(msgspec.Struct, frozen=True):
 
 
 class Store(Protocol):
-    """Where records are kept, for threads. Any method may raise StoreUnavailable, and then says nothing of the write."""
+    """Where records are kept, for threads. Any method may raise StoreUnavailable: a write may then be made or not."""
 
     def get(self, id: str) -> Record | None:
         """The record, live or ended; None where there is none. One read."""

@@ -111,7 +111,7 @@ class SessionMiddleware:
             if problem is None or (exchange is not None and exchange.started):
                 raise
             if isinstance(error, StoreUnavailable):
-                logger.error("%s", error)
+                logger.warning("%s", error)
             await send_problem(send, problem)
             return
         exchange.check_late_changes()
@@ -166,7 +166,7 @@ class SessionMiddleware:
         try:
             session = await self._open(scope, headers, False)
         except StoreUnavailable as error:
-            logger.error("%s", error)
+            logger.warning("%s", error)
             await receive()
             await send({"type": "websocket.close", "code": 1013, "reason": "sessions are not available"})
             return

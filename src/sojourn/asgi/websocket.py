@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import Any
 
 from sojourn.errors import SojournError, StoreUnavailable
 
@@ -37,7 +38,8 @@ class WebSocketSession:
         try:
             await app(scope, self.receive, self.send)
         finally:
-            for task in (self._watch, self._pending):
+            waiting: tuple[asyncio.Future[Any] | None, ...] = (self._watch, self._pending)
+            for task in waiting:
                 if task is not None:
                     task.cancel()
                     with contextlib.suppress(asyncio.CancelledError, Exception):
@@ -68,7 +70,8 @@ class WebSocketSession:
         if self._pending is None:
             self._pending = asyncio.ensure_future(self._receive())
         closed = asyncio.ensure_future(self._closed.wait())
-        await asyncio.wait({self._pending, closed}, return_when=asyncio.FIRST_COMPLETED)
+        either: set[asyncio.Future[Any]] = {self._pending, closed}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         closed.cancel()
         if self._closed.is_set():
             return {"type": "websocket.disconnect", "code": POLICY_VIOLATION, "reason": "session ended"}

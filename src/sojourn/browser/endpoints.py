@@ -79,8 +79,8 @@ class Ask(NamedTuple):
 def plan(request: Request, session: Session, options: BrowserOptions) -> Ask | Answer:
     """What a request asks for: it is noted in the session, or answered at once where it is refused."""
     path = request.path.rstrip("/")
-    session_path = _SESSION_PATH(path)
-    allowed = _METHODS.get("/sessions/{id}" if session_path else path)
+    one = _SESSION_PATH(path)
+    allowed = _METHODS.get("/sessions/{id}" if one else path)
     if allowed is None:
         return _refuse(404, "not-found", "No such endpoint", "See openapi.json under the endpoints' URL.")
     method = "GET" if request.method == "HEAD" else request.method
@@ -91,23 +91,22 @@ def plan(request: Request, session: Session, options: BrowserOptions) -> Ask | A
     body = _read_body(request)
     if isinstance(body, Answer):
         return body
-    if path == "/start":
-        session.start()
-        return _write(session, {"set": body.get("data", {})}, options)
+    if path in ("", "/start"):
+        return _plan_write(path, session, body, options)
+    return _plan_post(path, session, one[1] if one else None)
+
+
+def _plan_post(path: str, session: Session, id: str | None) -> Ask | Answer:
     if path == "/logout":
         session.logout()
         return Ask("commit")
     if session.status != "active":
         return _no_session(session)
-    if path == "":
-        return _write(session, body, options)
     if path == "/touch":
         return Ask("commit")
     if session.user_id is None:
         return problem_answer(_login_required(session))
-    if session_path is None:
-        return Ask("revoke_others", session.user_id, session.id or "")
-    return Ask("revoke", session.user_id, session_path[1])
+    return Ask("revoke", session.user_id, id) if id else Ask("revoke_others", session.user_id, session.id or "")
 
 
 def _plan_get(path: str, session: Session) -> Ask | Answer:
@@ -116,7 +115,7 @@ def _plan_get(path: str, session: Session) -> Ask | Answer:
             200, CLIENT, (("content-type", "text/javascript; charset=utf-8"), ("cache-control", "max-age=3600"))
         )
     if path == "/openapi.json":
-        return Answer(200, OPENAPI, (("content-type", "application/json"), ("cache-control", "max-age=3600")))
+        return Answer(200, OPENAPI, (("content-type", "application/json"), CACHED))
     session.passive = True
     if path == "":
         return Ask("nothing")
@@ -125,8 +124,11 @@ def _plan_get(path: str, session: Session) -> Ask | Answer:
     return Ask("list", session.user_id)
 
 
-def _write(session: Session, body: dict[str, Any], options: BrowserOptions) -> Ask | Answer:
-    values, removed = body.get("set", {}), body.get("remove", [])
+def _plan_write(path: str, session: Session, body: dict[str, Any], options: BrowserOptions) -> Ask | Answer:
+    starts = path == "/start"
+    if not starts and session.status != "active":
+        return _no_session(session)
+    values, removed = body.get("data" if starts else "set", {}), body.get("remove", [])
     if not isinstance(values, dict) or not isinstance(removed, list) or any(type(key) is not str for key in removed):
         detail = 'Send {"set": {"key": value}, "remove": ["key"]}; to start, {"data": {"key": value}}.'
         return _refuse(400, "invalid-body", "Not what this endpoint takes", detail)
@@ -134,6 +136,8 @@ def _write(session: Session, body: dict[str, Any], options: BrowserOptions) -> A
     if unknown:
         detail = f"A browser may not write {', '.join(map(repr, unknown[:5]))}. The server declares what it may."
         return _refuse(403, "not-writable", "Not the browser's to write", detail)
+    if starts:
+        session.start()
     session.update(values)
     for key in removed:
         session.pop(key, None)
@@ -233,5 +237,6 @@ def _json(value: Any) -> Answer:
 
 
 TOO_LARGE = _refuse(413, "body-too-large", "Too large", f"A body may have {MAX_BODY:,} bytes.")
+CACHED = ("cache-control", "max-age=3600")
 CLIENT = files("sojourn.browser").joinpath("static/client.js").read_bytes()
 OPENAPI = msgspec.json.encode(openapi())

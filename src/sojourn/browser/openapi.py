@@ -128,7 +128,7 @@ def openapi() -> dict[str, Any]:
             "title": "Sojourn browser endpoints",
             "version": "1",
             "description": "What sojourn-client calls. The token travels in an HttpOnly cookie, or, where the server "
-            "allows it, in `Authorization: Bearer` with `Sojourn-Transport: bearer`, and comes back in `Sojourn-Token`.",
+            "allows it, in `Authorization: Bearer` with `Sojourn-Transport: bearer`, and back in `Sojourn-Token`.",
         },
         "paths": {
             "/": {

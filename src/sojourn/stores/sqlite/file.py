@@ -89,7 +89,7 @@ class SQLiteFile:
             raise self._unavailable(error) from error
 
     def write(self, work: Work[T], *, durable: bool = False) -> T:
-        """The result of `work`, committed. Threads that come together share a transaction: the first runs it for all."""
+        """The result of `work`, committed. Threads that come together share a transaction; the first runs it."""
         write = Write(work, durable)
         self._queue.append(write)
         while not write.done:

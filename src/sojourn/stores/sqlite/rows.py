@@ -49,7 +49,7 @@ _COLUMNS = (
     "id, user_id, created_at, authenticated_at, seen_at, idle_timeout, absolute_expires_at, ended_at, end_reason, "
     "version, remember, ip, user_agent, key_thumbprint, secret, rotated_at, rotation, data"
 )
-_SELECT = f"SELECT {_COLUMNS} FROM session "
+_SELECT = f"SELECT {_COLUMNS} FROM session "  # both parts are ours
 _SELECT_ONE = _SELECT + "WHERE id = ?"
 
 _split_data = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -71,7 +71,9 @@ def insert(connection: sqlite3.Connection, record: Record) -> None:
     """Add a row. Raises sqlite3.IntegrityError for an id that is taken."""
     row = _columns(record)
     names = ", ".join(row)
-    connection.execute(f"INSERT INTO session ({names}) VALUES ({', '.join('?' * len(row))})", tuple(row.values()))
+    marks = ", ".join("?" * len(row))
+    # Names are this file's own; values are bound.
+    connection.execute(f"INSERT INTO session ({names}) VALUES ({marks})", tuple(row.values()))
 
 
 def update(connection: sqlite3.Connection, before: Record, after: Record) -> None:

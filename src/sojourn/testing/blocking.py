@@ -1,0 +1,77 @@
+"""blocking: an AsyncStore used as a Store, so that one contract serves both."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
+
+from sojourn.errors import EndReason
+from sojourn.record import Record
+from sojourn.store import Applied, AsyncStore, Commit, Create, End, Refused, Stats
+
+__all__ = ["blocking"]
+
+T = TypeVar("T")
+
+
+def blocking(store: AsyncStore) -> Blocking:
+    """`store` behind Store's methods; calls from many threads meet on one event loop, in a thread of its own."""
+    return Blocking(store)
+
+
+class Blocking:
+    """See `blocking`."""
+
+    def __init__(self, store: AsyncStore) -> None:
+        self._store = store
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+
+    def _run(self, call: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(call, self._loop).result()
+
+    def get(self, id: str) -> Record | None:
+        """As Store.get."""
+        return self._run(self._store.get(id))
+
+    def create(self, create: Create) -> Applied | Refused:
+        """As Store.create."""
+        return self._run(self._store.create(create))
+
+    def commit(self, commit: Commit) -> Applied | Refused:
+        """As Store.commit."""
+        return self._run(self._store.commit(commit))
+
+    def end(self, end: End) -> Record | None:
+        """As Store.end."""
+        return self._run(self._store.end(end))
+
+    def end_all(self, user_id: str, reason: EndReason, now: int, keep: str | None = None) -> Sequence[str]:
+        """As Store.end_all."""
+        return self._run(self._store.end_all(user_id, reason, now, keep))
+
+    def list(self, user_id: str, now: int) -> Sequence[Record]:
+        """As Store.list."""
+        return self._run(self._store.list(user_id, now))
+
+    def delete_expired(self, before: int, limit: int) -> int:
+        """As Store.delete_expired."""
+        return self._run(self._store.delete_expired(before, limit))
+
+    def scan(self, after: str, limit: int) -> Sequence[Record]:
+        """As Store.scan."""
+        return self._run(self._store.scan(after, limit))
+
+    def stats(self, now: int) -> Stats:
+        """As Store.stats."""
+        return self._run(self._store.stats(now))
+
+    def close(self) -> None:
+        """As Store.close; the event loop ends too."""
+        self._run(self._store.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()

@@ -1,0 +1,58 @@
+"""Records to test with, and short spellings of the writes."""
+
+from __future__ import annotations
+
+import os
+
+from msgspec.structs import replace
+
+from sojourn.record import Client, Record, Secrets
+from sojourn.store import Change, Commit, Create, Store
+from sojourn.token import mint
+
+__all__ = ["HOUR", "MINUTE", "NOW", "change", "commit", "live", "make_record", "put"]
+
+NOW = 1_800_000_000_000
+MINUTE = 60_000
+HOUR = 60 * MINUTE
+
+
+def make_record(user_id: str | None = None, **fields: object) -> Record:
+    """A record that was made at NOW, idle after half an hour and over after twelve, with `fields` changed."""
+    token = mint(user_id, os.urandom)
+    record = Record(
+        id=token.id,
+        secrets=Secrets(token.hash, NOW),
+        created_at=NOW,
+        seen_at=NOW,
+        idle_timeout=30 * MINUTE,
+        absolute_expires_at=NOW + 12 * HOUR,
+        user_id=user_id,
+        authenticated_at=NOW if user_id else None,
+        client=Client("192.0.2.1", "Mozilla/5.0"),
+    )
+    return replace(record, **fields)
+
+
+def put(store: Store, user_id: str | None = None, **fields: object) -> Record:
+    """A record made and kept in `store`."""
+    record = make_record(user_id, **fields)
+    store.create(Create(record=record, now=record.created_at))
+    return record
+
+
+def change(base: bytes | None, value: bytes | None) -> Change:
+    """One key's change, from encoded JSON to encoded JSON."""
+    return Change(base, value)
+
+
+def commit(record: Record, now: int = NOW + 1, max_bytes: int = 32768, **parts: object) -> Commit:
+    """A commit to `record`."""
+    return replace(Commit(id=record.id, now=now, max_bytes=max_bytes), **parts)
+
+
+def live(store: Store, id: str) -> Record:
+    """The record under `id`, which must be there."""
+    record = store.get(id)
+    assert record is not None, "the record is gone"
+    return record
