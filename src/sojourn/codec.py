@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from .errors import InvalidData
 
-__all__ = ["decode", "encode", "same_encoding", "size"]
+__all__ = ["EncodedObject", "decode", "encode", "join", "same_encoding", "size"]
 
 MAX_DEPTH = 32
 # JavaScript holds integers exactly up to here; four languages share a session.
 MAX_INTEGER = 2**53 - 1
 
-_encode = msgspec.json.encode
-_decode = msgspec.json.decode
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+_split = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 _INSTEAD = {
     "tuple": "a list",
@@ -56,6 +57,43 @@ def same_encoding(value: Any, raw: bytes) -> bool:
         return _encode(value) == raw
     except (TypeError, ValueError, RecursionError):
         return False
+
+
+class EncodedObject(Mapping[str, bytes]):
+    """The members of a JSON object, each still encoded. The text is not looked at before the first is asked for."""
+
+    __slots__ = ("_members", "_text")
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._members: dict[str, msgspec.Raw] | None = None
+
+    def __getitem__(self, key: str) -> bytes:
+        return bytes(self._split()[key])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._split())
+
+    def __len__(self) -> int:
+        return len(self._split())
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._split()
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing was asked for so far."""
+        return self._members is None
+
+    def _split(self) -> dict[str, msgspec.Raw]:
+        if self._members is None:
+            self._members = _split(self._text)
+        return self._members
+
+
+def join(data: Mapping[str, bytes]) -> str:
+    """Encoded `data` as the text of one JSON object."""
+    return _encode({key: msgspec.Raw(value) for key, value in data.items()}).decode()
 
 
 def size(data: Mapping[str, bytes]) -> int:

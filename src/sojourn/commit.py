@@ -6,7 +6,7 @@ answer means. A manager carries between them and a store.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from msgspec.structs import replace
 
@@ -21,15 +21,12 @@ from .session import Session
 from .store import Applied, Commit, Create, End, Ends, Limit, Refused
 from .token import Random, Token, mint, renew
 
-__all__ = ["Opened", "Plan", "Reply", "plan_commit", "plan_open", "settle"]
+__all__ = ["Opened", "Plan", "Reply", "nothing_due", "plan_commit", "plan_open", "settle"]
 
 
-class Opened(NamedTuple):
-    """A session, the end that must be written down first if there is one, and what to tell."""
-
-    session: Session
-    end: End | None = None
-    events: tuple[Event, ...] = ()
+# A session, the end that must be written down first if there is one, and what to tell. A plain tuple: each request
+# makes one.
+Opened = tuple[Session, End | None, tuple[Event, ...]]
 
 
 class Reply(NamedTuple):
@@ -56,30 +53,41 @@ NO_REPLY = Reply()
 
 def plan_open(record: Record | None, token: Token, policy: Policy, now: int, client: Client) -> Opened:
     """What `token` opens at `now`. An unknown token is never adopted, and never ends anything."""
-    shown = token.hash
     if record is None:
         return _refused("unknown", token, now, client)
-    what = rotation.which(record.secrets, shown, int(policy.rotate_grace * 1000), now)
+    shown, reason = token.hash, record.end_reason_at(now)
+    what = rotation.which(record.secrets, shown, policy.rotate_grace, now)
     if what == "unknown":
         return _refused("wrong_secret", token, now, client)
-    reason = record.end_reason_at(now)
-    if reason is None and what != "reused":
-        return Opened(Session(record, opened_at=now, client=client, shown=shown, presented=True))
-    if reason is not None:
-        dead = Session(record, opened_at=now, client=client, shown=shown, presented=True, end_reason=reason)
-        return Opened(dead, None if record.ended_at is not None else End(record.id, reason, now))
-    stolen = Session(record, opened_at=now, client=client, shown=shown, presented=True, end_reason="token_reuse")
-    told = TokenReused(at=now, id=record.id, user_id=record.user_id)
-    return Opened(stolen, End(record.id, "token_reuse", now), (told,))
+    events: tuple[Event, ...] = ()
+    if reason is None:
+        if what != "reused":
+            return Session(record, now, client, shown, True), None, ()
+        reason = "token_reuse"
+        events = (TokenReused(at=now, id=record.id, user_id=record.user_id),)
+    dead = Session(record, now, client, shown, True, reason)
+    return dead, None if record.ended_at is not None else End(record.id, reason, now), events
 
 
-def _refused(cause: str, token: Token, now: int, client: Client) -> Opened:
-    event = UnknownToken(at=now, id=token.id, cause="unknown" if cause == "unknown" else "wrong_secret")
-    return Opened(Session(None, opened_at=now, client=client, presented=True), None, (event,))
+def _refused(cause: Literal["unknown", "wrong_secret"], token: Token, now: int, client: Client) -> Opened:
+    event = UnknownToken(at=now, id=token.id, cause=cause)
+    return Session(None, now, client, presented=True), None, (event,)
+
+
+def nothing_due(session: Session, policy: Policy) -> bool:
+    """Whether a live session was only read and neither its activity nor its secret needs a write: most requests."""
+    live = session.live
+    if live is None or session.touched:
+        return False
+    secrets, now = live.secrets, session.opened_at
+    fresh = session.shown == secrets.current and now < secrets.rotated_at + policy.rotate_ms
+    return fresh and (now < live.seen_at + policy.touch_ms or session.passive)
 
 
 def plan_commit(session: Session, policy: Policy, now: int, random: Random) -> Plan:
     """The write that this request's changes need: none where it changed nothing and nothing is due."""
+    if nothing_due(session, policy):
+        return NOTHING
     live, wish = session.live, session.wish
     if live is None or wish in ("login", "regenerate"):
         if wish in ("login", "regenerate") or (wish == "start" or session.encoded()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from .errors import ConfigurationError
@@ -56,18 +57,29 @@ class CookieOptions:
                 f"CookieOptions(insecure_http=True): browsers refuse {self.name!r} without Secure."
             )
 
+    @cached_property
+    def _named(self) -> bytes:
+        return f"{self.name}=".encode()
+
     def find(self, header: bytes) -> list[str]:
         """The values under exactly this name in one Cookie header, as sent.
 
         Names are compared raw: neither `%5F%5FHost-` nor `..Host-` is `__Host-` (CVE-2020-7070, CVE-2022-31629).
         """
-        name = self.name.encode()
-        if name not in header:
+        named = self._named
+        start = header.find(named)
+        if start < 0:
             return []
+        begin = start + len(named)
+        if (start == 0 or header[start - 2 : start] == b"; ") and header.find(named, begin) < 0:
+            # The header as browsers send it needs no taking apart.
+            end = header.find(b";", begin)
+            value = header[begin:] if end < 0 else header[begin:end]
+            return [value.strip().decode("latin-1")]
         found = []
         for pair in header.split(b";"):
             left, equals, value = pair.strip(b" \t").partition(b"=")
-            if equals and left == name:
+            if equals and left == named[:-1]:
                 found.append(value.decode("latin-1"))
         return found
 

@@ -17,20 +17,23 @@ __all__ = ["Data"]
 class Data(MutableMapping[str, Any]):
     """A mapping over encoded values. Changes, nested ones too, are found by comparing with what was loaded."""
 
-    __slots__ = ("_base", "_counters", "_sealed", "_values", "accessed")
+    # Defaults on the class: a request makes one of these, and most never set them.
+    accessed = False
+    _sealed = False
+    _counters: Mapping[str, int] = {}
 
     def __init__(self, base: Mapping[str, bytes]) -> None:
         self._base = base
         self._values: dict[str, Any] = {}
-        self._counters: dict[str, int] = {}
-        self._sealed = False
-        self.accessed = False
 
     def __getitem__(self, key: str) -> Any:
         self.accessed = True
         value = self._values.get(key, self)
         if value is self:
-            value = self._values[key] = decode(self._base[key])
+            value = decode(self._base[key])
+            # Only what can be changed in place must be kept for comparison.
+            if type(value) is list or type(value) is dict:
+                self._values[key] = value
         if value is MISSING:
             raise KeyError(key)
         return value
@@ -39,14 +42,14 @@ class Data(MutableMapping[str, Any]):
         self._allow_change()
         if type(key) is not str:
             raise InvalidData(f"A session's keys are text; this one is of type {type(key).__name__}.")
-        self._counters.pop(key, None)
+        self._forget_counter(key)
         self._values[key] = value
 
     def __delitem__(self, key: str) -> None:
         self._allow_change()
         if key not in self:
             raise KeyError(key)
-        self._counters.pop(key, None)
+        self._forget_counter(key)
         self._values[key] = MISSING
 
     def __contains__(self, key: object) -> bool:
@@ -76,11 +79,13 @@ class Data(MutableMapping[str, Any]):
         total = self._counters.get(key, 0) + by
         self[key] = value + by
         if adds_up:
-            self._counters[key] = total
+            self._counters = {**self._counters, key: total}
         return value + by
 
     def changes(self) -> dict[str, Change]:
         """Each key that this request changed, increments apart. Raises InvalidData for what JSON cannot hold."""
+        if not self._values:
+            return {}
         return {
             key: Change(self._base.get(key), None if value is MISSING else encode(value, key))
             for key, value in self._changed().items()
@@ -110,7 +115,7 @@ class Data(MutableMapping[str, Any]):
             if key in self._counters and (newer is MISSING or type(newer) is int):
                 values[key] = (0 if newer is MISSING else newer) + self._counters[key]
                 continue
-            self._counters.pop(key, None)
+            self._forget_counter(key)
             values[key], lost = merge(base, value, newer)
             if not same(base, newer):
                 merged.append(key)
@@ -122,20 +127,23 @@ class Data(MutableMapping[str, Any]):
     def settle(self) -> None:
         """This request's changes were written: from here on they are what was loaded."""
         self._base = self.encoded()
-        self._counters.clear()
+        self._counters = {}
 
     def replace_all(self, base: Mapping[str, bytes]) -> None:
         """Forget everything, this request's changes too, for `base`."""
-        self._base, self._values = base, {}
-        self._counters.clear()
+        self._base, self._values, self._counters = base, {}, {}
 
     def seal(self) -> None:
         """Refuse changes from here on: the response's headers are sent."""
         self._sealed = True
 
+    def _forget_counter(self, key: str) -> None:
+        if key in self._counters:
+            self._counters = {other: by for other, by in self._counters.items() if other != key}
+
     def _changed(self) -> dict[str, Any]:
         base = self._base
-        changed = {}
+        changed: dict[str, Any] = {}
         for key, value in self._values.items():
             raw = base.get(key)
             if raw is None:

@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from .commit import NO_REPLY, Opened, Plan, Reply, plan_commit, plan_open, settle
+from .commit import NO_REPLY, Plan, Reply, plan_commit, plan_open, settle
 from .errors import EndReason, SessionConflict
 from .events import Ended, Event, UnknownToken
 from .info import SessionInfo, info
@@ -52,7 +52,7 @@ class _Shell:
         """A session that does not exist yet, for a request without a token or with a `refused` one. No read."""
         if refused is not None:
             self._emit((refused,))
-        return Session(None, opened_at=self.clock(), client=client, presented=refused is not None)
+        return Session(None, self.clock(), client, presented=refused is not None)
 
     def _emit(self, events: Iterable[Event]) -> None:
         if self._on_event is None:
@@ -67,11 +67,9 @@ class _Shell:
     def _malformed(self, client: Client) -> Session:
         return self.anonymous(client, refused=UnknownToken(at=self.clock(), cause="malformed"))
 
-    def _emit_opened(self, opened: Opened, was: Record | None) -> Session:
-        self._emit(opened.events)
-        if was is not None and opened.end is not None:
-            self._emit_ended([was.id], was.user_id, opened.end.reason, opened.end.now)
-        return opened.session
+    def _emit_end(self, end: End, was: Record | None) -> None:
+        if was is not None:
+            self._emit_ended([was.id], was.user_id, end.reason, end.now)
 
     def _emit_ended(self, ids: Sequence[str], user_id: str | None, reason: EndReason, now: int) -> None:
         self._emit([Ended(at=now, id=id, user_id=user_id, reason=reason) for id in ids])
@@ -101,11 +99,12 @@ class SessionManager(_Shell):
         parsed = parse(token)
         if parsed is None:
             return self._malformed(client)
-        opened = plan_open(self._store.get(parsed.id), parsed, self.policy, self.clock(), client)
-        if opened.end is None and not opened.events:
-            return opened.session
-        was = self._store.end(opened.end) if opened.end else None
-        return self._emit_opened(opened, was)
+        session, end, events = plan_open(self._store.get(parsed.id), parsed, self.policy, self.clock(), client)
+        if events:
+            self._emit(events)
+        if end is not None:
+            self._emit_end(end, self._store.end(end))
+        return session
 
     def commit(self, session: Session) -> Reply:
         """Write what the request changed: at most one write where nobody else changed the same, normally none.
@@ -145,9 +144,9 @@ class SessionManager(_Shell):
 
     def revoke(self, id: str, reason: EndReason = "revoked") -> bool:
         """End one session, wherever it is open. Whether this call ended it."""
-        now = self.clock()
-        was = self._store.end(End(id, reason, now))
-        self._emit_ended([id] if was else [], was.user_id if was else None, reason, now)
+        end = End(id, reason, self.clock())
+        was = self._store.end(end)
+        self._emit_end(end, was)
         return was is not None
 
     def revoke_all(self, user_id: str, *, keep: str | None = None, reason: EndReason = "revoked") -> int:
@@ -205,11 +204,12 @@ class AsyncSessionManager(_Shell):
         parsed = parse(token)
         if parsed is None:
             return self._malformed(client)
-        opened = plan_open(await self._store.get(parsed.id), parsed, self.policy, self.clock(), client)
-        if opened.end is None and not opened.events:
-            return opened.session
-        was = await self._store.end(opened.end) if opened.end else None
-        return self._emit_opened(opened, was)
+        session, end, events = plan_open(await self._store.get(parsed.id), parsed, self.policy, self.clock(), client)
+        if events:
+            self._emit(events)
+        if end is not None:
+            self._emit_end(end, await self._store.end(end))
+        return session
 
     async def commit(self, session: Session) -> Reply:
         """Write what the request changed: at most one write where nobody else changed the same, normally none.
@@ -249,9 +249,9 @@ class AsyncSessionManager(_Shell):
 
     async def revoke(self, id: str, reason: EndReason = "revoked") -> bool:
         """End one session, wherever it is open. Whether this call ended it."""
-        now = self.clock()
-        was = await self._store.end(End(id, reason, now))
-        self._emit_ended([id] if was else [], was.user_id if was else None, reason, now)
+        end = End(id, reason, self.clock())
+        was = await self._store.end(end)
+        self._emit_end(end, was)
         return was is not None
 
     async def revoke_all(self, user_id: str, *, keep: str | None = None, reason: EndReason = "revoked") -> int:

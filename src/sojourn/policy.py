@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from .errors import ConfigurationError
@@ -74,10 +76,15 @@ class Policy:
         _one_of("on_limit", self.on_limit, ("end_oldest", "refuse"))
         _one_of("on_conflict", self.on_conflict, ("last_writer_wins", "raise"))
 
-    @property
+    @cached_property
     def touch_ms(self) -> int:
         """`touch_interval` in milliseconds; by default a tenth of the idle timeout, at most a minute."""
         return int((min(60.0, self.idle_timeout / 10) if self.touch_interval is None else self.touch_interval) * 1000)
+
+    @cached_property
+    def rotate_ms(self) -> float:
+        """`rotate_interval` in milliseconds; infinite for never."""
+        return math.inf if self.rotate_interval is None else self.rotate_interval * 1000
 
     def lifetime(self, *, remember: bool) -> Lifetime:
         """The timeouts for a new session. Raises ConfigurationError if it asks to be remembered and none may be."""

@@ -18,7 +18,7 @@ class Dated(msgspec.Struct, frozen=True):
     at: int
 
 
-class Secrets(msgspec.Struct, frozen=True):
+class Secrets(msgspec.Struct, frozen=True, omit_defaults=True):
     """The sha256 hashes of the secrets that open one session.
 
     `next` were issued and not yet shown, oldest first; `retired` were current once, oldest first.
@@ -38,7 +38,7 @@ class Client(msgspec.Struct, frozen=True):
     user_agent: str = ""
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One session as a store keeps it.
 
     `data` maps each key to its value as encoded JSON. `version` counts the changes of `data`: a touch or a

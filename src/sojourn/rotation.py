@@ -21,15 +21,15 @@ MAX_RETIRED = 4
 Shown = Literal["current", "next", "retired", "reused", "unknown"]
 
 
-def which(secrets: Secrets, shown: bytes, grace_ms: int, now: int) -> Shown:
-    """What the secret with the hash `shown` is to this session at `now`."""
+def which(secrets: Secrets, shown: bytes, grace: float, now: int) -> Shown:
+    """What the secret with the hash `shown` is to this session at `now`; `grace` is in seconds."""
     if compare_digest(secrets.current, shown):
         return "current"
     if any([compare_digest(known.hash, shown) for known in secrets.next]):
         return "next"
     for known in secrets.retired:
         if compare_digest(known.hash, shown):
-            return "retired" if now < known.at + grace_ms else "reused"
+            return "retired" if now < known.at + grace * 1000 else "reused"
     return "unknown"
 
 
@@ -51,6 +51,6 @@ def issue(secrets: Secrets, fresh: bytes, now: int) -> Secrets:
 
 def issue_is_due(secrets: Secrets, policy: Policy, now: int) -> bool:
     """Whether the answer to a browser that showed the current secret should carry a new one."""
-    if policy.rotate_interval is None or now < secrets.rotated_at + policy.rotate_interval * 1000:
+    if now < secrets.rotated_at + policy.rotate_ms:
         return False
     return not secrets.next or now >= secrets.next[-1].at + ISSUE_PAUSE_MS

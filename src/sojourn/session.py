@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from .data import Data
@@ -27,44 +28,31 @@ class Session(Data):
     Times are Unix milliseconds. After `login` or `regenerate` the `id` is the new one from the commit on.
     """
 
-    __slots__ = (
-        "_end_reason",
-        "_leaving",
-        "_login",
-        "_record",
-        "_regenerate",
-        "_start",
-        "client",
-        "logged_out",
-        "merged",
-        "opened_at",
-        "passive",
-        "presented",
-        "shown",
-    )
+    passive: bool = False
+    logged_out: bool = False
+    merged: Mapping[str, bool] = {}
+    _login: Login | None = None
+    _leaving: Record | None = None
+    _regenerate: bool = False
+    _start: bool = False
 
     def __init__(
         self,
         record: Record | None,
-        *,
         opened_at: int,
         client: Client,
         shown: bytes | None = None,
         presented: bool = False,
         end_reason: EndReason | None = None,
     ) -> None:
-        super().__init__({} if record is None or end_reason else record.data)
+        self._base = {} if record is None or end_reason else record.data
+        self._values = {}
         self._record = record
         self._end_reason = end_reason
-        self._login: Login | None = None
-        self._leaving: Record | None = None
-        self._regenerate = self._start = False
         self.opened_at = opened_at
         self.client = client
         self.shown = shown
         self.presented = presented
-        self.passive = self.logged_out = False
-        self.merged: dict[str, bool] = {}
 
     @property
     def live(self) -> Record | None:
@@ -155,6 +143,11 @@ class Session(Data):
         self._regenerate = self.live is not None and self._login is None
 
     @property
+    def touched(self) -> bool:
+        """Whether anything may differ from what was loaded: a value set, or one fetched that can change in place."""
+        return bool(self._values) or self._login is not None or self._regenerate or self._start
+
+    @property
     def wish(self) -> Literal["login", "regenerate", "start"] | None:
         """What this request asked for beyond its data."""
         if self._login:
@@ -185,7 +178,7 @@ class Session(Data):
         """The store's record is newer than the one loaded: put this request's changes on top of it."""
         merged, conflicts = self.rebase(record.data)
         self._record = record
-        self.merged |= dict.fromkeys(merged, False) | dict.fromkeys(conflicts, True)
+        self.merged = {**self.merged, **dict.fromkeys(merged, False), **dict.fromkeys(conflicts, True)}
 
     def left_behind(self, reason: EndReason | None) -> None:
         """The session that a log-in or log-out would have ended is over already: go on without it.

@@ -47,7 +47,7 @@ def parse(text: str) -> Token | None:
     if len(text) != TOKEN_LENGTH:
         return None
     match = _SHAPE(text)
-    return Token(match[1], match[2]) if match else None
+    return Token(*match.groups()) if match else None
 
 
 def mint(user_id: str | None, random: Random) -> Token:

@@ -2,60 +2,75 @@
 
 from __future__ import annotations
 
-from sojourn.commit import NO_REPLY, Reply
+from collections.abc import Awaitable
+from typing import NamedTuple
+
+from sojourn.commit import NO_REPLY, Reply, nothing_due
 from sojourn.cookie import CookieOptions
 from sojourn.errors import SessionCommitted, SojournError
 from sojourn.manager import AsyncSessionManager
 from sojourn.problem import Problem, problem_of
+from sojourn.record import Client
 from sojourn.session import Session
 
 from .headers import HeaderList, add_vary, set_no_store
-from .types import Message, Send
+from .types import Message, Scope, Send
 
-__all__ = ["Exchange", "send_problem"]
+__all__ = ["Exchange", "Wiring", "send_problem"]
 
 TOKEN_HEADER = b"sojourn-token"
+
+
+class Wiring(NamedTuple):
+    """What every exchange of one middleware shares."""
+
+    manager: AsyncSessionManager
+    cookie: CookieOptions
+    vary: bytes
 
 
 class Exchange:
     """A session on its way through a request; `send` is what the application answers through."""
 
-    __slots__ = ("_send", "bearer", "cookie", "manager", "replaced", "reply", "session", "started", "vary")
+    __slots__ = ("_agent", "_peer", "_send", "_wiring", "bearer", "replaced", "reply", "session", "started")
 
-    def __init__(
-        self,
-        manager: AsyncSessionManager,
-        session: Session,
-        send: Send,
-        *,
-        cookie: CookieOptions,
-        bearer: bool,
-        vary: bytes,
-    ) -> None:
-        self.manager = manager
+    def __init__(self, wiring: Wiring, session: Session, scope: Scope, agent: bytes, send: Send, bearer: bool) -> None:
+        self._wiring = wiring
         self.session = session
-        self.cookie = cookie
+        # Not the scope: it holds this exchange, and a cycle would wait for the garbage collector.
+        self._peer = scope.get("client")
+        self._agent = agent
+        self._send = send
         self.bearer = bearer
-        self.vary = vary
         self.reply = NO_REPLY
         self.started = self.replaced = False
-        self._send = send
+
+    @property
+    def manager(self) -> AsyncSessionManager:
+        """The manager that opened the session."""
+        return self._wiring.manager
 
     async def commit(self) -> None:
         """Write what was changed so far. What it raises is SessionManager.commit's."""
-        reply = await self.manager.commit(self.session)
+        session = self.session
+        if session.live is None or session.wish:
+            session.client = Client(self._peer[0] if self._peer else "", self._agent[:512].decode("latin-1"))
+        reply = await self._wiring.manager.commit(session)
         if reply is not NO_REPLY:
             self.reply = reply
 
-    async def send(self, message: Message) -> None:
+    def send(self, message: Message) -> Awaitable[None]:
         """Pass an ASGI message on; before the first, commit, and tell the browser what is due."""
+        # No coroutine of our own where nothing is to be awaited: most requests write nothing.
         if self.started:
-            if not self.replaced:
-                await self._send(message)
-            return
+            return _nothing() if self.replaced else self._send(message)
         if message["type"] != "http.response.start":
-            await self._send(message)
-            return
+            return self._send(message)
+        if nothing_due(self.session, self._wiring.manager.policy):
+            return self._start(message)
+        return self._commit_and_start(message)
+
+    async def _commit_and_start(self, message: Message) -> None:
         try:
             await self.commit()
         except SojournError as error:
@@ -65,17 +80,20 @@ class Exchange:
             self.replaced = self.started = True
             await send_problem(self._send, problem)
             return
+        await self._start(message)
+
+    def _start(self, message: Message) -> Awaitable[None]:
         self.started = True
         self.session.seal()
         if self.session.accessed or self.reply is not NO_REPLY:
             headers: HeaderList = list(message.get("headers", ()))
             self.add_headers(headers)
             message["headers"] = headers
-        await self._send(message)
+        return self._send(message)
 
     def add_headers(self, headers: HeaderList) -> None:
         """Say that the answer depends on the session, and hand the browser a new token where there is one."""
-        add_vary(headers, self.vary)
+        add_vary(headers, self._wiring.vary)
         if self.reply is NO_REPLY:
             return
         set_no_store(headers)
@@ -83,16 +101,21 @@ class Exchange:
             token = self.reply.token
             headers.append((TOKEN_HEADER, token.reveal().encode() if token else b"none"))
         else:
-            headers.append((b"set-cookie", set_cookie(self.cookie, self.reply).encode()))
+            headers.append((b"set-cookie", set_cookie(self._wiring.cookie, self.reply).encode()))
 
     def check_late_changes(self) -> None:
         """Raise SessionCommitted where something was changed, nested deep, after the commit had passed."""
-        if self.started and not self.replaced and self.session.accessed and self.session.changes():
-            keys = ", ".join(map(repr, self.session.changes()))
+        late = self.session.changes()
+        if late and self.started and not self.replaced:
+            keys = ", ".join(map(repr, late))
             raise SessionCommitted(
                 f"session[{keys}] was changed after the response had started and is not kept. Change it before the "
                 "first byte: not in a streaming body or a background task."
             )
+
+
+async def _nothing() -> None:
+    """For messages of an application whose response was replaced by a problem."""
 
 
 def set_cookie(cookie: CookieOptions, reply: Reply) -> str:

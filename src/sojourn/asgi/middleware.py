@@ -12,10 +12,9 @@ from sojourn.events import UnknownToken
 from sojourn.manager import AsyncSessionManager
 from sojourn.origin import SAFE_METHODS, is_cross_origin, is_foreign_handshake, trusted
 from sojourn.problem import Problem, problem_of
-from sojourn.record import Client
 from sojourn.session import Session
 
-from .exchange import Exchange, send_problem
+from .exchange import Exchange, Wiring, send_problem
 from .headers import find_headers, text
 from .types import App, Receive, Scope, Send
 from .websocket import WebSocketSession
@@ -76,34 +75,32 @@ class SessionMiddleware:
         self.app = app
         self.manager = manager
         self._cookie = cookie or CookieOptions()
-        self._cookie_name = self._cookie.name.encode()
         self._trusted = trusted(trusted_origins)
         self._bearer = script_readable_tokens
-        self._vary = b"Cookie, Authorization" if script_readable_tokens else b"Cookie"
+        self._wiring = Wiring(manager, self._cookie, b"Cookie, Authorization" if self._bearer else b"Cookie")
         self._websocket_check = websocket_check
         self._cleanup_ms = None if cleanup_interval is None else int(cleanup_interval * 1000)
         self._cleanup_at = 0
         self._cleanup: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await self._http(scope, receive, send)
-        elif scope["type"] == "websocket":
+        if scope["type"] == "websocket":
             await self._websocket(scope, receive, send)
-        else:
+            return
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
-
-    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+            return
         headers = find_headers(scope["headers"])
         bearer = b"sojourn-transport" in headers or headers.get(b"authorization", b"").startswith(BEARER)
-        refusal = self._refusal(scope, headers, bearer)
-        if refusal is not None:
-            await send_problem(send, refusal)
-            return
+        if bearer or scope["method"] not in SAFE_METHODS:
+            refusal = self._refusal(scope, headers, bearer)
+            if refusal is not None:
+                await send_problem(send, refusal)
+                return
         exchange = None
         try:
-            session = await self._open(scope, headers, bearer)
-            exchange = Exchange(self.manager, session, send, cookie=self._cookie, bearer=bearer, vary=self._vary)
+            session = await self._open(headers, bearer)
+            exchange = Exchange(self._wiring, session, scope, headers.get(b"user-agent", b""), send, bearer)
             scope["session"], scope["sojourn"] = session, exchange
             await self.app(scope, receive, exchange.send)
         except SojournError as error:
@@ -123,8 +120,6 @@ class SessionMiddleware:
                 return NO_BEARER
             both = b"authorization" in headers and self._cookie.find(headers.get(b"cookie", b""))
             return AMBIGUOUS if both else None
-        if scope["method"] in SAFE_METHODS:
-            return None
         foreign = is_cross_origin(
             scope["method"],
             site=text(headers.get(b"sec-fetch-site")),
@@ -134,20 +129,17 @@ class SessionMiddleware:
         )
         return CROSS_ORIGIN if foreign else None
 
-    async def _open(self, scope: Scope, headers: dict[bytes, bytes], bearer: bool) -> Session:
+    async def _open(self, headers: dict[bytes, bytes], bearer: bool) -> Session:
         if bearer:
             value = headers.get(b"authorization", b"")
-            tokens = [text(value[len(b"Bearer ") :]) or ""] if value.startswith(b"Bearer ") else []
+            tokens = [value[len(b"Bearer ") :].decode("latin-1")] if value.startswith(b"Bearer ") else []
         else:
-            cookies = headers.get(b"cookie")
-            tokens = self._cookie.find(cookies) if cookies is not None and self._cookie_name in cookies else []
-        client = _client(scope, headers)
+            tokens = self._cookie.find(headers.get(b"cookie", b""))
         if not tokens:
-            return self.manager.anonymous(client)
-        if len(set(tokens)) > 1:
-            refused = UnknownToken(at=self.manager.clock(), cause="ambiguous")
-            return self.manager.anonymous(client, refused=refused)
-        session = await self.manager.open(tokens[0], client)
+            return self.manager.anonymous()
+        if len(tokens) > 1 and len(set(tokens)) > 1:
+            return self.manager.anonymous(refused=UnknownToken(at=self.manager.clock(), cause="ambiguous"))
+        session = await self.manager.open(tokens[0])
         if self._cleanup_ms is not None and session.opened_at >= self._cleanup_at:
             self._start_cleanup(session.opened_at, self._cleanup_ms)
         return session
@@ -164,13 +156,13 @@ class SessionMiddleware:
             await send({"type": "websocket.close", "code": 1008, "reason": "from another origin"})
             return
         try:
-            session = await self._open(scope, headers, False)
+            session = await self._open(headers, False)
         except StoreUnavailable as error:
             logger.warning("%s", error)
             await receive()
             await send({"type": "websocket.close", "code": 1013, "reason": "sessions are not available"})
             return
-        exchange = Exchange(self.manager, session, send, cookie=self._cookie, bearer=False, vary=self._vary)
+        exchange = Exchange(self._wiring, session, scope, headers.get(b"user-agent", b""), send, False)
         scope["session"], scope["sojourn"] = session, exchange
         await WebSocketSession(exchange, receive, send, self._websocket_check).run(self.app, scope)
 
@@ -187,9 +179,3 @@ class SessionMiddleware:
             await self.manager.delete_expired()
         except StoreUnavailable as error:
             logger.warning("clean-up was put off: %s", error)
-
-
-def _client(scope: Scope, headers: dict[bytes, bytes]) -> Client:
-    peer = scope.get("client")
-    agent = headers.get(b"user-agent", b"")[:512].decode("latin-1")
-    return Client(peer[0] if peer else "", agent)

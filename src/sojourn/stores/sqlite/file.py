@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from sojourn.errors import ConfigurationError, SojournError, StoreUnavailable
+from sojourn.record import Record
 
-from .rows import SCHEMA, SCHEMA_VERSION
+from .rows import SCHEMA, SCHEMA_VERSION, select
 
 __all__ = ["SQLiteFile", "Work", "Write"]
 
@@ -61,6 +62,7 @@ class SQLiteFile:
         self._read_lock, self._write_lock = threading.Lock(), threading.Lock()
         self._queue: deque[Write] = deque()
         self._reader: sqlite3.Connection | None = None
+        self._cursor: sqlite3.Cursor | None = None
         self._writer: sqlite3.Connection | None = None
         self._durable = False
         self._pid = os.getpid()
@@ -68,20 +70,21 @@ class SQLiteFile:
         self._inherited: list[Any] = []
         self._prepare()
 
-    def read(self, work: Work[T]) -> T:
-        """The result of `work` on the reading connection. Waits `read_timeout` for a lock, which WAL rarely needs."""
+    def get(self, id: str) -> Record | None:
+        """One record, on the reading connection. Waits `read_timeout` for a lock, which WAL rarely needs."""
         if self._pid != os.getpid():
             self._forget_parent()
         with self._read_lock:
             try:
-                if self._reader is None:
+                if self._cursor is None:
                     self._reader = self._connect(self._read_timeout)
-                return work(self._reader)
+                    self._cursor = self._reader.cursor()
+                return select(id, self._cursor)
             except sqlite3.Error as error:
                 raise self._unavailable(error) from error
 
     def scan(self, work: Work[T]) -> T:
-        """The result of `work` on a connection of its own: a long read that nobody waits behind."""
+        """The result of `work` on a connection of its own: a longer read that nobody waits behind."""
         try:
             with closing(self._connect(WRITE_TIMEOUT)) as connection:
                 return work(connection)
@@ -118,7 +121,7 @@ class SQLiteFile:
             for connection in (self._reader, self._writer):
                 if connection is not None:
                     connection.close()
-            self._reader = self._writer = None
+            self._reader = self._cursor = self._writer = None
 
     def _transact(self, group: Sequence[Write]) -> None:
         if self._pid != os.getpid():
@@ -170,7 +173,7 @@ class SQLiteFile:
 
     def _forget_parent(self) -> None:
         self._inherited += [self._reader, self._writer]
-        self._reader = self._writer = None
+        self._reader = self._cursor = self._writer = None
         self._read_lock, self._write_lock = threading.Lock(), threading.Lock()
         self._queue.clear()
         self._pid = os.getpid()

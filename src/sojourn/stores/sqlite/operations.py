@@ -65,23 +65,21 @@ def end_all(
     user_id: str, reason: EndReason, now: int, keep: str | None, connection: sqlite3.Connection
 ) -> Sequence[str]:
     """Store.end_all."""
-    rows = connection.execute(
-        "UPDATE session SET ended_at = ?1, expires_at = ?1, end_reason = ?2, data = '{}' "
-        "WHERE user_id = ?3 AND ended_at IS NULL AND id IS NOT ?4 RETURNING id",
-        (now, reason, user_id, keep),
-    )
-    return [row[0] for row in rows]
+    where = "WHERE user_id = ? AND ended_at IS NULL AND id IS NOT ?"
+    records = select_all(connection, where, (user_id, keep))
+    for record in records:
+        update(connection, record, ended(record, reason, now))
+    return [record.id for record in records]
 
 
 def of_user(user_id: str, now: int, connection: sqlite3.Connection) -> Sequence[Record]:
     """Store.list."""
-    where = "WHERE user_id = ? AND ended_at IS NULL AND expires_at > ? ORDER BY seen_at DESC"
-    return select_all(connection, where, (user_id, now))
+    where = "WHERE user_id = ? AND ended_at IS NULL AND expires_at > ?"
+    return sorted(select_all(connection, where, (user_id, now)), key=lambda record: -record.seen_at)
 
 
 def delete_expired(before: int, limit: int, connection: sqlite3.Connection) -> int:
     """Store.delete_expired."""
-    # The ids first, without the write lock's work: the delete then goes straight to its rows.
     ids = connection.execute("SELECT id FROM session WHERE expires_at < ? LIMIT ?", (before, limit)).fetchall()
     connection.executemany("DELETE FROM session WHERE id = ?", ids)
     return len(ids)

@@ -39,7 +39,7 @@ class SQLiteStore:
 
     def get(self, id: str) -> Record | None:
         """As Store.get."""
-        return self._file.read(partial(select, id))
+        return self._file.get(id)
 
     def create(self, create: Create) -> Applied | Refused:
         """As Store.create."""
@@ -59,7 +59,7 @@ class SQLiteStore:
 
     def list(self, user_id: str, now: int) -> Sequence[Record]:
         """As Store.list."""
-        return self._file.read(partial(operations.of_user, user_id, now))
+        return self._file.scan(partial(operations.of_user, user_id, now))
 
     def delete_expired(self, before: int, limit: int) -> int:
         """As Store.delete_expired."""
@@ -94,7 +94,7 @@ class AsyncSQLiteStore:
     async def get(self, id: str) -> Record | None:
         """As Store.get."""
         try:
-            return self._file.read(partial(select, id))
+            return self._file.get(id)
         except StoreUnavailable:
             return await asyncio.to_thread(self._file.scan, partial(select, id))
 
