@@ -1,0 +1,17 @@
+export {createSessionClient} from "./client.js";
+export {isSessionError, SessionError} from "./errors.js";
+export type {
+	ActiveState,
+	EmptyState,
+	EndedState,
+	EndReason,
+	JsonValue,
+	SessionClient,
+	SessionClientOptions,
+	SessionEvents,
+	SessionInfo,
+	SessionState,
+	SessionStorageKind,
+	StateFields,
+	Transport,
+} from "./types.js";

@@ -1,0 +1,52 @@
+import type {EndReason, SessionState} from "./types.js";
+
+// An answer later than this is never a slow one that lost a race: it wins even where versions went back,
+// as after a fail-over that lost a write.
+const RACE = 10_000;
+
+const KEYS =
+	"id userId createdAt authenticatedAt seenAt expiresAt absoluteExpiresAt idleTimeout version endReason endedAt";
+
+export const LOADING: SessionState<any> = {
+	...(Object.fromEntries(KEYS.split(" ").map((key) => [key, null])) as any),
+	status: "loading",
+	data: {},
+	now: 0,
+};
+
+/** Turns the wire's snake_case keys into ours; one level deep, since `data` is the application's. */
+export function camelCase<T>(wire: object): T {
+	return Object.fromEntries(
+		Object.entries(wire).map(([key, value]) => [key.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase()), value]),
+	) as T;
+}
+
+/**
+ * Whether an answer may replace what is known. `now` alone does not say: an answer made later may have read the
+ * session earlier, or been asked for earlier. Within a session its own order counts, between sessions that of their
+ * beginnings, and a session beats none, if it is not the one that is known to have ended.
+ */
+export function isNewer(next: SessionState<any>, known: SessionState<any>, endedId?: string | null): boolean {
+	const gap = next.now - known.now;
+	if (gap > RACE) return true;
+	if (!next.id || !known.id) return gap >= 0 || (!!next.id && next.id !== endedId);
+	if (next.id !== known.id) return (next.createdAt! - known.createdAt! || gap) >= 0;
+	if (next.status !== known.status) return next.status === "ended";
+	return (next.version! - known.version! || next.seenAt! - known.seenAt! || gap) >= 0;
+}
+
+/** Whether two states differ in more than the time of the answer. */
+export function differs(a: SessionState<any>, b: SessionState<any>): boolean {
+	return JSON.stringify({...a, now: 0}) !== JSON.stringify({...b, now: 0});
+}
+
+/** Why a session that is past its end must have ended, where the server does not say; `null` if it is not past it. */
+export function presumedReason({expiresAt, absoluteExpiresAt}: SessionState<any>, now: number): EndReason | null {
+	if (!expiresAt || now < expiresAt) return null;
+	return expiresAt === absoluteExpiresAt ? "absolute_timeout" : "idle_timeout";
+}
+
+/** Whole seconds to the end of a live session. */
+export function secondsLeft({status, expiresAt}: SessionState<any>, now: number): number | null {
+	return status === "active" && expiresAt ? Math.max(0, Math.ceil((expiresAt - now) / 1000)) : null;
+}

@@ -1,0 +1,118 @@
+import {SessionError} from "./errors.js";
+import {sleep} from "./tabs.js";
+import type {TokenJar} from "./token.js";
+import {fetchTransport, xhrTransport} from "./transport.js";
+import type {SessionClientOptions} from "./types.js";
+
+const PATIENCE = 30_000;
+
+/** What came back. */
+export interface Answer {
+	readonly response: Response;
+	/** `false` where the answer is about a session that is no longer ours. */
+	readonly isOurs: boolean;
+	/** When, on our clock, it was asked for and had come. */
+	readonly from: number;
+	readonly to: number;
+}
+
+/** Requests and answers, with tokens, retries and errors. */
+export interface Wire {
+	/** One request, as it is, but for the token. */
+	send(request: Request): Promise<Answer>;
+	/** A call of one of the session's endpoints, tried again where that may help. */
+	call(method: string, path: string, body?: object, tries?: number): Promise<Answer & {readonly body: any}>;
+}
+
+function parse({ok, status}: Response, text: string): any {
+	let body: any;
+	try {
+		body = JSON.parse(text);
+	} catch {
+		// It is told from the lack of a body.
+	}
+	if (ok && body) return body;
+	const {type, detail, end_reason} = Object(body);
+	const code = ok ? "invalid-answer" : /^urn:.+:(.+)/.exec(type)?.[1];
+	throw new SessionError(status, code ?? "http", detail ?? "", end_reason);
+}
+
+/** How many milliseconds to wait before the next try; 0 where none makes sense. */
+function pause(status: number, attempt: number, retryAfter: string | null | undefined): number {
+	const asked = +retryAfter! >= 0 ? +retryAfter! * 1000 : Date.parse(retryAfter!) - Date.now();
+	// Earlier than asked would be rude, and nobody waits for longer.
+	if (![0, 429, 502, 503, 504].includes(status) || asked > PATIENCE) return 0;
+	return Math.max(asked || 0, 300 * 2 ** attempt * (0.5 + Math.random()));
+}
+
+/**
+ * `url` is as the application gave it; the state is asked for with a slash at its end, as a mount redirects without.
+ * `isTrusted` says whether a URL's server may be shown the token, and may set it; `signal` that the client is closed.
+ */
+export function createWire(
+	{transport = "fetch", retries = 3, timeout = 15}: SessionClientOptions,
+	url: string,
+	jar: TokenJar | undefined,
+	isTrusted: (url: string) => boolean,
+	signal: AbortSignal,
+): Wire {
+	const carry = transport === "fetch" ? fetchTransport : transport === "xhr" ? xhrTransport : transport;
+
+	async function send(request: Request): Promise<Answer> {
+		const sent = jar && isTrusted(request.url) ? jar.get() : undefined;
+		if (sent !== undefined) {
+			request.headers.set("Sojourn-Transport", "bearer");
+			if (sent) request.headers.set("Authorization", "Bearer " + sent);
+		}
+		const from = Date.now();
+		const response = await carry(request);
+		return {
+			response,
+			from,
+			to: Date.now(),
+			// A redirect may have led elsewhere, and elsewhere must not plant a token.
+			isOurs:
+				sent === undefined ||
+				((!response.url || isTrusted(response.url)) && jar!.take(sent, response.headers.get("Sojourn-Token"))),
+		};
+	}
+
+	return {
+		send,
+		async call(method, path, body, tries = retries) {
+			for (let attempt = 0; ; attempt++) {
+				const stop = new AbortController();
+				const abort = () => stop.abort();
+				const timer = setTimeout(abort, timeout * 1000);
+				let answer: Answer | undefined;
+				let failure: SessionError;
+				signal.addEventListener("abort", abort, {signal: stop.signal});
+				try {
+					signal.throwIfAborted();
+					answer = await send(
+						new Request(url.replace(/\/?$/, path || "/"), {
+							method,
+							...(body && {body: JSON.stringify(body), headers: {"Content-Type": "application/json"}}),
+							credentials: jar ? "omit" : "same-origin",
+							cache: "no-store",
+							signal: stop.signal,
+						}),
+					);
+					const text = await answer.response.text();
+					return {...answer, body: parse(answer.response, text)};
+				} catch (error) {
+					failure =
+						error instanceof SessionError
+							? error
+							: new SessionError(0, signal.aborted ? "closed" : "network", String(error), null, error);
+				} finally {
+					clearTimeout(timer);
+					abort();
+				}
+				const ms = pause(failure.status, attempt, answer?.response.headers.get("Retry-After"));
+				if (!ms || attempt >= tries || signal.aborted) throw failure;
+				await sleep(ms);
+			}
+		},
+	};
+}

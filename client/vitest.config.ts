@@ -1,0 +1,17 @@
+import {fileURLToPath} from "node:url";
+import {defineConfig} from "vitest/config";
+
+const built = fileURLToPath(new URL("../src/sojourn/browser/static/client.js", import.meta.url));
+
+// All tests run twice: on the source, and on the file that is served.
+export default defineConfig({
+	test: {
+		projects: [
+			{test: {name: "source", include: ["test/*.test.ts"]}},
+			{
+				test: {name: "built", include: ["test/*.test.ts"]},
+				resolve: {alias: [{find: /^\.\.\/src\/index\.js$/, replacement: built}]},
+			},
+		],
+	},
+});
