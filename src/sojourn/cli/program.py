@@ -1,0 +1,74 @@
+"""The program's commands put together, and its errors told in a line instead of a traceback."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import click
+
+from sojourn import __version__
+from sojourn.errors import SojournError, StoreUnavailable
+
+from .demo import demo
+from .exit import Exit
+from .policy import policy
+from .revoke import revoke
+from .sessions import list_, show
+from .terminal import colour
+from .upkeep import cleanup, stats
+
+__all__ = ["program", "run"]
+
+EXIT_CODES = """\b
+Exit codes:
+  0  done, or found
+  1  nothing found, or it did not apply (an unknown id, a policy that departs)
+  2  wrong usage or configuration
+  3  the store is unavailable
+  70  a bug of Sojourn's, with a traceback
+  130  interrupted
+"""
+
+
+@click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "-V", "--version", prog_name="sojourn")
+@click.pass_context
+def program(ctx: click.Context) -> None:
+    """See, end and clean up the sessions of an application.
+
+    The store is given with --store, or once in the environment as SOJOURN_STORE.
+    """
+    ctx.color = colour()
+
+
+for _command in (list_, show, revoke, cleanup, stats, policy, demo):
+    program.add_command(_command)
+
+
+def run() -> int:
+    """Run the command line that the process was given; its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A name that the terminal's encoding lacks is written as an escape, not answered with a traceback.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        return int(program.main(prog_name="sojourn", standalone_mode=False) or Exit.DONE)
+    except click.ClickException as error:
+        error.show()
+        return Exit.USAGE
+    except click.Abort:
+        click.echo("Interrupted.", err=True)
+        return Exit.INTERRUPTED
+    except StoreUnavailable as error:
+        return _fail(error, Exit.UNAVAILABLE)
+    except SojournError as error:
+        return _fail(error, Exit.USAGE)
+    # Python's own code for a traceback is 1, which a script would take for "nothing found".
+    except Exception:  # noqa: BLE001  # it is told in full
+        traceback.print_exc()
+        return Exit.BUG
+
+
+def _fail(error: SojournError, code: Exit) -> int:
+    click.echo(f"{click.style('Error:', fg='red')} {error}", err=True, color=colour())
+    return code

@@ -1,0 +1,191 @@
+"""`sojourn list` and `sojourn show`: sessions, for a person or as JSON."""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import chain
+from typing import Any
+
+import click
+
+from sojourn.errors import ConfigurationError
+from sojourn.info import SessionInfo
+from sojourn.manager import SessionManager
+
+from .duration import relative
+from .exit import Exit
+from .session_id import find
+from .store_option import open_manager, store_options
+from .terminal import columns, echo_json, fields, is_terminal, safe, table
+
+__all__ = ["describe", "list_", "pages", "show"]
+
+PAGE = 1000
+SHORT_ID = 12
+NOBODY = "-"
+
+
+@click.command("list")
+@store_options
+@click.option("--user", metavar="USER", help="Only this user's sessions.")
+@click.option("--all", "with_dead", is_flag=True, help="Dead sessions too, with why they ended.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Show at most so many.")
+def list_(url: str, as_json: bool, user: str | None, with_dead: bool, limit: int) -> int:
+    """List sessions, the latest seen first.
+
+    Reads the whole store, but with --user alone. On a terminal ids are shortened; every command takes them so.
+    """
+    with open_manager(url) as manager:
+        now = manager.clock()
+        total, latest = _latest(_wanted(manager, user, with_dead), limit)
+    if as_json:
+        documents = [_document(session, now) for session in latest]
+        echo_json({"now": now, "total": total, "sessions": documents})
+    elif latest:
+        click.echo(_table(latest, now, with_dead))
+    if not as_json and (not latest or (is_terminal() and total > limit)):
+        kind = "sessions" if with_dead else "live sessions"
+        click.echo(f"{limit:,} of {total:,} {kind}. See more with --limit." if latest else f"No {kind}.", err=True)
+    return Exit.DONE if latest else Exit.NOTHING
+
+
+@click.command()
+@store_options
+@click.argument("id")
+def show(url: str, as_json: bool, id: str) -> int:
+    """Show one session, live or dead, with its data.
+
+    ID may be its first 4 or more digits, where no other session begins so.
+    """
+    with open_manager(url) as manager:
+        now = manager.clock()
+        session = find(manager, id)
+    if as_json:
+        document = _document(session, now) | {"data": session.data} if session else None
+        echo_json({"now": now, "session": document})
+    elif session is None:
+        click.echo(f"No session has the id {safe(id)}. It may have been cleaned up.", err=True)
+    else:
+        click.echo(describe(session, now))
+        click.echo(_pretty(session.data))
+    return Exit.DONE if session else Exit.NOTHING
+
+
+def pages(manager: SessionManager) -> Iterator[Sequence[SessionInfo]]:
+    """Every session of the store, dead ones too, a page at a time."""
+    after = ""
+    while page := manager.scan(after, PAGE):
+        yield page
+        after = page[-1].id
+
+
+def describe(session: SessionInfo, now: int) -> str:
+    """A session's facts, one a line, without its data."""
+    moment = _moment(now)
+    dead = session.end_reason is not None
+    pairs = [
+        ("id", session.id),
+        ("user", session.user_id or NOBODY),
+        ("status", f"ended: {session.end_reason}" if dead else "live"),
+        ("started", moment(session.created_at)),
+        ("logged in", moment(session.authenticated_at) if session.authenticated_at is not None else NOBODY),
+        ("last seen", moment(session.seen_at)),
+        ("ended" if dead else "ends", moment(session.expires_at)),
+        *([] if dead else [("at the latest", moment(session.absolute_expires_at))]),
+        ("remembered", "yes" if session.remember else "no"),
+        ("ip", session.ip or NOBODY),
+        ("device", device(session.user_agent)),
+        ("user agent", session.user_agent or NOBODY),
+        ("version", str(session.version)),
+    ]
+    return fields(pairs)
+
+
+def device(user_agent: str) -> str:
+    """A label like "Chrome on Windows", or the header itself where ua-parser is not installed."""
+    if not user_agent:
+        return NOBODY
+    from sojourn.browser.device import device_label, require_ua_parser
+
+    try:
+        require_ua_parser()
+    except ConfigurationError:
+        return user_agent
+    return device_label(user_agent)
+
+
+def _wanted(manager: SessionManager, user: str | None, with_dead: bool) -> Iterable[SessionInfo]:
+    if user is not None and not with_dead:
+        return manager.list(user)
+    return (
+        session
+        for session in chain.from_iterable(pages(manager))
+        if (with_dead or session.end_reason is None) and (user is None or session.user_id == user)
+    )
+
+
+def _latest(sessions: Iterable[SessionInfo], limit: int) -> tuple[int, list[SessionInfo]]:
+    total = 0
+
+    def counted() -> Iterator[SessionInfo]:
+        nonlocal total
+        for session in sessions:
+            total += 1
+            yield session
+
+    latest = heapq.nlargest(limit, counted(), key=lambda session: session.seen_at)
+    return total, latest
+
+
+def _table(sessions: list[SessionInfo], now: int, with_dead: bool) -> str:
+    short = SHORT_ID if is_terminal() else None
+    header = ["ID", "USER", "STARTED", "SEEN", "ENDS", "IP", "DEVICE"]
+    rows = []
+    for session in sessions:
+        moments = (session.created_at, session.seen_at, session.expires_at)
+        told = [relative(at, now) for at in moments]
+        rows.append(
+            [session.id[:short], session.user_id or NOBODY, *told, session.ip or NOBODY, device(session.user_agent)]
+        )
+    if with_dead:
+        header.insert(2, "STATUS")
+        for row, session in zip(rows, sessions, strict=True):
+            row.insert(2, session.end_reason or "live")
+    return table(header, rows, faint=[session.end_reason is not None for session in sessions], fit=columns())
+
+
+def _document(session: SessionInfo, now: int) -> dict[str, Any]:
+    dead = session.end_reason is not None
+    return {
+        "id": session.id,
+        "user_id": session.user_id,
+        "status": "ended" if dead else "active",
+        "end_reason": session.end_reason,
+        "created_at": session.created_at,
+        "authenticated_at": session.authenticated_at,
+        "seen_at": session.seen_at,
+        "expires_at": session.expires_at,
+        "absolute_expires_at": session.absolute_expires_at,
+        "ended_at": session.expires_at if dead else None,
+        "remember": session.remember,
+        "version": session.version,
+        "ip": session.ip,
+        "user_agent": session.user_agent,
+    }
+
+
+def _moment(now: int) -> Callable[[int], str]:
+    def spelled(at: int) -> str:
+        when = datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        return f"{relative(at, now)} ({when})"
+
+    return spelled
+
+
+def _pretty(data: dict[str, Any]) -> str:
+    text = json.dumps(data, indent=2, ensure_ascii=False, sort_keys=True)
+    lines = [safe(line) for line in text.splitlines()] if data else ["{}"]
+    return "\n".join([click.style("data", bold=True), *["  " + line for line in lines]])

@@ -1,0 +1,94 @@
+"""The options --store and --json that the store's commands share, and the manager that --store opens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote, unquote, urlsplit
+
+import click
+
+from sojourn.errors import ConfigurationError
+from sojourn.manager import SessionManager
+from sojourn.open_store import open_store
+from sojourn.policy import Policy
+
+__all__ = ["json_option", "open_manager", "store_options"]
+
+_SQLITE = b"SQLite format 3\0"
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document; times in Unix ms.")
+
+
+def store_options(command: F) -> F:
+    """Give a command the options --store and --json."""
+    store = click.option(
+        "--store",
+        "url",
+        metavar="URL",
+        envvar="SOJOURN_STORE",
+        required=True,
+        show_envvar=True,
+        help="Where the sessions are: sqlite:///relative.db or sqlite:////absolute.db.",
+    )
+    return store(json_option(command))
+
+
+@contextmanager
+def open_manager(url: str, policy: Policy | None = None) -> Iterator[SessionManager]:
+    """The sessions at `url`. Raises ConfigurationError, with the mend, where there is no store yet: none is made."""
+    _check_present(url)
+    manager = SessionManager(open_store(url), policy)
+    try:
+        yield manager
+    finally:
+        manager.close()
+
+
+def _check_present(url: str) -> None:
+    parts = urlsplit(url)
+    if url == "memory:":
+        raise ConfigurationError("Sessions in memory: are inside the application's process; no other one can see them.")
+    if not parts.scheme:
+        # Without a scheme it can hold no password, so it may be repeated.
+        raise ConfigurationError(f"{url!r} is no URL. For a file of that name write --store sqlite:///{quote(url)}")
+    # What is no URL of a file is judged by open_store.
+    if parts.scheme == "sqlite" and not parts.netloc and len(parts.path) > 1:
+        _check_file(Path(unquote(parts.path[1:])))
+
+
+def _check_file(path: Path) -> None:
+    if path.is_file():
+        _check_is_database(path)
+    if path.exists():
+        return
+    told = f"There is no session file {path.absolute()}, and this command makes none."
+    rooted = Path("/", path)
+    if path.is_absolute():
+        raise ConfigurationError(f"{told} Give the file that your application writes.")
+    if rooted.is_file():
+        raise ConfigurationError(
+            f"{told} There is {rooted}, and an absolute path takes four slashes: --store sqlite:///{quote(str(rooted))}"
+        )
+    raise ConfigurationError(
+        f"{told} After three slashes the path begins in the current folder. "
+        f"Write the full path after them: --store sqlite:////path/to/{quote(path.name)}"
+    )
+
+
+def _check_is_database(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            first = file.read(len(_SQLITE))
+    except OSError as error:
+        raise ConfigurationError(f"The session file {path.absolute()} cannot be read: {error.strerror}.") from None
+    if not first:
+        raise ConfigurationError(f"{path.absolute()} is empty: no application has kept sessions in it yet.")
+    if first != _SQLITE:
+        raise ConfigurationError(
+            f"{path.absolute()} is no SQLite database. Give the file that your application writes."
+        )

@@ -1,0 +1,63 @@
+"""`sojourn cleanup` and `sojourn stats`: what a store holds, and letting go of what is over."""
+
+from __future__ import annotations
+
+import click
+import msgspec
+
+from sojourn.policy import Policy
+
+from .duration import DURATION, spell
+from .exit import Exit
+from .store_option import open_manager, store_options
+from .terminal import echo_json, fields, live_line
+
+__all__ = ["cleanup", "stats"]
+
+
+@click.command()
+@store_options
+@click.option(
+    "--keep-ended",
+    type=DURATION,
+    default=f"{Policy().keep_ended:.0f}s",
+    help="Keep what ended less than this long ago, so that browsers can be told why. Give your policy's. Default: 1d.",
+)
+def cleanup(url: str, as_json: bool, keep_ended: float) -> int:
+    """Delete sessions that are over. Run it daily; requests are served meanwhile.
+
+    Nothing to delete is success too. Interrupted, it keeps what it did.
+    """
+    show = live_line(wanted=not as_json)
+    with open_manager(url, Policy(keep_ended=keep_ended)) as manager:
+        deleted = manager.delete_expired((lambda count: show(f"{count:,} deleted")) if show else None)
+    if show:
+        show("")
+    if as_json:
+        echo_json({"deleted": deleted})
+    else:
+        noun = "session" if deleted == 1 else "sessions"
+        click.echo(f"{deleted:,} {noun} deleted that ended more than {spell(keep_ended)} ago.")
+    return Exit.DONE
+
+
+@click.command()
+@store_options
+def stats(url: str, as_json: bool) -> int:
+    """Count the sessions. Reads the whole store."""
+    with open_manager(url) as manager:
+        now, counts = manager.clock(), manager.stats()
+    if as_json:
+        echo_json({"now": now, **msgspec.to_builtins(counts)})
+        return Exit.DONE
+    size = f"{counts.bytes / 1024:,.0f} KiB" if counts.bytes else "unknown"
+    pairs = [
+        ("live", counts.live, ""),
+        ("users", counts.users, "with a live session"),
+        ("ended", counts.ended, "kept so that browsers can be told why"),
+        ("expired", counts.expired, "ran out, nobody came back to notice"),
+    ]
+    widest = max(len(f"{number:,}") for _, number, _ in pairs)
+    lines = [(name, f"{number:>{widest},}  {note}".rstrip()) for name, number, note in pairs]
+    click.echo(fields([*lines, ("size", size)]))
+    return Exit.DONE

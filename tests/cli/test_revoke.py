@@ -1,0 +1,108 @@
+"""`sojourn revoke`, as a process on a real file."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import closing, suppress
+
+from sojourn import SessionEnded, SessionManager, open_store
+from tests.cli.conftest import HOUR, Sessions
+from tests.cli.program import Program
+
+
+def test_revoke_ends_one_session_for_good(sessions: Sessions, sojourn: Program) -> None:
+    id, other = sessions.make("ada"), sessions.make("ada")
+    done = sojourn("revoke", id, "--store", sessions.url)
+    assert (done.code, done.out) == (0, "The session is ended.\n")
+    opened = sessions.manager.open(sessions.tokens[0].reveal())
+    assert (opened.status, opened.end_reason) == ("ended", "revoked")
+    assert [session.id for session in sessions.manager.list("ada")] == [other]
+
+
+def test_revoke_of_what_is_over_says_why_and_exits_1(sessions: Sessions, sojourn: Program) -> None:
+    id = sessions.make("ada")
+    assert sojourn("revoke", id, "--store", sessions.url, "--json").json == {"ended": 1}
+    done = sojourn("revoke", id, "--store", sessions.url)
+    assert done.code == 1
+    assert "over already: revoked" in done.err
+    done = sojourn("revoke", "f" * 32, "--store", sessions.url, "--json")
+    assert (done.code, done.json) == (1, {"ended": 0})
+
+
+def test_revoke_of_a_user_ends_all_of_theirs(sessions: Sessions, sojourn: Program) -> None:
+    for user in ("ada", "ada", "bob"):
+        sessions.make(user)
+    done = sojourn("revoke", "--user", "ada", "--store", sessions.url)
+    assert (done.code, done.out) == (0, "2 sessions of ada ended.\n")
+    assert len(sessions.manager.list("bob")) == 1
+    assert sojourn("revoke", "--user", "ada", "--store", sessions.url).code == 1
+
+
+def test_revoke_all_ends_every_live_session(sessions: Sessions, sojourn: Program) -> None:
+    for number in range(25):
+        sessions.make(f"user{number % 7}" if number % 2 else None)
+    timed_out = sessions.make(ago=HOUR)
+    done = sojourn("revoke", "--all", "--yes", "--store", sessions.url, "--json")
+    assert (done.code, done.json) == (0, {"ended": 25})
+    assert sessions.manager.stats().live == 0
+    info = sessions.manager.get(timed_out)
+    assert info is not None
+    assert info.end_reason == "idle_timeout"
+    assert sojourn("revoke", "--all", "--yes", "--store", sessions.url).code == 1
+
+
+def test_revoke_all_catches_a_session_that_changes_its_id_all_the_time(sessions: Sessions, sojourn: Program) -> None:
+    for number in range(100):
+        sessions.make(f"user{number}")
+    reasons: list[str | None] = []
+
+    def keep_moving() -> None:
+        with closing(SessionManager(open_store(sessions.url))) as manager:
+            session = manager.open(sessions.tokens[50].reveal())
+            with suppress(SessionEnded):
+                while session.status == "active":
+                    session.regenerate()
+                    manager.commit(session)
+            reasons.append(session.end_reason)
+
+    moving = threading.Thread(target=keep_moving, daemon=True)
+    moving.start()
+    done = sojourn("revoke", "--all", "--yes", "--store", sessions.url)
+    moving.join(30)
+    assert done.code == 0
+    assert reasons == ["revoked"]
+    assert sessions.manager.stats().live == 0
+
+
+def test_revoke_all_needs_yes_where_nobody_can_answer(sessions: Sessions, sojourn: Program) -> None:
+    sessions.make("ada")
+    done = sojourn("revoke", "--all", "--store", sessions.url, text="y\n")
+    assert done.code == 2
+    assert "--yes" in done.err
+    assert sessions.manager.stats().live == 1
+
+
+def test_revoke_all_asks_on_a_terminal(sessions: Sessions, sojourn: Program) -> None:
+    sessions.make("ada")
+    command = ["revoke", "--all", "--store", sessions.url]
+    declined = sojourn.on_terminal(*command, text="n\n")
+    assert declined.code == 1
+    assert "End all 1 session, of 1 user and of visitors? [y/N]" in declined.out
+    assert "Nothing was ended." in declined.out
+    assert sessions.manager.stats().live == 1
+    interrupted = sojourn.on_terminal(*command, text="\x04")
+    assert interrupted.code == 130
+    assert sessions.manager.stats().live == 1
+    agreed = sojourn.on_terminal(*command, text="y\n")
+    assert agreed.code == 0
+    assert "1 session ended." in agreed.out
+    assert sessions.manager.stats().live == 0
+
+
+def test_revoke_takes_exactly_one_way_to_say_which(sessions: Sessions, sojourn: Program) -> None:
+    id = sessions.make("ada")
+    for words in ([], [id, "--user", "ada"], ["--user", "ada", "--all", "--yes"], [id, "--all", "--yes"]):
+        done = sojourn("revoke", *words, "--store", sessions.url)
+        assert done.code == 2, words
+        assert "Say which sessions" in done.err
+    assert sessions.manager.stats().live == 1

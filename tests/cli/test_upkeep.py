@@ -1,0 +1,54 @@
+"""`sojourn cleanup` and `sojourn stats`, as processes on a real file."""
+
+from __future__ import annotations
+
+from tests.cli.conftest import DAY, HOUR, Sessions
+from tests.cli.program import Program
+
+
+def test_cleanup_deletes_what_ended_long_ago_and_nothing_else(sessions: Sessions, sojourn: Program) -> None:
+    live, recent = sessions.make("ada"), sessions.make("bob", ago=2 * HOUR)
+    old = sessions.make("cyd", ago=3 * DAY)
+    done = sojourn("cleanup", "--store", sessions.url)
+    assert (done.code, done.err) == (0, "")
+    assert done.out == "1 session deleted that ended more than 24 h ago.\n"
+    assert [bool(sessions.manager.get(id)) for id in (live, recent, old)] == [True, True, False]
+
+
+def test_cleanup_may_keep_less(sessions: Sessions, sojourn: Program) -> None:
+    sessions.make("bob", ago=2 * HOUR)
+    done = sojourn("cleanup", "--store", sessions.url, "--keep-ended", "1h", "--json")
+    assert (done.code, done.json) == (0, {"deleted": 1})
+
+
+def test_cleanup_of_nothing_is_success_too(sessions: Sessions, sojourn: Program) -> None:
+    done = sojourn("cleanup", "--store", sessions.url)
+    assert (done.code, done.out) == (0, "0 sessions deleted that ended more than 24 h ago.\n")
+
+
+def test_cleanup_shows_its_progress_on_a_terminal_only(sessions: Sessions, sojourn: Program) -> None:
+    for _ in range(501):  # more than one batch
+        sessions.make(ago=3 * DAY)
+    seen = sojourn.on_terminal("cleanup", "--store", sessions.url)
+    assert "\r500 deleted\r501 deleted\r" in seen.out
+    assert seen.out.endswith("\r501 sessions deleted that ended more than 24 h ago.\r\n")
+    sessions.make(ago=3 * DAY)
+    assert "\r" not in sojourn("cleanup", "--store", sessions.url).out
+
+
+def test_stats_counts_what_the_store_holds(sessions: Sessions, sojourn: Program) -> None:
+    sessions.make("ada")
+    sessions.make()
+    sessions.make("bob", ago=2 * HOUR)
+    sessions.manager.revoke(sessions.make("cyd"))
+    done = sojourn("stats", "--store", sessions.url)
+    assert done.code == 0
+    assert [line.split()[:2] for line in done.out.splitlines()][:4] == [
+        ["live", "2"],
+        ["users", "1"],
+        ["ended", "1"],
+        ["expired", "1"],
+    ]
+    counts = sojourn("stats", "--store", sessions.url, "--json").json
+    assert set(counts) == {"now", "live", "users", "ended", "expired", "bytes"}
+    assert (counts["live"], counts["users"], counts["ended"], counts["expired"]) == (2, 1, 1, 1)
