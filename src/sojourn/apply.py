@@ -56,8 +56,9 @@ def _changed_data(before: Mapping[str, bytes], commit: Commit) -> dict[str, byte
 
 
 def ended(record: Record, reason: EndReason, now: int) -> Record:
-    """`record` after its end: the data is gone, what says why stays."""
-    return replace(record, ended_at=now, end_reason=reason, data={})
+    """`record` after its end: the data is gone, what says why stays. If it had run out before, that is why."""
+    ran_out = record.end_reason_at(now)
+    return replace(record, ended_at=min(now, record.expires_at), end_reason=ran_out or reason, data={})
 
 
 def may_be_replaced(record: Record | None, ends: Ends, now: int) -> bool:

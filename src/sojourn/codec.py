@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from .errors import InvalidData
+from .errors import InvalidData, StoreUnavailable
 
-__all__ = ["EncodedObject", "decode", "encode", "join", "same_encoding", "size"]
+__all__ = ["EncodedObject", "decode", "encode", "is_unicode", "join", "same_encoding", "size"]
 
 MAX_DEPTH = 32
 # JavaScript holds integers exactly up to here; four languages share a session.
@@ -47,8 +47,20 @@ def encode(value: Any, path: str = "") -> bytes:
 
 
 def decode(raw: bytes) -> Any:
-    """The value that `encode` was given."""
-    return _decode(raw)
+    """The value that `encode` was given. Raises StoreUnavailable for what `encode` never wrote."""
+    try:
+        return _decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        raise _unreadable() from None
+
+
+def is_unicode(text: str) -> bool:
+    """Whether `text` can be written as UTF-8: it holds no lone surrogate."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def same_encoding(value: Any, raw: bytes) -> bool:
@@ -87,8 +99,16 @@ class EncodedObject(Mapping[str, bytes]):
 
     def _split(self) -> dict[str, msgspec.Raw]:
         if self._members is None:
-            self._members = _split(self._text)
+            try:
+                self._members = _split(self._text)
+            except (msgspec.DecodeError, RecursionError):
+                raise _unreadable() from None
         return self._members
+
+
+def _unreadable() -> StoreUnavailable:
+    # Without the decoder's words: they may quote what it met.
+    return StoreUnavailable("A session's data in the store is not the JSON that was written.")
 
 
 def join(data: Mapping[str, bytes]) -> str:

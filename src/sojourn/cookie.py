@@ -75,12 +75,12 @@ class CookieOptions:
             # The header as browsers send it needs no taking apart.
             end = header.find(b";", begin)
             value = header[begin:] if end < 0 else header[begin:end]
-            return [value.strip().decode("latin-1")]
+            return [value.strip(b" \t").decode("latin-1")]
         found = []
         for pair in header.split(b";"):
             left, equals, value = pair.strip(b" \t").partition(b"=")
             if equals and left == named[:-1]:
-                found.append(value.decode("latin-1"))
+                found.append(value.strip(b" \t").decode("latin-1"))
         return found
 
     def set(self, value: str, max_age: int | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
-from .codec import MAX_INTEGER, decode, encode, same_encoding
+from .codec import MAX_INTEGER, decode, encode, is_unicode, same_encoding
 from .errors import InvalidData, SessionCommitted
 from .merge import MISSING, merge, same
 from .store import Change
@@ -42,6 +42,8 @@ class Data(MutableMapping[str, Any]):
         self._allow_change()
         if type(key) is not str:
             raise InvalidData(f"A session's keys are text; this one is of type {type(key).__name__}.")
+        if not key.isascii() and not is_unicode(key):
+            raise InvalidData("A session's keys are Unicode text; this one has a lone surrogate in it.")
         self._forget_counter(key)
         self._values[key] = value
 
@@ -72,15 +74,13 @@ class Data(MutableMapping[str, Any]):
         Parallel requests add up: the store adds `by` to what it then holds. Raises InvalidData where the value
         is no integer or the sum leaves ±(2**53 - 1).
         """
-        value = self.get(key, 0)
-        if type(value) is not int or type(by) is not int or abs(value + by) > MAX_INTEGER:
-            raise InvalidData(f"session.increment({key!r}) needs integers, and a sum within ±(2**53 - 1).")
+        value = _sum(key, self.get(key, 0), by)
         adds_up = key in self._counters or key not in self._changed()
         total = self._counters.get(key, 0) + by
-        self[key] = value + by
+        self[key] = value
         if adds_up:
             self._counters = {**self._counters, key: total}
-        return value + by
+        return value
 
     def changes(self) -> dict[str, Change]:
         """Each key that this request changed, increments apart. Raises InvalidData for what JSON cannot hold."""
@@ -94,7 +94,7 @@ class Data(MutableMapping[str, Any]):
 
     def increments(self) -> dict[str, int]:
         """What this request adds to each counter."""
-        return {key: by for key, by in self._counters.items() if by}
+        return {key: by for key, by in self._counters.items() if by or key not in self._base}
 
     def encoded(self) -> dict[str, bytes]:
         """All of the data, encoded, untouched keys as they were loaded."""
@@ -113,7 +113,7 @@ class Data(MutableMapping[str, Any]):
         for key, value in self._changed().items():
             base, newer = _decoded(self._base, key), _decoded(theirs, key)
             if key in self._counters and (newer is MISSING or type(newer) is int):
-                values[key] = (0 if newer is MISSING else newer) + self._counters[key]
+                values[key] = _sum(key, 0 if newer is MISSING else newer, self._counters[key])
                 continue
             self._forget_counter(key)
             values[key], lost = merge(base, value, newer)
@@ -149,7 +149,7 @@ class Data(MutableMapping[str, Any]):
             if raw is None:
                 if value is not MISSING:
                     changed[key] = value
-            elif value is MISSING or not (same_encoding(value, raw) or same(value, decode(raw))):
+            elif value is MISSING or not _unchanged(value, raw):
                 changed[key] = value
         return changed
 
@@ -160,6 +160,19 @@ class Data(MutableMapping[str, Any]):
                 "The session was changed after the response had started, when its commit was done. Make the change "
                 "before the first byte of the response: not in a streaming body or a background task."
             )
+
+
+def _unchanged(value: Any, raw: bytes) -> bool:
+    before = decode(raw)
+    # Equal in both ways, which is quick to see, or the same member by member. JSON alone takes a tuple for a list and
+    # nan for null; == alone takes 1 for True.
+    return bool(value == before) if same_encoding(value, raw) else same(value, before)
+
+
+def _sum(key: str, value: Any, by: Any) -> int:
+    if type(value) is not int or type(by) is not int or abs(value + by) > MAX_INTEGER:
+        raise InvalidData(f"session.increment({key!r}) needs integers, and a sum within ±(2**53 - 1).")
+    return value + by
 
 
 def _decoded(data: Mapping[str, bytes], key: str) -> Any:

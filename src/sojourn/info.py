@@ -22,6 +22,7 @@ class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
     authenticated_at: int | None
     seen_at: int
     expires_at: int
+    idle_timeout: int
     absolute_expires_at: int
     end_reason: EndReason | None
     version: int
@@ -40,6 +41,7 @@ def info(record: Record, now: int) -> SessionInfo:
         authenticated_at=record.authenticated_at,
         seen_at=record.seen_at,
         expires_at=record.expires_at,
+        idle_timeout=record.idle_timeout,
         absolute_expires_at=record.absolute_expires_at,
         end_reason=record.end_reason_at(now),
         version=record.version,

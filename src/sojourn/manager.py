@@ -67,9 +67,13 @@ class _Shell:
     def _malformed(self, client: Client) -> Session:
         return self.anonymous(client, refused=UnknownToken(at=self.clock(), cause="malformed"))
 
-    def _emit_end(self, end: End, was: Record | None) -> None:
-        if was is not None:
-            self._emit_ended([was.id], was.user_id, end.reason, end.now)
+    def _emit_end(self, end: End, was: Record | None) -> bool:
+        """Tell of an end that this call made; whether it ended a live session."""
+        if was is None:
+            return False
+        ran_out = was.end_reason_at(end.now)
+        self._emit_ended([was.id], was.user_id, ran_out or end.reason, end.now)
+        return ran_out is None
 
     def _emit_ended(self, ids: Sequence[str], user_id: str | None, reason: EndReason, now: int) -> None:
         self._emit([Ended(at=now, id=id, user_id=user_id, reason=reason) for id in ids])
@@ -143,11 +147,9 @@ class SessionManager(_Shell):
         return [info(record, now) for record in self._store.list(user_id, now)]
 
     def revoke(self, id: str, reason: EndReason = "revoked") -> bool:
-        """End one session, wherever it is open. Whether this call ended it."""
+        """End one session, wherever it is open. Whether it was live until this call."""
         end = End(id, reason, self.clock())
-        was = self._store.end(end)
-        self._emit_end(end, was)
-        return was is not None
+        return self._emit_end(end, self._store.end(end))
 
     def revoke_all(self, user_id: str, *, keep: str | None = None, reason: EndReason = "revoked") -> int:
         """End all of the user's sessions at one instant, but the id `keep`; how many. For a changed password, say."""
@@ -248,11 +250,9 @@ class AsyncSessionManager(_Shell):
         return [info(record, now) for record in await self._store.list(user_id, now)]
 
     async def revoke(self, id: str, reason: EndReason = "revoked") -> bool:
-        """End one session, wherever it is open. Whether this call ended it."""
+        """End one session, wherever it is open. Whether it was live until this call."""
         end = End(id, reason, self.clock())
-        was = await self._store.end(end)
-        self._emit_end(end, was)
-        return was is not None
+        return self._emit_end(end, await self._store.end(end))
 
     async def revoke_all(self, user_id: str, *, keep: str | None = None, reason: EndReason = "revoked") -> int:
         """End all of the user's sessions at one instant, but the id `keep`; how many. For a changed password, say."""

@@ -40,7 +40,7 @@ def _split(url: str) -> tuple[str, str]:
     parts = urlsplit(url)
     if url == "memory:":
         return "memory", ""
-    if parts.scheme == "sqlite" and not parts.netloc and len(parts.path) > 1 and not parts.query:
+    if parts.scheme == "sqlite" and not parts.netloc and len(parts.path) > 1 and not parts.query and not parts.fragment:
         return "sqlite", unquote(parts.path[1:])
     # Only the scheme is repeated: the rest of a URL may hold a password.
     raise ConfigurationError(f"No store is known for a URL of the scheme {parts.scheme!r}. Write {_KNOWN}.")

@@ -5,14 +5,18 @@ Fetch Metadata first, then Origin against Host: the order of OWASP's cheat sheet
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
-from urllib.parse import urlsplit
 
 from .errors import ConfigurationError
 
 __all__ = ["is_cross_origin", "is_foreign_handshake", "trusted"]
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_ORIGIN = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?").fullmatch
+# A browser leaves out the port that the scheme means anyway.
+_USUAL_PORTS = (("http:", ":80"), ("https:", ":443"))
 
 
 def is_cross_origin(
@@ -45,7 +49,7 @@ def trusted(origins: Collection[str]) -> frozenset[str]:
     if isinstance(origins, str):
         raise ConfigurationError(f"trusted_origins={origins!r}: give a list of origins, not one text.")
     for origin in origins:
-        parts = urlsplit(origin)
-        if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}".lower():
+        match = _ORIGIN(origin)
+        if not match or (origin.partition("//")[0], match[2]) in _USUAL_PORTS or int((match[2] or ":0")[1:]) > 65535:
             raise ConfigurationError(f"trusted_origins has {origin!r}: write it like 'https://app.example.com'.")
     return frozenset(origins)

@@ -11,7 +11,7 @@ from .errors import ConfigurationError
 
 __all__ = ["Lifetime", "Policy"]
 
-# NIST SP 800-63B-4, 2.1.3: at AAL1 the overall timeout should be no more than 30 days.
+# Browsers keep no cookie for longer than 400 days (RFC 6265bis).
 LONGEST = 400 * 86400
 
 
@@ -37,7 +37,8 @@ class Policy:
     """The rules for the sessions of one application. Durations are seconds.
 
     `idle_timeout`, `absolute_timeout`: both hold, from activity and from creation (a log-in creates anew). The
-    defaults, 30 minutes and 12 hours, are OWASP's for ordinary risk and within NIST SP 800-63B-4 AAL2.
+    defaults are 30 minutes, the most that OWASP gives for low risk, and 12 hours, which NIST SP 800-63B-4 asks for
+    at its strictest level.
     `remember`: the longer pair for `session.login(user, remember=True)`; None refuses it.
     `touch_interval`: activity is written down at most this often, so an idle timeout may come early by it.
     `rotate_interval`: the token's secret is renewed this often; None never. `rotate_grace`: how long requests
@@ -70,9 +71,11 @@ class Policy:
             _between("rotate_interval", self.rotate_interval, 0, LONGEST)
         _between("rotate_grace", self.rotate_grace, 0, 3600)
         _between("keep_ended", self.keep_ended, 0, LONGEST)
-        _between("max_bytes", self.max_bytes, 2, 16 * 1024 * 1024)
+        _whole("max_bytes", self.max_bytes, 2, 16 * 1024 * 1024)
         if self.max_sessions is not None:
-            _between("max_sessions", self.max_sessions, 1, 10_000)
+            _whole("max_sessions", self.max_sessions, 1, 10_000)
+        if self.remember is not None and not isinstance(self.remember, Lifetime):
+            raise ConfigurationError(f"Policy(remember={self.remember!r}): give a Lifetime, or None.")
         _one_of("on_limit", self.on_limit, ("end_oldest", "refuse"))
         _one_of("on_conflict", self.on_conflict, ("last_writer_wins", "raise"))
 
@@ -98,6 +101,12 @@ class Policy:
 def _between(name: str, value: float, low: float, high: float) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
         raise ConfigurationError(f"Policy({name}={value!r}): give a number from {low:g} to {high:g}.")
+
+
+def _whole(name: str, value: float, low: int, high: int) -> None:
+    _between(name, value, low, high)
+    if not isinstance(value, int):
+        raise ConfigurationError(f"Policy({name}={value!r}): give a whole number.")
 
 
 def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:

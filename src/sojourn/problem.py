@@ -63,7 +63,7 @@ _KNOWN: dict[type[SojournError], tuple[int, str, str]] = {
 
 def problem_of(error: SojournError) -> Problem | None:
     """The answer to a request that met `error`; None for a developer's mistake, which is no answer to anybody."""
-    known = _KNOWN.get(type(error))
+    known = next((known for kind, known in _KNOWN.items() if isinstance(error, kind)), None)
     if known is None:
         return None
     status, code, title = known

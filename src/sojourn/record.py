@@ -73,8 +73,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Why the session is over at `now`, or None while it is live."""
         if self.ended_at is not None:
             return self.end_reason
-        if now >= self.absolute_expires_at:
-            return "absolute_timeout"
-        if now >= self.seen_at + self.idle_timeout:
-            return "idle_timeout"
-        return None
+        idle_at = self.seen_at + self.idle_timeout
+        if now < idle_at and now < self.absolute_expires_at:
+            return None
+        return "idle_timeout" if idle_at < self.absolute_expires_at else "absolute_timeout"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
+from .codec import is_unicode
 from .data import Data
 from .errors import ConfigurationError, EndReason
 from .record import Client, Record
@@ -116,10 +117,9 @@ class Session(Data):
         outlives the browser. The commit raises SessionLimitReached where the policy refuses one more.
         """
         self._allow_change()
-        if not isinstance(user_id, str) or not 1 <= len(user_id) <= 255:
+        if not isinstance(user_id, str) or not 1 <= len(user_id) <= 255 or not is_unicode(user_id):
             raise ConfigurationError("session.login(user_id) needs text of 1 to 255 characters: str(user.id), say.")
-        live = self.live
-        if live and live.user_id not in (None, user_id):
+        if self.user_id not in (None, user_id):
             self.replace_all({})
         self._login = Login(user_id, remember)
         self._regenerate = False
@@ -188,6 +188,7 @@ class Session(Data):
         carry = self.encoded()
         if reason != "replaced":
             carry = {key: carry[key] for key, change in self.changes().items() if change.value is not None}
+            carry |= {key: b"%d" % by for key, by in self.increments().items()}
         self._record = self._leaving = None
         self.replace_all(carry)
 

@@ -115,10 +115,13 @@ class Store(Protocol):
         """
 
     def end(self, end: End) -> Record | None:
-        """End a session. The record as it was, if this call is the one that ended it; else None."""
+        """End a session. The record as it was, if this call is the one that ended it; else None.
+
+        One that had run out before keeps that as its reason.
+        """
 
     def end_all(self, user_id: str, reason: EndReason, now: int, keep: str | None = None) -> Sequence[str]:
-        """End every session that the user has at one instant, but `keep`; their ids."""
+        """End every session that the user has at one instant, but `keep`; the ids of those that were live."""
 
     def list(self, user_id: str, now: int) -> Sequence[Record]:
         """The user's live sessions, the latest seen first."""

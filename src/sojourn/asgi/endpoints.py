@@ -6,9 +6,8 @@ from collections.abc import Collection
 
 from sojourn.browser import Answer, BrowserOptions, Request, answer, perform_async, plan
 from sojourn.browser.device import DeviceLabel, device_label
-from sojourn.browser.endpoints import MAX_BODY, problem_answer
-from sojourn.errors import ConfigurationError, InvalidData
-from sojourn.problem import invalid_data
+from sojourn.browser.endpoints import MAX_BODY
+from sojourn.errors import ConfigurationError
 
 from .exchange import Exchange
 from .types import Receive, Scope, Send
@@ -52,11 +51,8 @@ class BrowserEndpoints:
         if isinstance(planned, Answer):
             return planned
         result = await perform_async(planned, session, manager)
-        try:
-            # The commit's own outcome is part of the answer: a new id, the merged data.
-            await exchange.commit()
-        except InvalidData as error:
-            return problem_answer(invalid_data(error))
+        # The commit's own outcome is part of the answer: a new id, the merged data.
+        await exchange.commit()
         return answer(planned, session, result, self._options, manager.clock())
 
 

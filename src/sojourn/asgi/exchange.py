@@ -94,7 +94,7 @@ class Exchange:
     def add_headers(self, headers: HeaderList) -> None:
         """Say that the answer depends on the session, and hand the browser a new token where there is one."""
         add_vary(headers, self._wiring.vary)
-        if self.reply is NO_REPLY:
+        if self.reply.token is None and not self.reply.clear:
             return
         set_no_store(headers)
         if self.bearer:
@@ -105,8 +105,10 @@ class Exchange:
 
     def check_late_changes(self) -> None:
         """Raise SessionCommitted where something was changed, nested deep, after the commit had passed."""
+        if self.replaced or not self.started:
+            return
         late = self.session.changes()
-        if late and self.started and not self.replaced:
+        if late:
             keys = ", ".join(map(repr, late))
             raise SessionCommitted(
                 f"session[{keys}] was changed after the response had started and is not kept. Change it before the "

@@ -31,7 +31,9 @@ def add_vary(headers: HeaderList, names: bytes) -> None:
     """Tell caches that the answer depends on the request headers `names`."""
     for index, (name, value) in enumerate(headers):
         if name.lower() == b"vary":
-            if b"*" not in value and names.lower() not in value.lower():
+            # Whole names: X-Cookie-Consent does not say Cookie.
+            present = {name.strip().lower() for name in value.split(b",")}
+            if b"*" not in present and not present.issuperset(names.lower().split(b", ")):
                 headers[index] = (name, value + b", " + names)
             return
     headers.append((b"vary", names))

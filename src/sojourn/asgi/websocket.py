@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import math
 from typing import Any
 
-from sojourn.errors import SojournError, StoreUnavailable
+from sojourn.errors import SessionEnded, SojournError, StoreUnavailable
+from sojourn.problem import problem_of
 
 from .exchange import Exchange
 from .types import App, Message, Receive, Scope, Send
 
 __all__ = ["WebSocketSession"]
+
+logger = logging.getLogger("sojourn")
 
 POLICY_VIOLATION = 1008
 
@@ -37,6 +42,11 @@ class WebSocketSession:
         """Run the application over the socket."""
         try:
             await app(scope, self.receive, self.send)
+        except SojournError as error:
+            problem = problem_of(error)
+            if problem is None or self._exchange.started:
+                raise
+            await self._close(problem.code)
         finally:
             waiting: tuple[asyncio.Future[Any] | None, ...] = (self._watch, self._pending)
             for task in waiting:
@@ -80,21 +90,37 @@ class WebSocketSession:
         return message
 
     async def _watch_session(self) -> None:
+        try:
+            reason = await self._session_end()
+        except Exception:
+            # A socket that nobody watches any more would outlive its session.
+            logger.exception("the watch over a WebSocket's session broke off")
+            reason = None
+        await self._close(reason or "unknown")
+
+    async def _session_end(self) -> str | None:
         exchange = self._exchange
         session, manager = exchange.session, exchange.manager
         # A token that rotated now could not be handed over: the socket's headers are sent.
         session.shown = None
-        found = await manager.get(session.id or "")
-        while found is not None and found.end_reason is None:
-            left = (found.expires_at - manager.clock()) / 1000
-            await asyncio.sleep(max(0.05, min(self._check, left)))
-            with contextlib.suppress(StoreUnavailable):
+        id, expires_at = session.id or "", math.inf
+        # While the store does not answer, what it said last holds, and no longer than that.
+        while (now := manager.clock()) < expires_at:
+            try:
                 if self._active and not session.passive:
                     self._active = False
-                    session.opened_at = manager.clock()
+                    session.opened_at = now
                     await manager.commit(session)
-                found = await manager.get(found.id)
-        await self._close((found.end_reason if found else None) or "unknown")
+                found = await manager.get(id)
+                if found is None or found.end_reason is not None:
+                    return found.end_reason if found else None
+                expires_at = found.expires_at
+            except SessionEnded as error:
+                return error.reason
+            except StoreUnavailable as error:
+                logger.warning("%s", error)
+            await asyncio.sleep(max(0.05, min(self._check, (expires_at - now) / 1000)))
+        return None
 
     async def _close(self, reason: str) -> None:
         if not self._closed.is_set():

@@ -9,10 +9,11 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from sojourn.errors import ConfigurationError, LoginRequired, SessionEnded
+from sojourn.codec import encode
+from sojourn.errors import ConfigurationError, InvalidData, LoginRequired, SessionEnded
 from sojourn.info import SessionInfo
 from sojourn.manager import AsyncSessionManager, SessionManager
-from sojourn.problem import Problem, problem_of
+from sojourn.problem import Problem, invalid_data, problem_of
 from sojourn.session import Session
 from sojourn.token import ID_PATTERN
 
@@ -136,6 +137,11 @@ def _plan_write(path: str, session: Session, body: dict[str, Any], options: Brow
     if unknown:
         detail = f"A browser may not write {', '.join(map(repr, unknown[:5]))}. The server declares what it may."
         return _refuse(403, "not-writable", "Not the browser's to write", detail)
+    try:
+        for key, value in values.items():
+            encode(value, key)
+    except InvalidData as error:
+        return problem_answer(invalid_data(error))
     if starts:
         session.start()
     session.update(values)

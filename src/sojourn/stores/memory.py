@@ -61,7 +61,8 @@ class MemoryStore:
     def end_all(self, user_id: str, reason: EndReason, now: int, keep: str | None = None) -> Sequence[str]:
         """As Store.end_all."""
         with self._lock:
-            return [id for id in self._by_user.get(user_id, ()) if id != keep and self._end(id, reason, now)]
+            were = [self._end(id, reason, now) for id in self._by_user.get(user_id, ()) if id != keep]
+            return [record.id for record in were if record and record.end_reason_at(now) is None]
 
     def list(self, user_id: str, now: int) -> Sequence[Record]:
         """As Store.list."""

@@ -182,6 +182,17 @@ class StoreContract(Races):
         assert live(self.store, record.id).end_reason == "logout"
         assert self.store.end(End("0" * 32, "logout", NOW)) is None
 
+    def test_one_that_had_run_out_keeps_that_reason(self) -> None:
+        """It was over before anybody revoked it."""
+        record = put(self.store, "ada", data={"a": b"1"})
+        later = NOW + HOUR
+
+        assert self.store.end(End(record.id, "revoked", later)) == record
+        after = live(self.store, record.id)
+        assert (after.end_reason, after.ended_at, after.data) == ("idle_timeout", NOW + 30 * MINUTE, {})
+        put(self.store, "ada")
+        assert list(self.store.end_all("ada", "revoked", later)) == []
+
     def test_an_ended_session_never_comes_back(self) -> None:
         """Not by a change, a touch, an increment, a rotation or a new session in its place."""
         record = put(self.store, "ada", data={"a": b"1"})
@@ -275,7 +286,7 @@ class StoreContract(Races):
         alive = put(self.store, "ada", absolute_expires_at=NOW + 99 * HOUR, idle_timeout=99 * HOUR)
         ended, run_out = put(self.store, "ada"), put(self.store)
         self.store.end(End(ended.id, "logout", NOW + 1))
-        recent = put(self.store, "ada")
+        recent = put(self.store, "ada", idle_timeout=9 * HOUR)
         self.store.end(End(recent.id, "logout", NOW + 2 * HOUR))
 
         assert self.store.delete_expired(NOW, 10) == 0

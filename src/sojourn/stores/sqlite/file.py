@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -153,7 +154,7 @@ class SQLiteFile:
         )
         # secure_delete=FAST: an ended session's data is overwritten, where that costs no further page.
         connection.executescript(
-            f"PRAGMA synchronous = NORMAL; PRAGMA secure_delete = FAST;PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"
+            f"PRAGMA synchronous = NORMAL; PRAGMA secure_delete = FAST; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"
         )
         return connection
 
@@ -164,12 +165,16 @@ class SQLiteFile:
             )
         try:
             # The owner alone may read it; SQLite gives its log the same rights.
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            # O_EXCL, only for a file that is new: to close a second descriptor of one in use would drop this process's
+            # locks on it (POSIX), and the next process to leave would delete the log under us.
+            with suppress(FileExistsError):
+                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
             connection = self._connect(WRITE_TIMEOUT)
-        except OSError as error:
-            raise ConfigurationError(f"The session file {self.path} cannot be written: {error.strerror}.") from error
+        except (OSError, sqlite3.Error) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            raise ConfigurationError(f"The session file {self.path} cannot be opened: {why}.") from error
         with closing(connection):
-            _migrate(connection, self.path)
+            _set_up(connection, self.path)
 
     def _forget_parent(self) -> None:
         self._inherited += [self._reader, self._writer]
@@ -188,19 +193,41 @@ class SQLiteFile:
             write.result, write.error = None, told
 
 
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+def _is_ours(connection: sqlite3.Connection, path: Path) -> bool:
+    """Whether the file has the table already; False for one that is empty. Raises ConfigurationError for any other."""
+    found = connection.execute("PRAGMA user_version").fetchone()[0]
+    if found == SCHEMA_VERSION:
+        return True
+    if found > SCHEMA_VERSION:
+        raise ConfigurationError(f"{path} was written by a newer Sojourn (format {found}). Update Sojourn.")
+    if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        raise ConfigurationError(f"{path} is a database of another program. Give sessions a file of their own.")
+    return False
+
+
+def _set_up(connection: sqlite3.Connection, path: Path) -> None:
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("BEGIN IMMEDIATE")
-        found = connection.execute("PRAGMA user_version").fetchone()[0]
-        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if found > SCHEMA_VERSION:
-            raise ConfigurationError(f"{path} was written by a newer Sojourn (format {found}). Update Sojourn.")
-        if found == 0 and tables:
-            raise ConfigurationError(f"{path} is a database of another program. Give sessions a file of their own.")
-        if found == 0:
-            for statement in SCHEMA:
-                connection.execute(statement)
-        connection.execute("COMMIT")
+        if not _is_ours(connection, path):
+            connection.execute("BEGIN IMMEDIATE")
+            # Judged again under the lock: processes that start together must not both create.
+            if not _is_ours(connection, path):
+                for statement in SCHEMA:
+                    connection.execute(statement)
+            connection.execute("COMMIT")
+        _set_wal(connection)
+    except sqlite3.OperationalError as error:
+        raise StoreUnavailable(f"The session file {path} did not answer: {error}.") from error
     except sqlite3.DatabaseError as error:
         raise ConfigurationError(f"{path} cannot be used as a session file: {error}.") from error
+
+
+def _set_wal(connection: sqlite3.Connection) -> None:
+    # The mode stays in the file. Changing it does not wait for locks by itself, as other statements do.
+    give_up = time.monotonic() + WRITE_TIMEOUT
+    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(0.01)

@@ -69,7 +69,7 @@ def end_all(
     records = select_all(connection, where, (user_id, keep))
     for record in records:
         update(connection, record, ended(record, reason, now))
-    return [record.id for record in records]
+    return [record.id for record in records if record.end_reason_at(now) is None]
 
 
 def of_user(user_id: str, now: int, connection: sqlite3.Connection) -> Sequence[Record]:

@@ -9,6 +9,7 @@ import msgspec
 from msgspec.structs import force_setattr, replace
 
 from sojourn.codec import EncodedObject, join
+from sojourn.errors import StoreUnavailable
 from sojourn.record import Record
 
 __all__ = ["SCHEMA", "SCHEMA_VERSION", "insert", "select", "select_all", "update"]
@@ -72,7 +73,10 @@ def update(connection: sqlite3.Connection, before: Record, after: Record) -> Non
 
 
 def _record(row: tuple[str, str]) -> Record:
-    record = _decode(row[0])
+    try:
+        record = _decode(row[0])
+    except (msgspec.DecodeError, RecursionError):
+        raise StoreUnavailable("A row of the session file is not the record that was written.") from None
     # The record is not shared yet: its other half is put in, instead of copying it to have both.
     force_setattr(record, "data", EncodedObject(row[1]))
     return record

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import threading
 from collections.abc import Sequence
@@ -19,6 +20,8 @@ from .file import MAX_GROUP, SQLiteFile, Work, Write
 from .rows import select
 
 __all__ = ["AsyncSQLiteStore", "SQLiteStore"]
+
+logger = logging.getLogger("sojourn")
 
 # A read on the event loop gives up on a lock this soon, and goes on in a thread.
 LOOP_READ_TIMEOUT = 0.005
@@ -160,7 +163,11 @@ class AsyncSQLiteStore:
                     last = True
                 else:
                     group.append(further)
-            self._file.write_group([write for write, _ in group])
+            try:
+                self._file.write_group([write for write, _ in group])
+            except Exception:
+                # Each write holds its error. This thread must live: those that come later wait for it.
+                logger.exception("a group of writes was broken off")
             _answer(group)
             if last:
                 return

@@ -1,0 +1,125 @@
+"""The site: one page, the session endpoints, and the handlers, put together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from sojourn.asgi import BrowserEndpoints
+from sojourn.asgi.types import App, Message, Receive, Scope, Send
+from sojourn.cookie import CookieOptions
+from sojourn.manager import AsyncSessionManager
+from sojourn.stores.sqlite import AsyncSQLiteStore
+
+from . import accounts, bag, inside, races
+from .requests import session_of, wrong
+from .timeouts import USUAL, SessionOfChoice, policies
+from .traffic import Record, Traffic
+from .users import Users
+
+__all__ = ["make_site"]
+
+WRITABLE = frozenset({"theme", "accent", "name"})
+READABLE = WRITABLE | {"cart", "stamps"}
+
+THEMES = ("auto", "light", "dark")
+ACCENTS = ("sea", "moss", "rust", "plum", "sky")
+
+HEADERS = [
+    (b"content-security-policy", b"default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+]
+
+
+def make_site(database: Path, idle_timeout: float, absolute_timeout: float, insecure_cookies: bool) -> Starlette:
+    """The ASGI application. It makes the files that are not there."""
+    cookie = CookieOptions(insecure_http=insecure_cookies)
+    traffic = Traffic(cookie.name)
+    store = AsyncSQLiteStore(database)
+    managers = {
+        name: AsyncSessionManager(store, policy, on_event=traffic.follow)
+        for name, policy in policies(idle_timeout, absolute_timeout).items()
+    }
+    users = Users(database.with_name(f"{database.stem}-users.sqlite3"))
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await store.close()
+
+    return Starlette(
+        routes=[
+            Route("/", _page(idle_timeout)),
+            Mount("/session", BrowserEndpoints(readable=READABLE, writable=WRITABLE)),
+            Mount("/static", StaticFiles(packages=[("sojourn.demo", "static")])),
+            *accounts.routes(users),
+            *bag.routes,
+            *races.routes,
+            *inside.routes(database, traffic, managers[USUAL]),
+        ],
+        middleware=[
+            Middleware(SafeHeaders),
+            Middleware(Record, traffic=traffic),
+            Middleware(SessionOfChoice, managers=managers, cookie=cookie),
+        ],
+        exception_handlers={HTTPException: wrong},
+        lifespan=lifespan,
+    )
+
+
+def _page(idle_timeout: float) -> Callable[[Request], Awaitable[Response]]:
+    template = Template(files("sojourn.demo").joinpath("page.html").read_text("utf-8"))
+
+    async def page(request: Request) -> Response:
+        """The page, in the visitor's colours from the first paint on; the rest of it is the browser client's."""
+        session = session_of(request)
+        html = template.substitute(
+            theme=_one_of(session.get("theme"), THEMES),
+            accent=_one_of(session.get("accent"), ACCENTS),
+            usual=spoken(idle_timeout),
+        )
+        return HTMLResponse(html, headers={"cache-control": "no-cache"})
+
+    return page
+
+
+def _one_of(value: object, choices: tuple[str, ...]) -> str:
+    # A browser may write any JSON under its keys: nothing else gets into the markup.
+    return value if isinstance(value, str) and value in choices else choices[0]
+
+
+def spoken(seconds: float) -> str:
+    """A duration as one says it: 30 s, 5 min, 2 h."""
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds / size:g} {unit}"
+    return f"{seconds:g} s"
+
+
+class SafeHeaders:
+    """Adds the headers that keep foreign scripts and frames out: this page needs none."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def add(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                # The files are few and change with the release: asked for anew, answered 304.
+                fresh = [(b"cache-control", b"no-cache")] if scope["path"].startswith("/static/") else []
+                message["headers"] = [*message.get("headers", ()), *HEADERS, *fresh]
+            await send(message)
+
+        await self._app(scope, receive, add if scope["type"] == "http" else send)

@@ -1,0 +1,21 @@
+import {startAccount} from "./account.js";
+import {startBag} from "./bag.js";
+import {startCountdown} from "./countdown.js";
+import {startDevices} from "./devices.js";
+import {startInside} from "./inside.js";
+import {startModes} from "./modes.js";
+import {startNotices} from "./notices.js";
+import {startPreferences} from "./preferences.js";
+import {startPresence} from "./presence.js";
+import {startRaces} from "./races.js";
+
+startPresence();
+startPreferences();
+startAccount();
+startCountdown();
+startBag();
+startDevices();
+startRaces();
+startModes();
+startInside();
+startNotices();

@@ -1,0 +1,77 @@
+import {act} from "./action.js";
+import {running} from "./durations.js";
+import {byId, element} from "./elements.js";
+import {sentence} from "./reasons.js";
+import {client, warnBefore} from "./session.js";
+
+const dialog = byId("warning");
+const notice = byId("notice");
+const SPOKEN_AT = [20, 10, 5];
+/** The session as it was while it lived. */
+let last = null;
+let spokenAt = null;
+
+/** Whether "stay" helps: nothing extends a session past its absolute limit. */
+const canStay = ({expiresAt, absoluteExpiresAt}) => expiresAt < absoluteExpiresAt;
+
+function warn() {
+	const {state} = client;
+	if (state.status !== "active" || dialog.open) return;
+	const who = state.userId === null ? "This session, and what is in it," : "You will be signed out: your session";
+	byId("warning-title").textContent = canStay(state) ? "Still there?" : "Time to sign in again";
+	byId("warning-text").textContent = canStay(state)
+		? `${who} ends when the time is up. One press, here or in another tab, and you go on.`
+		: `${who} reaches its longest time, which nothing extends. Finish what you are at; then sign in again.`;
+	byId("warning-stay").textContent = canStay(state) ? (state.userId === null ? "Keep this session" : "Stay signed in") : "All right";
+	byId("warning-leave").textContent = state.userId === null ? "End it now" : "Log out now";
+	byId("warning-message").textContent = "";
+	spokenAt = null;
+	tick();
+	dialog.showModal();
+}
+
+function tick() {
+	const seconds = client.secondsLeft();
+	if (seconds === null) return;
+	byId("warning-left").textContent = running(seconds);
+	// A screen reader hears a few numbers, not each of them.
+	const due = SPOKEN_AT.find((moment) => seconds <= moment && seconds > moment - 2);
+	if (due && due !== spokenAt) {
+		spokenAt = due;
+		byId("warning-spoken").textContent = `${seconds} seconds left.`;
+	}
+}
+
+function stay() {
+	if (!canStay(client.state)) return dialog.close();
+	act(byId("warning-stay"), byId("warning-message"), async () => {
+		await client.touch();
+	});
+}
+
+function tell({reason}) {
+	const [title, text] = sentence(reason, last);
+	const close = element("button", {type: "button", className: "remove", "aria-label": "Close this notice"}, "×");
+	close.addEventListener("click", () => (notice.hidden = true));
+	notice.dataset.reason = reason ?? "unknown";
+	notice.replaceChildren(element("div", {}, element("strong", {}, title), " ", text), close);
+	notice.hidden = false;
+	notice.scrollIntoView({block: "nearest"});
+}
+
+function show(state) {
+	if (state.status === "active") {
+		last = state;
+		notice.hidden = true;
+	}
+	if (dialog.open && (state.status !== "active" || client.secondsLeft() > warnBefore)) dialog.close();
+}
+
+export function startNotices() {
+	client.on("expiring", warn);
+	client.on("ended", tell);
+	client.subscribe(show);
+	byId("warning-stay").addEventListener("click", stay);
+	byId("warning-leave").addEventListener("click", ({currentTarget}) => act(currentTarget, byId("warning-message"), client.logout));
+	setInterval(() => dialog.open && tick(), 250);
+}

@@ -1,0 +1,134 @@
+"""The session file: shared by processes, refused where it is not ours, private to its owner."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sojourn import ConfigurationError, SessionManager, StoreUnavailable
+from sojourn.stores.sqlite import SQLiteStore
+
+OPEN = "import sys; from sojourn import *; manager = SessionManager(open_store('sqlite:///' + sys.argv[1]));"
+READER = OPEN + "manager.scan(); manager.close()"
+STARTER = OPEN + "session = manager.anonymous(); session.start(); manager.commit(session)"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "sessions.sqlite3"
+
+
+def test_a_second_store_on_a_file_leaves_the_firsts_locks_alone(path: Path) -> None:
+    """POSIX drops a process's locks with any descriptor of the file; the next to leave would delete the log."""
+    first = SessionManager(SQLiteStore(path))
+    session = first.anonymous()
+    session["n"] = 1
+    first.commit(session)
+    second = SessionManager(SQLiteStore(path))
+    subprocess.run([sys.executable, "-c", READER, str(path)], check=True)
+
+    assert path.with_name("sessions.sqlite3-wal").exists()
+    first.close()
+    second.close()
+
+
+def test_processes_that_start_together_share_a_new_file(path: Path) -> None:
+    starters = [subprocess.Popen([sys.executable, "-c", STARTER, str(path)]) for _ in range(6)]
+
+    assert [starter.wait(30) for starter in starters] == [0] * 6
+    assert len(SessionManager(SQLiteStore(path)).scan()) == 6
+
+
+def test_only_its_owner_may_read_the_file(path: Path) -> None:
+    store = SQLiteStore(path)
+    manager = SessionManager(store)
+    session = manager.anonymous()
+    session.start()
+    manager.commit(session)
+
+    for file in path.parent.iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+    store.close()
+
+
+def test_another_programs_database_is_refused_and_untouched(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE precious (n)")
+    before = hashlib.sha256(path.read_bytes()).digest()
+    with pytest.raises(ConfigurationError, match="another program"):
+        SQLiteStore(path)
+
+    assert hashlib.sha256(path.read_bytes()).digest() == before
+
+
+def test_what_is_no_database_is_refused(tmp_path: Path, path: Path) -> None:
+    path.write_text("Dear diary, " * 100)
+    with pytest.raises(ConfigurationError, match="not a database"):
+        SQLiteStore(path)
+    with pytest.raises(ConfigurationError, match="cannot be opened"):
+        SQLiteStore(tmp_path)
+    with pytest.raises(ConfigurationError, match="does not exist"):
+        SQLiteStore(tmp_path / "nowhere" / "sessions.sqlite3")
+
+
+def test_a_file_of_a_newer_sojourn_is_refused(path: Path) -> None:
+    SQLiteStore(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(ConfigurationError, match="newer Sojourn"):
+        SQLiteStore(path)
+
+
+def test_a_locked_file_is_unavailable(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sojourn.stores.sqlite.file.WRITE_TIMEOUT", 0.05)
+    manager = SessionManager(SQLiteStore(path))
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    session = manager.anonymous()
+    session.start()
+    with pytest.raises(StoreUnavailable, match="locked"):
+        manager.commit(session)
+    other.execute("ROLLBACK")
+
+    assert manager.commit(session).token is not None
+    manager.close()
+
+
+def test_a_store_goes_on_in_a_forked_child_and_in_its_parent(path: Path) -> None:
+    manager = SessionManager(SQLiteStore(path))
+    session = manager.anonymous()
+    session["n"] = 0
+    token = manager.commit(session).token
+    assert token is not None
+    child = os.fork()
+    for _ in range(50):
+        session = manager.open(token.reveal())
+        session.increment("n")
+        manager.commit(session)
+    if child == 0:
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+
+    assert status == 0
+    assert manager.open(token.reveal())["n"] == 100
+    manager.close()
+
+
+def test_a_relative_path_stays_the_same_file_after_chdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    manager = SessionManager(SQLiteStore("here.sqlite3"))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    session = manager.anonymous()
+    session.start()
+    manager.commit(session)
+
+    assert not (tmp_path / "elsewhere" / "here.sqlite3").exists()
+    manager.close()
