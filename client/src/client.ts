@@ -72,7 +72,8 @@ export function createSessionClient<Data extends object = Record<string, JsonVal
 		const before = state;
 		state = next;
 		if (!differs(next, before)) return;
-		const gone = next.status === "ended" ? next.id : next.status === "none" ? before.id : null;
+		const gone =
+			next.status === "ended" ? next.id : next.id !== before.id && (next.follows || !next.id) ? before.id : null;
 		const isNews = gone !== endedId && gone;
 		if (gone || next.id === endedId) endedId = gone;
 		events.emit("state", next);
@@ -82,7 +83,7 @@ export function createSessionClient<Data extends object = Record<string, JsonVal
 	function accept(next: State, offset: Offset, isOwn?: boolean) {
 		clock.learn(offset);
 		if (!isNewer(next, known, endedId) || JSON.stringify(next) === JSON.stringify(known)) return;
-		const reason = next.endReason ?? presumed();
+		const reason = next.endReason ?? next.follows ?? presumed();
 		heardAt = Date.now();
 		known = next;
 		if (isOwn) tell();

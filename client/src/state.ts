@@ -5,7 +5,7 @@ import type {EndReason, SessionState} from "./types.js";
 const RACE = 10_000;
 
 const KEYS =
-	"id userId createdAt authenticatedAt seenAt expiresAt absoluteExpiresAt idleTimeout version endReason endedAt";
+	"id userId createdAt authenticatedAt seenAt expiresAt absoluteExpiresAt idleTimeout version endReason endedAt follows";
 
 export const LOADING: SessionState<any> = {
 	...(Object.fromEntries(KEYS.split(" ").map((key) => [key, null])) as any),

@@ -39,6 +39,8 @@ export interface StateFields<Data extends object> {
 	readonly data: Readonly<Partial<Data>>;
 	readonly endReason: EndReason | null;
 	readonly endedAt: number | null;
+	/** Why the session before ended, where this one was begun in its place and nobody has logged in since. */
+	readonly follows: EndReason | null;
 	/** The server's clock when it made this answer. */
 	readonly now: number;
 }

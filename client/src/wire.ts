@@ -33,7 +33,7 @@ function parse({ok, status}: Response, text: string): any {
 	}
 	if (ok && body) return body;
 	const {type, detail, end_reason} = Object(body);
-	const code = ok ? "invalid-answer" : /^urn:.+:(.+)/.exec(type)?.[1];
+	const code = ok ? "invalid-answer" : /.+:(.+)/.exec(type)?.[1];
 	throw new SessionError(status, code ?? "http", detail ?? "", end_reason);
 }
 

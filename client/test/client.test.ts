@@ -241,6 +241,17 @@ describe("errors", () => {
 		await expect(client.refresh()).rejects.toMatchObject({status: 418, code: "http"});
 	});
 
+	test("a session that was begun in place of an ended one still tells why that ended", async () => {
+		const {client, seen} = await activeTab();
+		world.server.end(world.server.sessions.get(client.state.id!)!, "revoked");
+		await client.start({a: 1});
+
+		expect(client.state).toMatchObject({status: "active", follows: "revoked"});
+		expect(seen.slice(-2)).toEqual(["active", "ended revoked"]);
+		await client.set({a: 2});
+		expect(seen.filter((what) => what.startsWith("ended"))).toEqual(["ended revoked"]);
+	});
+
 	test("a session that disappears without a word ended for a reason unknown", async () => {
 		const {client, seen, jar} = await activeTab();
 		jar.cookie = "";

@@ -13,6 +13,7 @@ export interface Kept {
 	data: Record<string, unknown>;
 	endedAt: number | null;
 	endReason: string | null;
+	follows?: string;
 }
 
 export interface Asked {
@@ -131,6 +132,7 @@ export class TestServer {
 			data: isLive ? kept.data : {},
 			end_reason: kept?.endReason ?? null,
 			ended_at: kept?.endedAt ?? null,
+			follows: kept?.follows ?? null,
 			now: this.now(),
 		};
 	}
@@ -177,7 +179,7 @@ export class TestServer {
 				return ok(this.state(kept));
 			}
 			case "POST /session/start": {
-				const used = live ?? this.create();
+				const used = live ?? this.create(kept?.endReason ? {follows: kept.endReason} : {});
 				if (body?.data) Object.assign(used.data, body.data), used.version++;
 				return ok(this.state(used), live ? {} : give(used));
 			}

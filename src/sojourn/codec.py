@@ -81,7 +81,8 @@ class EncodedObject(Mapping[str, bytes]):
         self._members: dict[str, msgspec.Raw] | None = None
 
     def __getitem__(self, key: str) -> bytes:
-        return bytes(self._split()[key])
+        members = self._members
+        return bytes((self._split() if members is None else members)[key])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._split())

@@ -75,13 +75,20 @@ def _refused(cause: Literal["unknown", "wrong_secret"], token: Token, now: int, 
 
 
 def nothing_due(session: Session, policy: Policy) -> bool:
-    """Whether a live session was only read and neither its activity nor its secret needs a write: most requests."""
+    """Whether the session was only read, and neither its activity nor its secret needs a write: most requests."""
     live = session.live
-    if live is None or session.touched:
+    if session.touched or session.logged_out:
         return False
+    if live is None:
+        return True
     secrets, now = live.secrets, session.opened_at
     fresh = session.shown == secrets.current and now < secrets.rotated_at + policy.rotate_ms
-    return fresh and (now < live.seen_at + policy.touch_ms or session.passive)
+    return fresh and (session.passive or now < live.seen_at + _touch_ms(live, policy))
+
+
+def _touch_ms(live: Record, policy: Policy) -> int:
+    # The session may have been given a shorter life than today's policy gives.
+    return min(policy.touch_ms, live.idle_timeout // 2)
 
 
 def plan_commit(session: Session, policy: Policy, now: int, random: Random) -> Plan:
@@ -95,7 +102,7 @@ def plan_commit(session: Session, policy: Policy, now: int, random: Random) -> P
         return Plan(End(session.leaving.id, "logout", now)) if session.leaving else NOTHING
     changes, increments = session.changes(), session.increments()
     secrets, token = _plan_rotation(session, live, policy, now, random)
-    idle = session.passive or session.opened_at < live.seen_at + policy.touch_ms
+    idle = session.passive or session.opened_at < live.seen_at + _touch_ms(live, policy)
     if idle and secrets is None and not changes and not increments:
         return NOTHING
     write = Commit(
@@ -154,6 +161,7 @@ def _plan_create(session: Session, policy: Policy, now: int, random: Random) -> 
         authenticated_at=now if login else None,
         remember=login is not None and login.remember,
         client=session.client,
+        follows=None if login else session.end_reason,
     )
     limit = Limit(policy.max_sessions, policy.on_limit == "end_oldest") if login and policy.max_sessions else None
     return Plan(Create(record=record, now=now, ends=ends, limit=limit), token)

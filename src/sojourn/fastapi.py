@@ -14,7 +14,7 @@ except ImportError as error:
 from .errors import ConfigurationError, LoginRequired, ReauthenticationRequired
 from .session import Session
 
-__all__ = ["CurrentSession", "LoggedIn", "current_session", "logged_in"]
+__all__ = ["CurrentSession", "LoggedIn", "UserId", "current_session", "current_user_id", "logged_in"]
 
 
 # async, though nothing waits: FastAPI sends a plain function to a thread, for many times its cost.
@@ -45,3 +45,12 @@ def logged_in(*, within: float | None = None) -> Callable[[Session], Awaitable[S
 
 CurrentSession = Annotated[Session, Depends(current_session)]
 LoggedIn = Annotated[Session, Depends(logged_in())]
+
+
+async def current_user_id(session: LoggedIn) -> str:
+    """Who is logged in; 401 as logged_in where nobody is."""
+    assert session.user_id is not None
+    return session.user_id
+
+
+UserId = Annotated[str, Depends(current_user_id)]

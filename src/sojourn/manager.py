@@ -29,14 +29,14 @@ OnEvent = Callable[[Event], None]
 
 # Each refusal means that another request's change went in, so this many in a row is a storm, not a bug.
 MAX_ATTEMPTS = 200
-BATCH = 500
+BATCH = 200
 # As long again as a small batch takes, so that writers of other processes get their turn between two.
 PAUSE_BETWEEN_BATCHES = 0.005
 
 
 def milliseconds() -> int:
     """Unix time, now."""
-    return int(time.time() * 1000)
+    return time.time_ns() // 1_000_000
 
 
 class _Shell:

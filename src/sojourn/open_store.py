@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from urllib.parse import unquote, urlsplit
+import re
+from urllib.parse import unquote
 
 from .errors import ConfigurationError
 from .store import AsyncStore, Store
 
 __all__ = ["open_async_store", "open_store"]
 
+_SQLITE = re.compile(r"(?i:sqlite):///([^?#]+)").fullmatch
 _KNOWN = "sqlite:///relative.db, sqlite:////absolute.db or memory:"
 
 
@@ -37,10 +39,10 @@ def open_async_store(url: str) -> AsyncStore:
 
 
 def _split(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
     if url == "memory:":
         return "memory", ""
-    if parts.scheme == "sqlite" and not parts.netloc and len(parts.path) > 1 and not parts.query and not parts.fragment:
-        return "sqlite", unquote(parts.path[1:])
+    if path := _SQLITE(url):
+        return "sqlite", unquote(path[1])
     # Only the scheme is repeated: the rest of a URL may hold a password.
-    raise ConfigurationError(f"No store is known for a URL of the scheme {parts.scheme!r}. Write {_KNOWN}.")
+    scheme = url.partition(":")[0] if ":" in url else ""
+    raise ConfigurationError(f"No store is known for a URL of the scheme {scheme!r}. Write {_KNOWN}.")

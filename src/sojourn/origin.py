@@ -14,9 +14,9 @@ __all__ = ["is_cross_origin", "is_foreign_handshake", "trusted"]
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
-_ORIGIN = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?").fullmatch
+_ORIGIN = re.compile(r"(https?)://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([1-9][0-9]{0,4}))?").fullmatch
 # A browser leaves out the port that the scheme means anyway.
-_USUAL_PORTS = (("http:", ":80"), ("https:", ":443"))
+_UNSAID = (("http", "80"), ("https", "443"))
 
 
 def is_cross_origin(
@@ -50,6 +50,6 @@ def trusted(origins: Collection[str]) -> frozenset[str]:
         raise ConfigurationError(f"trusted_origins={origins!r}: give a list of origins, not one text.")
     for origin in origins:
         match = _ORIGIN(origin)
-        if not match or (origin.partition("//")[0], match[2]) in _USUAL_PORTS or int((match[2] or ":0")[1:]) > 65535:
+        if not match or match.groups() in _UNSAID or int(match[2] or 0) > 65535:
             raise ConfigurationError(f"trusted_origins has {origin!r}: write it like 'https://app.example.com'.")
     return frozenset(origins)

@@ -40,7 +40,8 @@ class Policy:
     defaults are 30 minutes, the most that OWASP gives for low risk, and 12 hours, which NIST SP 800-63B-4 asks for
     at its strictest level.
     `remember`: the longer pair for `session.login(user, remember=True)`; None refuses it.
-    `touch_interval`: activity is written down at most this often, so an idle timeout may come early by it.
+    `touch_interval`: activity is written down at most this often, so an idle timeout may come early by it. At most
+    half of a session's idle timeout counts.
     `rotate_interval`: the token's secret is renewed this often; None never. `rotate_grace`: how long requests
     already on their way may show the secret before. Later than that, it is theft, and the session ends.
     `max_sessions`: live sessions a user may have; at the limit `on_limit` ends the oldest or refuses the log-in.

@@ -17,7 +17,7 @@ from .errors import (
     StoreUnavailable,
 )
 
-__all__ = ["Problem", "problem_of"]
+__all__ = ["Problem", "invalid_data", "problem_of"]
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER = 2

@@ -43,7 +43,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `data` maps each key to its value as encoded JSON. `version` counts the changes of `data`: a touch or a
     rotation leaves it. `idle_timeout` and `absolute_expires_at` are the limits that the session was given, so
-    that a change of policy does not reach back.
+    that a change of policy does not reach back. `follows` is why the session before ended, where this anonymous one
+    was begun with its token: the browser is still to be told.
     """
 
     id: str
@@ -61,6 +62,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     end_reason: EndReason | None = None
     client: Client = Client()
     key_thumbprint: str | None = None
+    follows: EndReason | None = None
 
     @property
     def expires_at(self) -> int:

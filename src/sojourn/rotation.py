@@ -12,7 +12,7 @@ from typing import Literal
 from .policy import Policy
 from .record import Dated, Secrets
 
-__all__ = ["Shown", "issue", "promote", "which"]
+__all__ = ["Shown", "issue", "issue_is_due", "promote", "which"]
 
 ISSUE_PAUSE_MS = 10_000
 MAX_NEXT = 4

@@ -18,9 +18,9 @@ __all__ = ["BrowserEndpoints"]
 class BrowserEndpoints:
     """What the browser client calls: `app.mount("/session", BrowserEndpoints(readable={"theme"}))`.
 
-    `readable` and `writable` name the keys of a session that its browser may read and write; the server's own
-    stay unseen. `device_label` makes "Chrome on Windows" of a User-Agent; None leaves labels out. It works inside
-    SessionMiddleware, and takes the manager from it.
+    `writable` names the keys of a session that its browser may write, and read; `readable` those that it may only
+    read. The server's own stay unseen. `device_label` makes "Chrome on Windows" of a User-Agent; None leaves
+    labels out. It works inside SessionMiddleware, and takes the manager from it.
     """
 
     def __init__(
@@ -63,6 +63,6 @@ async def _request(scope: Scope, receive: Receive) -> Request:
         body += message.get("body", b"")
         if not message.get("more_body", False):
             break
-    types = [value for name, value in scope["headers"] if name == b"content-type"]
+    headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
     path = scope["path"].removeprefix(scope.get("root_path", ""))
-    return Request(scope["method"], path, types[0].decode("latin-1") if types else "", body)
+    return Request(scope["method"], path, headers.get(b"content-type", ""), body, headers.get(b"if-none-match", ""))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import secrets
 from collections.abc import Collection
 
 from sojourn.cookie import CookieOptions
@@ -80,7 +82,7 @@ class SessionMiddleware:
         self._wiring = Wiring(manager, self._cookie, b"Cookie, Authorization" if self._bearer else b"Cookie")
         self._websocket_check = websocket_check
         self._cleanup_ms = None if cleanup_interval is None else int(cleanup_interval * 1000)
-        self._cleanup_at = 0
+        self._cleanup_at: float = 0
         self._cleanup: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -99,7 +101,11 @@ class SessionMiddleware:
                 return
         exchange = None
         try:
-            session = await self._open(headers, bearer)
+            tokens = self._tokens(headers, bearer)
+            # The common case spares a coroutine.
+            session = await (self.manager.open(tokens[0]) if len(tokens) == 1 else self._open(tokens))
+            if session.opened_at >= self._cleanup_at:
+                self._start_cleanup(session.opened_at)
             exchange = Exchange(self._wiring, session, scope, headers.get(b"user-agent", b""), send, bearer)
             scope["session"], scope["sojourn"] = session, exchange
             await self.app(scope, receive, exchange.send)
@@ -130,20 +136,18 @@ class SessionMiddleware:
         )
         return CROSS_ORIGIN if foreign else None
 
-    async def _open(self, headers: dict[bytes, bytes], bearer: bool) -> Session:
-        if bearer:
-            value = headers.get(b"authorization", b"")
-            tokens = [value[len(b"Bearer ") :].decode("latin-1")] if value.startswith(b"Bearer ") else []
-        else:
-            tokens = self._cookie.find(headers.get(b"cookie", b""))
+    def _tokens(self, headers: dict[bytes, bytes], bearer: bool) -> list[str]:
+        if not bearer:
+            return self._cookie.find(headers.get(b"cookie", b""))
+        value = headers.get(b"authorization", b"")
+        return [value[len(b"Bearer ") :].decode("latin-1")] if value.startswith(b"Bearer ") else []
+
+    async def _open(self, tokens: list[str]) -> Session:
         if not tokens:
             return self.manager.anonymous()
-        if len(tokens) > 1 and len(set(tokens)) > 1:
+        if len(set(tokens)) > 1:
             return self.manager.anonymous(refused=UnknownToken(at=self.manager.clock(), cause="ambiguous"))
-        session = await self.manager.open(tokens[0])
-        if self._cleanup_ms is not None and session.opened_at >= self._cleanup_at:
-            self._start_cleanup(session.opened_at, self._cleanup_ms)
-        return session
+        return await self.manager.open(tokens[0])
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = find_headers(scope["headers"])
@@ -157,7 +161,7 @@ class SessionMiddleware:
             await send({"type": "websocket.close", "code": 1008, "reason": "from another origin"})
             return
         try:
-            session = await self._open(headers, False)
+            session = await self._open(self._tokens(headers, False))
         except StoreUnavailable as error:
             logger.warning("%s", error)
             await receive()
@@ -167,11 +171,14 @@ class SessionMiddleware:
         scope["session"], scope["sojourn"] = session, exchange
         await WebSocketSession(exchange, receive, send, self._websocket_check).run(self.app, scope)
 
-    def _start_cleanup(self, now: int, every: int) -> None:
+    def _start_cleanup(self, now: int) -> None:
         # Traffic drives it: where nobody comes, nothing piles up. The first one waits, so that processes
         # that start together do not clean together.
+        if self._cleanup_ms is None:
+            self._cleanup_at = math.inf
+            return
         first = self._cleanup_at == 0
-        self._cleanup_at = now + every // 2 + hash((id(self), now)) % every
+        self._cleanup_at = now + self._cleanup_ms * (0.5 + secrets.randbelow(1024) / 1024)
         if not first and (self._cleanup is None or self._cleanup.done()):
             self._cleanup = asyncio.get_running_loop().create_task(self._clean())
 

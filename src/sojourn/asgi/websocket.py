@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
 from typing import Any
 
 from sojourn.errors import SessionEnded, SojournError, StoreUnavailable
@@ -103,13 +102,15 @@ class WebSocketSession:
         session, manager = exchange.session, exchange.manager
         # A token that rotated now could not be handed over: the socket's headers are sent.
         session.shown = None
-        id, expires_at = session.id or "", math.inf
-        # While the store does not answer, what it said last holds, and no longer than that.
-        while (now := manager.clock()) < expires_at:
+        live = session.live
+        if live is None:
+            return None
+        id, expires_at = live.id, live.expires_at
+        while True:
             try:
                 if self._active and not session.passive:
                     self._active = False
-                    session.opened_at = now
+                    session.opened_at = manager.clock()
                     await manager.commit(session)
                 found = await manager.get(id)
                 if found is None or found.end_reason is not None:
@@ -119,8 +120,10 @@ class WebSocketSession:
                 return error.reason
             except StoreUnavailable as error:
                 logger.warning("%s", error)
-            await asyncio.sleep(max(0.05, min(self._check, (expires_at - now) / 1000)))
-        return None
+                # What the store said last holds for as long as it said, and no longer.
+                if manager.clock() >= expires_at:
+                    return None
+            await asyncio.sleep(max(0.05, min(self._check, (expires_at - manager.clock()) / 1000)))
 
     async def _close(self, reason: str) -> None:
         if not self._closed.is_set():

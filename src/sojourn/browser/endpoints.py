@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from importlib.resources import files
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -17,11 +16,11 @@ from sojourn.problem import Problem, invalid_data, problem_of
 from sojourn.session import Session
 from sojourn.token import ID_PATTERN
 
+from .assets import ASSETS
 from .device import DeviceLabel, require_ua_parser
-from .openapi import openapi
 from .state import listed, state_of
 
-__all__ = ["Answer", "Ask", "BrowserOptions", "Request", "answer", "perform", "perform_async", "plan"]
+__all__ = ["Answer", "Ask", "BrowserOptions", "Request", "answer", "perform", "perform_async", "plan", "problem_answer"]
 
 MAX_BODY = 64 * 1024
 
@@ -32,7 +31,6 @@ _METHODS = {
     "/touch": ("POST",),
     "/logout": ("POST",),
     "/sessions": ("GET", "DELETE"),
-    "/sessions/{id}": ("DELETE",),
     "/client.js": ("GET",),
     "/openapi.json": ("GET",),
 }
@@ -47,8 +45,9 @@ class BrowserOptions:
                 raise ConfigurationError(f"{name}={keys!r}: give a set of keys, not one text.")
         if device_label is not None:
             require_ua_parser()
-        self.readable = frozenset(readable)
         self.writable = frozenset(writable)
+        # What a browser wrote, it knows.
+        self.readable = self.writable.union(readable)
         self.device_label = device_label
 
 
@@ -59,6 +58,7 @@ class Request(NamedTuple):
     path: str
     content_type: str
     body: bytes
+    if_none_match: str = ""
 
 
 class Answer(NamedTuple):
@@ -81,14 +81,15 @@ def plan(request: Request, session: Session, options: BrowserOptions) -> Ask | A
     """What a request asks for: it is noted in the session, or answered at once where it is refused."""
     path = request.path.rstrip("/")
     one = _SESSION_PATH(path)
-    allowed = _METHODS.get("/sessions/{id}" if one else path)
+    allowed = ("DELETE",) if one else _METHODS.get(path)
     if allowed is None:
         return _refuse(404, "not-found", "No such endpoint", "See openapi.json under the endpoints' URL.")
     method = "GET" if request.method == "HEAD" else request.method
     if method not in allowed:
-        return _refuse(405, "method-not-allowed", "Not this method", f"Use {' or '.join(allowed)}.")
+        refused = _refuse(405, "method-not-allowed", "Not this method", f"Use {' or '.join(allowed)}.")
+        return refused._replace(headers=[*refused.headers, ("allow", ", ".join(allowed).replace("GET", "GET, HEAD"))])
     if method == "GET":
-        return _plan_get(path, session)
+        return _plan_get(path, request, session)
     body = _read_body(request)
     if isinstance(body, Answer):
         return body
@@ -110,13 +111,11 @@ def _plan_post(path: str, session: Session, id: str | None) -> Ask | Answer:
     return Ask("revoke", session.user_id, id) if id else Ask("revoke_others", session.user_id, session.id or "")
 
 
-def _plan_get(path: str, session: Session) -> Ask | Answer:
-    if path == "/client.js":
-        return Answer(
-            200, CLIENT, (("content-type", "text/javascript; charset=utf-8"), ("cache-control", "max-age=3600"))
-        )
-    if path == "/openapi.json":
-        return Answer(200, OPENAPI, (("content-type", "application/json"), CACHED))
+def _plan_get(path: str, request: Request, session: Session) -> Ask | Answer:
+    asset = ASSETS.get(path)
+    if asset is not None:
+        known = asset.etag in request.if_none_match
+        return Answer(304, b"", asset.headers()[1:]) if known else Answer(200, asset.body, asset.headers())
     session.passive = True
     if path == "":
         return Ask("nothing")
@@ -243,6 +242,3 @@ def _json(value: Any) -> Answer:
 
 
 TOO_LARGE = _refuse(413, "body-too-large", "Too large", f"A body may have {MAX_BODY:,} bytes.")
-CACHED = ("cache-control", "max-age=3600")
-CLIENT = files("sojourn.browser").joinpath("static/client.js").read_bytes()
-OPENAPI = msgspec.json.encode(openapi())

@@ -28,6 +28,7 @@ _STATE = {
         "data": {"type": "object", "description": "The keys declared readable.", "additionalProperties": True},
         "end_reason": {"enum": [None, *_REASONS]},
         "ended_at": _NULLABLE_TIME,
+        "follows": {"enum": [None, *_REASONS], "description": "Why the session before this anonymous one ended."},
         "now": {"type": "integer", "description": "The server's clock, Unix milliseconds"},
     },
     "additionalProperties": False,

@@ -17,7 +17,10 @@ __all__ = ["ListedSession", "State", "listed", "state_of"]
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
-    """Every key is always there. Times are Unix milliseconds; `now` is the server's clock."""
+    """Every key is always there. Times are Unix milliseconds; `now` is the server's clock.
+
+    `follows` is why the session before ended, where this one was begun with its token and nobody logged in.
+    """
 
     status: Literal["none", "active", "ended"]
     id: str | None = None
@@ -32,6 +35,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     data: dict[str, Any] = {}
     end_reason: EndReason | None = None
     ended_at: int | None = None
+    follows: EndReason | None = None
     now: int
 
 
@@ -68,6 +72,7 @@ def state_of(session: Session, readable: Collection[str], now: int) -> State:
         idle_timeout=record.idle_timeout,
         version=record.version,
         data={key: session[key] for key in session if key in readable},
+        follows=record.follows,
         now=now,
     )
 

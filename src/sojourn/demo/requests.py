@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from sojourn.problem import Problem
 from sojourn.session import Session
 
-__all__ = ["body_of", "refuse", "session_of", "wrong"]
+__all__ = ["body_of", "done", "refuse", "session_of", "wrong"]
 
 MAX_BODY = 4096
 

@@ -25,7 +25,7 @@ from sojourn.stores.sqlite import AsyncSQLiteStore
 from . import accounts, bag, inside, races
 from .requests import session_of, wrong
 from .timeouts import USUAL, SessionOfChoice, policies
-from .traffic import Record, Traffic
+from .traffic import Traffic, TrafficMiddleware
 from .users import Users
 
 __all__ = ["make_site"]
@@ -71,7 +71,7 @@ def make_site(database: Path, idle_timeout: float, absolute_timeout: float, inse
         ],
         middleware=[
             Middleware(SafeHeaders),
-            Middleware(Record, traffic=traffic),
+            Middleware(TrafficMiddleware, traffic=traffic),
             Middleware(SessionOfChoice, managers=managers, cookie=cookie),
         ],
         exception_handlers={HTTPException: wrong},

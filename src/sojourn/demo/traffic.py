@@ -14,7 +14,7 @@ from sojourn.asgi.types import App, Message, Receive, Scope, Send
 from sojourn.events import Event, LoggedIn
 from sojourn.session import Session
 
-__all__ = ["Exchange", "Record", "Traffic", "masked"]
+__all__ = ["Exchange", "Traffic", "TrafficMiddleware", "masked"]
 
 MAX_SESSIONS = 200
 MAX_EXCHANGES = 200
@@ -106,7 +106,7 @@ def _is_left_out(method: str, path: str) -> bool:
     return path.startswith(_NOT_SHOWN) or path.endswith(".js") or (method, path) == ("GET", "/session/sessions")
 
 
-class Record:
+class TrafficMiddleware:
     """Listens to every exchange, from outside of the session's middleware, where all headers are seen."""
 
     def __init__(self, app: App, traffic: Traffic) -> None:

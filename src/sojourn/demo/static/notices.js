@@ -6,6 +6,20 @@ import {client, warnBefore} from "./session.js";
 
 const dialog = byId("warning");
 const notice = byId("notice");
+const SIGNED_IN = {
+	over: "Time to sign in again",
+	idle: "You will be signed out when the time is up. One press, here or in another tab, and you go on.",
+	absolute: "This session reaches its longest time, which nothing extends. Finish what you are at, then sign in again.",
+	stay: "Stay signed in",
+	leave: "Log out now",
+};
+const ANONYMOUS = {
+	over: "Nearly over",
+	idle: "This session ends when the time is up, and what is in it goes. One press, here or in another tab, and you go on.",
+	absolute: "This session reaches its longest time, which nothing extends. The next thing that you do starts a new one.",
+	stay: "Keep this session",
+	leave: "End it now",
+};
 const SPOKEN_AT = [20, 10, 5];
 /** The session as it was while it lived. */
 let last = null;
@@ -17,13 +31,11 @@ const canStay = ({expiresAt, absoluteExpiresAt}) => expiresAt < absoluteExpiresA
 function warn() {
 	const {state} = client;
 	if (state.status !== "active" || dialog.open) return;
-	const who = state.userId === null ? "This session, and what is in it," : "You will be signed out: your session";
-	byId("warning-title").textContent = canStay(state) ? "Still there?" : "Time to sign in again";
-	byId("warning-text").textContent = canStay(state)
-		? `${who} ends when the time is up. One press, here or in another tab, and you go on.`
-		: `${who} reaches its longest time, which nothing extends. Finish what you are at; then sign in again.`;
-	byId("warning-stay").textContent = canStay(state) ? (state.userId === null ? "Keep this session" : "Stay signed in") : "All right";
-	byId("warning-leave").textContent = state.userId === null ? "End it now" : "Log out now";
+	const words = state.userId === null ? ANONYMOUS : SIGNED_IN;
+	byId("warning-title").textContent = canStay(state) ? "Still there?" : words.over;
+	byId("warning-text").textContent = canStay(state) ? words.idle : words.absolute;
+	byId("warning-stay").textContent = canStay(state) ? words.stay : "All right";
+	byId("warning-leave").textContent = words.leave;
 	byId("warning-message").textContent = "";
 	spokenAt = null;
 	tick();

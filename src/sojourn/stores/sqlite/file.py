@@ -11,11 +11,12 @@ from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
+from weakref import WeakSet
 
 from sojourn.errors import ConfigurationError, SojournError, StoreUnavailable
 from sojourn.record import Record
 
-from .rows import SCHEMA, SCHEMA_VERSION, select
+from .rows import SCHEMA, SCHEMA_VERSION, SELECT_ONE, record_of
 
 __all__ = ["SQLiteFile", "Work", "Write"]
 
@@ -66,23 +67,22 @@ class SQLiteFile:
         self._cursor: sqlite3.Cursor | None = None
         self._writer: sqlite3.Connection | None = None
         self._durable = False
-        self._pid = os.getpid()
         # Connections that a parent process opened: closing one here would disturb its locks.
         self._inherited: list[Any] = []
         self._prepare()
+        _files.add(self)
 
     def get(self, id: str) -> Record | None:
         """One record, on the reading connection. Waits `read_timeout` for a lock, which WAL rarely needs."""
-        if self._pid != os.getpid():
-            self._forget_parent()
         with self._read_lock:
             try:
                 if self._cursor is None:
                     self._reader = self._connect(self._read_timeout)
                     self._cursor = self._reader.cursor()
-                return select(id, self._cursor)
+                row = self._cursor.execute(SELECT_ONE, (id,)).fetchone()
             except sqlite3.Error as error:
                 raise self._unavailable(error) from error
+        return None if row is None else record_of(row)
 
     def scan(self, work: Work[T]) -> T:
         """The result of `work` on a connection of its own: a longer read that nobody waits behind."""
@@ -125,8 +125,6 @@ class SQLiteFile:
             self._reader = self._cursor = self._writer = None
 
     def _transact(self, group: Sequence[Write]) -> None:
-        if self._pid != os.getpid():
-            self._forget_parent()
         if self._writer is None:
             self._writer, self._durable = self._connect(WRITE_TIMEOUT), False
         connection = self._writer
@@ -176,12 +174,12 @@ class SQLiteFile:
         with closing(connection):
             _set_up(connection, self.path)
 
-    def _forget_parent(self) -> None:
+    def forget_parent(self) -> None:
+        """Leave the connections and locks to the process that this one was forked from."""
         self._inherited += [self._reader, self._writer]
         self._reader = self._cursor = self._writer = None
         self._read_lock, self._write_lock = threading.Lock(), threading.Lock()
         self._queue.clear()
-        self._pid = os.getpid()
 
     def _unavailable(self, error: sqlite3.Error) -> StoreUnavailable:
         return StoreUnavailable(f"The session file {self.path} did not answer: {error}.")
@@ -191,6 +189,19 @@ class SQLiteFile:
         told.__cause__ = cause
         for write in group:
             write.result, write.error = None, told
+
+
+_files: WeakSet[SQLiteFile] = WeakSet()
+
+
+def _forget_parents() -> None:
+    for file in list(_files):
+        file.forget_parent()
+
+
+# Windows does not fork.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_parents)
 
 
 def _is_ours(connection: sqlite3.Connection, path: Path) -> bool:

@@ -12,7 +12,7 @@ from sojourn.codec import EncodedObject, join
 from sojourn.errors import StoreUnavailable
 from sojourn.record import Record
 
-__all__ = ["SCHEMA", "SCHEMA_VERSION", "insert", "select", "select_all", "update"]
+__all__ = ["SCHEMA", "SCHEMA_VERSION", "SELECT_ONE", "insert", "record_of", "select", "select_all", "update"]
 
 SCHEMA_VERSION = 1
 
@@ -27,7 +27,7 @@ SCHEMA = (
         ended_at INTEGER,
         record TEXT NOT NULL,
         data TEXT NOT NULL
-    ) WITHOUT ROWID, STRICT
+    ) STRICT
     """,
     "CREATE INDEX session_user ON session (user_id) WHERE user_id IS NOT NULL AND ended_at IS NULL",
     "CREATE INDEX session_expiry ON session (expires_at)",
@@ -35,7 +35,7 @@ SCHEMA = (
 )
 
 _SELECT = "SELECT record, data FROM session "
-_SELECT_ONE = _SELECT + "WHERE id = ?"
+SELECT_ONE = _SELECT + "WHERE id = ?"
 _INSERT = "INSERT INTO session (id, user_id, expires_at, ended_at, record, data) VALUES (?, ?, ?, ?, ?, ?)"
 
 _decode = msgspec.json.Decoder(Record).decode
@@ -43,13 +43,13 @@ _decode = msgspec.json.Decoder(Record).decode
 
 def select(id: str, connection: sqlite3.Connection | sqlite3.Cursor) -> Record | None:
     """The record under `id`."""
-    row = connection.execute(_SELECT_ONE, (id,)).fetchone()
-    return None if row is None else _record(row)
+    row = connection.execute(SELECT_ONE, (id,)).fetchone()
+    return None if row is None else record_of(row)
 
 
 def select_all(connection: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> list[Record]:
     """The records that match the clauses `where`, with its `values`."""
-    return [_record(row) for row in connection.execute(_SELECT + where, values)]
+    return [record_of(row) for row in connection.execute(_SELECT + where, values)]
 
 
 def insert(connection: sqlite3.Connection, record: Record) -> None:
@@ -72,7 +72,7 @@ def update(connection: sqlite3.Connection, before: Record, after: Record) -> Non
     connection.execute(f"UPDATE session SET {names} WHERE id = ?", (*row.values(), after.id))
 
 
-def _record(row: tuple[str, str]) -> Record:
+def record_of(row: tuple[str, str]) -> Record:
     try:
         record = _decode(row[0])
     except (msgspec.DecodeError, RecursionError):

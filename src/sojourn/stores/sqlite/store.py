@@ -92,7 +92,6 @@ class AsyncSQLiteStore:
         self._file = SQLiteFile(path, LOOP_READ_TIMEOUT)
         self._waiting: SimpleQueue[tuple[Write, asyncio.Future[Any]] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._pid = 0
 
     async def get(self, id: str) -> Record | None:
         """As Store.get."""
@@ -135,15 +134,16 @@ class AsyncSQLiteStore:
 
     async def close(self) -> None:
         """As Store.close. Writes that wait are done first."""
-        if self._thread is not None and self._pid == os.getpid():
+        if self._thread is not None and self._thread.is_alive():
             self._waiting.put(None)
             await asyncio.to_thread(self._thread.join)
         self._thread = None
         self._file.close()
 
     async def _write(self, work: Work[T], durable: bool = False) -> T:
-        if self._thread is None or self._pid != os.getpid():
-            self._waiting, self._pid = SimpleQueue(), os.getpid()
+        if self._thread is None or not self._thread.is_alive():
+            # None yet, or it stayed behind in the process that this one was forked from.
+            self._waiting = SimpleQueue()
             self._thread = threading.Thread(target=self._write_groups, name="sojourn-sqlite", daemon=True)
             self._thread.start()
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()

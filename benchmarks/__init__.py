@@ -1,0 +1,1 @@
+"""Measurements of Sojourn beside other session layers, in one run: `python -m benchmarks`."""

@@ -1,0 +1,68 @@
+"""The measured application: a shop whose handlers leave the session alone, read one key, or change one."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from .peers import BARE, Peer, Wrap, unwrapped
+from .request import App, ask, cookie_of
+
+__all__ = ["SESSION", "open_shop"]
+
+# 12 keys, 400 bytes of JSON: who, what they look at, what they put in the cart.
+SESSION: dict[str, Any] = {
+    "user_id": 48151,
+    "name": "Ada Lovelace",
+    "email": "ada@example.com",
+    "roles": ["customer", "editor"],
+    "theme": "dark",
+    "language": "en-GB",
+    "visits": 17,
+    "csrf": "3f2a9c7d15e84b60a1c2d3e4f5061728",
+    "cart": [{"sku": "A-1001", "n": 2}, {"sku": "B-2077", "n": 1}, {"sku": "C-0042", "n": 5}],
+    "last_page": "/catalogue/instruments/analytical",
+    "messages": ["Your order was sent."],
+    "experiments": {"checkout": "b", "search": "a"},
+}
+
+_visits = count(100)
+
+
+async def _fill(request: Request) -> Response:
+    request.session.update(SESSION)
+    return Response()
+
+
+async def _read(request: Request) -> Response:
+    return Response(request.session["theme"])
+
+
+async def _change(request: Request) -> Response:
+    request.session["visits"] = next(_visits)
+    return Response(b"dark")
+
+
+async def _without(_request: Request) -> Response:
+    return Response(b"dark")
+
+
+async def open_shop(peer: Peer, folder: Path, stack: AsyncExitStack, wrap: Wrap = unwrapped) -> tuple[App, bytes]:
+    """The application behind this peer's layer, and the cookie of a session that holds SESSION."""
+    layer = await stack.enter_async_context(peer.build(folder, wrap))
+    if peer is BARE:
+        return Starlette(routes=[Route(f"/{kind}", _without) for kind in ("untouched", "read", "change")]), b""
+    handlers = {"/fill": _fill, "/untouched": _without, "/read": _read, "/change": _change}
+    app = Starlette(routes=[Route(path, handler) for path, handler in handlers.items()], middleware=layer)
+    cookie = cookie_of(await ask(app, "/fill"))
+    assert cookie is not None
+    answer = await ask(app, "/read", cookie)
+    assert answer.status == 200 and answer.body == b"dark", f"{peer.name} did not keep the session"
+    return app, cookie

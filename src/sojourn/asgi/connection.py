@@ -1,0 +1,41 @@
+"""What a handler asks of its own request: the session, and a commit before its answer."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from sojourn.errors import ConfigurationError
+from sojourn.session import Session
+
+from .exchange import Exchange
+from .types import Scope
+
+__all__ = ["Connection", "commit", "session_of"]
+
+
+class Connection(Protocol):
+    """A request or WebSocket of Starlette, or of another framework that keeps ASGI's scope in `scope`."""
+
+    @property
+    def scope(self) -> Scope:
+        """ASGI's scope."""
+
+
+def session_of(connection: Connection) -> Session:
+    """The session of this request or WebSocket, typed as what it is."""
+    return _exchange(connection).session
+
+
+async def commit(connection: Connection) -> None:
+    """Write what was changed so far, before the response: to learn a new `id`, or to handle what it raises.
+
+    What it raises is AsyncSessionManager.commit's. Without a call, the commit comes with the response's first byte.
+    """
+    await _exchange(connection).commit()
+
+
+def _exchange(connection: Connection) -> Exchange:
+    exchange = connection.scope.get("sojourn")
+    if not isinstance(exchange, Exchange):
+        raise ConfigurationError("There is no session: app.add_middleware(SessionMiddleware, manager=…) first.")
+    return exchange

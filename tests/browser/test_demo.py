@@ -1,0 +1,228 @@
+"""The demo in a real Chromium, on a real server process: what a visitor is promised there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, Page, expect
+
+from tests.conftest import StartServer
+from tests.server import Server, run_server
+
+PASSWORD = "a long enough password"
+TOKEN = re.compile(r"sj1-[0-9a-f]{32}-[0-9a-f]{64}")
+
+
+def demo(database: Path, *options: str) -> list[str]:
+    return [
+        str(Path(sys.executable).with_name("sojourn")),
+        "demo",
+        "--port",
+        "{port}",
+        "--database",
+        str(database),
+        *options,
+    ]
+
+
+@pytest.fixture(scope="module")
+def server(start_server: StartServer, tmp_path_factory: pytest.TempPathFactory) -> Server:
+    return start_server(demo(tmp_path_factory.mktemp("demo") / "sessions.sqlite3"), path="/session")
+
+
+@pytest.fixture
+async def page(context: BrowserContext, server: Server) -> Page:
+    return await open_demo(context, server)
+
+
+async def open_demo(context: BrowserContext, server: Server, query: str = "") -> Page:
+    page = await context.new_page()
+    # The policy that the page is served with forbids inline scripts and foreign sources: nothing may offend it.
+    page.on("pageerror", lambda error: pytest.fail(f"The page threw: {error}"))
+    await page.goto(server.url + "/" + query)
+    await expect(page.locator("body")).to_have_attribute("data-status", re.compile("none|active|known|ended"))
+    return page
+
+
+async def enter(page: Page, name: str, purpose: str = "sign-up", password: str = PASSWORD) -> None:
+    await page.locator(f"[name=purpose][value={purpose}]").check(force=True)
+    await page.fill("[name=name]", name)
+    await page.fill("[name=password]", password)
+    await page.click("#account-form [type=submit]")
+
+
+async def sign_up(page: Page, name: str) -> None:
+    await enter(page, name)
+    await expect(page.locator("#account-name")).to_have_text(f"You are {name}.")
+
+
+def ended(page: Page, reason: str) -> str:
+    return f"#notice[data-reason={reason}]:not([hidden])"
+
+
+async def test_a_strangers_bag_and_colours_come_along_at_sign_up_and_stay_after_a_reload(page: Page) -> None:
+    await page.click(".thing:has-text('Lantern')")
+    await expect(page.locator("#bag-count")).to_have_text("1")
+    await page.click("#stamp-more")
+    await page.locator("[name=theme][value=dark]").check(force=True)
+    await page.fill("#greet", "<b>Ada</b>")
+    await expect(page.locator("#greeting")).to_contain_text("<b>Ada</b>")
+    await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    await sign_up(page, "ada")
+
+    await page.reload()
+
+    await expect(page.locator("#presence")).to_have_text("Signed in as ada")
+    await expect(page.locator("#things")).to_contain_text("Lantern")
+    await expect(page.locator("#stamps")).to_have_text("1")
+    await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    await expect(page.locator("#greeting")).to_contain_text("<b>Ada</b>")
+    await page.click("#things .remove")
+    await expect(page.locator("#bag-count")).to_have_text("")
+
+
+async def test_a_wrong_password_is_a_calm_message_and_the_right_one_signs_in(page: Page) -> None:
+    await sign_up(page, "bea")
+    await page.click("#log-out")
+    await page.wait_for_selector(ended(page, "logout"))
+
+    await enter(page, "bea", "sign-in", "not this one")
+    await expect(page.locator("#account-message")).to_contain_text("do not go together")
+    await enter(page, "bea", "sign-in")
+
+    await expect(page.locator("#presence")).to_have_text("Signed in as bea")
+    await expect(page.locator("#notice")).to_be_hidden()
+
+
+async def test_two_tabs_are_in_step(context: BrowserContext, page: Page, server: Server) -> None:
+    other = await open_demo(context, server)
+
+    await sign_up(page, "cleo")
+    await expect(other.locator("#presence")).to_have_text("Signed in as cleo")
+    await other.click(".thing:has-text('Compass')")
+    await expect(page.locator("#things")).to_contain_text("Compass")
+    await other.click("#log-out")
+
+    await page.wait_for_selector(ended(page, "logout"))
+    await expect(page.locator("#account-form")).to_be_visible()
+
+
+async def test_fifty_parallel_requests_lose_nothing_where_the_last_write_loses_much(page: Page) -> None:
+    await page.click("#run-parallel")
+    kept = page.locator("#parallel-result .score b")
+
+    await expect(kept).to_have_count(5, timeout=20_000)
+    scores = await kept.all_inner_texts()
+    assert scores[:3] == ["50 of 50"] * 3
+    assert int(scores[3].split()[0]) < 25
+    await expect(page.locator("#row")).not_to_contain_text("race_")
+
+
+async def test_a_slow_request_does_not_bring_a_logged_out_session_back(page: Page) -> None:
+    await sign_up(page, "dora")
+    await page.click("#run-final")
+
+    steps = page.locator("#final-result li")
+    await expect(steps).to_have_count(4)
+    await expect(steps.nth(2)).to_contain_text("401 session-ended, logout")
+    await expect(steps.nth(3)).to_contain_text("ended, logout, no data")
+    await expect(page.locator("#presence")).to_have_text("Signed in as dora")
+
+
+async def test_a_session_is_ended_from_another_browser(chromium: Browser, page: Page, server: Server) -> None:
+    await sign_up(page, "emil")
+    elsewhere = await chromium.new_context()
+    other = await open_demo(elsewhere, server)
+    await enter(other, "emil", "sign-in")
+    await expect(other.locator("#device-list li")).to_have_count(2)
+
+    await other.click("#device-list li[data-current=false] button")
+
+    await expect(other.locator("#device-list li")).to_have_count(1)
+    await page.wait_for_selector(ended(page, "revoked"))
+    await expect(other.locator("#presence")).to_have_text("Signed in as emil")
+    await elsewhere.close()
+
+
+async def test_the_inside_panel_shows_the_row_and_never_the_token(context: BrowserContext, page: Page) -> None:
+    await sign_up(page, "fay")
+    await expect(page.locator("#row [data-name=user_id] td")).to_have_text("fay")
+    await expect(page.locator("#traffic")).to_contain_text("POST /demo/sign-up")
+
+    answer = await (await page.request.get(page.url + "demo/inside")).text()
+
+    assert not TOKEN.search(answer)
+    assert not TOKEN.search(await page.content())
+    [cookie] = [cookie for cookie in await context.cookies() if cookie["name"] == "__Host-session"]
+    assert cookie["httpOnly"]
+    assert cookie["secure"]
+    assert cookie["value"].rsplit("-", 1)[1] not in answer
+
+
+async def test_an_idle_session_is_warned_of_kept_on_request_and_then_says_why_it_ended(
+    start_server: StartServer, context: BrowserContext, tmp_path: Path
+) -> None:
+    server = start_server(demo(tmp_path / "sessions.sqlite3", "--idle", "4s"), path="/session")
+    page = await open_demo(context, server, "?warn=3")
+    dialog = page.get_by_role("alertdialog")
+    await sign_up(page, "gus")
+
+    await expect(dialog).to_be_visible()
+    await page.click("#warning-stay")
+    await expect(dialog).to_be_hidden()
+    await expect(dialog).to_be_visible()
+
+    await page.wait_for_selector(ended(page, "idle_timeout"))
+    await expect(page.locator("#notice")).to_contain_text("After 4 seconds without activity")
+    await expect(dialog).to_be_hidden()
+    await expect(page.locator("[name=name]")).to_have_value("gus")
+
+
+async def test_local_storage_and_xhr_do_the_same_without_a_cookie(context: BrowserContext, server: Server) -> None:
+    query = "?storage=local&transport=xhr"
+    page, other = await open_demo(context, server, query), await open_demo(context, server, query)
+
+    await sign_up(page, "hana")
+    await expect(other.locator("#presence")).to_have_text("Signed in as hana")
+    await page.click(".thing:has-text('Tea')")
+    await expect(other.locator("#things")).to_contain_text("Tea")
+    await page.reload()
+    await expect(page.locator("#presence")).to_have_text("Signed in as hana")
+
+    assert not await context.cookies()
+    await expect(page.locator("#readable")).to_contain_text("all of it")
+    await page.click("#log-out")
+    await other.wait_for_selector(ended(other, "logout"))
+    assert not TOKEN.search(await page.evaluate("JSON.stringify({...localStorage})"))
+
+
+async def test_sessions_survive_a_restart(context: BrowserContext, tmp_path: Path) -> None:
+    command = demo(tmp_path / "sessions.sqlite3")
+    with run_server(command, tmp_path / "first.log", path="/session") as server:
+        page = await open_demo(context, server)
+        await sign_up(page, "iris")
+        await page.click(".thing:has-text('Book')")
+        await expect(page.locator("#bag-count")).to_have_text("1")
+    assert f"Sojourn demo: http://127.0.0.1:{server.port}" in server.output()
+    assert "Traceback" not in server.output()
+
+    # A cookie knows no ports.
+    with run_server(command, tmp_path / "second.log", path="/session") as server:
+        page = await open_demo(context, server)
+        await expect(page.locator("#presence")).to_have_text("Signed in as iris")
+        await expect(page.locator("#things")).to_contain_text("Book")
+
+
+def test_a_taken_port_is_told_in_a_line(server: Server, tmp_path: Path) -> None:
+    command = [word.replace("{port}", str(server.port)) for word in demo(tmp_path / "sessions.sqlite3")]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+
+    assert done.returncode == 2
+    assert f"Port {server.port} is taken" in done.stderr
+    assert "--port" in done.stderr
+    assert "Traceback" not in done.stderr

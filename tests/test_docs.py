@@ -1,0 +1,241 @@
+"""The documentation is true: its Python runs, its JavaScript fits the client, its links lead somewhere."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import inspect
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from starlette.testclient import TestClient
+
+from sojourn import errors
+from sojourn.errors import SojournError
+from sojourn.problem import problem_of
+from sojourn.testing import StoreContract
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(
+    path
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "client/README.md", *ROOT.glob("benchmarks/*.md")]
+    if path.exists()
+)
+NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
+
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|<img src=\"([^\"]+)\"")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+
+
+class Block(NamedTuple):
+    """A fenced block of code, and where it begins."""
+
+    page: Path
+    line: int
+    language: str
+    code: str
+
+
+def blocks(page: Path, *languages: str) -> Iterator[Block]:
+    text = page.read_text("utf-8")
+    for match in FENCE.finditer(text):
+        if match[1] in languages:
+            yield Block(page, text.count("\n", 0, match.start()) + 2, match[1], match[2])
+
+
+def run(page: str) -> dict[str, Any]:
+    """The names that a page's Python blocks leave behind, run from top to bottom as one program."""
+    names: dict[str, Any] = {"__name__": "page"}
+    for block in blocks(ROOT / page, "python"):
+        # The line numbers of the page, so that a traceback leads there.
+        tree = ast.parse("\n" * (block.line - 1) + block.code)
+        code = compile(tree, page, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        result = eval(code, names)
+        if inspect.iscoroutine(result):
+            asyncio.run(result)
+    return names
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Pages make their files in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", [name for name, page in zip(NAMES, PAGES, strict=True) if [*blocks(page, "python")]])
+def test_the_python_of_a_page_runs(page: str, folder: Path) -> None:
+    run(page)
+
+
+def test_the_readme_s_application_does_what_it_says(folder: Path) -> None:
+    client = TestClient(run("README.md")["app"], base_url="https://testserver")
+
+    refused = client.post("/bag/tea")
+    assert (refused.status_code, refused.json()["type"]) == (401, "urn:sojourn:problem:login-required")
+    assert client.post("/login").status_code == 200
+    assert client.post("/bag/tea").json() == ["tea"]
+    assert client.post("/bag/cup").json() == ["tea", "cup"]
+    assert client.patch("/session/", json={"set": {"theme": "dark"}}).json()["data"] == {"theme": "dark"}
+    assert client.post("/session/logout").json()["end_reason"] == "logout"
+    assert client.post("/bag/tea").status_code == 401
+
+
+def test_the_quickstart_s_applications_do_what_they_say(folder: Path) -> None:
+    names = run("docs/quickstart.md")
+    shop = TestClient(names["starlette_app"], base_url="https://testserver")
+    bare = TestClient(names["bare"], base_url="https://testserver")
+    here, elsewhere = (TestClient(names["app"], base_url="https://testserver") for _ in range(2))
+
+    assert [shop.post(f"/cart/{item}").json() for item in ("tea", "cup")] == [["tea"], ["tea", "cup"]]
+    assert [bare.get("/").text for _ in range(2)] == ["1", "2"]
+    form = {"user": "bob", "password": "wrong"}
+    assert here.post("/login", json=form).status_code == 403
+    for client in (here, elsewhere):
+        assert client.post("/login", json={**form, "password": "bob's password"}).status_code == 200
+    assert here.post("/password", json={"password": "new"}).json() == 1
+    assert (here.get("/me").json(), elsewhere.get("/me").status_code) == ("You are bob.", 401)
+    names["test_a_session_ends_after_half_an_hour"]()
+
+
+def test_the_contract_of_the_stores_page_passes(folder: Path) -> None:
+    contract = run("docs/stores.md")["TestMyStore"]
+    tests = [name for name in dir(StoreContract) if name.startswith("test_")]
+    for test in tests:
+        case = contract()
+        case.setup_method()
+        getattr(case, test)()
+        case.teardown_method()
+
+    assert len(tests) > 20
+
+
+def test_the_javascript_of_the_pages_fits_the_client(tmp_path: Path) -> None:
+    node = shutil.which("node", path=str(Path(sys.executable).parent)) or shutil.which("node")
+    compiler = ROOT / "client/node_modules/typescript/bin/tsc"
+    types = ROOT / "client/dist/index.d.ts"
+    if node is None or not compiler.exists() or not types.exists():
+        pytest.fail("The client's tools or types are missing: run `make client`.")
+    client = [str(types)]
+    options = {
+        "target": "ES2022",
+        "module": "ESNext",
+        "moduleResolution": "Bundler",
+        "lib": ["ES2022", "DOM", "DOM.Iterable"],
+        "types": [],
+        "jsx": "preserve",
+        "allowJs": True,
+        "checkJs": True,
+        "noEmit": True,
+        "strict": False,
+        "paths": {"/session/client.js": client, "sojourn-client": client},
+    }
+    tmp_path.joinpath("tsconfig.json").write_text(json.dumps({"compilerOptions": options, "include": ["."]}))
+    tmp_path.joinpath("react.d.ts").write_text(REACT)
+    found = [block for page in PAGES for block in blocks(page, "js", "jsx", "ts")]
+    for block in found:
+        name = f"{block.page.stem.lower()}-{block.line}.{block.language}"
+        # In some, names like `form` stand for the reader's own.
+        free = "declare const form: any, greet: any, askToStay: any;\n" if block.language == "ts" else ""
+        tmp_path.joinpath(name).write_text(free + block.code)
+    command = [node, str(compiler), "--project", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+
+    assert len(found) > 5
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+REACT = """
+declare module "react" {
+	export function useSyncExternalStore<T>(subscribe: (listener: () => void) => () => void, get: () => T): T;
+}
+declare namespace JSX {
+	interface IntrinsicElements {
+		[name: string]: any;
+	}
+}
+"""
+
+
+@pytest.mark.parametrize("page", NAMES)
+def test_the_links_of_a_page_lead_somewhere(page: str) -> None:
+    source = ROOT / page
+    text = FENCE.sub("", source.read_text("utf-8"))
+    targets = [first or second for first, second in LINK.findall(text)]
+    broken = [target for target in targets if not re.match(r"[a-z]+:", target) and not leads_somewhere(source, target)]
+
+    assert broken == []
+
+
+def leads_somewhere(source: Path, target: str) -> bool:
+    path, _, anchor = target.partition("#")
+    found = (source.parent / path).resolve() if path else source
+    if not found.exists():
+        return False
+    if not anchor or found.suffix != ".md":
+        return True
+    headings = HEADING.findall(FENCE.sub("", found.read_text("utf-8")))
+    return anchor in [re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings]
+
+
+# The errors page
+
+
+def codes_in_code() -> dict[str, int]:
+    """Every problem code in the package, with its status, read from the code: but for the demo's own."""
+    found: dict[str, int] = {}
+    for path in (ROOT / "src/sojourn").rglob("*.py"):
+        if "demo" in path.parts:
+            continue
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            match constants(node):
+                case [int(status), str(code)] if 400 <= status < 600:
+                    found[code] = status
+    return found
+
+
+def constants(node: ast.AST) -> list[object]:
+    """The status and code of a problem: `Problem(status=…, code=…)`, `_refuse(…, "code")` or a tuple of the table."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("Problem", "_refuse"):
+        given = {keyword.arg: keyword.value for keyword in node.keywords}
+        members = [given["status"], given["code"]] if "code" in given else node.args[:2]
+    elif isinstance(node, ast.Tuple):
+        members = node.elts[:2]
+    else:
+        return []
+    return [member.value for member in members if isinstance(member, ast.Constant)]
+
+
+def test_the_errors_page_has_every_code_with_its_status() -> None:
+    rows = re.findall(r"^\| `([a-z-]+)` \| (\d+) \|", (ROOT / "docs/errors.md").read_text("utf-8"), re.MULTILINE)
+
+    assert {code: int(status) for code, status in rows} == codes_in_code()
+    assert [int(status) for _, status in rows] == sorted(int(status) for _, status in rows)
+
+
+def test_the_errors_page_has_every_exception_with_its_code() -> None:
+    text = (ROOT / "docs/errors.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| `([A-Z]\w+)` \| (?:`([a-z-]+)`|–) \|", text, re.MULTILINE))
+    raised = {name: getattr(errors, name) for name in errors.__all__ if name not in ("EndReason", "SojournError")}
+    arguments: dict[str, tuple[object, ...]] = {
+        "DataTooLarge": (2, 1),
+        "SessionEnded": (None,),
+        "SessionConflict": ((),),
+        "SessionLimitReached": (1,),
+        "ReauthenticationRequired": (1,),
+    }
+
+    assert rows.keys() == raised.keys()
+    for name, kind in raised.items():
+        error = kind(*arguments.get(name, ()))
+        assert isinstance(error, SojournError)
+        problem = problem_of(error)
+        assert rows[name] == (problem.code if problem else "")
