@@ -51,9 +51,7 @@ class World:
         self.now = 1_800_000_000_000
         self.events: list[Event] = []
         self.store = CountingStore()
-        self.manager = AsyncSessionManager(
-            self.store, policy, on_event=self.events.append, clock=lambda: self.now
-        )
+        self.manager = AsyncSessionManager(self.store, policy, on_event=self.events.append, clock=lambda: self.now)
         endpoints = BrowserEndpoints(readable={"theme"}, writable={"theme"})
         self.app = Starlette(routes=[*routes, *ROUTES, Mount("/session", endpoints)])
         self.app.add_middleware(SessionMiddleware, manager=self.manager, **options)

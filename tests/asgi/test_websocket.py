@@ -94,7 +94,7 @@ def test_a_change_at_the_handshake_is_kept_and_sets_the_cookie() -> None:
 
     here = World(WebSocketRoute("/greet", greet))
     with here.browser.websocket_connect("wss://testserver/greet") as socket:
-        headers = dict(socket.extra_headers or [])
+        headers: dict[bytes, bytes] = dict(socket.extra_headers or [])
 
     assert headers[b"set-cookie"].startswith(f"{COOKIE}=sj1-".encode())
 
