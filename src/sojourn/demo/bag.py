@@ -10,7 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from .requests import body_of, done, refuse, session_of
+from sojourn.asgi import session_of
+
+from .requests import body_of, done, refuse
 
 __all__ = ["routes"]
 

@@ -15,10 +15,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from sojourn.asgi import session_of
 from sojourn.manager import AsyncSessionManager
 from sojourn.token import ID_PATTERN
 
-from .requests import done, session_of
+from .requests import done
 from .traffic import Traffic
 
 __all__ = ["routes"]

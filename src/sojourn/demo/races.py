@@ -9,7 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from .requests import done, refuse, session_of
+from sojourn.asgi import session_of
+
+from .requests import done, refuse
 
 __all__ = ["routes"]
 

@@ -1,4 +1,4 @@
-"""What the handlers of this site have in common: a session, a JSON body, and an answer when something is wrong."""
+"""What the handlers of this site have in common: a JSON body, and an answer when something is wrong."""
 
 from __future__ import annotations
 
@@ -10,20 +10,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from sojourn.problem import Problem
-from sojourn.session import Session
 
-__all__ = ["body_of", "done", "refuse", "session_of", "wrong"]
+__all__ = ["body_of", "done", "refuse", "wrong"]
 
 MAX_BODY = 4096
 
 T = TypeVar("T")
-
-
-def session_of(request: Request) -> Session:
-    """The request's session, with its own type: Starlette's `request.session` says dict."""
-    session = request.scope["session"]
-    assert isinstance(session, Session)
-    return session
 
 
 async def body_of(request: Request, form: type[T]) -> T:

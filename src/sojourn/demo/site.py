@@ -16,14 +16,14 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from sojourn.asgi import BrowserEndpoints
+from sojourn.asgi import BrowserEndpoints, session_of
 from sojourn.asgi.types import App, Message, Receive, Scope, Send
 from sojourn.cookie import CookieOptions
 from sojourn.manager import AsyncSessionManager
 from sojourn.stores.sqlite import AsyncSQLiteStore
 
 from . import accounts, bag, inside, races
-from .requests import session_of, wrong
+from .requests import wrong
 from .timeouts import USUAL, SessionOfChoice, policies
 from .traffic import Traffic, TrafficMiddleware
 from .users import Users

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from msgspec.structs import replace
 
@@ -10,7 +11,7 @@ from sojourn.record import Client, Record, Secrets
 from sojourn.store import Change, Commit, Create, Store
 from sojourn.token import mint
 
-__all__ = ["HOUR", "MINUTE", "NOW", "change", "commit", "live", "make_record", "put"]
+__all__ = ["HOUR", "MINUTE", "NOW", "change", "commit", "ids", "live", "make_record", "put", "raises"]
 
 NOW = 1_800_000_000_000
 MINUTE = 60_000
@@ -56,3 +57,17 @@ def live(store: Store, id: str) -> Record:
     record = store.get(id)
     assert record is not None, "the record is gone"
     return record
+
+
+def ids(store: Store, user_id: str, now: int = NOW + 1) -> list[str]:
+    """The ids of the user's live sessions, in the order that the store gives."""
+    return [record.id for record in store.list(user_id, now)]
+
+
+def raises(error: type[Exception], call: Callable[[], object]) -> None:
+    """Assert that `call` raises `error`: what pytest.raises does, for those who test with something else."""
+    try:
+        call()
+    except error:
+        return
+    raise AssertionError(f"{error.__name__} was not raised")

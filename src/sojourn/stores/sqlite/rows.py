@@ -73,6 +73,7 @@ def update(connection: sqlite3.Connection, before: Record, after: Record) -> Non
 
 
 def record_of(row: tuple[str, str]) -> Record:
+    """The record that a row holds. Raises StoreUnavailable for what was never written here."""
     try:
         record = _decode(row[0])
     except (msgspec.DecodeError, RecursionError):

@@ -1,0 +1,48 @@
+"""The contract's third part: clean-up, and looking around."""
+
+from __future__ import annotations
+
+from sojourn.store import End, Store
+
+from .records import HOUR, MINUTE, NOW, ids, live, put
+
+__all__ = ["Upkeep"]
+
+
+class Upkeep:
+    """Mixed into StoreContract."""
+
+    store: Store
+
+    def test_clean_up_deletes_what_is_dead_for_long_in_batches(self) -> None:
+        """Ended or run out; the live stay."""
+        alive = put(self.store, "ada", absolute_expires_at=NOW + 99 * HOUR, idle_timeout=99 * HOUR)
+        ended, run_out = put(self.store, "ada"), put(self.store)
+        self.store.end(End(ended.id, "logout", NOW + 1))
+        recent = put(self.store, "ada", idle_timeout=9 * HOUR)
+        self.store.end(End(recent.id, "logout", NOW + 2 * HOUR))
+
+        assert self.store.delete_expired(NOW, 10) == 0
+        assert self.store.delete_expired(NOW + HOUR, 1) == 1
+        assert self.store.delete_expired(NOW + HOUR, 10) == 1
+        assert [self.store.get(record.id) is None for record in (ended, run_out)] == [True, True]
+        assert live(self.store, recent.id).end_reason == "logout"
+        assert ids(self.store, "ada") == [alive.id]
+
+    def test_scan_pages_through_all_in_order(self) -> None:
+        """Dead ones too."""
+        records = [put(self.store) for _ in range(5)]
+        self.store.end(End(records[0].id, "logout", NOW))
+        first = self.store.scan("", 3)
+        second = self.store.scan(first[-1].id, 3)
+
+        assert [record.id for record in [*first, *second]] == sorted(record.id for record in records)
+
+    def test_stats_count(self) -> None:
+        """Live, ended, run out, and the users among the live."""
+        put(self.store, "ada"), put(self.store, "ada"), put(self.store)
+        self.store.end(End(put(self.store, "bob").id, "logout", NOW))
+        put(self.store, "eve", idle_timeout=1)
+        stats = self.store.stats(NOW + MINUTE)
+
+        assert (stats.live, stats.ended, stats.expired, stats.users) == (3, 1, 1, 1)
