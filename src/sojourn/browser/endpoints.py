@@ -112,11 +112,11 @@ def _plan_post(path: str, session: Session, id: str | None) -> Ask | Answer:
 
 
 def _plan_get(path: str, request: Request, session: Session) -> Ask | Answer:
+    session.passive = True
     asset = ASSETS.get(path)
     if asset is not None:
         known = asset.etag in request.if_none_match
         return Answer(304, b"", asset.headers()[1:]) if known else Answer(200, asset.body, asset.headers())
-    session.passive = True
     if path == "":
         return Ask("nothing")
     if session.user_id is None:

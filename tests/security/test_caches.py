@@ -1,0 +1,166 @@
+"""No cache gives one user's answer to another (R20, R21; ASVS 14.3.2): Vary at each access, no-store at each token."""
+
+from __future__ import annotations
+
+from http.cookies import SimpleCookie
+
+import pytest
+
+from sojourn import Policy
+from sojourn.asgi.headers import add_vary
+from tests.security.application import ACCESSES
+from tests.security.conftest import MakeSite
+from tests.security.site import COOKIE, Answer, Browser, Site, cookie, log_in, token_of
+
+
+@pytest.fixture
+def kind() -> str:
+    """One store will do: it has no say here."""
+    return "memory"
+
+
+def varies_by_cookie(answer: Answer) -> bool:
+    return "cookie" in [name.strip().lower() for name in answer.headers.get("vary", "").split(",")]
+
+
+@pytest.mark.parametrize("name", ACCESSES)
+async def test_every_way_to_look_into_a_session_makes_the_answer_vary_by_cookie(site: Site, name: str) -> None:
+    browser = site.browser()
+    await log_in(browser, cart=["book"])
+
+    assert varies_by_cookie(await browser.get(f"/access/{name}"))
+
+
+@pytest.mark.parametrize("name", ["get", "in", "len", "iter", "keys", "bool", "eq", "pop", "user_id", "status"])
+async def test_so_does_looking_into_the_session_of_a_browser_without_one(site: Site, name: str) -> None:
+    answer = await site.browser().get(f"/access/{name}")
+
+    assert varies_by_cookie(answer)
+    assert "set-cookie" not in answer.headers
+
+
+async def test_an_answer_that_has_nothing_to_do_with_the_session_says_nothing_of_it(site: Site) -> None:
+    browser = site.browser()
+    await log_in(browser)
+
+    answer = await browser.get("/public")
+
+    assert not {"vary", "cache-control", "set-cookie"} & set(answer.headers)
+
+
+@pytest.mark.parametrize("path", ["/public", "/session/client.js", "/session/openapi.json", "/poll", "/session/"])
+async def test_an_answer_that_happens_to_carry_a_new_token_varies_and_is_never_stored(
+    make_site: MakeSite, path: str
+) -> None:
+    site = make_site(policy=Policy(rotate_interval=60))
+    browser = site.browser()
+    await log_in(browser)
+    site.clock.pass_seconds(61)
+
+    answer = await browser.get(path)
+
+    assert "set-cookie" in answer.headers
+    assert answer.headers.get_list("cache-control") == ["no-store"]
+    assert varies_by_cookie(answer)
+
+
+async def test_every_answer_with_a_token_or_the_end_of_one_is_never_stored(site: Site) -> None:
+    browser = site.browser()
+
+    for path in ("/session/start", "/login", "/regenerate", "/logout"):
+        answer = await browser.post(path, json={"user": "ada"} if path == "/login" else {})
+        assert "set-cookie" in answer.headers
+        assert answer.headers.get_list("cache-control") == ["no-store"]
+        assert varies_by_cookie(answer)
+
+
+async def test_a_bearer_token_is_never_stored_either_and_varies_by_its_own_header(make_site: MakeSite) -> None:
+    site = make_site(script_readable_tokens=True)
+
+    answer = await site.browser().post("/login", json={"user": "ada"}, headers={"sojourn-transport": "bearer"})
+
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["vary"] == "Cookie, Authorization"
+
+
+async def test_every_problem_is_kept_out_of_caches(site: Site) -> None:
+    browser = site.browser()
+    answers = [
+        await browser.get("/private"),
+        await browser.get("/session/sessions"),
+        await browser.get("/session/nothing"),
+        await browser.post("/login", headers={"sec-fetch-site": "cross-site"}),
+        await browser.get("/me", headers={"sojourn-transport": "bearer"}),
+    ]
+
+    assert [answer.headers["cache-control"] for answer in answers] == ["no-store"] * 5
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (None, "Cookie"),
+        ("Accept", "Accept, Cookie"),
+        ("cookie", "cookie"),
+        ("Accept-Encoding,COOKIE", "Accept-Encoding,COOKIE"),
+        ("*", "*"),
+        ("X-Cookie-Consent", "X-Cookie-Consent, Cookie"),
+        ("Set-Cookie, Cookies", "Set-Cookie, Cookies, Cookie"),
+    ],
+)
+def test_an_applications_own_vary_is_kept_and_only_a_whole_name_counts(before: str | None, after: str) -> None:
+    headers = [] if before is None else [(b"vary", before.encode())]
+
+    add_vary(headers, b"Cookie")
+
+    assert headers == [(b"vary", after.encode())]
+
+
+class SharedCache:
+    """A cache that keeps all it may (RFC 9111), between any number of browsers and the site."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, list[tuple[dict[str, str], Answer]]] = {}
+        self.hits = 0
+
+    async def get(self, browser: Browser, path: str) -> Answer:
+        sent = {"cookie": "; ".join(f"{name}={value}" for name, value in browser.cookies.items())}
+        for wanted, answer in self._kept.get(path, []):
+            if all(sent.get(name, "") == value for name, value in wanted.items()):
+                self.hits += 1
+                received: SimpleCookie = SimpleCookie(answer.headers.get("set-cookie", ""))
+                for name, morsel in received.items():
+                    browser.cookies.set(name, morsel.value, domain="app.test")
+                return answer
+        answer = await browser.get(path)
+        if "no-store" not in answer.headers.get("cache-control", ""):
+            names = [name.strip().lower() for name in answer.headers.get("vary", "").split(",") if name.strip()]
+            self._kept.setdefault(path, []).append(({name: sent.get(name, "") for name in names}, answer))
+        return answer
+
+
+async def test_behind_a_shared_cache_no_browser_gets_anothers_page_or_cookie(make_site: MakeSite) -> None:
+    site, cache = make_site(policy=Policy(rotate_interval=60)), SharedCache()
+    browsers = {name: site.browser() for name in ("ada", "bob", "eve")}
+    for name, browser in browsers.items():
+        await log_in(browser, name)
+
+    for _ in range(6):
+        site.clock.pass_seconds(31)
+        for name, browser in browsers.items():
+            assert (await cache.get(browser, "/me")).json()["user"] == name
+            await cache.get(browser, "/public")
+            assert (await browser.get("/me")).json()["user"] == name
+        assert (await cache.get(site.browser(), "/me")).json()["user"] is None
+
+    assert cache.hits > 0
+    assert len({token_of(browser) for browser in browsers.values()}) == 3
+
+
+async def test_pages_of_other_sites_cannot_embed_the_endpoints(site: Site) -> None:
+    token = await log_in(site.browser())
+
+    for path in ("/session/", "/session/sessions", "/session/client.js", "/session/nothing"):
+        answer = await site.browser().get(path, headers=cookie(token))
+        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+        assert COOKIE not in answer.text

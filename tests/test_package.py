@@ -1,0 +1,220 @@
+"""The package as a whole: what it exports, what it loads, and the house rules for its files."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import sojourn
+from sojourn.store import AsyncStore, Store
+from sojourn.stores.memory import AsyncMemoryStore, MemoryStore
+from sojourn.stores.sqlite import AsyncSQLiteStore, SQLiteStore
+from sojourn.testing.blocking import Blocking
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "src" / "sojourn"
+FILES = sorted(PACKAGE.rglob("*.py"))
+MODULES = [
+    ".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+    for file in FILES
+    if file.name != "__main__.py"
+]
+each_file = pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
+
+# What people import from; `__all__` is complete there, so that nothing public hides.
+PUBLIC = [
+    "sojourn",
+    "sojourn.asgi",
+    "sojourn.errors",
+    "sojourn.events",
+    "sojourn.fastapi",
+    "sojourn.policy",
+    "sojourn.record",
+    "sojourn.session",
+    "sojourn.store",
+    "sojourn.stores.memory",
+    "sojourn.stores.sqlite",
+    "sojourn.testing",
+]
+
+
+# Exports
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_what_a_module_exports_is_there(name: str) -> None:
+    module = importlib.import_module(name)
+    exported = getattr(module, "__all__", [])
+
+    assert all(hasattr(module, word) for word in exported)
+    assert len(set(exported)) == len(exported)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_everything_public_is_exported(name: str) -> None:
+    module = importlib.import_module(name)
+
+    assert set(module.__all__) >= set(_public_of(module))
+
+
+def _public_of(module: ModuleType) -> Iterator[str]:
+    """The classes and functions without an underscore that are defined in the module, or in its package."""
+    for name, value in vars(module).items():
+        if not name.startswith("_") and (inspect.isclass(value) or inspect.isfunction(value)):
+            package = f"{module.__name__}."
+            if value.__module__ == module.__name__ or (hasattr(module, "__path__") and value.__module__ in package):
+                yield name
+
+
+def test_the_package_exports_every_error_but_none_of_the_stores() -> None:
+    assert set(sojourn.errors.__all__) <= set(sojourn.__all__)
+    assert not [name for name in sojourn.__all__ if name.endswith("Store")]
+
+
+def test_the_version_is_the_one_that_is_published() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+    assert sojourn.__version__ == project["version"]
+
+
+def test_the_package_says_that_it_is_typed() -> None:
+    assert (PACKAGE / "py.typed").exists()
+
+
+# Threads and event loops
+
+
+PAIRS: list[tuple[type, type]] = [
+    (sojourn.SessionManager, sojourn.AsyncSessionManager),
+    (Store, AsyncStore),
+    (MemoryStore, AsyncMemoryStore),
+    (SQLiteStore, AsyncSQLiteStore),
+    (Store, MemoryStore),
+    (Store, SQLiteStore),
+    (Store, Blocking),
+]
+
+
+def _methods(kind: type) -> dict[str, inspect.Signature]:
+    found = inspect.getmembers(kind, inspect.isfunction)
+    return {name: inspect.signature(function) for name, function in found if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: " and ".join(kind.__name__ for kind in pair))
+def test_both_of_a_pair_have_the_same_methods(pair: tuple[type, type]) -> None:
+    """Names, parameters, defaults and annotations: what differs is the waiting."""
+    one, other = map(_methods, pair)
+
+    assert one == other
+    assert one
+
+
+@pytest.mark.parametrize("pair", PAIRS[:4], ids=lambda pair: pair[1].__name__)
+def test_of_a_pair_one_waits_and_the_other_does_not(pair: tuple[type, type]) -> None:
+    calm = {"anonymous"}  # It does no I/O, in either manager.
+    for name in _methods(pair[0]).keys() - calm:
+        assert not inspect.iscoroutinefunction(getattr(pair[0], name))
+        assert inspect.iscoroutinefunction(getattr(pair[1], name))
+
+
+def test_both_managers_are_made_alike() -> None:
+    one, other = (inspect.signature(kind) for kind in PAIRS[0])
+    store = one.parameters["store"]
+
+    assert store.annotation == "Store"
+    assert other.parameters["store"] == store.replace(annotation="AsyncStore")
+    assert [*one.parameters.values()][1:] == [*other.parameters.values()][1:]
+
+
+# What is loaded
+
+
+def test_the_package_alone_loads_no_framework_no_driver_and_no_event_loop() -> None:
+    heavy = ["asyncio", "click", "fastapi", "redis", "psycopg", "sqlite3", "starlette", "ua_parser", "uvicorn"]
+    code = f"import sys, sojourn; print(*[name for name in {heavy!r} if name in sys.modules])"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert loaded.stdout.split() == []
+
+
+def test_a_store_in_memory_loads_no_driver() -> None:
+    code = "import sys, sojourn; sojourn.open_store('memory:'); print('sqlite3' in sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert loaded.stdout.strip() == "False"
+
+
+def test_the_middleware_loads_no_framework() -> None:
+    heavy = ["click", "fastapi", "starlette", "sqlite3", "ua_parser", "uvicorn"]
+    code = f"import sys, sojourn.asgi; print(*[name for name in {heavy!r} if name in sys.modules])"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert loaded.stdout.split() == []
+
+
+# House rules
+
+
+@each_file
+def test_a_file_is_short(file: Path) -> None:
+    assert len(file.read_text().splitlines()) <= 300
+
+
+def _public_nodes(tree: ast.Module) -> Iterator[ast.AST]:
+    """The module, and what it and its public classes define under a public name."""
+    yield tree
+    waiting: list[ast.Module | ast.ClassDef] = [tree]
+    while waiting:
+        for node in waiting.pop().body:
+            if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and node.name[0] != "_":
+                yield node
+                if isinstance(node, ast.ClassDef):
+                    waiting.append(node)
+
+
+@each_file
+def test_everything_public_says_what_it_is(file: Path) -> None:
+    tree = ast.parse(file.read_text())
+    silent = [
+        getattr(node, "name", "the module")
+        for node in _public_nodes(tree)
+        if not ast.get_docstring(node)  # type: ignore[arg-type]  # each is of a kind that can have one
+    ]
+
+    assert silent == []
+
+
+@each_file
+def test_a_function_is_short(file: Path) -> None:
+    """Of lines of code: a docstring may be as long as it needs."""
+    long = []
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            first = node.body[1] if ast.get_docstring(node) and len(node.body) > 1 else node.body[0]
+            if (node.end_lineno or 0) - first.lineno >= 40:
+                long.append(node.name)
+
+    assert long == []
+
+
+@each_file
+def test_nothing_is_printed(file: Path) -> None:
+    calls = [node.func for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
+
+    assert not [call for call in calls if isinstance(call, ast.Name) and call.id in ("print", "breakpoint", "pprint")]
+
+
+@each_file
+def test_a_file_is_named_by_the_noun_it_holds(file: Path) -> None:
+    assert not {"utils", "helpers", "base", "common", "misc", "core"} & set(
+        file.relative_to(PACKAGE).with_suffix("").parts
+    )

@@ -1,0 +1,23 @@
+"""Rival: a store in memory where somebody else is always faster."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from sojourn.store import Applied, Commit, Refused
+from sojourn.stores.memory import MemoryStore
+
+
+class Rival(MemoryStore):
+    """A store where, before every commit, another request writes the same key."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes = 0
+
+    def commit(self, commit: Commit) -> Applied | Refused:
+        """As Store.commit, too late."""
+        self.writes += 1
+        record = self._records[commit.id]
+        self._records[commit.id] = replace(record, data={"a": b"%d" % self.writes}, version=record.version + 1)
+        return super().commit(commit)

@@ -1,0 +1,319 @@
+"""Both managers, asked the same things: what they carry, what they tell, and what they cost the store."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, cast
+
+import pytest
+
+from sojourn import AsyncSessionManager, Client, Event, Policy, Session, SessionConflict, SessionManager
+from sojourn.commit import NO_REPLY, Reply
+from sojourn.events import Ended, UnknownToken
+from sojourn.manager import BATCH, milliseconds
+from sojourn.store import Stats
+from sojourn.stores.memory import AsyncMemoryStore, MemoryStore
+from sojourn.testing.records import HOUR, MINUTE, NOW, put
+from tests.unit.clock import Clock
+from tests.unit.rival import Rival
+from tests.unit.site import id_of
+
+
+class Blocking:
+    """An AsyncSessionManager whose methods are run to their end, so that one test asks both."""
+
+    def __init__(self, manager: AsyncSessionManager) -> None:
+        self._manager = manager
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._manager, name)
+        return partial(_run, found) if asyncio.iscoroutinefunction(found) else found
+
+
+def _run(method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    return asyncio.run(method(*args, **kwargs))
+
+
+class World:
+    """A manager of either kind, its store, its clock and its events."""
+
+    def __init__(self, kind: str, policy: Policy | None = None, store: MemoryStore | None = None) -> None:
+        self.kind = kind
+        self.store = store or MemoryStore()
+        self.clock = Clock()
+        self.events: list[Event] = []
+        self.manager = self.make(policy)
+
+    def make(self, policy: Policy | None = None, **options: Any) -> SessionManager:
+        """A manager over the same store."""
+        options = {"on_event": self.events.append, "clock": self.clock, **options}
+        if self.kind == "threads":
+            return SessionManager(self.store, policy, **options)
+        return cast(SessionManager, Blocking(AsyncSessionManager(AsyncMemoryStore(self.store), policy, **options)))
+
+    def begin(self, user_id: str | None = None, **data: Any) -> str:
+        """The token of a new session."""
+        session = self.manager.anonymous()
+        session.update(data)
+        session.start()
+        if user_id is not None:
+            session.login(user_id)
+        token = self.manager.commit(session).token
+        assert token is not None
+        self.events.clear()
+        return token.reveal()
+
+
+@pytest.fixture(params=["threads", "event loop"])
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    """One with threads, one with an event loop."""
+    world = World(request.param)
+    yield world
+    world.manager.close()
+
+
+def ids(sessions: Sequence[Any]) -> list[str]:
+    """Their ids, in their order."""
+    return [session.id for session in sessions]
+
+
+def test_a_session_goes_from_request_to_request(world: World) -> None:
+    token = world.begin("ada", cart=[1])
+    session = world.manager.open(token, Client("192.0.2.9", "x"))
+    session["cart"].append(2)
+
+    assert session.client == Client("192.0.2.9", "x")
+    assert world.manager.commit(session) == NO_REPLY
+    assert world.manager.open(token)["cart"] == [1, 2]
+
+
+def test_an_anonymous_session_costs_no_read_and_no_write(world: World) -> None:
+    session = world.manager.anonymous(Client("192.0.2.9", "x"))
+
+    assert (session.status, session.presented, session.opened_at) == ("none", False, NOW)
+    assert session.client == Client("192.0.2.9", "x")
+    assert world.manager.commit(session) == NO_REPLY
+    assert world.events == []
+
+
+def test_a_refused_token_is_told_and_was_presented(world: World) -> None:
+    refused = UnknownToken(at=NOW, cause="ambiguous")
+    session = world.manager.anonymous(refused=refused)
+
+    assert session.presented
+    assert world.events == [refused]
+
+
+def test_a_malformed_token_is_refused(world: World) -> None:
+    assert world.manager.open("x").status == "none"
+    assert world.events == [UnknownToken(at=NOW, cause="malformed")]
+
+
+def test_an_unknown_token_is_told(world: World) -> None:
+    token = world.begin()
+    world.store.delete_expired(NOW + 99 * HOUR, 10)
+
+    assert world.manager.open(token).status == "none"
+    assert world.events == [UnknownToken(at=NOW, id=id_of(token), cause="unknown")]
+
+
+def test_a_time_out_is_written_down_when_it_is_noticed(world: World) -> None:
+    token = world.begin("ada")
+    at = world.clock.forward(30 * MINUTE)
+
+    assert world.manager.open(token).end_reason == "idle_timeout"
+    assert world.events == [Ended(at=at, id=id_of(token), user_id="ada", reason="idle_timeout")]
+    world.manager.open(token)
+    assert len(world.events) == 1
+
+
+def test_a_log_out_ends_the_session(world: World) -> None:
+    token = world.begin("ada")
+    session = world.manager.open(token)
+    session.logout()
+
+    assert world.manager.commit(session) == Reply(clear=True)
+    assert world.manager.open(token).end_reason == "logout"
+
+
+def test_a_log_out_without_a_session_writes_nothing(world: World) -> None:
+    session = world.manager.open("x")
+    session.logout()
+
+    assert world.manager.commit(session) == Reply(clear=True)
+    assert world.store.stats(NOW) == Stats(0, 0, 0, 0, 0)
+
+
+def test_two_writers_of_one_key_are_merged(world: World) -> None:
+    token = world.begin(cart=[])
+    one, other = world.manager.open(token), world.manager.open(token)
+    one["cart"].append(1)
+    other["cart"].append(2)
+    world.manager.commit(one)
+    world.manager.commit(other)
+
+    assert world.manager.open(token)["cart"] == [1, 2]
+
+
+@pytest.mark.parametrize("kind", ["threads", "event loop"])
+def test_a_storm_of_writers_ends_in_a_conflict(kind: str) -> None:
+    world = World(kind, store=Rival())
+    session = world.manager.open(world.begin(a=0))
+    session["a"] = "mine"
+
+    with pytest.raises(SessionConflict):
+        world.manager.commit(session)
+
+
+def test_get_finds_a_session_by_its_public_id(world: World) -> None:
+    token = world.begin("ada", a=1)
+    found = world.manager.get(id_of(token))
+
+    assert found is not None
+    assert (found.id, found.user_id, found.data, found.end_reason) == (id_of(token), "ada", {"a": 1}, None)
+    assert world.manager.get("0" * 32) is None
+
+
+def test_list_has_the_users_live_sessions_the_latest_seen_first(world: World) -> None:
+    first = world.begin("ada")
+    world.clock.forward(MINUTE)
+    second, third, other = world.begin("ada"), world.begin("ada"), world.begin("bob")
+    world.manager.revoke(id_of(third))
+
+    assert ids(world.manager.list("ada")) == [id_of(second), id_of(first)]
+    assert ids(world.manager.list("bob")) == [id_of(other)]
+    assert ids(world.manager.list("eve")) == []
+    world.clock.forward(29 * MINUTE)
+    assert ids(world.manager.list("ada")) == [id_of(second)]
+
+
+def test_revoke_ends_one_session_and_says_whether_it_did(world: World) -> None:
+    token = world.begin("ada")
+
+    assert world.manager.revoke(id_of(token))
+    assert world.events == [Ended(at=NOW, id=id_of(token), user_id="ada", reason="revoked")]
+    assert not world.manager.revoke(id_of(token))
+    assert not world.manager.revoke("0" * 32)
+    assert len(world.events) == 1
+    assert world.manager.open(token).end_reason == "revoked"
+
+
+def test_revoke_of_a_session_that_had_run_out_says_that_it_had(world: World) -> None:
+    token = world.begin("ada")
+    at = world.clock.forward(HOUR)
+
+    assert not world.manager.revoke(id_of(token))
+    assert world.events == [Ended(at=at, id=id_of(token), user_id="ada", reason="idle_timeout")]
+    assert world.manager.open(token).end_reason == "idle_timeout"
+
+
+def test_revoke_all_ends_every_session_of_the_user_but_the_one_to_keep(world: World) -> None:
+    kept, *others = (world.begin("ada") for _ in range(3))
+    bobs = world.begin("bob")
+
+    assert world.manager.revoke_all("ada", keep=id_of(kept)) == 2
+    assert {event.id for event in world.events} == {id_of(token) for token in others}
+    assert all(isinstance(event, Ended) and event.user_id == "ada" for event in world.events)
+    assert [world.manager.open(token).end_reason for token in (kept, bobs)] == [None, None]
+    assert world.manager.revoke_all("ada", reason="limit") == 1
+    assert world.manager.open(kept).end_reason == "limit"
+    assert world.manager.revoke_all("nobody") == 0
+
+
+def test_delete_expired_waits_for_as_long_as_ended_sessions_are_kept(world: World) -> None:
+    token = world.begin("ada")
+    world.manager.revoke(id_of(token))
+    world.clock.forward(24 * HOUR)
+    assert world.manager.delete_expired() == 0
+
+    world.clock.forward(1)
+    assert world.manager.delete_expired() == 1
+    assert world.manager.get(id_of(token)) is None
+
+
+def test_delete_expired_goes_by_batches_and_says_how_far_it_is(world: World) -> None:
+    for _ in range(BATCH + 1):
+        put(world.store)
+    world.clock.forward(99 * HOUR)
+    counts: list[int] = []
+
+    assert world.manager.delete_expired(counts.append) == BATCH + 1
+    assert counts == [BATCH, BATCH + 1]
+
+
+def test_scan_goes_through_all_sessions_page_by_page(world: World) -> None:
+    tokens = [world.begin() for _ in range(5)]
+    world.manager.revoke(id_of(tokens[0]))
+    first = world.manager.scan(limit=3)
+    rest = world.manager.scan(first[-1].id)
+
+    assert ids(first) + ids(rest) == sorted(map(id_of, tokens))
+    assert sum(session.end_reason == "revoked" for session in [*first, *rest]) == 1
+
+
+def test_stats_are_counted_at_the_managers_time(world: World) -> None:
+    world.begin("ada")
+    world.manager.revoke(id_of(world.begin("ada")))
+    world.clock.forward(HOUR)
+    world.begin("bob")
+
+    assert world.manager.stats() == Stats(live=1, ended=1, expired=1, users=1, bytes=0)
+
+
+def test_a_listener_that_fails_harms_nobody_else(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    told: list[Event] = []
+
+    def listen(event: Event) -> None:
+        told.append(event)
+        raise RuntimeError("a bug of the listener's")
+
+    manager = world.make(on_event=listen)
+    session = manager.anonymous()
+    session.login("ada")
+    with caplog.at_level(logging.ERROR, "sojourn"):
+        reply = manager.commit(session)
+
+    assert reply.token is not None
+    assert [type(event).__name__ for event in told] == ["SessionCreated", "LoggedIn"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "on_event failed for SessionCreated",
+        "on_event failed for LoggedIn",
+    ]
+    assert reply.token.reveal() not in caplog.text
+
+
+def test_without_a_listener_nothing_is_told(world: World) -> None:
+    manager = world.make(on_event=None)
+
+    assert manager.open("x").status == "none"
+    assert world.events == []
+
+
+def test_without_a_policy_it_has_the_default_one(world: World) -> None:
+    assert world.manager.policy == Policy()
+
+
+def test_the_random_source_is_asked_for_what_a_token_needs(world: World) -> None:
+    asked: list[int] = []
+
+    def count(number: int) -> bytes:
+        asked.append(number)
+        return bytes(range(number))
+
+    manager = world.make(random=count)
+    session = manager.anonymous()
+    session.start()
+    reply = manager.commit(session)
+
+    assert asked == [48]
+    assert reply.token is not None
+    assert reply.token.reveal() == f"sj1-{bytes(range(16)).hex()}-{bytes(range(16, 48)).hex()}"
+
+
+def test_the_clock_is_unix_time_in_milliseconds() -> None:
+    assert milliseconds() > 1_700_000_000_000
+    assert isinstance(milliseconds(), int)
+    assert isinstance(Session(None, milliseconds(), Client()).opened_at, int)

@@ -1,0 +1,181 @@
+"""merge(base, mine, theirs): what both sides changed is kept, and where it cannot be, that is said."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sojourn.codec import encode
+from sojourn.merge import MISSING, merge, same
+from tests.unit.json_values import json_values, small_keys, small_leaves, small_values
+
+missing_or_value = st.just(MISSING) | small_values
+objects = st.dictionaries(small_keys, small_values, max_size=3)
+without_lists = st.recursive(small_leaves, lambda inner: st.dictionaries(small_keys, inner, max_size=3), max_leaves=6)
+
+
+@pytest.mark.parametrize(
+    ("base", "mine", "theirs", "merged", "lossy"),
+    [
+        # One side changed.
+        (1, 1, 2, 2, False),
+        (1, 2, 1, 2, False),
+        (1, 1, 1, 1, False),
+        (1, MISSING, 1, MISSING, False),
+        (1, 1, MISSING, MISSING, False),
+        (MISSING, 1, MISSING, 1, False),
+        # Both did the same.
+        (1, 2, 2, 2, False),
+        (1, MISSING, MISSING, MISSING, False),
+        (MISSING, 1, 1, 1, False),
+        (MISSING, ["a"], ["a"], ["a"], False),
+        # Both did, differently: the later writer's stays, and it is said.
+        (1, 2, 3, 2, True),
+        (1, MISSING, 3, MISSING, True),
+        (1, 2, MISSING, 2, True),
+        (MISSING, 1, 2, 1, True),
+        (1, [1], {"a": 1}, [1], True),
+        ({"a": 1}, [1], [2], [1], True),
+        (1, True, 1.0, True, True),
+        # Dictionaries, key by key.
+        ({"a": 1, "b": 1}, {"a": 2, "b": 1}, {"a": 1, "b": 2}, {"a": 2, "b": 2}, False),
+        ({"a": 1, "b": 1}, {"b": 1}, {"a": 1}, {}, False),
+        ({}, {"a": 1}, {"b": 2}, {"a": 1, "b": 2}, False),
+        (MISSING, {"a": 1}, {"b": 2}, {"a": 1, "b": 2}, False),
+        ({"a": {"x": 1}}, {"a": {"x": 1, "y": 2}}, {"a": {"x": 1, "z": 3}}, {"a": {"x": 1, "y": 2, "z": 3}}, False),
+        ({"a": 1}, {"a": 2, "b": 1}, {"a": 3, "c": 1}, {"a": 2, "b": 1, "c": 1}, True),
+        ({"a": 1}, {}, {"a": 2}, {}, True),
+        # Lists that only grew.
+        ([], ["a"], ["b"], ["b", "a"], False),
+        ([1], [1, 2], [1, 3, 4], [1, 3, 4, 2], False),
+        (MISSING, ["a"], ["b"], ["b", "a"], False),
+        ([1], [1, 2], [1, 2], [1, 2, 2], False),
+        # And lists that did not.
+        ([1], [], [1, 2], [], True),
+        ([1], [2, 1], [1, 2], [2, 1], True),
+        ([1], [1, 2], [True, 2], [1, 2], True),
+        ([1], [2], [2], [2], False),
+        ([1, 2], [1], [1], [1], False),
+    ],
+)
+def test_the_table_of_merges(base: Any, mine: Any, theirs: Any, merged: Any, lossy: bool) -> None:
+    value, lost = merge(base, mine, theirs)
+
+    assert same(value, merged)
+    assert lost is lossy
+
+
+@given(missing_or_value, missing_or_value)
+def test_where_i_changed_nothing_theirs_stays(base: Any, theirs: Any) -> None:
+    value, lost = merge(base, copy.deepcopy(base) if base is not MISSING else MISSING, theirs)
+
+    assert same(value, theirs)
+    assert not lost
+
+
+@given(missing_or_value, missing_or_value)
+def test_where_they_changed_nothing_mine_stays(base: Any, mine: Any) -> None:
+    value, lost = merge(base, mine, copy.deepcopy(base) if base is not MISSING else MISSING)
+
+    assert same(value, mine)
+    assert not lost
+
+
+@given(st.just(MISSING) | without_lists, st.just(MISSING) | without_lists)
+def test_the_same_change_twice_counts_once(base: Any, both: Any) -> None:
+    value, lost = merge(base, both, both)
+
+    assert same(value, both)
+    assert not lost
+
+
+@given(missing_or_value, missing_or_value, missing_or_value)
+def test_without_a_conflict_the_sides_can_be_swapped(base: Any, mine: Any, theirs: Any) -> None:
+    one, lost = merge(base, mine, theirs)
+    other, lost_too = merge(base, theirs, mine)
+
+    assert lost is lost_too
+    assert lost or _unordered(one) == _unordered(other)
+
+
+@given(small_values, small_values, small_values)
+def test_no_argument_is_changed(base: Any, mine: Any, theirs: Any) -> None:
+    before = copy.deepcopy((base, mine, theirs))
+    merge(base, mine, theirs)
+
+    assert all(map(same, before, (base, mine, theirs)))
+
+
+@given(json_values, json_values, json_values)
+def test_what_comes_out_is_json(base: Any, mine: Any, theirs: Any) -> None:
+    encode(merge(base, mine, theirs)[0])
+
+
+@given(objects, objects, objects)
+def test_a_conflict_leaves_all_that_is_not_in_conflict(base: Any, mine: Any, theirs: Any) -> None:
+    """Key by key: a dict's merge is its members' merges, whatever befalls one of them."""
+    value, _ = merge(base, mine, theirs)
+    for key in base | mine | theirs:
+        member, _ = merge(base.get(key, MISSING), mine.get(key, MISSING), theirs.get(key, MISSING))
+        assert same(value.get(key, MISSING), member)
+
+
+@given(st.lists(small_values), st.lists(small_values), st.lists(small_values))
+def test_two_lists_that_grew_keep_every_element_of_both(base: list[Any], mine: list[Any], theirs: list[Any]) -> None:
+    value, lost = merge(base, base + mine, base + theirs)
+
+    assert not lost
+    assert same(value, base + theirs + mine)
+
+
+@given(small_values, small_values, small_values)
+def test_where_nothing_is_lost_each_scalar_of_either_change_is_there(base: Any, mine: Any, theirs: Any) -> None:
+    """A member of a dict that one side alone changed is found again as that side wrote it."""
+    value, lost = merge({"k": base}, {"k": mine}, {"k": base, "other": theirs})
+
+    assert not lost
+    assert same(value, {"k": mine, "other": theirs})
+
+
+@given(small_values, small_values)
+def test_same_is_equality_that_knows_types(left: Any, right: Any) -> None:
+    assert same(left, right) == (_tagged(left) == _tagged(right))
+    assert same(left, copy.deepcopy(left))
+
+
+@pytest.mark.parametrize(("left", "right"), [(1, 1.0), (1, True), (0, False), (0.0, False), ("1", 1), (None, False)])
+def test_same_tells_apart_what_python_calls_equal(left: Any, right: Any) -> None:
+    assert not same(left, right)
+    assert not same([left], [right])
+    assert not same({"a": left}, {"a": right})
+
+
+def test_a_dict_has_no_order_and_a_list_has() -> None:
+    assert same({"a": 1, "b": 2}, {"b": 2, "a": 1})
+    assert not same([1, 2], [2, 1])
+    assert not same([1], [1, 2])
+    assert not same({"a": 1}, {"a": 1, "b": 2})
+
+
+def test_missing_has_a_name() -> None:
+    assert repr(MISSING) == "MISSING"
+
+
+def _tagged(value: Any) -> Any:
+    if type(value) is dict:
+        return ("dict", {key: _tagged(member) for key, member in value.items()})
+    if type(value) is list:
+        return ("list", [_tagged(member) for member in value])
+    return (type(value), value)
+
+
+def _unordered(value: Any) -> Any:
+    if type(value) is dict:
+        return repr(sorted((key, _unordered(member)) for key, member in value.items()))
+    if type(value) is list:
+        return repr(sorted(_unordered(member) for member in value))
+    return repr(value)

@@ -1,0 +1,100 @@
+"""What a token opens, and what it never does. Over a store in memory."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from sojourn import (
+    Policy,
+)
+from sojourn.events import Ended, UnknownToken
+from sojourn.store import Stats
+from sojourn.testing.records import HOUR, MINUTE, NOW
+from sojourn.token import mint
+from tests.unit.site import Site, id_of
+
+# Opening
+
+
+def test_an_unknown_token_is_never_adopted() -> None:
+    site = Site()
+    token = mint(None, os.urandom).reveal()
+    session = site.visit(token)
+
+    assert (session.status, session.id, session.presented) == ("none", None, True)
+    assert site.events == [UnknownToken(at=NOW, id=id_of(token), cause="unknown")]
+    session["a"] = 1
+    fresh = site.commit(session)
+    assert fresh is not None
+    assert id_of(fresh) != id_of(token)
+    assert site.store.get(id_of(token)) is None
+
+
+def test_a_text_that_is_no_token_is_refused_without_a_read() -> None:
+    site = Site()
+    session = site.visit("../etc/passwd")
+
+    assert session.status == "none"
+    assert site.events == [UnknownToken(at=NOW, cause="malformed")]
+    assert site.store.stats(NOW) == Stats(0, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("over", [False, True], ids=["live", "ended"])
+def test_a_wrong_secret_opens_nothing_tells_nothing_and_ends_nothing(over: bool) -> None:
+    site = Site()
+    token = site.begin("ada", a=1)
+    if over:
+        site.manager.revoke(id_of(token))
+    before = site.record(token)
+    site.events.clear()
+    session = site.visit(token[:-1] + ("0" if token[-1] != "0" else "1"))
+
+    assert (session.status, session.id, session.end_reason, dict(session)) == ("none", None, None, {})
+    assert site.events == [UnknownToken(at=NOW, id=id_of(token), cause="wrong_secret")]
+    assert site.record(token) is before
+
+
+def test_the_right_token_opens_the_session() -> None:
+    site = Site()
+    session = site.visit(site.begin("ada", a=1))
+
+    assert (session.status, session.user_id, session["a"]) == ("active", "ada", 1)
+    assert site.events == []
+
+
+@pytest.mark.parametrize(
+    ("policy", "wait", "reason"),
+    [
+        (Policy(), 30 * MINUTE, "idle_timeout"),
+        (Policy(idle_timeout=1800, absolute_timeout=1800), 30 * MINUTE, "absolute_timeout"),
+    ],
+)
+def test_a_time_out_is_noticed_written_down_and_told_once(policy: Policy, wait: int, reason: str) -> None:
+    site = Site(policy)
+    token = site.begin("ada", a=1)
+    site.clock.forward(wait - 1)
+    assert site.visit(token).status == "active"
+
+    at = site.clock.forward(1)
+    session = site.visit(token)
+    assert (session.status, session.end_reason, dict(session)) == ("ended", reason, {})
+    assert site.events == [Ended(at=at, id=id_of(token), user_id="ada", reason=reason)]  # type: ignore[arg-type]
+    record = site.record(token)
+    assert (record.end_reason, record.ended_at, record.data) == (reason, at, {})
+
+    site.clock.forward(HOUR)
+    assert site.visit(token).end_reason == reason
+    assert len(site.events) == 1
+
+
+def test_a_revoked_session_says_why_on_every_visit_and_writes_nothing() -> None:
+    site = Site()
+    token = site.begin("ada")
+    site.manager.revoke(id_of(token))
+    before = site.record(token)
+
+    assert site.visit(token).end_reason == "revoked"
+    assert site.visit(token).end_reason == "revoked"
+    assert site.record(token) is before

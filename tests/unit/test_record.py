@@ -1,0 +1,46 @@
+"""Record: when a session is over, and why."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sojourn import EndReason
+from sojourn.testing.records import HOUR, MINUTE, NOW, make_record
+
+IDLE_END, ABSOLUTE_END = NOW + 30 * MINUTE, NOW + 12 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("seen_at", "at", "reason"),
+    [
+        (NOW, NOW, None),
+        (NOW, IDLE_END - 1, None),
+        (NOW, IDLE_END, "idle_timeout"),
+        (NOW, ABSOLUTE_END + HOUR, "idle_timeout"),
+        (ABSOLUTE_END - 1, ABSOLUTE_END - 1, None),
+        (ABSOLUTE_END - 1, ABSOLUTE_END, "absolute_timeout"),
+        (ABSOLUTE_END - 30 * MINUTE, ABSOLUTE_END, "absolute_timeout"),
+    ],
+)
+def test_a_session_is_over_at_the_nearer_of_its_two_limits(seen_at: int, at: int, reason: EndReason | None) -> None:
+    record = make_record(seen_at=seen_at)
+
+    assert record.end_reason_at(at) == reason
+    assert record.expires_at == min(seen_at + 30 * MINUTE, ABSOLUTE_END)
+
+
+def test_an_ended_session_stays_over_for_the_reason_that_it_had() -> None:
+    record = make_record(ended_at=NOW + 5, end_reason="revoked")
+
+    assert record.expires_at == NOW + 5
+    assert record.end_reason_at(NOW) == "revoked"
+    assert record.end_reason_at(ABSOLUTE_END + HOUR) == "revoked"
+
+
+@given(st.integers(0, 24 * HOUR), st.integers(1000, 24 * HOUR), st.integers(1000, 24 * HOUR), st.integers(0, 72 * HOUR))
+def test_a_session_is_live_exactly_until_it_expires(seen: int, idle: int, absolute: int, at: int) -> None:
+    record = make_record(seen_at=NOW + seen, idle_timeout=idle, absolute_expires_at=NOW + absolute)
+
+    assert (record.end_reason_at(NOW + at) is None) is (NOW + at < record.expires_at)
