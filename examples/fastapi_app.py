@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from sojourn import AsyncSessionManager, Lifetime, Policy, Session, open_async_store
 from sojourn.asgi import BrowserEndpoints, SessionMiddleware
-from sojourn.fastapi import CurrentSession, LoggedIn, logged_in
+from sojourn.fastapi import CurrentSession, UserId, logged_in
 
 PAGE = Path(__file__).with_name("browser.html").read_text("utf-8")
 
@@ -40,7 +40,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
 
 
 app = FastAPI(lifespan=lifespan)
-app.mount("/session", BrowserEndpoints(readable={"theme", "bag"}, writable={"theme"}))
+app.mount("/session", BrowserEndpoints(writable={"theme"}, readable={"bag"}))
 app.add_middleware(SessionMiddleware, manager=manager)
 
 
@@ -72,15 +72,12 @@ async def add_to_bag(session: CurrentSession, item: str) -> list[str]:
 
 
 @app.get("/account")
-async def account(session: LoggedIn) -> dict[str, str | int]:
-    assert session.user_id is not None
-    return {"user": session.user_id, "devices": len(await manager.list(session.user_id))}
+async def account(user: UserId) -> dict[str, str | int]:
+    return {"user": user, "devices": len(await manager.list(user))}
 
 
 @app.post("/password")
-async def change_password(session: Annotated[Session, Depends(logged_in(within=300))]) -> dict[str, int]:
+async def change_password(session: Annotated[Session, Depends(logged_in(within=300))], user: UserId) -> dict[str, int]:
     """Ends every other session of the user, and renews this one."""
-    assert session.user_id is not None
-    ended = await manager.revoke_all(session.user_id, keep=session.id)
-    session.login(session.user_id)
-    return {"ended": ended}
+    session.regenerate()
+    return {"ended": await manager.revoke_all(user, keep=session.id)}

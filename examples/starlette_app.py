@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sojourn import AsyncSessionManager, Event, Session, open_async_store
-from sojourn.asgi import SessionMiddleware
+from sojourn import AsyncSessionManager, Event, open_async_store
+from sojourn.asgi import SessionMiddleware, session_of
 
 logging.basicConfig(level=logging.INFO, format="%(message)s")
 logger = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ def tell(event: Event) -> None:
 
 async def visit(request: Request) -> Response:
     """Takes a while, as if it asked a database. Parallel visits all count, and all their keys are kept."""
-    session: Session = request.scope["session"]
+    session = session_of(request)
     await asyncio.sleep(0.05)
     session[request.path_params["page"]] = True
     session.increment("visits")
@@ -38,14 +38,13 @@ async def visit(request: Request) -> Response:
 
 async def show(request: Request) -> Response:
     """A page that polls this does not keep the session alive by it."""
-    session: Session = request.scope["session"]
+    session = session_of(request)
     session.passive = True
     return JSONResponse({"status": session.status, "end_reason": session.end_reason, "data": dict(session)})
 
 
 async def leave(request: Request) -> Response:
-    session: Session = request.scope["session"]
-    session.logout()
+    session_of(request).logout()
     return Response(status_code=204)
 
 

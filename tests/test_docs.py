@@ -17,9 +17,12 @@ from typing import Any, NamedTuple
 import pytest
 from starlette.testclient import TestClient
 
-from sojourn import errors
+from sojourn import AsyncSessionManager, Policy, errors
+from sojourn.asgi import BrowserEndpoints
+from sojourn.browser.state import State
 from sojourn.errors import SojournError
 from sojourn.problem import problem_of
+from sojourn.stores.memory import AsyncMemoryStore
 from sojourn.testing import StoreContract
 
 ROOT = Path(__file__).parents[1]
@@ -104,6 +107,30 @@ def test_the_quickstart_s_applications_do_what_they_say(folder: Path) -> None:
     assert here.post("/password", json={"password": "new"}).json() == 1
     assert (here.get("/me").json(), elsewhere.get("/me").status_code) == ("You are bob.", 401)
     names["test_a_session_ends_after_half_an_hour"]()
+
+
+def test_the_quickstart_s_log_in_that_commits_makes_room_and_tells_the_new_id(folder: Path) -> None:
+    names = run("docs/quickstart.md")
+    manager = AsyncSessionManager(AsyncMemoryStore(), Policy(max_sessions=1, on_limit="refuse"))
+    names["manager"] = manager
+    app = names["make_app"](manager)
+    app.post("/login/here")(names["login_here"])
+    app.mount("/session", BrowserEndpoints())
+    first, second = (TestClient(app, base_url="https://testserver") for _ in range(2))
+    form = {"user": "bob", "password": "bob's password"}
+    told = [client.post("/login/here", json=form).json() for client in (first, second)]
+    states = [client.get("/session/").json() for client in (first, second)]
+
+    assert [state["id"] for state in states] == told
+    assert [state["end_reason"] for state in states] == ["revoked", None]
+
+
+def test_the_browser_page_has_every_key_of_the_state() -> None:
+    _, _, page = (ROOT / "docs/browser.md").read_text("utf-8").partition("| Key | Holds |")
+    table, _, _ = page.partition("\n\n")
+    keys = [key for line in table.splitlines()[2:] for key in re.findall(r"`(\w+)`", line.split("|")[1])]
+
+    assert sorted(keys) == sorted(State.__struct_fields__)
 
 
 def test_the_contract_of_the_stores_page_passes(folder: Path) -> None:

@@ -1,7 +1,6 @@
 """SessionManager and AsyncSessionManager: they join a Policy and a store, and alone call the store.
 
-Two thin shells of the same lines; what has an `if` about sessions is in commit.py.
-"""
+Two thin shells of the same lines; what has an `if` about sessions is in commit.py."""
 
 from __future__ import annotations
 
@@ -11,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from .commit import NO_REPLY, Plan, Reply, plan_commit, plan_open, settle
-from .errors import EndReason, SessionConflict
+from .errors import EndReason, SessionConflict, SojournError
 from .events import Ended, Event, UnknownToken
 from .info import SessionInfo, info
 from .policy import Policy
@@ -113,18 +112,23 @@ class SessionManager(_Shell):
     def commit(self, session: Session) -> Reply:
         """Write what the request changed: at most one write where nobody else changed the same, normally none.
 
-        Raises SessionEnded, SessionConflict, SessionLimitReached, DataTooLarge or InvalidData; nothing is written then.
+        Raises SessionEnded, SessionConflict, SessionLimitReached, DataTooLarge or InvalidData: nothing is written, and
+        the session forgets what it was to write.
         """
-        for _ in range(MAX_ATTEMPTS):
-            now = self.clock()
-            plan = plan_commit(session, self.policy, now, self._random)
-            if plan.write is None and not session.logged_out:
-                return NO_REPLY
-            settled = settle(session, plan, self._write(plan), self.policy, now)
-            if settled is not None:
-                self._emit(settled[1])
-                return settled[0]
-        raise SessionConflict(tuple(session.merged))
+        try:
+            for _ in range(MAX_ATTEMPTS):
+                now = self.clock()
+                plan = plan_commit(session, self.policy, now, self._random)
+                if plan.write is None and not session.logged_out:
+                    return NO_REPLY
+                settled = settle(session, plan, self._write(plan), self.policy, now)
+                if settled is not None:
+                    self._emit(settled[1])
+                    return settled[0]
+            raise SessionConflict(tuple(session.merged))
+        except SojournError:
+            session.forget_changes()
+            raise
 
     def _write(self, plan: Plan) -> Applied | Refused | Record | None:
         match plan.write:
@@ -216,18 +220,23 @@ class AsyncSessionManager(_Shell):
     async def commit(self, session: Session) -> Reply:
         """Write what the request changed: at most one write where nobody else changed the same, normally none.
 
-        Raises SessionEnded, SessionConflict, SessionLimitReached, DataTooLarge or InvalidData; nothing is written then.
+        Raises SessionEnded, SessionConflict, SessionLimitReached, DataTooLarge or InvalidData: nothing is written, and
+        the session forgets what it was to write.
         """
-        for _ in range(MAX_ATTEMPTS):
-            now = self.clock()
-            plan = plan_commit(session, self.policy, now, self._random)
-            if plan.write is None and not session.logged_out:
-                return NO_REPLY
-            settled = settle(session, plan, await self._write(plan), self.policy, now)
-            if settled is not None:
-                self._emit(settled[1])
-                return settled[0]
-        raise SessionConflict(tuple(session.merged))
+        try:
+            for _ in range(MAX_ATTEMPTS):
+                now = self.clock()
+                plan = plan_commit(session, self.policy, now, self._random)
+                if plan.write is None and not session.logged_out:
+                    return NO_REPLY
+                settled = settle(session, plan, await self._write(plan), self.policy, now)
+                if settled is not None:
+                    self._emit(settled[1])
+                    return settled[0]
+            raise SessionConflict(tuple(session.merged))
+        except SojournError:
+            session.forget_changes()
+            raise
 
     async def _write(self, plan: Plan) -> Applied | Refused | Record | None:
         match plan.write:

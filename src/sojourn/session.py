@@ -200,5 +200,12 @@ class Session(Data):
         self._start = self._regenerate = self.logged_out = False
         self.replace_all({})
 
+    def forget_changes(self) -> None:
+        """A commit was refused: what it was to write is not tried again. A log-out still is: it can only be wanted."""
+        self._login = None
+        self._start = self._regenerate = False
+        self.merged = {}
+        self.replace_all(self._base)
+
     def __repr__(self) -> str:
         return f"<Session {self._record.id if self._record else 'new'}>"

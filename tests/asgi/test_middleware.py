@@ -10,8 +10,16 @@ from starlette.background import BackgroundTask
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from sojourn import ConfigurationError, CookieOptions, Policy, SessionCommitted, SessionManager
-from sojourn.asgi import BrowserEndpoints, SessionMiddleware
+from sojourn import (
+    ConfigurationError,
+    CookieOptions,
+    Policy,
+    SessionCommitted,
+    SessionConflict,
+    SessionLimitReached,
+    SessionManager,
+)
+from sojourn.asgi import BrowserEndpoints, SessionMiddleware, commit, session_of
 from sojourn.stores.memory import MemoryStore
 
 from .app import COOKIE, World
@@ -194,6 +202,44 @@ def test_a_conflict_is_told_where_the_policy_asks_for_it() -> None:
     assert answer.status_code == 409
     assert answer.json()["type"] == "urn:sojourn:problem:session-conflict"
     assert world.browser.get("/show").json() == {"a": "theirs"}
+
+
+def test_a_handler_that_catches_a_conflict_answers_for_itself_and_overwrites_nothing() -> None:
+    async def slow(request: Any) -> Response:
+        other = await world.manager.open(request.cookies[COOKIE])
+        other["a"] = "theirs"
+        await world.manager.commit(other)
+        session = session_of(request)
+        session["a"] = "mine"
+        try:
+            await commit(request)
+        except SessionConflict:
+            return JSONResponse(dict(session), 412)
+        raise AssertionError("it was not refused")
+
+    world = World(Route("/slow", slow, methods=["POST"]), policy=Policy(on_conflict="raise"))
+    world.browser.post("/put", json={"a": 1})
+    answer = world.browser.post("/slow")
+
+    assert (answer.status_code, answer.json()) == (412, {"a": "theirs"})
+    assert world.browser.get("/show").json() == {"a": "theirs"}
+
+
+def test_a_handler_that_catches_the_cap_answers_for_itself() -> None:
+    async def careful(request: Any) -> Response:
+        session_of(request).login("ada")
+        try:
+            await commit(request)
+        except SessionLimitReached:
+            return PlainTextResponse("full", 429)
+        return PlainTextResponse(session_of(request).id)
+
+    world = World(Route("/in", careful, methods=["POST"]), policy=Policy(max_sessions=1, on_limit="refuse"))
+    assert len(world.browser.post("/in").text) == 32
+    answer = world.new_browser().post("/in")
+
+    assert (answer.status_code, answer.text) == (429, "full")
+    assert "set-cookie" not in answer.headers
 
 
 def test_data_over_the_limit_is_told_and_not_kept() -> None:
