@@ -83,12 +83,13 @@ def nothing_due(session: Session, policy: Policy) -> bool:
         return True
     secrets, now = live.secrets, session.opened_at
     fresh = session.shown == secrets.current and now < secrets.rotated_at + policy.rotate_ms
-    return fresh and (session.passive or now < live.seen_at + _touch_ms(live, policy))
+    return fresh and (session.passive or not _touch_is_due(live, policy, now))
 
 
-def _touch_ms(live: Record, policy: Policy) -> int:
+def _touch_is_due(live: Record, policy: Policy, now: int) -> bool:
+    unseen = now - live.seen_at
     # The session may have been given a shorter life than today's policy gives.
-    return min(policy.touch_ms, live.idle_timeout // 2)
+    return unseen >= policy.touch_ms or unseen >= live.idle_timeout // 2
 
 
 def plan_commit(session: Session, policy: Policy, now: int, random: Random) -> Plan:
@@ -102,7 +103,7 @@ def plan_commit(session: Session, policy: Policy, now: int, random: Random) -> P
         return Plan(End(session.leaving.id, "logout", now)) if session.leaving else NOTHING
     changes, increments = session.changes(), session.increments()
     secrets, token = _plan_rotation(session, live, policy, now, random)
-    idle = session.passive or session.opened_at < live.seen_at + _touch_ms(live, policy)
+    idle = session.passive or not _touch_is_due(live, policy, session.opened_at)
     if idle and secrets is None and not changes and not increments:
         return NOTHING
     write = Commit(

@@ -10,6 +10,7 @@ from sojourn.browser.endpoints import MAX_BODY
 from sojourn.errors import ConfigurationError
 
 from .exchange import Exchange
+from .headers import find_headers
 from .types import Receive, Scope, Send
 
 __all__ = ["BrowserEndpoints"]
@@ -63,6 +64,9 @@ async def _request(scope: Scope, receive: Receive) -> Request:
         body += message.get("body", b"")
         if not message.get("more_body", False):
             break
-    headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+    headers = find_headers(scope["headers"])
+    content_type, if_none_match = (
+        headers.get(name, b"").decode("latin-1") for name in (b"content-type", b"if-none-match")
+    )
     path = scope["path"].removeprefix(scope.get("root_path", ""))
-    return Request(scope["method"], path, headers.get(b"content-type", ""), body, headers.get(b"if-none-match", ""))
+    return Request(scope["method"], path, content_type, body, if_none_match)

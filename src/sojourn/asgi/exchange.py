@@ -86,9 +86,8 @@ class Exchange:
         self.started = True
         self.session.seal()
         if self.session.accessed or self.reply is not NO_REPLY:
-            headers: HeaderList = list(message.get("headers", ()))
+            message["headers"] = headers = list(message.get("headers", ()))
             self.add_headers(headers)
-            message["headers"] = headers
         return self._send(message)
 
     def add_headers(self, headers: HeaderList) -> None:

@@ -1,23 +1,20 @@
-"""The few request headers that matter to a session, found in one pass; and what an answer's headers must say."""
+"""Request headers by name, and what an answer's headers must say."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 __all__ = ["add_vary", "find_headers", "set_no_store", "text"]
 
 HeaderList = list[tuple[bytes, bytes]]
 
-_WANTED = frozenset(
-    {b"cookie", b"host", b"origin", b"sec-fetch-site", b"authorization", b"sojourn-transport", b"user-agent"}
-)
 
-
-def find_headers(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """The wanted headers by name. HTTP/2 may send a cookie header in parts: they are joined."""
-    found: dict[bytes, bytes] = {}
-    for name, value in headers:
-        if name in _WANTED:
+def find_headers(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """The headers by name. HTTP/2 may send a cookie header in parts: they are joined, as any that comes twice."""
+    found = dict(headers)
+    if len(found) < len(headers):
+        found.clear()
+        for name, value in headers:
             found[name] = found[name] + b"; " + value if name in found else value
     return found
 

@@ -101,7 +101,7 @@ class SessionMiddleware:
                 return
         exchange = None
         try:
-            tokens = self._tokens(headers, bearer)
+            tokens = self._bearer_tokens(headers) if bearer else self._cookie.find(headers.get(b"cookie", b""))
             # The common case spares a coroutine.
             session = await (self.manager.open(tokens[0]) if len(tokens) == 1 else self._open(tokens))
             if session.opened_at >= self._cleanup_at:
@@ -136,9 +136,7 @@ class SessionMiddleware:
         )
         return CROSS_ORIGIN if foreign else None
 
-    def _tokens(self, headers: dict[bytes, bytes], bearer: bool) -> list[str]:
-        if not bearer:
-            return self._cookie.find(headers.get(b"cookie", b""))
+    def _bearer_tokens(self, headers: dict[bytes, bytes]) -> list[str]:
         value = headers.get(b"authorization", b"")
         return [value[len(b"Bearer ") :].decode("latin-1")] if value.startswith(b"Bearer ") else []
 
@@ -161,7 +159,7 @@ class SessionMiddleware:
             await send({"type": "websocket.close", "code": 1008, "reason": "from another origin"})
             return
         try:
-            session = await self._open(self._tokens(headers, False))
+            session = await self._open(self._cookie.find(headers.get(b"cookie", b"")))
         except StoreUnavailable as error:
             logger.warning("%s", error)
             await receive()

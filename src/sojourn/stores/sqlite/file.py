@@ -61,10 +61,10 @@ class SQLiteFile:
         # Absolute now, so that a later chdir does not lead to another file.
         self.path = Path(path).absolute()
         self._read_timeout = read_timeout
-        self._read_lock, self._write_lock = threading.Lock(), threading.Lock()
+        # Each thread reads on a connection of its own, which goes with the thread: no lock, no waiting in line.
+        self._reading = threading.local()
+        self._write_lock = threading.Lock()
         self._queue: deque[Write] = deque()
-        self._reader: sqlite3.Connection | None = None
-        self._cursor: sqlite3.Cursor | None = None
         self._writer: sqlite3.Connection | None = None
         self._durable = False
         # Connections that a parent process opened: closing one here would disturb its locks.
@@ -73,16 +73,21 @@ class SQLiteFile:
         _files.add(self)
 
     def get(self, id: str) -> Record | None:
-        """One record, on the reading connection. Waits `read_timeout` for a lock, which WAL rarely needs."""
-        with self._read_lock:
-            try:
-                if self._cursor is None:
-                    self._reader = self._connect(self._read_timeout)
-                    self._cursor = self._reader.cursor()
-                row = self._cursor.execute(SELECT_ONE, (id,)).fetchone()
-            except sqlite3.Error as error:
-                raise self._unavailable(error) from error
+        """One record. Waits `read_timeout` for a lock, which WAL rarely needs."""
+        try:
+            row = self._reading.cursor.execute(SELECT_ONE, (id,)).fetchone()
+        except AttributeError:
+            row = self._first_read(id)
+        except sqlite3.Error as error:
+            raise self._unavailable(error) from error
         return None if row is None else record_of(row)
+
+    def _first_read(self, id: str) -> Any:
+        try:
+            self._reading.cursor = self._connect(self._read_timeout).cursor()
+            return self._reading.cursor.execute(SELECT_ONE, (id,)).fetchone()
+        except sqlite3.Error as error:
+            raise self._unavailable(error) from error
 
     def scan(self, work: Work[T]) -> T:
         """The result of `work` on a connection of its own: a longer read that nobody waits behind."""
@@ -117,12 +122,13 @@ class SQLiteFile:
                 write.done = True
 
     def close(self) -> None:
-        """Close both connections; a later use opens them again."""
-        with self._read_lock, self._write_lock:
-            for connection in (self._reader, self._writer):
-                if connection is not None:
-                    connection.close()
-            self._reader = self._cursor = self._writer = None
+        """Close the connections; a later use opens them again."""
+        # Without their threads' references the reading ones close.
+        self._reading = threading.local()
+        with self._write_lock:
+            if self._writer is not None:
+                self._writer.close()
+            self._writer = None
 
     def _transact(self, group: Sequence[Write]) -> None:
         if self._writer is None:
@@ -176,9 +182,9 @@ class SQLiteFile:
 
     def forget_parent(self) -> None:
         """Leave the connections and locks to the process that this one was forked from."""
-        self._inherited += [self._reader, self._writer]
-        self._reader = self._cursor = self._writer = None
-        self._read_lock, self._write_lock = threading.Lock(), threading.Lock()
+        self._inherited += [self._reading, self._writer]
+        self._reading, self._writer = threading.local(), None
+        self._write_lock = threading.Lock()
         self._queue.clear()
 
     def _unavailable(self, error: sqlite3.Error) -> StoreUnavailable:
