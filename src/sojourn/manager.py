@@ -126,8 +126,8 @@ class SessionManager(_Shell):
                     self._emit(settled[1])
                     return settled[0]
             raise SessionConflict(tuple(session.merged))
-        except SojournError:
-            session.forget_changes()
+        except SojournError as error:
+            session.refused(error)
             raise
 
     def _write(self, plan: Plan) -> Applied | Refused | Record | None:
@@ -234,8 +234,8 @@ class AsyncSessionManager(_Shell):
                     self._emit(settled[1])
                     return settled[0]
             raise SessionConflict(tuple(session.merged))
-        except SojournError:
-            session.forget_changes()
+        except SojournError as error:
+            session.refused(error)
             raise
 
     async def _write(self, plan: Plan) -> Applied | Refused | Record | None:

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from .codec import is_unicode
 from .data import Data
-from .errors import ConfigurationError, EndReason
+from .errors import ConfigurationError, EndReason, SojournError, StoreUnavailable
 from .record import Client, Record
 
 __all__ = ["Login", "Session", "Status"]
@@ -200,8 +200,13 @@ class Session(Data):
         self._start = self._regenerate = self.logged_out = False
         self.replace_all({})
 
-    def forget_changes(self) -> None:
-        """A commit was refused: what it was to write is not tried again. A log-out still is: it can only be wanted."""
+    def refused(self, error: SojournError) -> None:
+        """A commit raised `error`: what it was to write is not tried again, unless the store merely did not answer.
+
+        A log-out is: it can only be wanted.
+        """
+        if isinstance(error, StoreUnavailable):
+            return
         self._login = None
         self._start = self._regenerate = False
         self.merged = {}
