@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 from weakref import WeakSet
@@ -57,12 +58,12 @@ class Write:
 class SQLiteFile:
     """The connections to one file: opened when first used, anew after a fork."""
 
-    def __init__(self, path: str | os.PathLike[str], read_timeout: float) -> None:
+    def __init__(self, path: str | os.PathLike[str], own_timeout: float) -> None:
         # Absolute now, so that a later chdir does not lead to another file.
         self.path = Path(path).absolute()
-        self._read_timeout = read_timeout
-        # Each thread reads on a connection of its own, which goes with the thread: no lock, no waiting in line.
-        self._reading = threading.local()
+        self._own_timeout = own_timeout
+        # Each thread has a connection of its own, which goes with the thread: no lock, no waiting in line.
+        self._own = threading.local()
         self._write_lock = threading.Lock()
         self._queue: deque[Write] = deque()
         self._writer: sqlite3.Connection | None = None
@@ -73,21 +74,39 @@ class SQLiteFile:
         _files.add(self)
 
     def get(self, id: str) -> Record | None:
-        """One record. Waits `read_timeout` for a lock, which WAL rarely needs."""
+        """One record. Waits `own_timeout` for a lock, which WAL rarely needs."""
         try:
-            row = self._reading.cursor.execute(SELECT_ONE, (id,)).fetchone()
+            row = self._own.cursor.execute(SELECT_ONE, (id,)).fetchone()
         except AttributeError:
-            row = self._first_read(id)
+            self._open_own()
+            return self.get(id)
         except sqlite3.Error as error:
             raise self._unavailable(error) from error
         return None if row is None else record_of(row)
 
-    def _first_read(self, id: str) -> Any:
+    def _open_own(self) -> None:
         try:
-            self._reading.cursor = self._connect(self._read_timeout).cursor()
-            return self._reading.cursor.execute(SELECT_ONE, (id,)).fetchone()
+            # It never moves the log to the main file by itself: that takes long, and `checkpoint` does it.
+            self._own.cursor = self._connect(self._own_timeout, checkpoint_pages=0).cursor()
         except sqlite3.Error as error:
             raise self._unavailable(error) from error
+
+    def write_at_once(self, write: Write) -> bool:
+        """Run one write on this thread's own connection, unless somebody else is writing: False, and nothing done."""
+        if not hasattr(self._own, "cursor"):
+            self._open_own()
+        connection = self._own.cursor.connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        self._guard([write], partial(_run, connection, [write]))
+        return True
+
+    def checkpoint(self) -> None:
+        """Move the log to the main file, as far as no reader needs it. It may take long, and holds up nobody."""
+        with suppress(sqlite3.Error), closing(self._connect(WRITE_TIMEOUT)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def scan(self, work: Work[T]) -> T:
         """The result of `work` on a connection of its own: a longer read that nobody waits behind."""
@@ -109,8 +128,11 @@ class SQLiteFile:
 
     def write_group(self, group: Sequence[Write]) -> None:
         """Run the writes in one transaction and mark them done. One that raises a SojournError leaves the others be."""
+        self._guard(group, partial(self._transact, group))
+
+    def _guard(self, group: Sequence[Write], run: Callable[[], None]) -> None:
         try:
-            self._transact(group)
+            run()
         except sqlite3.Error as error:
             self._fail(group, self._unavailable(error), error)
         # A bug or an interrupt: the threads that wait for this group must not wait for ever.
@@ -124,7 +146,7 @@ class SQLiteFile:
     def close(self) -> None:
         """Close the connections; a later use opens them again."""
         # Without their threads' references the reading ones close.
-        self._reading = threading.local()
+        self._own = threading.local()
         with self._write_lock:
             if self._writer is not None:
                 self._writer.close()
@@ -139,26 +161,16 @@ class SQLiteFile:
             connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self._durable = durable
         connection.execute("BEGIN IMMEDIATE")
-        try:
-            for write in group:
-                try:
-                    write.result = write.work(connection)
-                except SojournError as error:
-                    write.error = error
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
+        _run(connection, group)
 
-    def _connect(self, timeout: float) -> sqlite3.Connection:
+    def _connect(self, timeout: float, checkpoint_pages: int = CHECKPOINT_PAGES) -> sqlite3.Connection:
         # uri: never create a file here; one that was deleted under us must be noticed.
         connection = sqlite3.connect(
             f"{self.path.as_uri()}?mode=rw", timeout=timeout, isolation_level=None, check_same_thread=False, uri=True
         )
         # secure_delete=FAST: an ended session's data is overwritten, where that costs no further page.
         connection.executescript(
-            f"PRAGMA synchronous = NORMAL; PRAGMA secure_delete = FAST; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};"
+            f"PRAGMA synchronous = NORMAL; PRAGMA secure_delete = FAST; PRAGMA wal_autocheckpoint = {checkpoint_pages};"
         )
         return connection
 
@@ -182,8 +194,8 @@ class SQLiteFile:
 
     def forget_parent(self) -> None:
         """Leave the connections and locks to the process that this one was forked from."""
-        self._inherited += [self._reading, self._writer]
-        self._reading, self._writer = threading.local(), None
+        self._inherited += [self._own, self._writer]
+        self._own, self._writer = threading.local(), None
         self._write_lock = threading.Lock()
         self._queue.clear()
 
@@ -195,6 +207,21 @@ class SQLiteFile:
         told.__cause__ = cause
         for write in group:
             write.result, write.error = None, told
+
+
+def _run(connection: sqlite3.Connection, group: Sequence[Write]) -> None:
+    """Run the writes in the transaction that was begun, and commit it."""
+    try:
+        for write in group:
+            try:
+                write.result = write.work(connection)
+            except SojournError as error:
+                write.error = error
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 _files: WeakSet[SQLiteFile] = WeakSet()

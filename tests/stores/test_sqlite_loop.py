@@ -1,0 +1,91 @@
+"""AsyncSQLiteStore and its event loop: a lock held elsewhere delays the write, and nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from pathlib import Path
+
+from sojourn import AsyncSessionManager
+from sojourn.stores.sqlite import AsyncSQLiteStore, store
+
+
+async def longest_gap(until: asyncio.Event) -> float:
+    """The longest time in which the event loop did nothing for others, in seconds."""
+    longest, last = 0.0, time.monotonic()
+    while not until.is_set():
+        await asyncio.sleep(0.002)
+        now = time.monotonic()
+        longest, last = max(longest, now - last), now
+    return longest
+
+
+async def started(manager: AsyncSessionManager) -> str:
+    session = manager.anonymous()
+    session.start()
+    token = (await manager.commit(session)).token
+    assert token is not None
+    return token.reveal()
+
+
+async def increment(manager: AsyncSessionManager, token: str) -> None:
+    session = await manager.open(token)
+    session.increment("n")
+    await manager.commit(session)
+
+
+def test_a_lock_held_elsewhere_does_not_stall_the_loop(tmp_path: Path) -> None:
+    path = tmp_path / "sessions.sqlite3"
+
+    async def main() -> tuple[float, int]:
+        manager = AsyncSessionManager(AsyncSQLiteStore(path))
+        token = await started(manager)
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        done = asyncio.Event()
+        gap = asyncio.create_task(longest_gap(done))
+        writes = [asyncio.create_task(increment(manager, token)) for _ in range(20)]
+        await asyncio.sleep(0.4)
+        assert (await manager.open(token)).get("n") is None
+        assert not any(write.done() for write in writes)
+        other.execute("ROLLBACK")
+        await asyncio.gather(*writes)
+        done.set()
+        total = (await manager.open(token))["n"]
+        await manager.close()
+        return await gap, total
+
+    gap, total = asyncio.run(main())
+
+    assert total == 20
+    assert gap < 0.2
+
+
+def test_the_log_is_moved_to_the_main_file_by_and_by(tmp_path: Path) -> None:
+    path = tmp_path / "sessions.sqlite3"
+
+    async def main() -> int:
+        manager = AsyncSessionManager(AsyncSQLiteStore(path))
+        token = await started(manager)
+        largest = 0
+        for _ in range(2 * store.CHECKPOINT_EVERY):
+            await increment(manager, token)
+        await asyncio.sleep(0.2)
+        for _ in range(2 * store.CHECKPOINT_EVERY):
+            await increment(manager, token)
+            largest = path.with_name("sessions.sqlite3-wal").stat().st_size
+        await manager.close()
+        return largest
+
+    # Never checkpointed, 4,000 writes of a page each would be 16 MB.
+    assert asyncio.run(main()) < 10_000_000
+
+
+def test_a_store_serves_one_event_loop_after_another(tmp_path: Path) -> None:
+    manager = AsyncSessionManager(AsyncSQLiteStore(tmp_path / "sessions.sqlite3"))
+    token = asyncio.run(started(manager))
+    for _ in range(3):
+        asyncio.run(increment(manager, token))
+
+    assert asyncio.run(manager.open(token))["n"] == 3
