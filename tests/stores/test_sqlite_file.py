@@ -8,6 +8,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,24 @@ def test_a_store_goes_on_in_a_forked_child_and_in_its_parent(path: Path) -> None
     assert status == 0
     assert manager.open(token.reveal())["n"] == 100
     manager.close()
+
+
+def test_a_thread_that_ends_leaves_no_connection_open(path: Path) -> None:
+    """Some servers make a thread for every request."""
+    manager = SessionManager(SQLiteStore(path))
+    session = manager.anonymous()
+    session.start()
+    token = manager.commit(session).token
+    assert token is not None
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(50):
+        thread = threading.Thread(target=manager.open, args=(token.reveal(),))
+        thread.start()
+        thread.join()
+
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before + 3
+    manager.close()
+    assert sorted(file.name for file in path.parent.iterdir()) == ["sessions.sqlite3"]
 
 
 def test_a_relative_path_stays_the_same_file_after_chdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

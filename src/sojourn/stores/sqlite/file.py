@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
@@ -17,7 +16,8 @@ from weakref import WeakSet
 from sojourn.errors import ConfigurationError, SojournError, StoreUnavailable
 from sojourn.record import Record
 
-from .rows import SCHEMA, SCHEMA_VERSION, SELECT_ONE, record_of
+from .rows import SELECT_ONE, record_of
+from .schema import set_up
 
 __all__ = ["SQLiteFile", "Work", "Write"]
 
@@ -86,10 +86,11 @@ class SQLiteFile:
 
     def _open_own(self) -> None:
         try:
-            # It never moves the log to the main file by itself: that takes long, and `checkpoint` does it.
-            self._own.cursor = self._connect(self._own_timeout, checkpoint_pages=0).cursor()
+            # It never moves the log to the main file: that takes long, and the writing connection does it.
+            connection = self._connect(self._own_timeout, checkpoint_pages=0)
         except sqlite3.Error as error:
             raise self._unavailable(error) from error
+        self._own.cursor, self._own.closer = connection.cursor(), _Closer(connection)
 
     def write_at_once(self, write: Write) -> bool:
         """Run one write on this thread's own connection, unless somebody else is writing: False, and nothing done."""
@@ -102,11 +103,6 @@ class SQLiteFile:
             return False
         self._guard([write], partial(_run, connection, [write]))
         return True
-
-    def checkpoint(self) -> None:
-        """Move the log to the main file, as far as no reader needs it. It may take long, and holds up nobody."""
-        with suppress(sqlite3.Error), closing(self._connect(WRITE_TIMEOUT)) as connection:
-            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def scan(self, work: Work[T]) -> T:
         """The result of `work` on a connection of its own: a longer read that nobody waits behind."""
@@ -145,7 +141,7 @@ class SQLiteFile:
 
     def close(self) -> None:
         """Close the connections; a later use opens them again."""
-        # Without their threads' references the reading ones close.
+        # The threads' own connections close with what held them.
         self._own = threading.local()
         with self._write_lock:
             if self._writer is not None:
@@ -190,7 +186,7 @@ class SQLiteFile:
             why = error.strerror if isinstance(error, OSError) else error
             raise ConfigurationError(f"The session file {self.path} cannot be opened: {why}.") from error
         with closing(connection):
-            _set_up(connection, self.path)
+            set_up(connection, self.path, WRITE_TIMEOUT)
 
     def forget_parent(self) -> None:
         """Leave the connections and locks to the process that this one was forked from."""
@@ -207,6 +203,18 @@ class SQLiteFile:
         told.__cause__ = cause
         for write in group:
             write.result, write.error = None, told
+
+
+class _Closer:
+    """Closes a connection when its thread, or the file, lets go: by itself it would wait for the garbage collector."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def __del__(self) -> None:
+        self._connection.close()
 
 
 def _run(connection: sqlite3.Connection, group: Sequence[Write]) -> None:
@@ -235,43 +243,3 @@ def _forget_parents() -> None:
 # Windows does not fork.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_parents)
-
-
-def _is_ours(connection: sqlite3.Connection, path: Path) -> bool:
-    """Whether the file has the table already; False for one that is empty. Raises ConfigurationError for any other."""
-    found = connection.execute("PRAGMA user_version").fetchone()[0]
-    if found == SCHEMA_VERSION:
-        return True
-    if found > SCHEMA_VERSION:
-        raise ConfigurationError(f"{path} was written by a newer Sojourn (format {found}). Update Sojourn.")
-    if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        raise ConfigurationError(f"{path} is a database of another program. Give sessions a file of their own.")
-    return False
-
-
-def _set_up(connection: sqlite3.Connection, path: Path) -> None:
-    try:
-        if not _is_ours(connection, path):
-            connection.execute("BEGIN IMMEDIATE")
-            # Judged again under the lock: processes that start together must not both create.
-            if not _is_ours(connection, path):
-                for statement in SCHEMA:
-                    connection.execute(statement)
-            connection.execute("COMMIT")
-        _set_wal(connection)
-    except sqlite3.OperationalError as error:
-        raise StoreUnavailable(f"The session file {path} did not answer: {error}.") from error
-    except sqlite3.DatabaseError as error:
-        raise ConfigurationError(f"{path} cannot be used as a session file: {error}.") from error
-
-
-def _set_wal(connection: sqlite3.Connection) -> None:
-    # The mode stays in the file. Changing it does not wait for locks by itself, as other statements do.
-    give_up = time.monotonic() + WRITE_TIMEOUT
-    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError:
-            if time.monotonic() > give_up:
-                raise
-            time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""The table, and its rows as records. Pure, but for the connection it is handed."""
+"""Rows as records. Pure, but for the connection it is handed."""
 
 from __future__ import annotations
 
@@ -12,27 +12,7 @@ from sojourn.codec import EncodedObject, join
 from sojourn.errors import StoreUnavailable
 from sojourn.record import Record
 
-__all__ = ["SCHEMA", "SCHEMA_VERSION", "SELECT_ONE", "insert", "record_of", "select", "select_all", "update"]
-
-SCHEMA_VERSION = 1
-
-# `record` and `data` are JSON text, for an operator's `data ->> '$.cart'`: two columns, because reading twenty takes
-# SQLite twice as long. The others repeat what is in `record`, for the queries that need an index.
-SCHEMA = (
-    """
-    CREATE TABLE session (
-        id TEXT PRIMARY KEY,
-        user_id TEXT,
-        expires_at INTEGER NOT NULL,
-        ended_at INTEGER,
-        record TEXT NOT NULL,
-        data TEXT NOT NULL
-    ) STRICT
-    """,
-    "CREATE INDEX session_user ON session (user_id) WHERE user_id IS NOT NULL AND ended_at IS NULL",
-    "CREATE INDEX session_expiry ON session (expires_at)",
-    f"PRAGMA user_version = {SCHEMA_VERSION}",
-)
+__all__ = ["SELECT_ONE", "insert", "record_of", "select", "select_all", "update"]
 
 _SELECT = "SELECT record, data FROM session "
 SELECT_ONE = _SELECT + "WHERE id = ?"

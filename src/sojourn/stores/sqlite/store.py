@@ -26,8 +26,8 @@ logger = logging.getLogger("sojourn")
 # What runs on the event loop does not wait for a lock: it goes on in a thread.
 LOOP_TIMEOUT = 0.0
 THREAD_TIMEOUT = 5.0
-# About as many writes as fill the log that the writing thread would move to the main file by itself.
-CHECKPOINT_EVERY = 1000
+# Every so many writes one goes to the thread, whose connection moves the log to the main file once that is long.
+THREAD_EVERY = 500
 
 T = TypeVar("T")
 
@@ -95,7 +95,7 @@ class AsyncSQLiteStore:
         self._file = SQLiteFile(path, LOOP_TIMEOUT)
         self._waiting: SimpleQueue[tuple[Write, asyncio.Future[Any]] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._under_way = self._at_once = 0
+        self._under_way = self._writes = 0
 
     async def get(self, id: str) -> Record | None:
         """As Store.get."""
@@ -146,15 +146,13 @@ class AsyncSQLiteStore:
 
     async def _write(self, work: Work[T], durable: bool = False) -> T:
         write = Write(work, durable)
-        loop = asyncio.get_running_loop()
-        # Never past those that wait for the thread: it would find the file locked again and again.
-        if not durable and not self._under_way and self._file.write_at_once(write):
-            self._at_once += 1
-            if self._at_once % CHECKPOINT_EVERY == 0:
-                loop.run_in_executor(None, self._file.checkpoint)
+        self._writes += 1
+        # Never past those that wait for the thread: it would find the file locked, or the log never at rest.
+        alone = not durable and not self._under_way and self._writes % THREAD_EVERY
+        if alone and self._file.write_at_once(write):
             return cast(T, write.outcome())
         self._start_thread()
-        future: asyncio.Future[Any] = loop.create_future()
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._under_way += 1
         try:
             self._waiting.put((write, future))

@@ -1,0 +1,75 @@
+"""The table, and a file made ready for it."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from pathlib import Path
+
+from sojourn.errors import ConfigurationError, StoreUnavailable
+
+__all__ = ["SCHEMA", "SCHEMA_VERSION", "set_up"]
+
+SCHEMA_VERSION = 1
+
+# `record` and `data` are JSON text, for an operator's `data ->> '$.cart'`: two columns, because reading twenty takes
+# SQLite twice as long. The others repeat what is in `record`, for the queries that need an index.
+SCHEMA = (
+    """
+    CREATE TABLE session (
+        id TEXT PRIMARY KEY,
+        user_id TEXT,
+        expires_at INTEGER NOT NULL,
+        ended_at INTEGER,
+        record TEXT NOT NULL,
+        data TEXT NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX session_user ON session (user_id) WHERE user_id IS NOT NULL AND ended_at IS NULL",
+    "CREATE INDEX session_expiry ON session (expires_at)",
+    f"PRAGMA user_version = {SCHEMA_VERSION}",
+)
+
+
+def _is_ours(connection: sqlite3.Connection, path: Path) -> bool:
+    """Whether the file has the table already; False for one that is empty. Raises ConfigurationError for any other."""
+    found = connection.execute("PRAGMA user_version").fetchone()[0]
+    if found == SCHEMA_VERSION:
+        return True
+    if found > SCHEMA_VERSION:
+        raise ConfigurationError(f"{path} was written by a newer Sojourn (format {found}). Update Sojourn.")
+    if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        raise ConfigurationError(f"{path} is a database of another program. Give sessions a file of their own.")
+    return False
+
+
+def set_up(connection: sqlite3.Connection, path: Path, timeout: float) -> None:
+    """Make the table in an empty file. Raises ConfigurationError for a file that is not ours.
+
+    Waits `timeout` seconds for another process, then raises StoreUnavailable.
+    """
+    try:
+        if not _is_ours(connection, path):
+            connection.execute("BEGIN IMMEDIATE")
+            # Judged again under the lock: processes that start together must not both create.
+            if not _is_ours(connection, path):
+                for statement in SCHEMA:
+                    connection.execute(statement)
+            connection.execute("COMMIT")
+        _set_wal(connection, timeout)
+    except sqlite3.OperationalError as error:
+        raise StoreUnavailable(f"The session file {path} did not answer: {error}.") from error
+    except sqlite3.DatabaseError as error:
+        raise ConfigurationError(f"{path} cannot be used as a session file: {error}.") from error
+
+
+def _set_wal(connection: sqlite3.Connection, timeout: float) -> None:
+    # The mode stays in the file. Changing it does not wait for locks by itself, as other statements do.
+    give_up = time.monotonic() + timeout
+    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(0.01)
