@@ -22,7 +22,7 @@ say = @printf '\n==> %s\n'
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
-run: $(DEMO)/ready ## run the demo on http://localhost:8000 (PORT=8000)
+run: $(DEMO)/ready ## run the demo on http://127.0.0.1:8000 (PORT=8000)
 	@exec $(DEMO)/bin/sojourn demo --port $(PORT)
 
 test: $(DEV)/ready client ## run every test: the client's, then Python's, with a real Chromium

@@ -122,6 +122,16 @@ def report(found: Overhead) -> str:
     return "\n\n".join([*tables, table(head, rows)])
 
 
+def summary(found: Overhead) -> str:
+    """The shortest table that says it: what each adds, in µs, and beside the signed cookie."""
+    rows: dict[str, list[str]] = {}
+    for cost in found.costs:
+        if cost.kind in ("read", "change") and cost.peer != BARE.name:
+            ratio = f" ({cost.of_signed_cookie.median:.2f} ×)" if cost.of_signed_cookie else ""
+            rows.setdefault(cost.peer, [cost.peer]).append(f"{figure(cost.added.median)} µs{ratio}")
+    return table(["Added to a bare Starlette request", TITLES["read"], TITLES["change"]], list(rows.values()))
+
+
 def _costs_table(found: Overhead, kind: Kind) -> str:
     rows = [
         [

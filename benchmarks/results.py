@@ -42,11 +42,14 @@ class Results(msgspec.Struct):
         return found | {"aims": table(["Aim", "found", ""], rows)}
 
     def write(self, folder: Path) -> None:
-        """Write results.json and the charts, and put the sections between their marks in README.md."""
+        """Write results.json and the charts, and put the sections between their marks, here and on the front page."""
         encoded = msgspec.json.format(msgspec.json.encode(self), indent=1)
         (folder / "results.json").write_bytes(encoded + b"\n")
         page = folder / "README.md"
         page.write_text(put(page.read_text("utf-8"), self.sections()), "utf-8")
+        front = folder.parent / "README.md"
+        if self.overhead and front.exists():
+            front.write_text(put(front.read_text("utf-8"), {"figures": overhead.summary(self.overhead)}), "utf-8")
         if self.overhead:
             (folder / "overhead.svg").write_text(overhead_chart(self.overhead), "utf-8")
         if self.races:
