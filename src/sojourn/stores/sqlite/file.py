@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
@@ -23,6 +24,7 @@ __all__ = ["SQLiteFile", "Work", "Write"]
 
 # A writer of another process is waited for this long; a group of writes takes a thousandth of it.
 WRITE_TIMEOUT = 5.0
+BUSY_PAUSE = 0.001
 # A long queue is cut here, so that one transaction stays short.
 MAX_GROUP = 256
 # Pages of 4 KiB in the log before they move to the main file: fewer, larger moves than SQLite's 1,000.
@@ -150,23 +152,29 @@ class SQLiteFile:
 
     def _transact(self, group: Sequence[Write]) -> None:
         if self._writer is None:
-            self._writer, self._durable = self._connect(WRITE_TIMEOUT), False
+            self._writer, self._durable = self._connect(0), False
         connection = self._writer
         durable = any(write.durable for write in group)
         if durable != self._durable:
             connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self._durable = durable
-        connection.execute("BEGIN IMMEDIATE")
+        _begin(connection)
         _run(connection, group)
 
     def _connect(self, timeout: float, checkpoint_pages: int = CHECKPOINT_PAGES) -> sqlite3.Connection:
         # uri: never create a file here; one that was deleted under us must be noticed.
         connection = sqlite3.connect(
-            f"{self.path.as_uri()}?mode=rw", timeout=timeout, isolation_level=None, check_same_thread=False, uri=True
+            f"{self.path.as_uri()}?mode=rw",
+            # For what follows, which another process that makes the file may hold up; afterwards `timeout` holds.
+            timeout=WRITE_TIMEOUT,
+            isolation_level=None,
+            check_same_thread=False,
+            uri=True,
         )
         # secure_delete=FAST: an ended session's data is overwritten, where that costs no further page.
         connection.executescript(
-            f"PRAGMA synchronous = NORMAL; PRAGMA secure_delete = FAST; PRAGMA wal_autocheckpoint = {checkpoint_pages};"
+            "PRAGMA synchronous = NORMAL; PRAGMA secure_delete = FAST; "
+            f"PRAGMA wal_autocheckpoint = {checkpoint_pages}; PRAGMA busy_timeout = {int(timeout * 1000)};"
         )
         return connection
 
@@ -215,6 +223,21 @@ class _Closer:
 
     def __del__(self) -> None:
         self._connection.close()
+
+
+def _begin(connection: sqlite3.Connection) -> None:
+    """Take the write lock, waiting WRITE_TIMEOUT for other processes."""
+    give_up = time.monotonic() + WRITE_TIMEOUT
+    while True:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                raise
+        else:
+            return
+        # SQLite's own waiting grows to 100 ms a time, and who waits longest comes last.
+        time.sleep(BUSY_PAUSE)
 
 
 def _run(connection: sqlite3.Connection, group: Sequence[Write]) -> None:
