@@ -46,7 +46,7 @@ def encode(value: Any, path: str = "") -> bytes:
         raise InvalidData(f"session[{path!r}] holds text that is not Unicode (a lone surrogate).") from None
 
 
-def decode(raw: bytes) -> Any:
+def decode(raw: bytes | msgspec.Raw) -> Any:
     """The value that `encode` was given. Raises StoreUnavailable for what `encode` never wrote."""
     try:
         return _decode(raw)
@@ -81,8 +81,12 @@ class EncodedObject(Mapping[str, bytes]):
         self._members: dict[str, msgspec.Raw] | None = None
 
     def __getitem__(self, key: str) -> bytes:
+        return bytes(self._split()[key])
+
+    def decoded(self, key: str) -> Any:
+        """The value under `key`. Raises as `decode`."""
         members = self._members
-        return bytes((self._split() if members is None else members)[key])
+        return decode((self._split() if members is None else members)[key])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._split())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
-from .codec import MAX_INTEGER, decode, encode, is_unicode, same_encoding
+from .codec import MAX_INTEGER, EncodedObject, decode, encode, is_unicode, same_encoding
 from .errors import InvalidData, SessionCommitted
 from .merge import MISSING, merge, same
 from .store import Change
@@ -30,7 +30,9 @@ class Data(MutableMapping[str, Any]):
         self.accessed = True
         value = self._values.get(key, self)
         if value is self:
-            value = decode(self._base[key])
+            base = self._base
+            # The one kind of base that spares a copy, on the way that most requests go.
+            value = base.decoded(key) if type(base) is EncodedObject else decode(base[key])
             # Only what can be changed in place must be kept for comparison.
             if type(value) is list or type(value) is dict:
                 self._values[key] = value

@@ -32,6 +32,7 @@ class Session(Data):
     passive: bool = False
     logged_out: bool = False
     merged: Mapping[str, bool] = {}
+    _end_reason: EndReason | None = None
     _login: Login | None = None
     _leaving: Record | None = None
     _regenerate: bool = False
@@ -49,7 +50,8 @@ class Session(Data):
         self._base = {} if record is None or end_reason else record.data
         self._values = {}
         self._record = record
-        self._end_reason = end_reason
+        if end_reason:
+            self._end_reason = end_reason
         self.opened_at = opened_at
         self.client = client
         self.shown = shown
