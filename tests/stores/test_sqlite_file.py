@@ -122,6 +122,37 @@ def test_a_store_goes_on_in_a_forked_child_and_in_its_parent(path: Path) -> None
     manager.close()
 
 
+def test_a_forked_child_closes_no_connection_of_a_thread_of_its_parent(path: Path) -> None:
+    """The fork takes the thread from the child; what it had opened is still the parent's."""
+    manager = SessionManager(SQLiteStore(path))
+    session = manager.anonymous()
+    session.start()
+    token = manager.commit(session).token
+    assert token is not None
+    read, go_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        manager.open(token.reveal())
+        read.set()
+        go_on.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    read.wait()
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    child = os.fork()
+    if child == 0:
+        kept = len(list(Path("/proc/self/fd").iterdir())) == before
+        os._exit(0 if kept and manager.open(token.reveal()).status == "active" else 1)
+    _, status = os.waitpid(child, 0)
+    go_on.set()
+    thread.join()
+
+    assert status == 0
+    assert manager.open(token.reveal()).status == "active"
+    manager.close()
+
+
 def test_a_thread_that_ends_leaves_no_connection_open(path: Path) -> None:
     """Some servers make a thread for every request."""
     manager = SessionManager(SQLiteStore(path))

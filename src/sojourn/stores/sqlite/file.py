@@ -70,8 +70,6 @@ class SQLiteFile:
         self._queue: deque[Write] = deque()
         self._writer: sqlite3.Connection | None = None
         self._durable = False
-        # Connections that a parent process opened: closing one here would disturb its locks.
-        self._inherited: list[Any] = []
         self._prepare()
         _files.add(self)
 
@@ -198,7 +196,8 @@ class SQLiteFile:
 
     def forget_parent(self) -> None:
         """Leave the connections and locks to the process that this one was forked from."""
-        self._inherited += [self._own, self._writer]
+        if self._writer is not None:
+            _inherited.append(self._writer)
         self._own, self._writer = threading.local(), None
         self._write_lock = threading.Lock()
         self._queue.clear()
@@ -214,15 +213,22 @@ class SQLiteFile:
 
 
 class _Closer:
-    """Closes a connection when its thread, or the file, lets go: by itself it would wait for the garbage collector."""
+    """Closes a connection when its thread, or the file, lets go: by itself it would wait for the garbage collector.
 
-    __slots__ = ("_connection",)
+    A fork takes the other threads from the child, and they let go: there it stays open, with those that are inherited.
+    """
+
+    __slots__ = ("_connection", "_pid")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._pid = os.getpid()
 
     def __del__(self) -> None:
-        self._connection.close()
+        if self._pid == os.getpid():
+            self._connection.close()
+        else:
+            _inherited.append(self._connection)
 
 
 def _begin(connection: sqlite3.Connection) -> None:
@@ -255,6 +261,8 @@ def _run(connection: sqlite3.Connection, group: Sequence[Write]) -> None:
         raise
 
 
+# Connections that a parent process opened: closing one here would disturb its locks, or wait for a thread that is gone.
+_inherited: list[sqlite3.Connection] = []
 _files: WeakSet[SQLiteFile] = WeakSet()
 
 
