@@ -98,7 +98,7 @@ def plan_commit(session: Session, policy: Policy, now: int, random: Random) -> P
         return NOTHING
     live, wish = session.live, session.wish
     if live is None or wish in ("login", "regenerate"):
-        if wish in ("login", "regenerate") or (wish == "start" or session.encoded()):
+        if wish or session.encoded():
             return _plan_create(session, policy, now, random)
         return Plan(End(session.leaving.id, "logout", now)) if session.leaving else NOTHING
     changes, increments = session.changes(), session.increments()
@@ -177,7 +177,7 @@ def settle(
     """
     write = plan.write
     if isinstance(answer, Refused):
-        assert write is not None
+        assert isinstance(write, (Create, Commit))
         return _settle_refused(session, write, answer.record, policy, now)
     if isinstance(write, Create):
         assert isinstance(answer, Applied)
@@ -186,7 +186,7 @@ def settle(
         assert isinstance(answer, Applied)
         return _committed(session, write, plan.token, answer, now)
     left = session.leaving
-    reply = Reply(clear=session.logged_out and session.presented)
+    reply = Reply(clear=True) if session.logged_out and session.presented else NO_REPLY
     session.ended("logout" if left else session.end_reason)
     return reply, [_ended(left, "logout", now)] if left is not None and answer is not None else []
 
@@ -216,8 +216,8 @@ def _committed(
     assert live is not None
     events: list[Event] = []
     if session.merged:
-        conflicts = tuple(key for key, lost in session.merged.items() if lost)
-        events.append(Merged(at=now, id=live.id, user_id=live.user_id, keys=tuple(session.merged), conflicts=conflicts))
+        keys, conflicts = tuple(session.merged), session.conflicts
+        events.append(Merged(at=now, id=live.id, user_id=live.user_id, keys=keys, conflicts=conflicts))
     if write.secrets is not None and token is None:
         events.append(Rotated(at=now, id=live.id, user_id=live.user_id))
     # If others wrote since the load, the old number stays: nothing may later be carried from the stale view.
@@ -234,19 +234,18 @@ def _committed(
 
 
 def _settle_refused(
-    session: Session, write: Create | Commit | End, newer: Record | None, policy: Policy, now: int
+    session: Session, write: Create | Commit, newer: Record | None, policy: Policy, now: int
 ) -> tuple[Reply, list[Event]] | None:
     reason = newer.end_reason_at(now) if newer else None
     if newer is not None and reason is None:
         session.reload(newer)
-        conflicts = tuple(key for key, lost in session.merged.items() if lost)
-        if conflicts and policy.on_conflict == "raise":
-            raise SessionConflict(conflicts)
+        if session.conflicts and policy.on_conflict == "raise":
+            raise SessionConflict(session.conflicts)
         return None
     if isinstance(write, Create) and session.wish != "regenerate":
         session.left_behind(reason)
         return None
-    came_late = isinstance(write, Create) or (isinstance(write, Commit) and bool(write.changes or write.increments))
+    came_late = isinstance(write, Create) or bool(write.changes or write.increments)
     session.ended(reason)
     if came_late:
         raise SessionEnded(reason)

@@ -182,6 +182,11 @@ class Session(Data):
         self._record = record
         self.merged = {**self.merged, **dict.fromkeys(merged, False), **dict.fromkeys(conflicts, True)}
 
+    @property
+    def conflicts(self) -> tuple[str, ...]:
+        """The merged keys in which another request's change was lost to this one's."""
+        return tuple(key for key, lost in self.merged.items() if lost)
+
     def left_behind(self, reason: EndReason | None) -> None:
         """The session that a log-in or log-out would have ended is over already: go on without it.
 

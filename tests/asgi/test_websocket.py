@@ -10,7 +10,7 @@ from starlette.routing import WebSocketRoute
 from starlette.testclient import WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
 
-from sojourn import SessionCommitted
+from sojourn import InvalidData, SessionCommitted
 
 from .app import COOKIE, World
 
@@ -107,3 +107,13 @@ def test_a_change_after_the_handshake_is_an_error() -> None:
     here = World(WebSocketRoute("/late", late))
     with pytest.raises(SessionCommitted), here.browser.websocket_connect("wss://testserver/late") as socket:
         socket.receive_text()
+
+
+def test_a_mistake_at_the_handshake_is_an_error_that_the_developer_sees() -> None:
+    async def wrong(socket: Any) -> None:
+        socket.session["when"] = {1, 2}
+        await socket.accept()
+
+    here = World(WebSocketRoute("/wrong", wrong))
+    with pytest.raises(InvalidData, match="set"), here.browser.websocket_connect("wss://testserver/wrong"):
+        pass

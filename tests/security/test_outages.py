@@ -133,7 +133,7 @@ async def test_a_file_that_another_process_locks_is_a_503_until_it_lets_go(
 
 
 async def test_a_write_lock_of_another_process_stops_writes_with_a_503_and_no_read(
-    make_site: MakeSite, monkeypatch: pytest.MonkeyPatch
+    make_site: MakeSite, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(file, "WRITE_TIMEOUT", 0.05)
     path, token = await closed(make_site)
@@ -142,7 +142,9 @@ async def test_a_write_lock_of_another_process_stops_writes_with_a_503_and_no_re
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         assert await user_of(site, token) == "ada"
+        caplog.clear()
         assert is_unavailable(await site.browser().post("/put", headers=cookie(token), json={"n": 1}))
+        assert [record.levelname for record in caplog.records if record.name == "sojourn"] == ["WARNING"]
         refused = await site.browser().post("/session/logout", headers=cookie(token))
         assert is_unavailable(refused)
         assert is_unavailable(await site.browser().post("/login", json={"user": "ada"}))

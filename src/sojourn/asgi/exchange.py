@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable
 from typing import NamedTuple
 
 from sojourn.commit import NO_REPLY, Reply, nothing_due
 from sojourn.cookie import CookieOptions
-from sojourn.errors import SessionCommitted, SojournError
+from sojourn.errors import SessionCommitted, SojournError, StoreUnavailable
 from sojourn.manager import AsyncSessionManager
 from sojourn.problem import Problem, problem_of
 from sojourn.record import Client
@@ -16,7 +17,9 @@ from sojourn.session import Session
 from .headers import HeaderList, add_vary, set_no_store
 from .types import Message, Scope, Send
 
-__all__ = ["Exchange", "Wiring", "send_problem"]
+__all__ = ["Exchange", "Wiring", "problem_to_send", "send_problem"]
+
+logger = logging.getLogger("sojourn")
 
 TOKEN_HEADER = b"sojourn-token"
 
@@ -67,33 +70,31 @@ class Exchange:
         if message["type"] != "http.response.start":
             return self._send(message)
         if nothing_due(self.session, self._wiring.manager.policy):
-            return self._start(message)
-        return self._commit_and_start(message)
+            self.begin(message)
+            return self._send(message)
+        return self._commit_and_send(message)
 
-    async def _commit_and_start(self, message: Message) -> None:
+    async def _commit_and_send(self, message: Message) -> None:
         try:
             await self.commit()
         except SojournError as error:
-            problem = problem_of(error)
-            if problem is None:
-                raise
+            problem = problem_to_send(error)
             self.replaced = self.started = True
             await send_problem(self._send, problem)
             return
-        await self._start(message)
+        self.begin(message)
+        await self._send(message)
 
-    def _start(self, message: Message) -> Awaitable[None]:
+    def begin(self, message: Message) -> None:
+        """The commit is done and `message` the first: put into its headers what caches and the browser must know."""
         self.started = True
         self.session.seal()
-        if self.session.accessed or self.reply is not NO_REPLY:
-            message["headers"] = headers = list(message.get("headers", ()))
-            self.add_headers(headers)
-        return self._send(message)
-
-    def add_headers(self, headers: HeaderList) -> None:
-        """Say that the answer depends on the session, and hand the browser a new token where there is one."""
+        if not self.session.accessed and self.reply is NO_REPLY:
+            return
+        headers: HeaderList = list(message.get("headers", ()))
+        message["headers"] = headers
         add_vary(headers, self._wiring.vary)
-        if self.reply.token is None and not self.reply.clear:
+        if self.reply is NO_REPLY:
             return
         set_no_store(headers)
         if self.bearer:
@@ -122,6 +123,16 @@ async def _nothing() -> None:
 def set_cookie(cookie: CookieOptions, reply: Reply) -> str:
     """The Set-Cookie value for a reply that has something to tell."""
     return cookie.set(reply.token.reveal(), reply.max_age) if reply.token else cookie.clear()
+
+
+def problem_to_send(error: SojournError) -> Problem:
+    """The answer to a request that met `error`; an outage goes to the log too. Raises a developer's mistake on."""
+    problem = problem_of(error)
+    if problem is None:
+        raise error
+    if isinstance(error, StoreUnavailable):
+        logger.warning("%s", error)
+    return problem
 
 
 async def send_problem(send: Send, problem: Problem) -> None:

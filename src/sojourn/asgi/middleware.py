@@ -13,10 +13,10 @@ from sojourn.errors import ConfigurationError, SojournError, StoreUnavailable
 from sojourn.events import UnknownToken
 from sojourn.manager import AsyncSessionManager
 from sojourn.origin import SAFE_METHODS, is_cross_origin, is_foreign_handshake, trusted
-from sojourn.problem import Problem, problem_of
+from sojourn.problem import Problem
 from sojourn.session import Session
 
-from .exchange import Exchange, Wiring, send_problem
+from .exchange import Exchange, Wiring, problem_to_send, send_problem
 from .headers import find_headers, text
 from .types import App, Receive, Scope, Send
 from .websocket import WebSocketSession
@@ -110,12 +110,9 @@ class SessionMiddleware:
             scope["session"], scope["sojourn"] = session, exchange
             await self.app(scope, receive, exchange.send)
         except SojournError as error:
-            problem = problem_of(error)
-            if problem is None or (exchange is not None and exchange.started):
+            if exchange is not None and exchange.started:
                 raise
-            if isinstance(error, StoreUnavailable):
-                logger.warning("%s", error)
-            await send_problem(send, problem)
+            await send_problem(send, problem_to_send(error))
             return
         exchange.check_late_changes()
 

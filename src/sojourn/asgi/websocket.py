@@ -8,9 +8,8 @@ import logging
 from typing import Any
 
 from sojourn.errors import SessionEnded, SojournError, StoreUnavailable
-from sojourn.problem import problem_of
 
-from .exchange import Exchange
+from .exchange import Exchange, problem_to_send
 from .types import App, Message, Receive, Scope, Send
 
 __all__ = ["WebSocketSession"]
@@ -42,10 +41,9 @@ class WebSocketSession:
         try:
             await app(scope, self.receive, self.send)
         except SojournError as error:
-            problem = problem_of(error)
-            if problem is None or self._exchange.started:
+            if self._exchange.started:
                 raise
-            await self._close(problem.code)
+            await self._close(problem_to_send(error).code)
         finally:
             waiting: tuple[asyncio.Future[Any] | None, ...] = (self._watch, self._pending)
             for task in waiting:
@@ -63,13 +61,9 @@ class WebSocketSession:
             try:
                 await exchange.commit()
             except SojournError as error:
-                await self._close(type(error).__name__)
+                await self._close(problem_to_send(error).code)
                 return
-            exchange.started = True
-            exchange.session.seal()
-            headers = list(message.get("headers", ()))
-            exchange.add_headers(headers)
-            message["headers"] = headers
+            exchange.begin(message)
             if exchange.session.live is not None:
                 self._watch = asyncio.get_running_loop().create_task(self._watch_session())
         await self._send(message)
