@@ -9,9 +9,9 @@ from msgspec.structs import replace
 from .codec import MAX_INTEGER, decode, size
 from .errors import DataTooLarge, EndReason, SessionLimitReached
 from .record import Record
-from .store import Commit, Ends, Limit
+from .store import Commit, End, Ends, Limit
 
-__all__ = ["changed", "ended", "may_be_replaced", "over_limit"]
+__all__ = ["changed", "ended", "may_be_replaced", "may_end", "over_limit"]
 
 
 def changed(record: Record, commit: Commit) -> Record | None:
@@ -59,6 +59,13 @@ def ended(record: Record, reason: EndReason, now: int) -> Record:
     """`record` after its end: the data is gone, what says why stays. If it had run out before, that is why."""
     ran_out = record.end_reason_at(now)
     return replace(record, ended_at=min(now, record.expires_at), end_reason=ran_out or reason, data={})
+
+
+def may_end(record: Record, end: End) -> bool:
+    """Whether `end` is to be applied. Who says that a session ran out may have read it before it was last seen."""
+    if record.ended_at is not None:
+        return False
+    return end.reason not in ("idle_timeout", "absolute_timeout") or record.end_reason_at(end.now) is not None
 
 
 def may_be_replaced(record: Record | None, ends: Ends, now: int) -> bool:

@@ -6,7 +6,7 @@ changes again. `sojourn.testing.StoreContract` is this page as tests: what passe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -14,7 +14,22 @@ import msgspec
 from .errors import EndReason
 from .record import Record, Secrets
 
-__all__ = ["Applied", "AsyncStore", "Change", "Commit", "Create", "End", "Ends", "Limit", "Refused", "Stats", "Store"]
+__all__ = [
+    "Applied",
+    "AsyncStore",
+    "AsyncWatchableStore",
+    "Change",
+    "Commit",
+    "Create",
+    "End",
+    "Ends",
+    "Limit",
+    "Refused",
+    "Stats",
+    "Store",
+    "WatchableStore",
+    "Watcher",
+]
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -117,7 +132,8 @@ class Store(Protocol):
     def end(self, end: End) -> Record | None:
         """End a session. The record as it was, if this call is the one that ended it; else None.
 
-        One that had run out before keeps that as its reason.
+        One that had run out before keeps that as its reason. For idle_timeout or absolute_timeout, one that is live
+        is not ended: somebody was seen since the caller's read.
         """
 
     def end_all(self, user_id: str, reason: EndReason, now: int, keep: str | None = None) -> Sequence[str]:
@@ -137,6 +153,32 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Let go of files and connections. The store is not used after it."""
+
+
+class Watcher(Protocol):
+    """Who is told of writes: a cache. Its methods may be called from any thread, and return at once."""
+
+    closed: bool
+    """Whether it wants to hear no more."""
+
+    def changed(self, ids: Iterable[str]) -> None:
+        """These records were written, ended or deleted, by whomever."""
+
+    def lost(self) -> None:
+        """Writes may have been missed: the channel was cut, or is only now set up. Before it, nothing is told."""
+
+    def sound(self, until: float) -> None:
+        """Every write made before `until`, in seconds of time.monotonic(), has been told."""
+
+
+class WatchableStore(Store, Protocol):
+    """A store that tells of every write: what CachedStore needs."""
+
+    def watch(self, watcher: Watcher, interval: float) -> None:
+        """Tell `watcher` of writes until it is closed, reconnecting when cut. Blocks: for a thread of its own.
+
+        Every `interval` seconds a beat goes through the channel itself, so that silence is told from quiet.
+        """
 
 
 class AsyncStore(Protocol):
@@ -171,3 +213,10 @@ class AsyncStore(Protocol):
 
     async def close(self) -> None:
         """As Store.close."""
+
+
+class AsyncWatchableStore(AsyncStore, Protocol):
+    """The same for an event loop."""
+
+    async def watch(self, watcher: Watcher, interval: float) -> None:
+        """As WatchableStore.watch; cancelled where it should stop."""

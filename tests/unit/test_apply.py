@@ -8,10 +8,11 @@ import pytest
 from msgspec.structs import replace
 
 from sojourn import DataTooLarge, SessionLimitReached
-from sojourn.apply import changed, ended, may_be_replaced, over_limit
+from sojourn.apply import changed, ended, may_be_replaced, may_end, over_limit
 from sojourn.codec import MAX_INTEGER
+from sojourn.errors import EndReason
 from sojourn.record import Dated, Secrets
-from sojourn.store import Ends, Limit
+from sojourn.store import End, Ends, Limit
 from sojourn.testing.records import HOUR, MINUTE, NOW, change, commit, make_record
 
 RECORD = make_record("ada", data={"a": b"1", "b": b"[1]"})
@@ -146,6 +147,24 @@ def test_a_session_that_had_run_out_keeps_that_as_its_end(fields: dict[str, Any]
     after = ended(replace(RECORD, **fields), "revoked", NOW + 20 * HOUR)
 
     assert (after.end_reason, after.ended_at) == (reason, at)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason", "at", "may"),
+    [
+        ({}, "logout", NOW, True),
+        ({}, "idle_timeout", NOW, False),
+        ({}, "absolute_timeout", NOW + 30 * MINUTE - 1, False),
+        ({}, "idle_timeout", NOW + 30 * MINUTE, True),
+        ({"ended_at": NOW, "end_reason": "logout"}, "revoked", NOW, False),
+    ],
+)
+def test_an_end_for_running_out_is_for_what_has_run_out(
+    fields: dict[str, Any], reason: EndReason, at: int, may: bool
+) -> None:
+    record = make_record(**fields)
+
+    assert may_end(record, End(record.id, reason, at)) is may
 
 
 @pytest.mark.parametrize(

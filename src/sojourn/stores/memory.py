@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from sojourn.apply import changed, ended, may_be_replaced, over_limit
+from sojourn.apply import changed, ended, may_be_replaced, may_end, over_limit
 from sojourn.errors import EndReason, SessionExists
 from sojourn.record import Record
 from sojourn.store import Applied, Commit, Create, End, Refused, Stats
@@ -35,9 +35,9 @@ class MemoryStore:
                 return Refused(self._records.get(ends.id))
             over = self._over_limit(create)
             for id in over:
-                self._end(id, "limit", now)
+                self._end(End(id, "limit", now))
             if ends is not None:
-                self._end(ends.id, ends.reason, now)
+                self._end(End(ends.id, ends.reason, now))
             self._records[record.id] = record
             if record.user_id is not None:
                 self._by_user.setdefault(record.user_id, {})[record.id] = None
@@ -56,12 +56,12 @@ class MemoryStore:
     def end(self, end: End) -> Record | None:
         """As Store.end."""
         with self._lock:
-            return self._end(end.id, end.reason, end.now)
+            return self._end(end)
 
     def end_all(self, user_id: str, reason: EndReason, now: int, keep: str | None = None) -> Sequence[str]:
         """As Store.end_all."""
         with self._lock:
-            were = [self._end(id, reason, now) for id in self._by_user.get(user_id, ()) if id != keep]
+            were = [self._end(End(id, reason, now)) for id in self._by_user.get(user_id, ()) if id != keep]
             return [record.id for record in were if record and record.end_reason_at(now) is None]
 
     def list(self, user_id: str, now: int) -> Sequence[Record]:
@@ -111,11 +111,11 @@ class MemoryStore:
         live = [record for record in self._live(user_id, create.now) if record.id != leaves]
         return [record.id for record in over_limit(live, limit)]
 
-    def _end(self, id: str, reason: EndReason, now: int) -> Record | None:
-        before = self._records.get(id)
-        if before is None or before.ended_at is not None:
+    def _end(self, end: End) -> Record | None:
+        before = self._records.get(end.id)
+        if before is None or not may_end(before, end):
             return None
-        self._records[id] = ended(before, reason, now)
+        self._records[end.id] = ended(before, end.reason, end.now)
         return before
 
 

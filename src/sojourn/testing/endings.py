@@ -46,6 +46,15 @@ class Endings:
         put(self.store, "ada")
         assert list(self.store.end_all("ada", "revoked", later)) == []
 
+    def test_an_end_for_running_out_spares_the_live(self) -> None:
+        """Whoever asks for it read the record before another request was seen."""
+        record = put(self.store, "ada", data={"a": b"1"})
+        self.store.commit(commit(record, seen_at=NOW + 20 * MINUTE, now=NOW + 20 * MINUTE))
+
+        assert self.store.end(End(record.id, "idle_timeout", NOW + 31 * MINUTE)) is None
+        assert ids(self.store, "ada", NOW + 31 * MINUTE) == [record.id]
+        assert self.store.end(End(record.id, "idle_timeout", NOW + 50 * MINUTE)) is not None
+
     def test_an_ended_session_never_comes_back(self) -> None:
         """Not by a change, a touch, an increment, a rotation or a new session in its place."""
         record = put(self.store, "ada", data={"a": b"1"})

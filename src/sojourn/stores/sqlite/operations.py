@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from sojourn.apply import changed, ended, may_be_replaced, over_limit
+from sojourn.apply import changed, ended, may_be_replaced, may_end, over_limit
 from sojourn.errors import EndReason, SessionExists
 from sojourn.record import Record
 from sojourn.store import Applied, Commit, Create, End, Refused, Stats
@@ -55,7 +55,7 @@ def commit(commit: Commit, connection: sqlite3.Connection) -> Applied | Refused:
 def end(end: End, connection: sqlite3.Connection) -> Record | None:
     """Store.end."""
     before = select(end.id, connection)
-    if before is None or before.ended_at is not None:
+    if before is None or not may_end(before, end):
         return None
     update(connection, before, ended(before, end.reason, end.now))
     return before
