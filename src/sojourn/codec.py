@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -46,7 +46,7 @@ def encode(value: Any, path: str = "") -> bytes:
         raise InvalidData(f"session[{path!r}] holds text that is not Unicode (a lone surrogate).") from None
 
 
-def decode(raw: bytes | msgspec.Raw) -> Any:
+def decode(raw: bytes | msgspec.Raw | str) -> Any:
     """The value that `encode` was given. Raises StoreUnavailable for what `encode` never wrote."""
     try:
         return _decode(raw)
@@ -72,16 +72,21 @@ def same_encoding(value: Any, raw: bytes) -> bool:
 
 
 class EncodedObject(Mapping[str, bytes]):
-    """The members of a JSON object, each still encoded. The text is not looked at before the first is asked for."""
+    """The members of an object, each in encoded JSON. `text` is not looked at before the first is asked for.
 
-    __slots__ = ("_members", "_text")
+    `split` takes it apart: a JSON object's text, unless a store keeps it in another form.
+    """
 
-    def __init__(self, text: str) -> None:
+    __slots__ = ("_members", "_split_text", "_text")
+
+    def __init__(self, text: Any, split: Callable[[Any], Mapping[str, msgspec.Raw | str]] = _split) -> None:
         self._text = text
-        self._members: dict[str, msgspec.Raw] | None = None
+        self._split_text = split
+        self._members: Mapping[str, msgspec.Raw | str] | None = None
 
     def __getitem__(self, key: str) -> bytes:
-        return bytes(self._split()[key])
+        member = self._split()[key]
+        return member.encode() if type(member) is str else bytes(member)  # type: ignore[arg-type]
 
     def decoded(self, key: str) -> Any:
         """The value under `key`. Raises as `decode`."""
@@ -102,10 +107,10 @@ class EncodedObject(Mapping[str, bytes]):
         """Whether nothing was asked for so far."""
         return self._members is None
 
-    def _split(self) -> dict[str, msgspec.Raw]:
+    def _split(self) -> Mapping[str, msgspec.Raw | str]:
         if self._members is None:
             try:
-                self._members = _split(self._text)
+                self._members = self._split_text(self._text)
             except (msgspec.DecodeError, RecursionError):
                 raise _unreadable() from None
         return self._members

@@ -1,0 +1,61 @@
+"""How to connect: redis-py's connection classes, with what a location says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from redis import connection as synchronous
+from redis.asyncio import connection as asynchronous
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from sojourn.errors import ConfigurationError
+
+from .calls import Address
+from .url import Location
+
+__all__ = ["async_connect", "connect"]
+
+
+def connect(
+    location: Location, address: Address, timeout: float, *, to_sentinel: bool = False, **more: Any
+) -> Callable[[], synchronous.AbstractConnection]:
+    """What makes a connection to `address`, for threads. Raises ConfigurationError for options that there are not."""
+    return _maker(synchronous, Retry(NoBackoff(), 0), location, address, timeout, to_sentinel, more)
+
+
+def async_connect(
+    location: Location, address: Address, timeout: float, *, to_sentinel: bool = False, **more: Any
+) -> Callable[[], asynchronous.AbstractConnection]:
+    """The same for an event loop."""
+    return _maker(asynchronous, AsyncRetry(NoBackoff(), 0), location, address, timeout, to_sentinel, more)
+
+
+def _maker(
+    module: Any, retry: Any, location: Location, address: Address, timeout: float, to_sentinel: bool, more: Any
+) -> Callable[[], Any]:
+    host, port = address
+    options = {
+        "protocol": 2,  # nothing comes unasked
+        "retry": retry,  # what may be sent again is ours to judge
+        "driver_info": None,
+        "socket_timeout": timeout,
+        "socket_connect_timeout": timeout,
+        **(location.sentinel_options if to_sentinel else location.options),
+        **({"host": host, "port": port} if port else {"path": host}),
+        **more,
+    }
+    kind = module.Connection if port else module.UnixDomainSocketConnection
+    if location.tls:
+        kind = module.SSLConnection
+
+    def make() -> Any:
+        return kind(**options)
+
+    try:
+        make()
+    except TypeError as error:
+        raise ConfigurationError(f"The URL of Redis has an option that redis-py has not: {error}.") from None
+    return make

@@ -1,0 +1,48 @@
+"""Names of keys in Redis: `sj:{partition}rest` for a session, `sj:{partition}:user` for the index of a user's sessions.
+
+The braces are the Cluster's hash tag: what has one partition lies in one slot.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+
+from sojourn.token import partition
+
+__all__ = ["PREFIX", "SESSIONS", "id_in", "id_of", "index_key", "member", "session_key"]
+
+PREFIX = "sj:"
+SESSIONS = "sj:{*}*"
+"""Matches every session, and the indexes too."""
+
+_SESSION = re.compile(rb"sj:\{([0-9a-f]{3})\}([A-Za-z0-9_-]{20})").fullmatch
+
+
+def member(id: str) -> str:
+    """The id without its partition, as an index holds it.
+
+    In base64, because a name of 28 bytes takes 16 less of Redis' memory than one of 37.
+    """
+    return base64.urlsafe_b64encode(bytes.fromhex("0" + id[3:])).decode()
+
+
+def session_key(id: str) -> str:
+    """Where the session `id` is kept."""
+    return f"sj:{{{id[:3]}}}{member(id)}"
+
+
+def index_key(user_id: str) -> str:
+    """Where the ids of the user's sessions are kept."""
+    return f"sj:{{{partition(user_id)}}}:{user_id}"
+
+
+def id_of(key: bytes) -> str | None:
+    """The id of the session that is kept under `key`; None for any other key."""
+    match = _SESSION(key)
+    return id_in(match[1].decode(), match[2]) if match else None
+
+
+def id_in(partition: str, member: bytes) -> str:
+    """The id whose member this is, of an index in `partition`."""
+    return partition + base64.urlsafe_b64decode(member).hex()[1:]

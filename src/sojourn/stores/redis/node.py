@@ -1,0 +1,243 @@
+"""Node: the connections to one server, for threads, and for an event loop, where calls of one tick travel together.
+
+The connections are redis-py's; its clients and pools are not used, for they send again what may have been made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from redis.asyncio.connection import AbstractConnection as AsyncConnection
+from redis.connection import AbstractConnection as Connection
+from redis.exceptions import RedisError, ResponseError
+
+from .calls import pack
+from .errand import Lost, NotReplicated, NotSent
+
+__all__ = ["AsyncNode", "Node", "Packed"]
+
+Packed = tuple[bytes, int, bool]
+"""What to send, how many answers come before the one that counts, and whether replicas must have it."""
+
+# For one event loop. More calls wait, and then travel together.
+MAX_CONNECTIONS = 32
+REPLICA_WAIT = 1000  # ms
+
+
+class _Parcel:
+    """Calls put together for one trip, and the answers told apart again."""
+
+    def __init__(self, calls: Sequence[Packed], min_replicas: int) -> None:
+        self.calls = list(calls)
+        self._min_replicas = min_replicas
+
+    def packed(self) -> bytes:
+        calls = self.calls
+        packed = b"".join([call[0] for call in calls]) if len(calls) > 1 else calls[0][0]
+        return packed + pack("WAIT", self._min_replicas, REPLICA_WAIT) if self.waits() else packed
+
+    def waits(self) -> bool:
+        return self._min_replicas > 0 and any([durable for _, _, durable in self.calls])
+
+    def confirm(self, replies: list[Any], replicas: int) -> None:
+        """Turn the answers to writes that too few replicas have into NotReplicated."""
+        if replicas >= self._min_replicas:
+            return
+        told = NotReplicated(f"{replicas} of {self._min_replicas} replicas confirmed it in {REPLICA_WAIT} ms")
+        for index, (_, _, durable) in enumerate(self.calls):
+            if durable and not isinstance(replies[index], Exception):
+                replies[index] = told
+
+
+class Node:
+    """One server, for threads: each call has a connection to itself while it lasts."""
+
+    def __init__(self, connect: Callable[[], Connection], min_replicas: int) -> None:
+        self._connect = connect
+        self._min_replicas = min_replicas
+        self._idle: deque[Connection] = deque()
+        self._pid = os.getpid()
+
+    def exchange(self, calls: Sequence[Packed]) -> list[Any]:
+        """The answers, in order; an exception where there is none."""
+        parcel = _Parcel(calls, self._min_replicas)
+        try:
+            connection = self._take()
+        except (RedisError, OSError) as error:
+            return [_not_sent(error) for _ in calls]
+        replies: list[Any] = []
+        try:
+            connection.send_packed_command([parcel.packed()], check_health=False)
+            for _, passed_over, _ in parcel.calls:
+                for _ in range(passed_over):
+                    _read(connection)
+                replies.append(_read(connection))
+            if parcel.waits():
+                parcel.confirm(replies, _read(connection))
+        except (RedisError, OSError) as error:
+            connection.disconnect()
+            return _fill_up(replies, len(calls), error)
+        except BaseException:
+            connection.disconnect()
+            raise
+        self._idle.append(connection)
+        return replies
+
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        while self._idle:
+            self._idle.pop().disconnect()
+
+    def _take(self) -> Connection:
+        if self._pid != os.getpid():
+            # These sockets are the parent's: two processes must not talk over one.
+            self._idle, self._pid = deque(), os.getpid()
+        while self._idle:
+            try:
+                connection = self._idle.pop()
+            except IndexError:  # another thread was faster
+                break
+            if _is_open(connection):
+                return connection
+            connection.disconnect()
+        connection = self._connect()
+        connection.connect()
+        return connection
+
+
+class AsyncNode:
+    """One server, for an event loop."""
+
+    def __init__(self, connect: Callable[[], AsyncConnection], min_replicas: int) -> None:
+        self._connect = connect
+        self._min_replicas = min_replicas
+        self._idle: list[AsyncConnection] = []
+        self._free = asyncio.Semaphore(MAX_CONNECTIONS)
+        self._boarding: tuple[_Parcel, asyncio.Future[list[Any]]] | None = None
+        self._trips: set[asyncio.Task[None]] = set()
+
+    async def exchange(self, calls: Sequence[Packed]) -> list[Any]:
+        """The answers, in order; an exception where there is none. Calls of one tick of the loop travel together."""
+        boarding = self._boarding
+        if boarding is not None:
+            parcel, arrived = boarding
+            first = len(parcel.calls)
+            parcel.calls += calls
+            replies = await asyncio.shield(arrived)
+            return replies[first : first + len(calls)]
+        parcel, arrived = _Parcel(calls, self._min_replicas), asyncio.get_running_loop().create_future()
+        self._boarding = parcel, arrived
+        try:
+            await asyncio.sleep(0)
+            await self._free.acquire()
+        except BaseException:
+            self._boarding = None
+            arrived.set_result([NotSent() for _ in parcel.calls])
+            raise
+        self._boarding = None
+        if len(parcel.calls) == len(calls):
+            return await self._trip(parcel)
+        # The others must not go down with this request, should its client hang up.
+        trip = asyncio.create_task(self._trip_of_many(parcel, arrived))
+        self._trips.add(trip)
+        trip.add_done_callback(self._trips.discard)
+        replies = await asyncio.shield(arrived)
+        return replies[: len(calls)]
+
+    async def close(self) -> None:
+        """Close the connections that nobody uses."""
+        while self._idle:
+            await self._idle.pop().disconnect()
+
+    async def _trip_of_many(self, parcel: _Parcel, arrived: asyncio.Future[list[Any]]) -> None:
+        try:
+            arrived.set_result(await self._trip(parcel))
+        finally:
+            if not arrived.done():
+                arrived.set_result([Lost() for _ in parcel.calls])
+
+    async def _trip(self, parcel: _Parcel) -> list[Any]:
+        """One trip over one connection, which `_free` was acquired for."""
+        try:
+            try:
+                connection = await self._take()
+            except (RedisError, OSError) as error:
+                return [_not_sent(error) for _ in parcel.calls]
+            return await self._talk(connection, parcel)
+        finally:
+            self._free.release()
+
+    async def _talk(self, connection: AsyncConnection, parcel: _Parcel) -> list[Any]:
+        replies: list[Any] = []
+        try:
+            await connection.send_packed_command(parcel.packed(), check_health=False)
+            for _, passed_over, _ in parcel.calls:
+                for _ in range(passed_over):
+                    await _read_async(connection)
+                replies.append(await _read_async(connection))
+            if parcel.waits():
+                parcel.confirm(replies, await _read_async(connection))
+        except (RedisError, OSError) as error:
+            await connection.disconnect(nowait=True)
+            return _fill_up(replies, len(parcel.calls), error)
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+        self._idle.append(connection)
+        return replies
+
+    async def _take(self) -> AsyncConnection:
+        while self._idle:
+            connection = self._idle.pop()
+            if (reader := connection._reader) is not None and not reader.at_eof():
+                return connection
+            await connection.disconnect(nowait=True)
+        connection = self._connect()
+        await connection.connect()
+        return connection
+
+
+def _read(connection: Connection) -> Any:
+    try:
+        return connection.read_response(disable_decoding=True)
+    except ResponseError as error:
+        return error
+
+
+async def _read_async(connection: AsyncConnection) -> Any:
+    try:
+        return await connection.read_response(disable_decoding=True)
+    except ResponseError as error:
+        return error
+
+
+def _is_open(connection: Connection) -> bool:
+    try:
+        # Something to read before anything was asked: the server's farewell, or the end of the stream.
+        return not connection.can_read(timeout=0)
+    except (RedisError, OSError):
+        return False
+
+
+def _fill_up(replies: list[Any], count: int, error: Exception) -> list[Any]:
+    if len(replies) < count and _is_answer(error):
+        replies.append(error)
+    return replies + [_because(Lost(), error) for _ in range(count - len(replies))]
+
+
+def _not_sent(error: Exception) -> Exception:
+    return error if _is_answer(error) else _because(NotSent(), error)
+
+
+def _is_answer(error: Exception) -> bool:
+    # That it is loading, or wants another password, redis-py tells as if the connection were broken.
+    return getattr(error, "status_code", None) is not None
+
+
+def _because(told: Exception, error: Exception) -> Exception:
+    told.__cause__ = error
+    return told

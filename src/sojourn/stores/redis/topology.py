@@ -1,0 +1,163 @@
+"""Topology: which node has a key. One server, a primary that Sentinels name, or a Cluster's slots. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from redis.crc import key_slot
+
+from sojourn.errors import StoreUnavailable
+
+from .calls import Address, pack
+from .url import Location
+
+__all__ = ["Cluster", "Discovery", "Question", "Sentinels", "Single", "Topology", "topology_of"]
+
+SLOTS = 16384
+
+
+class Question(NamedTuple):
+    """A command to learn from, for a node or a Sentinel."""
+
+    address: Address
+    packed: bytes
+    to_sentinel: bool = False
+
+
+Discovery = Generator[Question, Any, None]
+"""Asks questions, is sent the answers, an exception where there was none; raises StoreUnavailable in the end."""
+
+
+class Topology(Protocol):
+    """Where the keys are, as far as it is known."""
+
+    def address(self, key: str) -> Address | None:
+        """The primary that has `key`; None where that must be discovered."""
+
+    def primaries(self) -> Sequence[Address]:
+        """Every primary; none where they must be discovered."""
+
+    def moved(self, slot: int, address: Address) -> None:
+        """A node said that `slot` is elsewhere now."""
+
+    def discover(self) -> Discovery:
+        """Learn it anew."""
+
+
+class Single:
+    """One server."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+
+    def address(self, key: str) -> Address | None:
+        """As Topology.address."""
+        return self._address
+
+    def primaries(self) -> Sequence[Address]:
+        """As Topology.primaries."""
+        return [self._address]
+
+    def moved(self, slot: int, address: Address) -> None:
+        """As Topology.moved."""
+        raise StoreUnavailable("This Redis is a node of a Cluster. Write redis+cluster:// instead of redis://.")
+
+    def discover(self) -> Discovery:
+        """As Topology.discover."""
+        yield from ()
+
+
+class Sentinels:
+    """A primary with replicas, under the watch of Sentinels."""
+
+    def __init__(self, sentinels: Sequence[Address], service: str) -> None:
+        self._sentinels = list(sentinels)
+        self._service = service
+        self._primary: Address | None = None
+
+    def address(self, key: str) -> Address | None:
+        """As Topology.address."""
+        return self._primary
+
+    def primaries(self) -> Sequence[Address]:
+        """As Topology.primaries."""
+        return [self._primary] if self._primary else []
+
+    def moved(self, slot: int, address: Address) -> None:
+        """As Topology.moved."""
+        raise StoreUnavailable("These Sentinels watch a node of a Cluster. Write redis+cluster:// and its nodes.")
+
+    def discover(self) -> Discovery:
+        """As Topology.discover. A primary that Sentinels name must also say so itself."""
+        self._primary = None
+        ask = pack("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._service)
+        told: object = None
+        for sentinel in list(self._sentinels):
+            told = yield Question(sentinel, ask, to_sentinel=True)
+            if not isinstance(told, list):
+                continue
+            primary = (told[0].decode(), int(told[1]))
+            role = yield Question(primary, pack("ROLE"))
+            if isinstance(role, list) and role[0] == b"master":
+                self._primary = primary
+                self._sentinels.remove(sentinel)
+                self._sentinels.insert(0, sentinel)
+                return
+            told = role
+        cause = told if isinstance(told, BaseException) else None
+        raise StoreUnavailable(f"No Sentinel names a primary of {self._service!r} that answers as one.") from cause
+
+
+class Cluster:
+    """A Cluster's slots, and the primary of each."""
+
+    def __init__(self, seeds: Sequence[Address]) -> None:
+        self._seeds = list(seeds)
+        self._slots: list[Address | None] = [None] * SLOTS
+
+    def address(self, key: str) -> Address | None:
+        """As Topology.address."""
+        return self._slots[key_slot(key.encode())]
+
+    def primaries(self) -> Sequence[Address]:
+        """As Topology.primaries."""
+        return sorted({address for address in self._slots if address is not None})
+
+    def moved(self, slot: int, address: Address) -> None:
+        """As Topology.moved."""
+        self._slots[slot] = address
+
+    def discover(self) -> Discovery:
+        """As Topology.discover. The node that is asked last is the one that did not answer before."""
+        answer: object = None
+        ask = pack("CLUSTER", "SLOTS")
+        for address in [*self._seeds]:
+            answer = yield Question(address, ask)
+            if isinstance(answer, list) and answer:
+                self._learn(answer, address)
+                return
+            self._seeds.remove(address)
+            self._seeds.append(address)
+        cause = answer if isinstance(answer, BaseException) else None
+        raise StoreUnavailable("No node of the Redis Cluster tells which node has which slots.") from cause
+
+    def _learn(self, answer: list[Any], asked: Address) -> None:
+        slots: list[Address | None] = [None] * SLOTS
+        for first, last, *nodes in answer:
+            # A node that does not know its own name means: where you found me.
+            found = [(node[0].decode() if node[0] else asked[0], node[1]) for node in nodes]
+            slots[first : last + 1] = [found[0]] * (last + 1 - first)
+            self._seeds += [address for address in found if address not in self._seeds]
+        self._slots = slots
+
+
+def topology_of(location: Location) -> Topology:
+    """The topology to begin with."""
+    match location.kind:
+        case "redis":
+            return Single(location.addresses[0])
+        case "sentinel":
+            return Sentinels(location.addresses, location.service)
+        case "cluster":
+            return Cluster(location.addresses)
