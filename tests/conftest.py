@@ -8,6 +8,10 @@ from contextlib import ExitStack
 import pytest
 
 from tests.server import Server, run_server
+from tests.servers.cluster import RedisCluster, start_cluster
+from tests.servers.postgres import PostgresServer, start_postgres
+from tests.servers.redis import RedisServer, find_redis, find_valkey, start_redis
+from tests.servers.sentinel import SentinelSetup, start_sentinel
 
 StartServer = Callable[..., Server]
 
@@ -22,3 +26,49 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServ
             return running.enter_context(run_server(command, log, path=path, env=env))
 
         yield start
+
+
+# Real servers, each started when the first test asks for it. A test that kills or pauses one starts its own instead:
+# from tests.servers, with start_redis, start_cluster, start_sentinel or start_postgres.
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    with start_postgres(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with start_redis(tmp_path_factory.mktemp("redis"), find_redis()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with start_redis(tmp_path_factory.mktemp("valkey"), find_valkey()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
+    with start_cluster(tmp_path_factory.mktemp("redis-cluster"), find_redis()) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def valkey_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
+    with start_cluster(tmp_path_factory.mktemp("valkey-cluster"), find_valkey()) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def redis_sentinel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SentinelSetup]:
+    with start_sentinel(tmp_path_factory.mktemp("redis-sentinel"), find_redis()) as setup:
+        yield setup
+
+
+@pytest.fixture(scope="session")
+def valkey_sentinel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SentinelSetup]:
+    with start_sentinel(tmp_path_factory.mktemp("valkey-sentinel"), find_valkey()) as setup:
+        yield setup

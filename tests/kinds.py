@@ -1,0 +1,56 @@
+"""Kinds: every store there is, by a name, on a real server of its own: what the contract, the races and the rest run on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sojourn.open_store import open_async_store, open_store
+from sojourn.store import Store
+from sojourn.testing import blocking
+
+__all__ = ["FEW", "KINDS", "open_kind"]
+
+# The fixture that gives the server.
+SERVERS = {
+    "redis": "redis_server",
+    "valkey": "valkey_server",
+    "redis cluster": "redis_cluster",
+    "valkey cluster": "valkey_cluster",
+    "redis sentinel": "redis_sentinel",
+    "valkey sentinel": "valkey_sentinel",
+}
+
+KINDS = [f"{shell}{kind}" for kind in ("memory", "sqlite", *SERVERS) for shell in ("", "async ")]
+
+# One of each way to do it: for what takes long.
+FEW = (
+    "memory",
+    "async memory",
+    "sqlite",
+    "async sqlite",
+    "redis",
+    "async redis",
+    "redis cluster",
+    "async valkey cluster",
+)
+
+
+def open_kind(kind: str, request: pytest.FixtureRequest, folder: Path) -> Store:
+    """A new, empty store; its server, if it has one, is the test session's."""
+    asynchronous = kind.startswith("async ")
+    url = url_of(kind.removeprefix("async "), request, folder)
+    return blocking(open_async_store(url)) if asynchronous else open_store(url)
+
+
+def url_of(kind: str, request: pytest.FixtureRequest, folder: Path) -> str:
+    """The URL of an empty store of this kind."""
+    if kind == "memory":
+        return "memory:"
+    if kind == "sqlite":
+        return f"sqlite:///{folder / 'sessions.sqlite3'}"
+    server = request.getfixturevalue(SERVERS[kind])
+    server.clear()
+    return str(server.url)

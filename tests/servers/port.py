@@ -1,0 +1,30 @@
+"""find_port: a free port for a server that may be killed and started again on the same one."""
+
+from __future__ import annotations
+
+import random
+import socket
+
+__all__ = ["BUS_OFFSET", "find_port"]
+
+BUS_OFFSET = 10_000  # a node of a Redis Cluster talks to the others on its port + 10000
+
+
+def find_port() -> int:
+    """A port that is free, and its bus port too.
+
+    Both are below the range that systems take for outgoing connections: nothing slips in while the server is down.
+    """
+    while True:
+        port = random.randrange(11_000, 22_000)
+        if _is_free(port) and _is_free(port + BUS_OFFSET):
+            return port
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as listener:
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
