@@ -30,6 +30,7 @@ def async_connect(
     location: Location, address: Address, timeout: float, *, to_sentinel: bool = False, **more: Any
 ) -> Callable[[], asynchronous.AbstractConnection]:
     """The same for an event loop."""
+    more.setdefault("socket_timeout", None)  # AsyncNode's trips have one of their own
     return _maker(asynchronous, AsyncRetry(NoBackoff(), 0), location, address, timeout, to_sentinel, more)
 
 

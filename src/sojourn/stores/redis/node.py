@@ -112,9 +112,10 @@ class Node:
 class AsyncNode:
     """One server, for an event loop."""
 
-    def __init__(self, connect: Callable[[], AsyncConnection], min_replicas: int) -> None:
+    def __init__(self, connect: Callable[[], AsyncConnection], min_replicas: int, timeout: float) -> None:
         self._connect = connect
         self._min_replicas = min_replicas
+        self._timeout = timeout
         self._idle: list[AsyncConnection] = []
         self._free = asyncio.Semaphore(MAX_CONNECTIONS)
         self._boarding: tuple[_Parcel, asyncio.Future[list[Any]]] | None = None
@@ -174,13 +175,15 @@ class AsyncNode:
     async def _talk(self, connection: AsyncConnection, parcel: _Parcel) -> list[Any]:
         replies: list[Any] = []
         try:
-            await connection.send_packed_command(parcel.packed(), check_health=False)
-            for _, passed_over, _ in parcel.calls:
-                for _ in range(passed_over):
-                    await _read_async(connection)
-                replies.append(await _read_async(connection))
-            if parcel.waits():
-                parcel.confirm(replies, await _read_async(connection))
+            # One time limit for the trip: redis-py's own makes a task for each command that it sends.
+            async with asyncio.timeout(self._timeout):
+                await connection.send_packed_command(parcel.packed(), check_health=False)
+                for _, passed_over, _ in parcel.calls:
+                    for _ in range(passed_over):
+                        await _read_async(connection)
+                    replies.append(await _read_async(connection))
+                if parcel.waits():
+                    parcel.confirm(replies, await _read_async(connection))
         except (RedisError, OSError) as error:
             await connection.disconnect(nowait=True)
             return _fill_up(replies, len(parcel.calls), error)

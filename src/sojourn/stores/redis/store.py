@@ -218,7 +218,16 @@ class AsyncRedisStore:
             return result
 
     async def _perform(self, calls: Sequence[Call]) -> Sequence[Any]:
+        # One call that is answered at once, which is what a request makes, needs no errand.
+        first = calls[0]
+        address = None if len(calls) > 1 else first.node or self._topology.address(first.key)
+        answers = await self._node(address).exchange([(first.packed, 0, first.durable)]) if address else []
+        if answers and not isinstance(answers[0], Exception):
+            return answers
         errand = Errand(calls, self._topology, time.monotonic(), self._timeout)
+        if answers:
+            errand.take([0], answers)
+            await self._between_rounds(errand)
         while not errand.done:
             for address, indexes in errand.parcels().items():
                 errand.take(indexes, await self._node(address).exchange([errand.packed(index) for index in indexes]))
@@ -258,5 +267,5 @@ class AsyncRedisStore:
         node = self._nodes.get((address, to_sentinel))
         if node is None:
             maker = async_connect(self._location, address, self._timeout, to_sentinel=to_sentinel)
-            node = self._nodes[address, to_sentinel] = AsyncNode(maker, self._min_replicas)
+            node = self._nodes[address, to_sentinel] = AsyncNode(maker, self._min_replicas, self._timeout)
         return node
