@@ -1,5 +1,5 @@
 # Needs git, make and Python 3.11 or later; everything else is installed from the lock files, here in the folder.
-# Chromium and libatomic1 (for `make test`) and python3-venv come from apt, where they are missing.
+# Chromium, libatomic1, Redis and PostgreSQL (for `make test`) and python3-venv come from apt, where they are missing.
 
 PORT ?= 8000
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -25,8 +25,9 @@ help: ## show this list
 run: $(DEMO)/ready ## run the demo on http://127.0.0.1:8000 (PORT=8000)
 	@exec $(DEMO)/bin/sojourn demo --port $(PORT)
 
-test: $(DEV)/ready client ## run every test: the client's, then Python's, with a real Chromium
+test: $(DEV)/ready client ## run every test: the client's, then Python's, with a real Chromium and real servers
 	@scripts/chromium
+	@scripts/servers
 	$(say) "Client: tests"
 	@$(NPM) test --silent
 	$(say) "Python: tests, with coverage of the core"

@@ -15,7 +15,7 @@ from typing import Self
 
 from tests.servers.waiting import wait_until
 
-__all__ = ["Process", "Running"]
+__all__ = ["Process", "Running", "is_alive"]
 
 # The guardian reads from a pipe that ends with the test run, however that ends: then it ends the server.
 _GUARDIAN = 'read -r nothing; kill -s "$1" "$2"; kill -s CONT "$2"'
@@ -122,7 +122,7 @@ class Process(Running):
         family = self._signal(last, signal.SIGCONT)
         self._popen.wait(10)
         self._paused = False
-        wait_until(lambda: not any(_state(pid)[0] not in "ZX" for pid in family), "the end of a server's children")
+        wait_until(lambda: not any(map(is_alive, family)), "the end of a server's children")
 
     def _signal(self, *signals: Signals) -> list[int]:
         """Where there is no /proc, no children are found: there, they end by themselves when they miss their parent."""
@@ -135,6 +135,11 @@ class Process(Running):
                 for each in signals:
                     os.kill(pid, each)
         return family
+
+
+def is_alive(pid: int) -> bool:
+    """Whether it runs, or is paused. Where there is no /proc, it is not."""
+    return _state(pid)[0] not in "ZX"
 
 
 def _state(pid: int) -> tuple[str, int]:

@@ -111,18 +111,18 @@ class Errand:
             case NotSent():
                 self._later = True
             case Lost() if call.repeatable:
-                self._cut_off = self._later = True
+                self._cut_off, self._later = self._cut_off or call.durable, True
             case Lost():
                 raise _unavailable("was cut off at work: the write may be made, or not") from reply.__cause__
             case NotReplicated():
                 raise _unavailable(f"made the write, but {reply}. A failover may undo it") from None
             case exceptions.NoScriptError():
                 self._whole.add(index)
-            case exceptions.AskError():
-                self._asking[index] = (reply.host, reply.port)
-            case exceptions.MovedError():
+            case exceptions.MovedError():  # redis-py's AskError too
                 self._topology.moved(reply.slot_id, (reply.host, reply.port))
                 self.astray = True
+            case exceptions.AskError():
+                self._asking[index] = (reply.host, reply.port)
             case _:
                 code = getattr(reply, "status_code", None) or str(reply).partition(" ")[0]
                 if code in _LATER:

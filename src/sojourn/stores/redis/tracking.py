@@ -1,8 +1,4 @@
-"""Tracking: connections over which every primary names the keys that are written, and when it has named them all.
-
-The server does that by itself (CLIENT TRACKING in broadcasting mode, of Redis 6 and later). Ours are the beats: what is
-asked over the same connection, so that silence is told from quiet.
-"""
+"""Tracking: a connection to every primary, over which it tells of writes, made again whenever one is cut."""
 
 from __future__ import annotations
 
@@ -10,10 +6,10 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
-import hiredis
 from redis.asyncio.connection import AbstractConnection as AsyncConnection
 from redis.asyncio.connection import SSLConnection as AsyncSSLConnection
 from redis.connection import AbstractConnection as Connection
@@ -23,62 +19,188 @@ from redis.exceptions import RedisError, TimeoutError
 from sojourn.errors import StoreUnavailable
 from sojourn.store import Watcher
 
-from .calls import Address, pack
-from .keys import PREFIX, id_of
+from .calls import Address
+from .listener import Broken, Listener, Round, Talk
 
 __all__ = ["track", "track_async"]
 
 logger = logging.getLogger("sojourn")
 
-# Seconds in which a server that is there answers. Soundness does not depend on it, only when to connect anew.
-PATIENCE = 2.0
-# Of CLUSTER INFO. Each change of what node has which slots moves one of them: a failover and the end of a slot's
-# migration the epoch, a new node, which may be sent keys before it has a slot, the count of nodes.
-_VIEW = tuple(
-    f"cluster_{name}:".encode()
-    for name in ("state", "slots_assigned", "slots_fail", "known_nodes", "size", "current_epoch")
-)
-
-Talk = Generator[bytes | float, Any, None]
-"""Yields what to send, or how many seconds to wait for what comes: it is sent that, or None where nothing came."""
+# Seconds until the next trial, and after which a thread looks whether it is still wanted.
+PAUSE = 0.25
 
 
-class Broken(Exception):
-    """What is listened to is not, or no longer, what should be."""
+def track(
+    watcher: Watcher,
+    interval: float,
+    primaries: Callable[[], Sequence[Address]],
+    connect: Callable[[Address], Connection],
+) -> None:
+    """What WatchableStore.watch promises. `primaries` asks who they are, `connect` makes a connection of RESP3."""
+    outage = _Outage()
+    while not watcher.closed:
+        try:
+            _hold(Round(watcher, interval, primaries()), primaries, connect, outage)
+        except (RedisError, OSError, StoreUnavailable, Broken) as error:
+            watcher.lost()
+            outage.begin(error)
+            time.sleep(min(interval, PAUSE))
 
 
-class _Round:
-    """The listeners, one for each primary, from when all of them are there until one breaks."""
+def _hold(
+    round: Round, primaries: Callable[[], Sequence[Address]], connect: Callable[[Address], Connection], outage: _Outage
+) -> None:
+    """One round. Each listener has a thread, for a connection of redis-py can only be waited for alone."""
+    connections: list[Connection] = []
+    threads: list[threading.Thread] = []
+    errors: list[Exception] = []
+    over = threading.Event()
 
-    def __init__(self, watcher: Watcher, interval: float, tls: bool) -> None:
-        self.listeners: dict[Address, _Listener] = {}
-        self._watcher = watcher
-        self._interval = interval
-        self._until: dict[Address | None, float] = {}
+    def listen(connection: Connection, listener: Listener) -> None:
+        try:
+            _talk(connection, listener.listen(), over)
+        except Exception as error:  # noqa: BLE001  # handed to the thread that waits
+            errors.append(error)
+        over.set()
 
-    def listener(self, address: Address) -> _Listener:
-        """One more."""
-        self.listeners[address] = listener = _Listener(address, self._watcher, self._interval, self.confirm)
-        return listener
+    try:
+        while missing := round.missing:
+            connection = connect(missing[0])
+            connections.append(connection)
+            connection._parser.set_invalidation_push_handler(_as_it_is)
+            connection.connect()
+            listener = round.add(missing[0], isinstance(connection, SSLConnection))
+            _talk(connection, listener.attach(), over)
+            threads.append(threading.Thread(target=listen, args=(connection, listener), daemon=True))
+        round.begin()
+        outage.end()
+        for thread in threads:
+            thread.start()
+        while not over.wait(round.interval) and not round.watcher.closed:
+            asked_at = time.monotonic()
+            round.judge(primaries(), asked_at)
+        if errors:
+            raise errors[0]
+    finally:
+        over.set()
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join()
+        # Not before: a connection of redis-py that is cut and then used connects anew, and would track nothing.
+        for connection in connections:
+            connection.disconnect()
 
-    def begin(self, now: float) -> None:
-        """All primaries tell of writes. What is read from now on holds every write before."""
-        for listener in self.listeners.values():
-            if listener.primaries and listener.primaries != self.listeners.keys():
-                raise Broken("its nodes do not agree on who is a primary")
-        self._until = dict.fromkeys([*self.listeners, None], now)
-        self._watcher.lost()
-        self._watcher.sound(now)
 
-    def confirm(self, address: Address | None, until: float) -> None:
-        """The primary has told of all its writes before `until`. None: until then, these were the primaries."""
-        self._until[address] = until
-        self._watcher.sound(min(self._until.values()))
+def _talk(connection: Connection, talk: Talk[None], over: threading.Event) -> None:
+    heard: Any = None
+    while not over.is_set():
+        try:
+            step = talk.send(heard)
+        except StopIteration:
+            return
+        heard = None
+        if isinstance(step, bytes):
+            connection.send_packed_command([step], check_health=False)
+            continue
+        with suppress(TimeoutError):
+            heard = connection.read_response(
+                disable_decoding=True, timeout=min(step, PAUSE), disconnect_on_error=False, push_request=True
+            )
 
 
-class _Listener:
-    """What is said over the connection to one primary."""
+async def track_async(
+    watcher: Watcher,
+    interval: float,
+    primaries: Callable[[], Awaitable[Sequence[Address]]],
+    connect: Callable[[Address], AsyncConnection],
+) -> None:
+    """What AsyncWatchableStore.watch promises, as `track`."""
+    outage = _Outage()
+    while not watcher.closed:
+        try:
+            await _hold_async(Round(watcher, interval, await primaries()), primaries, connect, outage)
+        except (RedisError, OSError, StoreUnavailable, Broken) as error:
+            watcher.lost()
+            outage.begin(error)
+            await asyncio.sleep(min(interval, PAUSE))
 
-    def __init__(self, address: Address, round: _Round) -> None:
-        self.primaries: set[Address] = set()
-        ...
+
+async def _hold_async(
+    round: Round,
+    primaries: Callable[[], Awaitable[Sequence[Address]]],
+    connect: Callable[[Address], AsyncConnection],
+    outage: _Outage,
+) -> None:
+    connections: list[AsyncConnection] = []
+    tasks: list[asyncio.Task[None]] = []
+    try:
+        while missing := round.missing:
+            connection = connect(missing[0])
+            connections.append(connection)
+            connection._parser.set_invalidation_push_handler(_as_it_is_async)  # type: ignore[attr-defined]
+            await connection.connect()
+            round.add(missing[0], isinstance(connection, AsyncSSLConnection))
+            await _talk_async(connection, round.listeners[missing[0]].attach())
+        round.begin()
+        outage.end()
+        for connection, listener in zip(connections, round.listeners.values(), strict=True):
+            tasks.append(asyncio.create_task(_talk_async(connection, listener.listen())))
+        tasks.append(asyncio.create_task(_judge(round, primaries)))
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for connection in connections:
+            await connection.disconnect(nowait=True)
+
+
+async def _judge(round: Round, primaries: Callable[[], Awaitable[Sequence[Address]]]) -> None:
+    while not round.watcher.closed:
+        await asyncio.sleep(round.interval)
+        asked_at = time.monotonic()
+        round.judge(await primaries(), asked_at)
+
+
+async def _talk_async(connection: AsyncConnection, talk: Talk[None]) -> None:
+    heard: Any = None
+    while True:
+        try:
+            step = talk.send(heard)
+        except StopIteration:
+            return
+        heard = None
+        if isinstance(step, bytes):
+            await connection.send_packed_command(step, check_health=False)
+        else:
+            heard = await connection.read_response(
+                disable_decoding=True, timeout=step, disconnect_on_error=False, push_request=True
+            )
+
+
+class _Outage:
+    """Tells the log of it once, and of its end."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def begin(self, error: Exception) -> None:
+        if self._since is None:
+            self._since = time.monotonic()
+            logger.warning("Redis tells of no writes, so every read asks it: %s", error)
+
+    def end(self) -> None:
+        if self._since is not None:
+            logger.warning("Redis tells of writes again, after %.1f s", time.monotonic() - self._since)
+            self._since = None
+
+
+# What comes unasked goes to the listener like any other answer.
+def _as_it_is(message: object) -> object:
+    return message
+
+
+async def _as_it_is_async(message: object) -> object:
+    return message
