@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from sojourn import EndReason, Policy, Session, SessionEnded, SessionManager
 from sojourn.store import Store
 from sojourn.stores.memory import MemoryStore
-from sojourn.stores.sqlite import SQLiteStore
+from tests.kinds import FEW, open_kind
 
 POLICY = Policy(
     idle_timeout=100,
@@ -285,21 +292,23 @@ class Life(RuleBasedStateMachine):
         self.manager.close()
 
 
-class LifeInSQLite(Life):
-    def make_store(self) -> Store:
-        self.folder = TemporaryDirectory()
-        return SQLiteStore(Path(self.folder.name, "sessions.sqlite3"))
-
-    def teardown(self) -> None:
-        super().teardown()
-        self.folder.cleanup()
-
-
 QUIET = (HealthCheck.too_slow, HealthCheck.filter_too_much)
 
 TestLife = Life.TestCase
 TestLife.settings = settings(max_examples=2000, stateful_step_count=40, deadline=None, suppress_health_check=QUIET)
-TestLifeInSQLite = LifeInSQLite.TestCase
-TestLifeInSQLite.settings = settings(
-    max_examples=100, stateful_step_count=30, deadline=None, suppress_health_check=QUIET
-)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", [kind for kind in FEW if "memory" not in kind])
+def test_life_elsewhere(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """10,000 steps. The index of a user is in each of them what the model says it is."""
+
+    class LifeThere(Life):
+        def make_store(self) -> Store:
+            (tmp_path / "sessions.sqlite3").unlink(missing_ok=True)
+            return open_kind(kind, request, tmp_path)
+
+    run_state_machine_as_test(
+        LifeThere,
+        settings=settings(max_examples=250, stateful_step_count=40, deadline=None, suppress_health_check=QUIET),
+    )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import random
 import socket
+from random import SystemRandom
 
 __all__ = ["BUS_OFFSET", "find_port"]
+
+_random = SystemRandom()  # Hypothesis makes the other one draw the same in every process
 
 BUS_OFFSET = 10_000  # a node of a Redis Cluster talks to the others on its port + 10000
 
@@ -16,7 +18,7 @@ def find_port() -> int:
     Both are below the range that systems take for outgoing connections: nothing slips in while the server is down.
     """
     while True:
-        port = random.randrange(11_000, 22_000)
+        port = _random.randrange(11_000, 22_000)
         if _is_free(port) and _is_free(port + BUS_OFFSET):
             return port
 

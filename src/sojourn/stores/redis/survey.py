@@ -49,7 +49,7 @@ class Sweep(msgspec.Struct):
 
 
 def _dead(ids: Sequence[str], before: int) -> Steps[list[str]]:
-    raws = yield _gets(ids)
+    raws = (yield _gets(ids)) if ids else []
     return [id for id, raw in zip(ids, raws, strict=True) if raw is not None and glance(raw).expires_at < before]
 
 
