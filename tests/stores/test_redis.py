@@ -241,14 +241,22 @@ def test_a_connection_can_be_encrypted(tmp_path: Path) -> None:
         distrustful.close()
 
 
-def test_an_acl_user_needs_its_own_keys_alone(tmp_path: Path) -> None:
+def test_the_permissions_in_the_documentation_are_enough(tmp_path: Path) -> None:
+    page = Path(__file__).parents[2] / "docs/stores/redis.md"
+    rules = page.read_text().partition("ACL SETUSER sojourn ")[2].partition("```")[0].split()
     with start_redis(tmp_path, find_redis()) as server:
-        server.ask("ACL", "SETUSER", "sojourn", "on", ">pass", "~sj:*", "+@all", "-@admin")
+        server.ask("ACL", "SETUSER", "sojourn", *rules)
         server.ask("ACL", "SETUSER", "guest", "on", ">pass", "~other:*", "+@all")
-        store = RedisStore(f"redis://sojourn:pass@127.0.0.1:{server.port}")
-        record = put(store, "ada")
-        assert increment(store, record) == Applied(2)
-        assert list(store.end_all("ada", "revoked", NOW)) == [record.id]
+        store = RedisStore(f"redis://sojourn:password@127.0.0.1:{server.port}")
+        anonymous, other = put(store), put(store, "ada")
+        create = Create(
+            record=make_record("ada"), now=NOW, ends=Ends(anonymous.id, "replaced", 1), limit=Limit(1, True)
+        )
+        assert store.create(create) == Applied(1, (other.id,))
+        assert increment(store, create.record) == Applied(2)
+        assert store.stats(NOW).live == 1
+        assert list(store.end_all("ada", "revoked", NOW)) == [create.record.id]
+        assert store.delete_expired(NOW + HOUR, 9) == 3
         store.close()
         store = RedisStore(f"redis://guest:pass@127.0.0.1:{server.port}")
         with pytest.raises(StoreUnavailable, match="NOPERM"):
