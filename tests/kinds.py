@@ -15,6 +15,7 @@ __all__ = ["FEW", "KINDS", "open_kind"]
 
 # The fixture that gives the server.
 SERVERS = {
+    "postgres": "postgres",
     "redis": "redis_server",
     "valkey": "valkey_server",
     "redis cluster": "redis_cluster",
@@ -23,7 +24,8 @@ SERVERS = {
     "valkey sentinel": "valkey_sentinel",
 }
 
-KINDS = [f"{shell}{kind}" for kind in ("memory", "sqlite", *SERVERS) for shell in ("", "async ")]
+CACHED = tuple(f"cached {kind}" for kind in SERVERS)
+KINDS = [f"{shell}{kind}" for kind in ("memory", "sqlite", *SERVERS, *CACHED) for shell in ("", "async ")]
 
 # One of each way to do it: for what takes long.
 FEW = (
@@ -51,6 +53,8 @@ def url_of(kind: str, request: pytest.FixtureRequest, folder: Path) -> str:
         return "memory:"
     if kind == "sqlite":
         return f"sqlite:///{folder / 'sessions.sqlite3'}"
+    if kind.startswith("cached "):
+        return url_of(kind.removeprefix("cached "), request, folder) + "?cache=1MiB"
     server = request.getfixturevalue(SERVERS[kind])
     server.clear()
     return str(server.url)

@@ -58,16 +58,21 @@ class Round:
         self.listeners[address] = listener = Listener(self, address, tls)
         return listener
 
+    @property
+    def clustered(self) -> bool:
+        """Whether the listeners themselves see who the primaries are. Else that is to be asked, and to be judged."""
+        return any([listener.primaries for listener in self.listeners.values()])
+
     def begin(self) -> None:
         """All primaries tell of writes: what is read from now on holds every write before."""
         now = time.monotonic()
-        self._until = dict.fromkeys([None, *self.listeners], now)
+        self._until = dict.fromkeys(self.listeners if self.clustered else [None, *self.listeners], now)
         self.watcher.lost()
         self.watcher.sound(now)
 
     def judge(self, primaries: Sequence[Address], asked_at: float) -> None:
-        """Who is said to be a primary now. A Cluster's are watched by the listeners."""
-        if not any([listener.primaries for listener in self.listeners.values()]) and self._named != set(primaries):
+        """Who was said to be a primary, when asked at that time. Raises Broken where it is another now."""
+        if set(primaries) != self._named:
             raise Broken("another server is the primary now")
         self.confirm(None, asked_at)
 

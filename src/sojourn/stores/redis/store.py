@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from sojourn.errors import EndReason, StoreUnavailable
 from sojourn.record import Record
-from sojourn.store import Applied, Commit, Create, End, Refused, Stats
+from sojourn.store import Applied, Commit, Create, End, Refused, Stats, Watcher
 
 from . import operations, survey
 from .calls import Address, Call, Steps
@@ -18,6 +18,7 @@ from .connections import async_connect, connect
 from .errand import Errand
 from .node import AsyncNode, Node
 from .topology import Topology, topology_of
+from .tracking import track, track_async
 from .url import parse
 
 __all__ = ["AsyncRedisStore", "RedisStore"]
@@ -85,6 +86,15 @@ class RedisStore:
         """As Store.stats. Reads every session."""
         return self._run(survey.stats(now, self._primaries()))
 
+    def watch(self, watcher: Watcher, interval: float) -> None:
+        """As WatchableStore.watch."""
+        track(
+            watcher,
+            interval,
+            self._discovered,
+            lambda address: connect(self._location, address, self._timeout, protocol=3)(),
+        )
+
     def close(self) -> None:
         """As Store.close."""
         for node in self._nodes.values():
@@ -130,6 +140,10 @@ class RedisStore:
             while True:
                 node = self._node(question.address, question.to_sentinel)
                 question = steps.send(node.exchange([(question.packed, 0, False)])[0])
+
+    def _discovered(self) -> Sequence[Address]:
+        self._discover()
+        return self._topology.primaries()
 
     def _primaries(self) -> Sequence[Address]:
         errand = Errand((), self._topology, time.monotonic(), self._timeout)
@@ -198,6 +212,13 @@ class AsyncRedisStore:
         """As Store.stats. Reads every session."""
         return await self._run(survey.stats(now, await self._primaries()))
 
+    async def watch(self, watcher: Watcher, interval: float) -> None:
+        """As WatchableStore.watch."""
+        location, timeout = self._location, self._timeout
+        await track_async(
+            watcher, interval, self._discovered, lambda address: async_connect(location, address, timeout, protocol=3)()
+        )
+
     async def close(self) -> None:
         """As Store.close."""
         for node in self._nodes.values():
@@ -255,6 +276,10 @@ class AsyncRedisStore:
             while True:
                 node = self._node(question.address, question.to_sentinel)
                 question = steps.send((await node.exchange([(question.packed, 0, False)]))[0])
+
+    async def _discovered(self) -> Sequence[Address]:
+        await self._discover()
+        return self._topology.primaries()
 
     async def _primaries(self) -> Sequence[Address]:
         errand = Errand((), self._topology, time.monotonic(), self._timeout)

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from redis.asyncio.connection import AbstractConnection as AsyncConnection
@@ -51,10 +51,8 @@ def _hold(
     round: Round, primaries: Callable[[], Sequence[Address]], connect: Callable[[Address], Connection], outage: _Outage
 ) -> None:
     """One round. Each listener has a thread, for a connection of redis-py can only be waited for alone."""
-    connections: list[Connection] = []
-    threads: list[threading.Thread] = []
-    errors: list[Exception] = []
     over = threading.Event()
+    errors: list[Exception] = []
 
     def listen(connection: Connection, listener: Listener) -> None:
         try:
@@ -63,32 +61,36 @@ def _hold(
             errors.append(error)
         over.set()
 
-    try:
-        while missing := round.missing:
-            connection = connect(missing[0])
-            connections.append(connection)
-            connection._parser.set_invalidation_push_handler(_as_it_is)
-            connection.connect()
-            listener = round.add(missing[0], isinstance(connection, SSLConnection))
-            _talk(connection, listener.attach(), over)
-            threads.append(threading.Thread(target=listen, args=(connection, listener), daemon=True))
+    with ExitStack() as at_the_end:
+        connections: list[Connection] = []
+        while round.missing:
+            connections.append(_attach(round, connect, over, at_the_end))
         round.begin()
         outage.end()
-        for thread in threads:
+        for pair in zip(connections, round.listeners.values(), strict=True):
+            thread = threading.Thread(target=listen, args=pair, daemon=True)
             thread.start()
+            # The threads first: a connection of redis-py that is cut and then used connects anew, and tracks nothing.
+            at_the_end.callback(thread.join)
+            at_the_end.callback(over.set)
         while not over.wait(round.interval) and not round.watcher.closed:
-            asked_at = time.monotonic()
-            round.judge(primaries(), asked_at)
+            if not round.clustered:
+                asked_at = time.monotonic()
+                round.judge(primaries(), asked_at)
         if errors:
             raise errors[0]
-    finally:
-        over.set()
-        for thread in threads:
-            if thread.ident is not None:
-                thread.join()
-        # Not before: a connection of redis-py that is cut and then used connects anew, and would track nothing.
-        for connection in connections:
-            connection.disconnect()
+
+
+def _attach(
+    round: Round, connect: Callable[[Address], Connection], over: threading.Event, at_the_end: ExitStack
+) -> Connection:
+    address = round.missing[0]
+    connection = connect(address)
+    at_the_end.callback(connection.disconnect)
+    connection._parser.set_invalidation_push_handler(_as_it_is)
+    connection.connect()
+    _talk(connection, round.add(address, isinstance(connection, SSLConnection)).attach(), over)
+    return connection
 
 
 def _talk(connection: Connection, talk: Talk[None], over: threading.Event) -> None:
@@ -160,8 +162,9 @@ async def _hold_async(
 async def _judge(round: Round, primaries: Callable[[], Awaitable[Sequence[Address]]]) -> None:
     while not round.watcher.closed:
         await asyncio.sleep(round.interval)
-        asked_at = time.monotonic()
-        round.judge(await primaries(), asked_at)
+        if not round.clustered:
+            asked_at = time.monotonic()
+            round.judge(await primaries(), asked_at)
 
 
 async def _talk_async(connection: AsyncConnection, talk: Talk[None]) -> None:
