@@ -1,14 +1,15 @@
-"""Kinds: every store there is, by a name, on a real server of its own: what the contract, the races and the rest run on."""
+"""Kinds: every store there is, by a name, on a real server: what the contract, the races and the models run on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from sojourn.open_store import open_async_store, open_store
 from sojourn.store import Store
+from sojourn.stores.postgres import migrate
 from sojourn.testing import blocking
 
 __all__ = ["FEW", "KINDS", "open_kind"]
@@ -33,10 +34,14 @@ FEW = (
     "async memory",
     "sqlite",
     "async sqlite",
+    "postgres",
+    "async postgres",
     "redis",
     "async redis",
     "redis cluster",
     "async valkey cluster",
+    "cached postgres",
+    "async cached redis",
 )
 
 
@@ -56,5 +61,14 @@ def url_of(kind: str, request: pytest.FixtureRequest, folder: Path) -> str:
     if kind.startswith("cached "):
         return url_of(kind.removeprefix("cached "), request, folder) + "?cache=1MiB"
     server = request.getfixturevalue(SERVERS[kind])
+    if kind == "postgres":
+        return _emptied(server.conninfo)
     server.clear()
     return str(server.url)
+
+
+def _emptied(conninfo: str) -> str:
+    migrate(conninfo)
+    with psycopg.connect(conninfo) as connection:
+        connection.execute("TRUNCATE sojourn_session")
+    return conninfo

@@ -17,21 +17,15 @@ PASSWORD = "a long enough password"
 TOKEN = re.compile(r"sj1-[0-9a-f]{32}-[0-9a-f]{64}")
 
 
-def demo(database: Path, *options: str) -> list[str]:
-    return [
-        str(Path(sys.executable).with_name("sojourn")),
-        "demo",
-        "--port",
-        "{port}",
-        "--database",
-        str(database),
-        *options,
-    ]
+def demo(folder: Path, *options: str) -> list[str]:
+    program = str(Path(sys.executable).with_name("sojourn"))
+    files = ["--store", f"sqlite:///{folder}/sessions.sqlite3", "--users", f"{folder}/users.sqlite3"]
+    return [program, "demo", "--port", "{port}", *files, *options]
 
 
 @pytest.fixture(scope="module")
 def server(start_server: StartServer, tmp_path_factory: pytest.TempPathFactory) -> Server:
-    return start_server(demo(tmp_path_factory.mktemp("demo") / "sessions.sqlite3"), path="/session")
+    return start_server(demo(tmp_path_factory.mktemp("demo")), path="/session")
 
 
 @pytest.fixture
@@ -119,7 +113,7 @@ async def test_fifty_parallel_requests_lose_nothing_where_the_last_write_loses_m
     scores = await kept.all_inner_texts()
     assert scores[:3] == ["50 of 50"] * 3
     assert int(scores[3].split()[0]) < 25
-    await expect(page.locator("#row")).not_to_contain_text("race_")
+    await expect(page.locator("#record")).not_to_contain_text("race_")
 
 
 async def test_a_slow_request_does_not_bring_a_logged_out_session_back(page: Page) -> None:
@@ -148,9 +142,9 @@ async def test_a_session_is_ended_from_another_browser(chromium: Browser, page: 
     await elsewhere.close()
 
 
-async def test_the_inside_panel_shows_the_row_and_never_the_token(context: BrowserContext, page: Page) -> None:
+async def test_the_inside_panel_shows_the_record_and_never_the_token(context: BrowserContext, page: Page) -> None:
     await sign_up(page, "fay")
-    await expect(page.locator("#row [data-name=user_id] td")).to_have_text("fay")
+    await expect(page.locator("#record [data-name=user_id] td")).to_have_text("fay")
     await expect(page.locator("#traffic")).to_contain_text("POST /demo/sign-up")
 
     answer = await (await page.request.get(page.url + "demo/inside")).text()
@@ -166,7 +160,7 @@ async def test_the_inside_panel_shows_the_row_and_never_the_token(context: Brows
 async def test_an_idle_session_is_warned_of_kept_on_request_and_then_says_why_it_ended(
     start_server: StartServer, context: BrowserContext, tmp_path: Path
 ) -> None:
-    server = start_server(demo(tmp_path / "sessions.sqlite3", "--idle", "4s"), path="/session")
+    server = start_server(demo(tmp_path, "--idle", "4s"), path="/session")
     page = await open_demo(context, server, "?warn=3")
     dialog = page.get_by_role("alertdialog")
     await sign_up(page, "gus")
@@ -201,7 +195,7 @@ async def test_local_storage_and_xhr_do_the_same_without_a_cookie(context: Brows
 
 
 async def test_sessions_survive_a_restart(context: BrowserContext, tmp_path: Path) -> None:
-    command = demo(tmp_path / "sessions.sqlite3")
+    command = demo(tmp_path)
     with run_server(command, tmp_path / "first.log", path="/session") as server:
         page = await open_demo(context, server)
         await sign_up(page, "iris")
@@ -218,7 +212,7 @@ async def test_sessions_survive_a_restart(context: BrowserContext, tmp_path: Pat
 
 
 def test_a_taken_port_is_told_in_a_line(server: Server, tmp_path: Path) -> None:
-    command = [word.replace("{port}", str(server.port)) for word in demo(tmp_path / "sessions.sqlite3")]
+    command = [word.replace("{port}", str(server.port)) for word in demo(tmp_path)]
 
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
 

@@ -6,12 +6,14 @@ import os
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Sessions
 from tests.cli.program import Program
+from tests.server import free_port
 
 STORE_COMMANDS = [["list"], ["show", "0" * 32], ["revoke", "0" * 32], ["cleanup"], ["stats"]]
 
@@ -34,7 +36,7 @@ def test_three_slashes_for_an_absolute_path_are_mended(sessions: Sessions, sojou
 def test_a_path_without_a_scheme_is_mended(sojourn: Program) -> None:
     done = sojourn("list", "--store", "sessions.db")
     assert done.code == 2
-    assert "--store sqlite:///sessions.db" in done.err
+    assert "write sqlite:///sessions.db" in done.err
 
 
 def test_the_store_may_come_from_the_environment(sessions: Sessions, sojourn: Program) -> None:
@@ -51,11 +53,49 @@ def test_a_store_in_memory_cannot_be_seen(sojourn: Program) -> None:
     assert "inside the application's process" in done.err
 
 
-def test_a_password_in_a_url_is_not_repeated(sojourn: Program) -> None:
-    done = sojourn("list", "--store", "redis://user:hunter2@host/0")
-    assert done.code == 2
-    assert "redis" in done.err
+def test_a_server_that_does_not_answer_is_told_without_its_password(sojourn: Program) -> None:
+    at = f"user:hunter2@127.0.0.1:{free_port()}"
+    urls = [
+        f"postgresql://{at}/sessions",
+        f"postgresql://{at}/sessions?sslmode=perhaps",
+        "postgresql://user:hunter2@localhost:port/sessions",
+        f"redis://{at}/0",
+        f"rediss://{at}",
+        f"redis+cluster://{at}",
+        f"redis+sentinel://{at}/main",
+        "unix://user:hunter2@/no/such.sock",
+    ]
+    # All at once: each is asked for some seconds before it is given up.
+    with ThreadPoolExecutor(len(urls)) as threads:
+        told = threads.map(lambda url: sojourn("list", env={"SOJOURN_STORE": url}), urls)
+        for url, done in zip(urls, told, strict=True):
+            assert (done.code, done.out) == (3, ""), (url, done.err)
+            assert done.err.startswith("Error: ")
+            assert "hunter2" not in done.err
+            assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://user:hunter2@host/0",
+        "postgresql://user:hunter2@host/0?nonsense=1",
+        "postgresql://user:hunter2@[host/0",
+        "redis://user:hunter2@host:port/0",
+        "redis://user:hunter2/@host/0",
+        "redis://:hunter2?@host/0",
+        "redis://user:hunter2@host/0?nonsense=1",
+        "redis+cluster://user:hunter2@host:port",
+        "redis+sentinel://user:hunter2@host:26379",
+        "host=host password=hunter2",
+    ],
+)
+def test_a_wrong_url_is_told_without_its_password(url: str, sojourn: Program) -> None:
+    done = sojourn("list", env={"SOJOURN_STORE": url})
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("Error: ")
     assert "hunter2" not in done.err
+    assert "Traceback" not in done.err
 
 
 def test_a_file_of_another_program_is_refused(sojourn: Program) -> None:

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 
 import click
 
 from sojourn.errors import ConfigurationError
 from sojourn.manager import SessionManager
-from sojourn.open_store import open_store
+from sojourn.open_store import StoreURL, open_store
 from sojourn.policy import Policy
 
 __all__ = ["json_option", "open_manager", "store_options"]
@@ -33,7 +33,8 @@ def store_options(command: F) -> F:
         envvar="SOJOURN_STORE",
         required=True,
         show_envvar=True,
-        help="Where the sessions are: sqlite:///relative.db or sqlite:////absolute.db.",
+        help="Where the sessions are: sqlite:///relative.db, sqlite:////absolute.db, postgresql://…, redis://…, "
+        "redis+cluster://… or redis+sentinel://…. With a password in it, use the variable: others see a command line.",
     )
     return store(json_option(command))
 
@@ -41,24 +42,17 @@ def store_options(command: F) -> F:
 @contextmanager
 def open_manager(url: str, policy: Policy | None = None) -> Iterator[SessionManager]:
     """The sessions at `url`. Raises ConfigurationError, with the mend, where there is no store yet: none is made."""
-    _check_present(url)
-    manager = SessionManager(open_store(url), policy)
+    at = StoreURL.parse(url)
+    if at.scheme == "memory":
+        raise ConfigurationError("Sessions in memory: are inside the application's process; no other one can see them.")
+    if at.path is not None:
+        _check_file(Path(at.path))
+    # Without the cache that the application may have there: a command reads most things once.
+    manager = SessionManager(open_store(at.bare), policy)
     try:
         yield manager
     finally:
         manager.close()
-
-
-def _check_present(url: str) -> None:
-    parts = urlsplit(url)
-    if url == "memory:":
-        raise ConfigurationError("Sessions in memory: are inside the application's process; no other one can see them.")
-    if not parts.scheme:
-        # Without a scheme it can hold no password, so it may be repeated.
-        raise ConfigurationError(f"{url!r} is no URL. For a file of that name write --store sqlite:///{quote(url)}")
-    # What is no URL of a file is judged by open_store.
-    if parts.scheme == "sqlite" and not parts.netloc and len(parts.path) > 1:
-        _check_file(Path(unquote(parts.path[1:])))
 
 
 def _check_file(path: Path) -> None:

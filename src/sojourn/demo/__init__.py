@@ -1,4 +1,4 @@
-"""The demo: a small site on SQLite that shows what Sojourn does. Run by `sojourn demo`; needs the extra `demo`."""
+"""The demo: a small site that shows what Sojourn does, on any store. Run by `sojourn demo`; needs the extra `demo`."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ __all__ = ["serve"]
 def serve(
     host: str = "127.0.0.1",
     port: int = 8000,
-    database: Path = Path("sojourn-demo.sqlite3"),
+    store: str = "sqlite:///sojourn-demo.sqlite3",
+    users: Path = Path("sojourn-demo-users.sqlite3"),
     idle_timeout: float = 30 * 60,
     absolute_timeout: float = 12 * 3600,
     insecure_cookies: bool = False,
 ) -> None:
-    """Serve the demo until Ctrl+C or SIGTERM. Sessions are in `database`, users in a second file beside it.
+    """Serve the demo until Ctrl+C or SIGTERM. Sessions are in the store at the URL `store`, users in a file.
 
     The timeouts, in seconds, are those of the choice that visitors start with. `insecure_cookies` is for Safari,
-    which refuses Secure cookies on http://localhost. Raises ConfigurationError where a library is missing or the
-    port is taken.
+    which refuses Secure cookies on http://localhost. Raises ConfigurationError where a library is missing, the port is
+    taken or the store is not ready, and StoreUnavailable where that does not answer.
     """
     try:
         from .server import run
@@ -29,4 +30,4 @@ def serve(
         if (error.name or "").startswith("sojourn"):
             raise
         raise ConfigurationError(f"The demo needs {error.name}: pip install 'sojourn[demo]'") from None
-    run(host, port, Path(database), idle_timeout, absolute_timeout, insecure_cookies)
+    run(host, port, store, Path(users), idle_timeout, absolute_timeout, insecure_cookies)

@@ -12,20 +12,30 @@ from pathlib import Path
 import uvicorn
 
 from sojourn.errors import ConfigurationError
+from sojourn.open_store import StoreURL
 
 from .site import make_site
+from .store import check_store, name_of
 
 __all__ = ["run"]
 
 
 def run(
-    host: str, port: int, database: Path, idle_timeout: float, absolute_timeout: float, insecure_cookies: bool
+    host: str,
+    port: int,
+    store: str,
+    users: Path,
+    idle_timeout: float,
+    absolute_timeout: float,
+    insecure_cookies: bool,
 ) -> None:
     """As sojourn.demo.serve."""
     with bind(host, port) as listener:
-        site = make_site(database, idle_timeout, absolute_timeout, insecure_cookies)
+        check_store(store)
+        site = make_site(store, users, idle_timeout, absolute_timeout, insecure_cookies)
         bound = listener.getsockname()[1]
-        write(f"Sojourn demo: http://{shown(host)}:{bound}  (Ctrl+C stops it; sessions in {database})")
+        place = StoreURL.parse(store).path or name_of(store)
+        write(f"Sojourn demo: http://{shown(host)}:{bound}  (Ctrl+C stops it; sessions in {place})")
         if not insecure_cookies and not is_loopback(host):
             write(
                 "  Browsers keep its Secure cookies on this machine only: from another one, use an HTTPS proxy, or "

@@ -20,11 +20,12 @@ from sojourn.asgi import BrowserEndpoints, session_of
 from sojourn.asgi.types import App, Message, Receive, Scope, Send
 from sojourn.cookie import CookieOptions
 from sojourn.manager import AsyncSessionManager
-from sojourn.stores.sqlite import AsyncSQLiteStore
+from sojourn.open_store import open_async_store
 
 from . import accounts, bag, inside, races
 from .requests import wrong
-from .timeouts import USUAL, SessionOfChoice, policies
+from .store import name_of
+from .timeouts import SessionOfChoice, policies
 from .traffic import Traffic, TrafficMiddleware
 from .users import Users
 
@@ -43,16 +44,15 @@ HEADERS = [
 ]
 
 
-def make_site(database: Path, idle_timeout: float, absolute_timeout: float, insecure_cookies: bool) -> Starlette:
-    """The ASGI application. It makes the files that are not there."""
+def make_site(url: str, users: Path, idle_timeout: float, absolute_timeout: float, insecure_cookies: bool) -> Starlette:
+    """The ASGI application over the store at `url`. It makes the files that are not there."""
     cookie = CookieOptions(insecure_http=insecure_cookies)
     traffic = Traffic(cookie.name)
-    store = AsyncSQLiteStore(database)
+    store = open_async_store(url)
     managers = {
         name: AsyncSessionManager(store, policy, on_event=traffic.follow)
         for name, policy in policies(idle_timeout, absolute_timeout).items()
     }
-    users = Users(database.with_name(f"{database.stem}-users.sqlite3"))
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -61,13 +61,13 @@ def make_site(database: Path, idle_timeout: float, absolute_timeout: float, inse
 
     return Starlette(
         routes=[
-            Route("/", _page(idle_timeout)),
+            Route("/", _page(idle_timeout, name_of(url))),
             Mount("/session", BrowserEndpoints(readable=READABLE, writable=WRITABLE)),
             Mount("/static", StaticFiles(packages=[("sojourn.demo", "static")])),
-            *accounts.routes(users),
+            *accounts.routes(Users(users)),
             *bag.routes,
             *races.routes,
-            *inside.routes(database, traffic, managers[USUAL]),
+            *inside.routes(store, traffic),
         ],
         middleware=[
             Middleware(SafeHeaders),
@@ -79,7 +79,7 @@ def make_site(database: Path, idle_timeout: float, absolute_timeout: float, inse
     )
 
 
-def _page(idle_timeout: float) -> Callable[[Request], Awaitable[Response]]:
+def _page(idle_timeout: float, store: str) -> Callable[[Request], Awaitable[Response]]:
     template = Template(files("sojourn.demo").joinpath("page.html").read_text("utf-8"))
 
     async def page(request: Request) -> Response:
@@ -89,6 +89,7 @@ def _page(idle_timeout: float) -> Callable[[Request], Awaitable[Response]]:
             theme=_one_of(session.get("theme"), THEMES),
             accent=_one_of(session.get("accent"), ACCENTS),
             usual=spoken(idle_timeout),
+            store=store,
         )
         return HTMLResponse(html, headers={"cache-control": "no-cache"})
 

@@ -27,10 +27,10 @@ async function ask() {
 	const answer = await (await client.fetch(`/demo/inside${ended}`)).json();
 	// After the end the server tells nothing more of it: what this page saw before stays.
 	if (answer.exchanges.length) exchanges = answer.exchanges;
-	const news = JSON.stringify([answer.row, exchanges]);
+	const news = JSON.stringify([answer.record, exchanges]);
 	if (news === shown) return;
 	shown = news;
-	byId("row").replaceChildren(table(answer.row));
+	byId("record").replaceChildren(table(answer.record));
 	const unfolded = new Map([...byId("traffic").querySelectorAll("details")].map(({dataset, open}) => [dataset.number, open]));
 	byId("traffic").replaceChildren(list(exchanges));
 	for (const details of byId("traffic").querySelectorAll("details")) {
@@ -38,18 +38,19 @@ async function ask() {
 	}
 }
 
-function table(row) {
-	if (!row) return element("p", {className: "hint"}, "Nothing: a visitor who does nothing has no row.");
-	const {record, data, ...columns} = row;
-	// Some columns repeat what is in the record, for their index.
-	const rest = flat(record).filter(([name]) => !(name in columns));
+function table(record) {
+	if (!record) return element("p", {className: "hint"}, "Nothing: a visitor who does nothing has no record.");
+	const {id, user_id, version, data, secrets, ...rest} = record;
 	const lines = Object.entries(data).map(line);
+	// Of what most sessions have not, only what this one has.
+	const more = flat(rest).filter(([, value]) => value !== null && value !== false);
 	return element(
 		"table",
 		{},
-		element("tbody", {}, ...Object.entries(columns).map(line)),
+		element("tbody", {}, ...Object.entries({id, user_id, version}).map(line)),
 		element("tbody", {className: "data"}, heading("data", "JSON"), ...(lines.length ? lines : [line(["", "{}"])])),
-		element("tbody", {}, heading("record", "JSON"), ...rest.map(line)),
+		secrets ? element("tbody", {className: "secrets"}, heading("secrets", "hashes alone"), ...flat(secrets).map(line)) : null,
+		element("tbody", {}, heading("life", "in ms"), ...more.map(line)),
 	);
 }
 
@@ -67,7 +68,7 @@ function line([name, value]) {
 }
 
 function cell(name, value) {
-	if (value === null) return [element("span", {className: "null"}, "null")];
+	if (value == null) return [element("span", {className: "null"}, "null")];
 	if (typeof value !== "object" && !name.endsWith("_at")) return [String(value)];
 	if (Array.isArray(value)) return [element("pre", {}, value.map((item) => JSON.stringify(item)).join("\n") || "[]")];
 	if (typeof value === "object") return [JSON.stringify(value)];

@@ -99,7 +99,9 @@ class Errand:
             return
         if now + self.pause >= self._give_up:
             written = "the write may be made, or not" if self._cut_off else "nothing was written"
-            raise _unavailable(f"did not answer within {self._timeout:g} s; {written}") from self._last
+            cause = self._last.__cause__ if isinstance(self._last, NotSent) else self._last
+            why = f": {cause}".rstrip(".") if isinstance(self._last, NotSent) and cause else ""
+            raise _unavailable(f"did not answer within {self._timeout:g} s; {written}{why}") from cause
 
     def undiscovered(self, error: StoreUnavailable) -> None:
         """The topology could not be learned: the next round waits, and tells why when the time is up."""

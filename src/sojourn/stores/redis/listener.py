@@ -93,33 +93,32 @@ class Listener:
         self._view: Sequence[bytes] = ()
 
     def attach(self) -> Talk[None]:
-        """From here on it tells of writes."""
+        """From here on it tells of writes. Raises Broken where it is no primary."""
         yield from self._ask("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", PREFIX)
-        self._view = yield from self._look()
-        if self._view:
+        hello = yield from self._ask("HELLO")
+        if hello[b"role"] != b"master":
+            raise Broken("it is a replica")
+        if hello[b"mode"] == b"cluster":
+            self._view = yield from self._look()
             shards = yield from self._ask("CLUSTER", "SHARDS")
             self.primaries = {self._address_of(node) for shard in shards for node in shard[b"nodes"] if _leads(node)}
 
     def listen(self) -> Talk[None]:
-        """Until it breaks. Raises Broken where it is not the primary that it was."""
+        """Until it breaks. Raises Broken where the Cluster is not what it was."""
         sent = time.monotonic()
         while True:
             yield from self._hear(sent + self._round.interval)
             before, sent = sent, time.monotonic()
-            if (yield from self._look()) != self._view:
+            if self._view and (yield from self._look()) != self._view:
                 raise Broken("the Cluster changed")
-            # Not HELLO: a server that is busy with a long script answers it, amid what it has still to tell.
-            yield from self._ask("PING")
+            # It waits for nobody. A replica refuses it; and so does a server that is busy with a long script, which
+            # answers others, HELLO say, amid what it has still to tell.
+            yield from self._ask("WAIT", "0", "0")
             # Writes are told at the end of a turn of the server's loop, and before the answers of that turn are sent;
             # but its I/O threads may send one earlier. So an answer confirms the beat before its own.
             self._round.confirm(self._address, before)
 
     def _look(self) -> Talk[Sequence[bytes]]:
-        hello = yield from self._ask("HELLO")
-        if hello[b"role"] != b"master":
-            raise Broken("it is a replica")
-        if hello[b"mode"] != b"cluster":
-            return ()
         info = yield from self._ask("CLUSTER", "INFO")
         view = [line for line in info.splitlines() if line.startswith(_VIEW)]
         if b"cluster_state:ok" not in view:

@@ -18,7 +18,7 @@ __all__ = ["Location", "parse"]
 _SHAPE = re.compile(
     r"(redis|rediss|unix)(\+cluster|\+sentinel)?://(?:([^/?#]*)@)?([^/?#]*)([^?#]*)(?:\?([^#]*))?"
 ).fullmatch
-_HOST = re.compile(r"(\[[^\]]+\]|[^:]+)(?::(\d{1,5}))?").fullmatch
+_HOST = re.compile(r"(\[[^\]]+\]|[^:\[\]]+)(?::(\d{1,5}))?").fullmatch
 _PORTS = {"redis": 6379, "cluster": 6379, "sentinel": 26379}
 _FORMS = (
     "redis://host:6379/0, rediss://… for TLS, unix:///path/of.sock, redis+cluster://host:6379,host:6379 "
@@ -87,7 +87,11 @@ def _addresses(hosts: str, port: int) -> tuple[Address, ...]:
     for one in hosts.split(",") if hosts else ["localhost"]:
         match = _HOST(one)
         if match is None or int(match[2] or 1) > 65535:
-            raise ConfigurationError(f"{one!r} in the URL of Redis is no host and port. Write host:{port}.")
+            # Not repeated: where a password has a slash in it, this is the password.
+            raise ConfigurationError(
+                f"The URL of Redis has no host and port that can be read. Write host:{port}; in a password write "
+                "/ ? # @ as %2F %3F %23 %40."
+            )
         found.append((unquote(match[1].strip("[]")), int(match[2] or port)))
     return tuple(found)
 
