@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import psycopg
 import pytest
 
 from sojourn.open_store import open_async_store, open_store
-from sojourn.store import Store
+from sojourn.store import AsyncWatchableStore, Store, WatchableStore
+from sojourn.stores.cached import AsyncCachedStore, CachedStore
 from sojourn.stores.postgres import migrate
 from sojourn.testing import blocking
 
@@ -25,7 +27,7 @@ SERVERS = {
     "valkey sentinel": "valkey_sentinel",
 }
 
-CACHED = tuple(f"cached {kind}" for kind in SERVERS)
+CACHED = ("cached postgres", "cached redis", "cached valkey cluster")
 KINDS = [f"{shell}{kind}" for kind in ("memory", "sqlite", *SERVERS, *CACHED) for shell in ("", "async ")]
 
 # One of each way to do it: for what takes long.
@@ -48,8 +50,13 @@ FEW = (
 def open_kind(kind: str, request: pytest.FixtureRequest, folder: Path) -> Store:
     """A new, empty store; its server, if it has one, is the test session's."""
     asynchronous = kind.startswith("async ")
-    url = url_of(kind.removeprefix("async "), request, folder)
-    return blocking(open_async_store(url)) if asynchronous else open_store(url)
+    url = url_of(kind.removeprefix("async ").removeprefix("cached "), request, folder)
+    if "cached" not in kind:
+        return blocking(open_async_store(url)) if asynchronous else open_store(url)
+    # By its clock nothing ever looks expired, so that records which tests make at any time are served.
+    if asynchronous:
+        return blocking(AsyncCachedStore(cast(AsyncWatchableStore, open_async_store(url)), clock=lambda: 0))
+    return CachedStore(cast(WatchableStore, open_store(url)), clock=lambda: 0)
 
 
 def url_of(kind: str, request: pytest.FixtureRequest, folder: Path) -> str:
@@ -58,8 +65,6 @@ def url_of(kind: str, request: pytest.FixtureRequest, folder: Path) -> str:
         return "memory:"
     if kind == "sqlite":
         return f"sqlite:///{folder / 'sessions.sqlite3'}"
-    if kind.startswith("cached "):
-        return url_of(kind.removeprefix("cached "), request, folder) + "?cache=1MiB"
     server = request.getfixturevalue(SERVERS[kind])
     if kind == "postgres":
         return _emptied(server.conninfo)

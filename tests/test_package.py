@@ -15,8 +15,11 @@ from types import ModuleType
 import pytest
 
 import sojourn
-from sojourn.store import AsyncStore, Store
+from sojourn.store import AsyncStore, Store, WatchableStore
+from sojourn.stores.cached import AsyncCachedStore, CachedStore
 from sojourn.stores.memory import AsyncMemoryStore, MemoryStore
+from sojourn.stores.postgres import AsyncPostgresStore, PostgresStore
+from sojourn.stores.redis import AsyncRedisStore, RedisStore
 from sojourn.stores.sqlite import AsyncSQLiteStore, SQLiteStore
 from sojourn.testing.blocking import Blocking
 
@@ -41,7 +44,10 @@ PUBLIC = [
     "sojourn.record",
     "sojourn.session",
     "sojourn.store",
+    "sojourn.stores.cached",
     "sojourn.stores.memory",
+    "sojourn.stores.postgres",
+    "sojourn.stores.redis",
     "sojourn.stores.sqlite",
     "sojourn.testing",
 ]
@@ -98,8 +104,14 @@ PAIRS: list[tuple[type, type]] = [
     (Store, AsyncStore),
     (MemoryStore, AsyncMemoryStore),
     (SQLiteStore, AsyncSQLiteStore),
+    (PostgresStore, AsyncPostgresStore),
+    (RedisStore, AsyncRedisStore),
+    (CachedStore, AsyncCachedStore),
     (Store, MemoryStore),
     (Store, SQLiteStore),
+    (WatchableStore, PostgresStore),
+    (WatchableStore, RedisStore),
+    (Store, CachedStore),
     (Store, Blocking),
 ]
 
@@ -118,7 +130,7 @@ def test_both_of_a_pair_have_the_same_methods(pair: tuple[type, type]) -> None:
     assert one
 
 
-@pytest.mark.parametrize("pair", PAIRS[:4], ids=lambda pair: pair[1].__name__)
+@pytest.mark.parametrize("pair", PAIRS[:7], ids=lambda pair: pair[1].__name__)
 def test_of_a_pair_one_waits_and_the_other_does_not(pair: tuple[type, type]) -> None:
     calm = {"anonymous"}  # It does no I/O, in either manager.
     for name in _methods(pair[0]).keys() - calm:

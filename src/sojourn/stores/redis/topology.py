@@ -90,10 +90,9 @@ class Sentinels:
 
     def discover(self) -> Discovery:
         """As Topology.discover. A primary that Sentinels name must also say so itself."""
-        self._primary = None
         ask = pack("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._service)
         told: object = None
-        for sentinel in list(self._sentinels):
+        for sentinel in self._sentinels:
             told = yield Question(sentinel, ask, to_sentinel=True)
             if not isinstance(told, list):
                 continue
@@ -101,10 +100,10 @@ class Sentinels:
             role = yield Question(primary, pack("ROLE"))
             if isinstance(role, list) and role[0] == b"master":
                 self._primary = primary
-                self._sentinels.remove(sentinel)
-                self._sentinels.insert(0, sentinel)
+                self._sentinels = [sentinel, *[other for other in self._sentinels if other != sentinel]]
                 return
             told = role
+        self._primary = None
         cause = told if isinstance(told, BaseException) else None
         raise StoreUnavailable(f"No Sentinel names a primary of {self._service!r} that answers as one.") from cause
 
@@ -132,13 +131,13 @@ class Cluster:
         """As Topology.discover. The node that is asked last is the one that did not answer before."""
         answer: object = None
         ask = pack("CLUSTER", "SLOTS")
-        for address in [*self._seeds]:
+        for address in self._seeds:
             answer = yield Question(address, ask)
             if isinstance(answer, list) and answer:
                 self._learn(answer, address)
                 return
-            self._seeds.remove(address)
-            self._seeds.append(address)
+            # Assigned, not changed in place: threads may be on their way through it.
+            self._seeds = [*[other for other in self._seeds if other != address], address]
         cause = answer if isinstance(answer, BaseException) else None
         raise StoreUnavailable("No node of the Redis Cluster tells which node has which slots.") from cause
 
@@ -148,7 +147,7 @@ class Cluster:
             # A node that does not know its own name means: where you found me.
             found = [(node[0].decode() if node[0] else asked[0], node[1]) for node in nodes]
             slots[first : last + 1] = [found[0]] * (last + 1 - first)
-            self._seeds += [address for address in found if address not in self._seeds]
+            self._seeds = [*self._seeds, *[address for address in found if address not in self._seeds]]
         self._slots = slots
 
 

@@ -1,0 +1,150 @@
+"""Channel: what runs for as long as a store is to tell of writes, and the cache that it tells.
+
+The cache lives no longer: in a forked child, or in the next event loop, both begin anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any
+from weakref import WeakSet
+
+from sojourn.errors import ConfigurationError
+from sojourn.store import Watcher
+
+from .cache import Cache
+
+__all__ = ["AsyncChannel", "Channel"]
+
+logger = logging.getLogger("sojourn")
+
+# A store's watch mends what is cut by itself. Where it broke down altogether, it is not begun again at once.
+PAUSE = 5.0
+# To wait for the thread, at most; it ends with the process in any case.
+PATIENCE = 5.0
+
+_BROKEN = "a cache hears of no writes any more, so every read asks the store; trying again in %g s"
+
+_channels: WeakSet[Channel | AsyncChannel] = WeakSet()
+
+
+class Channel:
+    """`watch` in a thread, from the first `keep` on."""
+
+    def __init__(
+        self, watch: Callable[[Watcher, float], None], new_cache: Callable[[], Cache], interval: float
+    ) -> None:
+        self._watch = watch
+        self._new_cache = new_cache
+        self._interval = interval
+        self.begin_anew()
+        _channels.add(self)
+
+    def begin_anew(self) -> None:
+        """With an empty cache, and nothing running."""
+        self.cache = self._new_cache()
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+        self._closing = threading.Event()
+
+    def keep(self) -> None:
+        """See to it that it runs."""
+        if self._thread is not None and self._thread.is_alive():
+            return
+        with self._starting:
+            if not self._closing.is_set() and (self._thread is None or not self._thread.is_alive()):
+                self._thread = threading.Thread(target=self._run, name="sojourn-watch", daemon=True)
+                self._thread.start()
+
+    def close(self) -> None:
+        """Stop it."""
+        with self._starting:
+            self._closing.set()
+            self.cache.closed = True
+        if self._thread is not None:
+            self._thread.join(PATIENCE)
+        self.cache.forget()
+
+    def _run(self) -> None:
+        cache, closing = self.cache, self._closing
+        while not closing.is_set():
+            try:
+                self._watch(cache, self._interval)
+            except Exception:
+                logger.exception(_BROKEN, PAUSE)
+            finally:
+                cache.lost()
+            closing.wait(PAUSE)
+
+
+class AsyncChannel:
+    """`watch` in a task of the running event loop, from the first `keep` on."""
+
+    def __init__(
+        self,
+        watch: Callable[[Watcher, float], Coroutine[Any, Any, None]],
+        new_cache: Callable[[], Cache],
+        interval: float,
+    ) -> None:
+        self._watch = watch
+        self._new_cache = new_cache
+        self._interval = interval
+        self.begin_anew()
+        _channels.add(self)
+
+    def begin_anew(self) -> None:
+        """With an empty cache, and nothing running."""
+        self.cache = self._new_cache()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def keep(self) -> None:
+        """See to it that it runs, in this event loop. Raises ConfigurationError where it runs in another."""
+        loop = asyncio.get_running_loop()
+        if self._loop is loop and self._task is not None and not self._task.done():
+            return
+        if self.cache.closed:
+            return
+        if self._loop is not None and self._loop is not loop:
+            if self._loop.is_running():
+                raise ConfigurationError(
+                    "This AsyncCachedStore is in use in another event loop that is running. Make one for each loop."
+                )
+            # Should the other loop ever run again, what was left there ends.
+            self.cache.closed = True
+            self.begin_anew()
+        self._loop, self._task = loop, loop.create_task(self._run(), name="sojourn-watch")
+
+    async def close(self) -> None:
+        """Stop it."""
+        self.cache.closed = True
+        task, self._task = self._task, None
+        if task is not None and self._loop is asyncio.get_running_loop():
+            task.cancel()
+            await asyncio.wait([task])
+        self.cache.forget()
+
+    async def _run(self) -> None:
+        cache = self.cache
+        while not cache.closed:
+            try:
+                await self._watch(cache, self._interval)
+            except Exception:
+                logger.exception(_BROKEN, PAUSE)
+            finally:
+                cache.lost()
+            await asyncio.sleep(PAUSE)
+
+
+def _begin_anew_in_child() -> None:
+    # The thread stayed with the parent, and a lock may have been held by another thread that did.
+    for channel in list(_channels):
+        channel.begin_anew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew_in_child)

@@ -1,0 +1,88 @@
+"""A store in memory that tells of writes: the least that a cache can stand before, with a channel that can fail."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from sojourn.errors import EndReason
+from sojourn.record import Record
+from sojourn.store import Applied, Commit, Create, End, Refused, Watcher
+from sojourn.stores.memory import AsyncMemoryStore, MemoryStore
+
+__all__ = ["AsyncToldMemoryStore", "ToldMemoryStore"]
+
+T = TypeVar("T")
+
+
+class ToldMemoryStore(MemoryStore):
+    """`reads` counts what came here. `silent`: it tells nothing and beats no more. `broken`: what watch raises."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads = 0
+        self.silent = False
+        self.broken: Exception | None = None
+        self.watchers: list[Watcher] = []
+        self._telling = threading.RLock()
+
+    def get(self, id: str) -> Record | None:
+        self.reads += 1
+        return super().get(id)
+
+    def create(self, create: Create) -> Applied | Refused:
+        def told(answer: Applied | Refused) -> Sequence[str]:
+            return [create.record.id, *([create.ends.id] if create.ends else []), *getattr(answer, "ended", ())]
+
+        return self._tell(lambda: super(ToldMemoryStore, self).create(create), told)
+
+    def commit(self, commit: Commit) -> Applied | Refused:
+        return self._tell(lambda: super(ToldMemoryStore, self).commit(commit), lambda _: [commit.id])
+
+    def end(self, end: End) -> Record | None:
+        return self._tell(lambda: super(ToldMemoryStore, self).end(end), lambda _: [end.id])
+
+    def end_all(self, user_id: str, reason: EndReason, now: int, keep: str | None = None) -> Sequence[str]:
+        return self._tell(lambda: super(ToldMemoryStore, self).end_all(user_id, reason, now, keep), lambda ids: ids)
+
+    def watch(self, watcher: Watcher, interval: float) -> None:
+        self.attach(watcher)
+        while not watcher.closed:
+            self.beat(watcher)
+            time.sleep(min(interval, 0.02))
+
+    def attach(self, watcher: Watcher) -> None:
+        watcher.lost()
+        self.watchers.append(watcher)
+
+    def beat(self, watcher: Watcher) -> None:
+        if self.broken is not None:
+            raise self.broken
+        with self._telling:
+            if not self.silent:
+                watcher.sound(time.monotonic())
+
+    def _tell(self, write: Callable[[], T], told: Callable[[T], Sequence[str]]) -> T:
+        """A write, and word of it; no beat comes between."""
+        with self._telling:
+            answer = write()
+            for watcher in self.watchers if not self.silent else ():
+                watcher.changed(told(answer))
+            return answer
+
+
+class AsyncToldMemoryStore(AsyncMemoryStore):
+    """The same for an event loop, with the channel of one `store`."""
+
+    def __init__(self, store: ToldMemoryStore) -> None:
+        super().__init__(store)
+        self._told = store
+
+    async def watch(self, watcher: Watcher, interval: float) -> None:
+        self._told.attach(watcher)
+        while not watcher.closed:
+            self._told.beat(watcher)
+            await asyncio.sleep(min(interval, 0.02))
