@@ -12,10 +12,12 @@ from sojourn.errors import SojournError, StoreUnavailable
 
 from .demo import demo
 from .exit import Exit
+from .migrate import migrate
 from .policy import policy
 from .revoke import revoke
 from .sessions import list_, show
 from .terminal import colour
+from .torture import torture
 from .upkeep import cleanup, stats
 
 __all__ = ["program", "run"]
@@ -42,7 +44,7 @@ def program(ctx: click.Context) -> None:
     ctx.color = colour()
 
 
-for _command in (list_, show, revoke, cleanup, stats, policy, demo):
+for _command in (list_, show, revoke, cleanup, stats, migrate, policy, torture, demo):
     program.add_command(_command)
 
 

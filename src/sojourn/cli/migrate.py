@@ -1,0 +1,43 @@
+"""`sojourn migrate`: a PostgreSQL database made ready for this version of Sojourn."""
+
+from __future__ import annotations
+
+import click
+
+from sojourn.errors import ConfigurationError
+from sojourn.open_store import StoreURL
+
+from .exit import Exit
+from .store_option import store_options
+from .terminal import echo_json
+
+__all__ = ["migrate"]
+
+
+@click.command()
+@store_options
+def migrate(url: str, as_json: bool) -> int:
+    """Bring a PostgreSQL database to this version's tables. Run it before the new version of the application starts.
+
+    It may be run at any time, also by several at once: what is there already is left alone. Other stores need nothing.
+    """
+    at = StoreURL.parse(url)
+    needed = at.scheme in ("postgresql", "postgres")
+    applied = _migrate(at.bare) if needed else []
+    if as_json:
+        echo_json({"applied": applied})
+    elif applied:
+        click.echo("\n".join(f"applied {migration}" for migration in applied))
+    else:
+        click.echo("up to date" if needed else "nothing to migrate: this store needs no tables made beforehand")
+    return Exit.DONE
+
+
+def _migrate(conninfo: str) -> list[str]:
+    try:
+        from sojourn.stores import postgres
+    except ImportError as error:
+        if (error.name or "").startswith("sojourn"):
+            raise
+        raise ConfigurationError("PostgreSQL needs the extra `postgres`: pip install 'sojourn[postgres]'") from error
+    return postgres.migrate(conninfo)

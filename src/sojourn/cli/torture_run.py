@@ -1,0 +1,152 @@
+"""What `sojourn torture` runs: the races that were asked for, on a store or on an application."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from sojourn.torture import RACES, Crew, Race, Result, Run, Settings, Target
+from sojourn.torture.app import APP_RACES, Application, AppRace, Endpoint, Site, fire, rehearse
+
+from .exit import Exit
+from .terminal import columns, echo_json, fields, live_line
+from .torture_page import document, heading, row, verdict
+
+__all__ = ["Show", "race_list", "torture_app", "torture_store"]
+
+# A storm tells of thousands of writes a second; an eye sees twenty lines.
+REDRAW = 0.05
+NEEDED = ("login", "write", "read", "logout")
+
+R = TypeVar("R", Race, AppRace)
+
+
+class Show:
+    """Tells each result as it comes, or all of them at the end as JSON. Knows what every race is told, too."""
+
+    def __init__(self, as_json: bool, rounds: int, seed: int) -> None:
+        self.rounds = rounds
+        self.seed = seed
+        self._as_json = as_json
+        self._line = live_line(wanted=not as_json)
+        self._about: dict[str, Any] = {}
+        self._results: list[Result] = []
+
+    def begin(self, target: str, how: str, warning: str, **about: Any) -> None:
+        """Say what is about to be done."""
+        self._about = {"target": target, **about, "seed": self.seed, "rounds": self.rounds}
+        parts = [how, f"{self.rounds:,} round{'' if self.rounds == 1 else 's'}", f"seed {self.seed}"]
+        click.echo(f"{click.style(target, bold=True)}  {', '.join(filter(None, parts))}\n{warning}", err=self._as_json)
+        if not self._as_json:
+            click.echo(f"\n{heading()}")
+
+    def progress(self, name: str) -> Callable[[str], None]:
+        """Something that shows how far a race is."""
+        line, fit, shown = self._line, columns() or 80, 0.0
+
+        def show(text: str) -> None:
+            nonlocal shown
+            if line and time.monotonic() > shown + REDRAW:
+                shown = time.monotonic()
+                line(f"{name:16}  {text}"[: fit - 1])
+
+        return show
+
+    def result(self, result: Result) -> None:
+        """Tell a result."""
+        self._results.append(result)
+        if self._line:
+            self._line("")
+        if not self._as_json:
+            click.echo(row(result))
+
+    def end(self) -> int:
+        """Tell the verdict; the exit code."""
+        if self._as_json:
+            echo_json({**self._about, "races": [document(result) for result in self._results]})
+        else:
+            click.echo(f"\n{verdict(self._results)}")
+        bad = [result for result in self._results if result.verdict != "ok"]
+        if bad and all(result.unavailable for result in bad):
+            return Exit.UNAVAILABLE
+        return Exit.NOTHING if bad else Exit.DONE
+
+
+def torture_store(
+    show: Show, name: str, only: Sequence[str], *, processes: int, storm: float, command: str | None
+) -> None:
+    """Run races on the store that `name` names."""
+    target = Target.parse(name)
+    size = 1 if target.in_memory else processes
+    races = _chosen(RACES, only, lambda race: _missing(race, size, command))
+    with Crew(target, size) as crew:
+        warning = "Sessions of made-up users, sojourn-torture-*, are begun and ended. No other session is touched."
+        show.begin(target.label, _spread(crew), warning, processes=size)
+        run = Run(crew, Settings(show.rounds, show.seed, storm, command))
+        for race in races:
+            show.result(run.race(race, show.progress(race.name)))
+        show.result(run.strangers())
+
+
+def _missing(race: Race, size: int, command: str | None) -> str:
+    if race.needs_processes and size == 1:
+        return "more than one process"
+    return "--during-storm" if race.name == "storm" and command is None else ""
+
+
+def _spread(crew: Crew) -> str:
+    if crew.size == 1:
+        return "tasks of one process" if crew.awaited else "threads of one process"
+    threads = crew.size - crew.awaited
+    kinds = [f"{threads} with threads"] if threads else []
+    kinds += [f"{crew.awaited} with an event loop"] if crew.awaited else []
+    return f"{crew.size} processes ({', '.join(kinds)})"
+
+
+def torture_app(
+    show: Show, url: str, only: Sequence[str], endpoints: Mapping[str, str], headers: Sequence[str]
+) -> None:
+    """Run races on the web application at `url`, which does what `endpoints` say."""
+    if missing := [f"--{name}" for name in NEEDED if name not in endpoints]:
+        raise click.UsageError(f"--app needs {', '.join(missing)}: what the application does, like 'POST /logout'.")
+    app = Application(_site(url, headers), **{name: Endpoint.parse(text) for name, text in endpoints.items()})
+    for name, endpoint in (("write", app.write), ("slow-write", app.slow_write)):
+        if endpoint and not endpoint.is_numbered:
+            raise click.UsageError(f"--{name} says nowhere {{n}}, the number that is to be kept.")
+    lacks = "" if app.slow_write else "--slow-write"
+    races = _chosen(APP_RACES, only, lambda race: lacks if race.needs_slow_write else "")
+    rehearse(app, show.seed)
+    warning = "One user logs in again and again, writes, reads and logs out. Use a user and data made for it."
+    show.begin(app.site.origin, "", warning)
+    for race in races:
+        show.result(fire(race, app, rounds=show.rounds, seed=show.seed, progress=show.progress(race.name)))
+
+
+def _site(url: str, headers: Sequence[str]) -> Site:
+    pairs = [header.partition(":") for header in headers]
+    if not all(name.strip() and colon for name, colon, _ in pairs):
+        raise click.UsageError("--header is like 'X-CSRFToken: {cookie:csrftoken}'.")
+    return Site.parse(url, {name.strip(): value.strip() for name, _, value in pairs})
+
+
+def _chosen(races: Sequence[R], only: Sequence[str], missing: Callable[[R], str]) -> list[R]:
+    """The races asked for, or all that can be run. One that was asked for and lacks something is an error."""
+    known = {race.name: race for race in races}
+    for name in only:
+        if name not in known:
+            raise click.UsageError(f"{name} is no race here. These are: {', '.join(known)}.")
+        if lacks := missing(known[name]):
+            raise click.UsageError(f"The race {name} needs {lacks}.")
+    return [race for race in races if (race.name in only if only else not missing(race))]
+
+
+def race_list() -> str:
+    """Every race with what it does."""
+    return f"On a store:\n{_told(RACES)}\n\nOn a web application, with --app:\n{_told(APP_RACES)}"
+
+
+def _told(races: Sequence[R]) -> str:
+    return fields([(race.name, race.meaning) for race in races])

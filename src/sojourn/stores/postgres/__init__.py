@@ -1,0 +1,6 @@
+"""Records in PostgreSQL, through psycopg 3. Needs the extra `postgres`."""
+
+from .migrations import migrate
+from .store import AsyncPostgresStore, PostgresStore
+
+__all__ = ["AsyncPostgresStore", "PostgresStore", "migrate"]

@@ -1,0 +1,266 @@
+"""Connections: a pool of the store's own or its caller's, lent one at a time, whole and outside any transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import select
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any, TypeAlias
+
+import psycopg
+from psycopg import errors
+from psycopg.abc import RV, PQGen
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import TransactionStatus
+from psycopg_pool import AsyncConnectionPool, ConnectionPool
+
+from sojourn.errors import ConfigurationError
+
+__all__ = [
+    "AsyncBoundConnection",
+    "AsyncConnections",
+    "AsyncPool",
+    "BoundConnection",
+    "Connections",
+    "Pool",
+    "complete",
+]
+
+CANCEL_TIMEOUT = 1.0
+# Between two looks for a server that is away, in seconds.
+RECONNECT_PAUSE = 0.5
+
+Pool: TypeAlias = "ConnectionPool[psycopg.Connection[Any]]"
+AsyncPool: TypeAlias = "AsyncConnectionPool[psycopg.AsyncConnection[Any]]"
+
+
+def complete(conninfo: str, timeout: float) -> str:
+    """`conninfo` with what it leaves open. Raises ConfigurationError, without its words, where it cannot be read."""
+    try:
+        given = conninfo_to_dict(conninfo)
+    except psycopg.ProgrammingError:
+        raise ConfigurationError(
+            "PostgreSQL's client cannot read this conninfo. Write postgresql://user:password@host:5432/database"
+        ) from None
+    return make_conninfo("", **{"connect_timeout": math.ceil(timeout), "fallback_application_name": "sojourn", **given})
+
+
+class BoundConnection(psycopg.Connection[Any]):
+    """One that waits `limit` seconds for an answer, and is closed then."""
+
+    limit: float | None = None
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        try:
+            return super().wait(gen, interval, self.limit if timeout is None else timeout)
+        except errors._WaitTimeout:
+            if timeout is None:
+                with suppress(psycopg.Error):
+                    self.cancel_safe(timeout=CANCEL_TIMEOUT)
+                self.pgconn.finish()
+            raise
+
+
+class AsyncBoundConnection(psycopg.AsyncConnection[Any]):
+    """The same for an event loop."""
+
+    limit: float | None = None
+
+    async def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:  # noqa: ASYNC109  # psycopg's
+        try:
+            return await super().wait(gen, interval, self.limit if timeout is None else timeout)
+        except errors._WaitTimeout:
+            if timeout is None:
+                with suppress(psycopg.Error):
+                    await self.cancel_safe(timeout=CANCEL_TIMEOUT)
+                self.pgconn.finish()
+            raise
+
+
+def _own_pool(conninfo: str, max_connections: int) -> dict[str, Any]:
+    return {
+        "name": "sojourn",
+        "conninfo": conninfo,
+        # Nothing prepared: behind a pooler, the next statement may meet another server process.
+        "kwargs": {"autocommit": True, "prepare_threshold": None},
+        "min_size": 1,
+        "max_size": max_connections,
+        "open": False,
+        # Then trials end. The next one comes with whoever still waits (see _try_again), however long the server is
+        # away: by itself, a pool would wait longer and longer.
+        "reconnect_timeout": RECONNECT_PAUSE,
+    }
+
+
+def _try_again(pool: Pool) -> None:
+    time.sleep(RECONNECT_PAUSE)
+    if pool.get_stats().get("requests_waiting"):
+        pool.check()
+
+
+async def _try_again_async(pool: AsyncPool) -> None:
+    await asyncio.sleep(RECONNECT_PAUSE)
+    if pool.get_stats().get("requests_waiting"):
+        await pool.check()
+
+
+class Connections:
+    """For threads. An own pool is opened with the first use, and anew in a forked child."""
+
+    def __init__(self, where: str | Pool, max_connections: int, timeout: float) -> None:
+        self._where = where
+        self._max_connections = max_connections
+        self._timeout = timeout
+        self._lock = threading.Lock()
+        self._pool: Pool | None = None
+        self._pid = 0
+
+    @contextmanager
+    def lend(self, limit: float | None) -> Iterator[psycopg.Connection[Any]]:
+        """A connection that was not cut, in autocommit; what it was in the middle of at the end is undone."""
+        pool = self._open()
+        while is_cut(connection := pool.getconn(timeout=self._timeout)):
+            connection.pgconn.finish()
+            pool.putconn(connection)
+        by_itself = connection.autocommit
+        if isinstance(connection, BoundConnection):
+            connection.limit = limit or self._timeout
+        try:
+            if not by_itself:
+                connection.autocommit = True
+            yield connection
+        except errors.ReadOnlySqlTransaction:
+            # It was the primary once. Its successor is looked for over a new connection.
+            connection.pgconn.finish()
+            raise
+        finally:
+            self._settle(connection, by_itself)
+            pool.putconn(connection)
+
+    def close(self) -> None:
+        """Close the own pool; a later use opens another."""
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None and self._pid == os.getpid():
+            pool.close()
+
+    def _open(self) -> Pool:
+        if not isinstance(self._where, str):
+            return self._where
+        pool = self._pool
+        if pool is not None and self._pid == os.getpid():
+            return pool
+        with self._lock:
+            if self._pool is None or self._pid != os.getpid():
+                if self._pool is not None:
+                    # The parent's sockets, and threads that are not here.
+                    _inherited.append(self._pool)
+                pool = ConnectionPool(
+                    connection_class=BoundConnection,
+                    reconnect_failed=_try_again,
+                    **_own_pool(self._where, self._max_connections),
+                )
+                pool.open()
+                # In this order: who comes without the lock looks at both.
+                self._pool, self._pid = pool, os.getpid()
+            return self._pool
+
+    @staticmethod
+    def _settle(connection: psycopg.Connection[Any], by_itself: bool) -> None:
+        status = connection.pgconn.transaction_status
+        try:
+            if status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
+                connection.rollback()
+            elif status == TransactionStatus.ACTIVE:
+                connection.cancel_safe(timeout=CANCEL_TIMEOUT)
+                connection.pgconn.finish()
+            if not by_itself and not connection.closed:
+                connection.autocommit = False
+        except psycopg.Error:
+            connection.pgconn.finish()
+
+
+class AsyncConnections:
+    """For an event loop. An own pool is opened with the first use, and anew in the next loop."""
+
+    def __init__(self, where: str | AsyncPool, max_connections: int, timeout: float) -> None:
+        self._where = where
+        self._max_connections = max_connections
+        self._timeout = timeout
+        self._pool: AsyncPool | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @asynccontextmanager
+    async def lend(self, limit: float | None) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        """As Connections.lend."""
+        pool = await self._open()
+        while is_cut(connection := await pool.getconn(timeout=self._timeout)):
+            connection.pgconn.finish()
+            await pool.putconn(connection)
+        by_itself = connection.autocommit
+        if isinstance(connection, AsyncBoundConnection):
+            connection.limit = limit or self._timeout
+        try:
+            if not by_itself:
+                await connection.set_autocommit(True)
+            yield connection
+        except errors.ReadOnlySqlTransaction:
+            connection.pgconn.finish()
+            raise
+        finally:
+            await self._settle(connection, by_itself)
+            await pool.putconn(connection)
+
+    async def close(self) -> None:
+        """As Connections.close."""
+        pool, self._pool = self._pool, None
+        if pool is not None and self._loop is asyncio.get_running_loop():
+            await pool.close()
+
+    async def _open(self) -> AsyncPool:
+        if not isinstance(self._where, str):
+            return self._where
+        loop = asyncio.get_running_loop()
+        if self._pool is None or self._loop is not loop:
+            pool: AsyncPool = AsyncConnectionPool(
+                connection_class=AsyncBoundConnection,
+                reconnect_failed=_try_again_async,
+                **_own_pool(self._where, self._max_connections),
+            )
+            await pool.open()
+            self._pool, self._loop = pool, loop
+        return self._pool
+
+    @staticmethod
+    async def _settle(connection: psycopg.AsyncConnection[Any], by_itself: bool) -> None:
+        status = connection.pgconn.transaction_status
+        try:
+            if status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
+                await connection.rollback()
+            elif status == TransactionStatus.ACTIVE:
+                await connection.cancel_safe(timeout=CANCEL_TIMEOUT)
+                connection.pgconn.finish()
+            if not by_itself and not connection.closed:
+                await connection.set_autocommit(False)
+        except psycopg.Error:
+            connection.pgconn.finish()
+
+
+def is_cut(connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> bool:
+    """Whether the server has closed it: of itself it sends nothing to who is idle but its farewell."""
+    if connection.closed:
+        return True
+    if hasattr(select, "poll"):
+        poll = select.poll()
+        poll.register(connection.fileno(), select.POLLIN)
+        return bool(poll.poll(0))
+    return bool(select.select([connection.fileno()], [], [], 0)[0])
+
+
+# Pools that a parent process opened: to end one here would end the parent's connections, or wait for its threads.
+_inherited: list[Pool] = []

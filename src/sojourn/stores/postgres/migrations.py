@@ -1,0 +1,74 @@
+"""Migrations: a database brought to the schema that this Sojourn writes, or judged by it."""
+
+from __future__ import annotations
+
+import psycopg
+from psycopg.rows import scalar_row
+
+from sojourn.errors import ConfigurationError
+
+from .connections import complete
+from .faults import unreachable
+from .schema import MIGRATION_LOCK, MIGRATIONS
+
+__all__ = ["CURRENT", "SELECT_VERSION", "judge_version", "migrate"]
+
+CONNECT_TIMEOUT = 5.0
+CURRENT = len(MIGRATIONS)
+SELECT_VERSION = "SELECT coalesce(max(number), 0) FROM sojourn_migration"
+
+_LEDGER = """
+CREATE TABLE IF NOT EXISTS sojourn_migration (
+    number integer PRIMARY KEY,
+    name text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+)
+"""
+
+
+def migrate(conninfo: str) -> list[str]:
+    """Bring the database to this Sojourn's schema; the migrations that were missing, as "1 sessions".
+
+    Each is a transaction, and two who call it at once wait for one another. Raises ConfigurationError where the
+    database belongs to a newer Sojourn or refuses, StoreUnavailable where it cannot be reached.
+    """
+    try:
+        with psycopg.connect(
+            complete(conninfo, CONNECT_TIMEOUT), autocommit=True, prepare_threshold=None
+        ) as connection:
+            return [f"{number} {MIGRATIONS[number - 1].name}" for number in _apply_missing(connection)]
+    except psycopg.OperationalError as error:
+        raise unreachable(error) from error
+    except psycopg.Error as error:
+        raise ConfigurationError(f"PostgreSQL refused the migration: {error.diag.message_primary}.") from error
+
+
+def judge_version(found: int | None) -> None:
+    """Raise ConfigurationError, with the mend, unless the database has this Sojourn's schema. None: it has none."""
+    if found is None or found < CURRENT:
+        state = "has no tables of Sojourn's" if found is None else f"is at migration {found} of {CURRENT}"
+        raise ConfigurationError(
+            f"The PostgreSQL database {state}. Run `sojourn migrate --store URL`, or sojourn.stores.postgres.migrate()."
+        )
+    if found > CURRENT:
+        raise ConfigurationError(
+            f"The PostgreSQL database is at migration {found}, and this Sojourn knows {CURRENT}. Update Sojourn."
+        )
+
+
+def _apply_missing(connection: psycopg.Connection) -> list[int]:
+    applied = []
+    for number, (name, statements) in enumerate(MIGRATIONS, 1):
+        with connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(%s, 0)", (MIGRATION_LOCK,))
+            connection.execute(_LEDGER)
+            [version] = connection.cursor(row_factory=scalar_row).execute(SELECT_VERSION).fetchall()
+            if version > CURRENT:
+                judge_version(version)
+            if version >= number:
+                continue
+            for statement in statements:
+                connection.execute(statement)
+            connection.execute("INSERT INTO sojourn_migration (number, name) VALUES (%s, %s)", (number, name))
+        applied.append(number)
+    return applied

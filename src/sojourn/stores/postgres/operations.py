@@ -1,0 +1,188 @@
+"""What is asked of a store, as statements for PostgreSQL: once, for both kinds of store. Generators, without I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sojourn.apply import changed, may_be_replaced, over_limit
+from sojourn.errors import EndReason
+from sojourn.record import Record
+from sojourn.store import Applied, Change, Commit, Create, End, Refused, Stats
+
+from . import statements as sql
+from .migrations import SELECT_VERSION, judge_version
+from .rows import cost, encode_data, encode_secrets, escaped, record_of, row_of, unescaped
+from .statements import Statement, Steps
+
+__all__ = [
+    "commit",
+    "create",
+    "delete_expired",
+    "end",
+    "end_all",
+    "get",
+    "get_many",
+    "is_touch",
+    "of_user",
+    "require_schema",
+    "scan",
+    "stats",
+]
+
+# Rows that one statement of a clean-up looks at: few enough to be a matter of milliseconds.
+BATCH = 500
+
+
+def require_schema() -> Steps[None]:
+    """Raise ConfigurationError unless the database has this Sojourn's tables."""
+    [[(version,)]] = yield [Statement(SELECT_VERSION)]
+    judge_version(version)
+
+
+def get(id: str) -> Steps[Record | None]:
+    """Store.get."""
+    [rows] = yield [Statement(sql.GET, (escaped(id),))]
+    return record_of(rows[0]) if rows else None
+
+
+def get_many(ids: Sequence[str]) -> Steps[Mapping[str, Record]]:
+    """Store.get, for several."""
+    if len(ids) == 1:
+        record = yield from get(ids[0])
+        return {record.id: record} if record else {}
+    [rows] = yield [Statement(sql.GET_MANY, ([escaped(id) for id in ids],))]
+    return {record.id: record for record in map(record_of, rows)}
+
+
+def create(create: Create) -> Steps[Applied | Refused]:
+    """Store.create. What takes the place of others does so alone: nobody else ends or counts the user's sessions."""
+    record, ends, now = create.record, create.ends, create.now
+    insert = Statement(sql.INSERT, row_of(record))
+    limited = create.limit is not None and record.user_id is not None
+    if ends is None and not limited:
+        yield [insert]
+        return Applied(record.version)
+    user_id = None if record.user_id is None else escaped(record.user_id)
+    lock = [] if user_id is None else [Statement(sql.LOCK_USER, (user_id,))]
+    which = {"ends": escaped(ends.id) if ends else None, "user_id": user_id if limited else None}
+    rows = (yield [sql.BEGIN, sql.LIMIT_PAUSES, *lock, Statement(sql.SELECT_AND_LOCK, which)])[-1]
+    records = {record.id: record for record in map(record_of, rows)}
+    before = records.pop(ends.id, None) if ends else None
+    if ends is not None and not may_be_replaced(before, ends, now):
+        return Refused(before)
+    over = _over_limit(create, list(records.values()))
+    endings = [_end_locked(over, "limit", now)] if over else []
+    if ends is not None:
+        endings.append(_end_locked([ends.id], ends.reason, now))
+    yield [insert, *endings, sql.COMMIT]
+    return Applied(record.version, tuple(over))
+
+
+def _over_limit(create: Create, records: Sequence[Record]) -> list[str]:
+    if create.limit is None or create.record.user_id is None:
+        return []
+    live = [record for record in records if record.end_reason_at(create.now) is None]
+    return [record.id for record in over_limit(live, create.limit)]
+
+
+def _end_locked(ids: Sequence[str], reason: EndReason, now: int) -> Statement:
+    return Statement(sql.END_LOCKED, {"ids": [escaped(id) for id in ids], "reason": reason, "now": now})
+
+
+def commit(commit: Commit) -> Steps[Applied | Refused]:
+    """Store.commit. One statement; who is refused reads once more, to be told the record."""
+    old, new = commit.secrets or (None, None)
+    values: dict[str, Any] = {
+        "id": escaped(commit.id),
+        "now": commit.now,
+        "seen_at": commit.seen_at,
+        "old_secrets": encode_secrets(old) if old else None,
+        "new_secrets": encode_secrets(new) if new else None,
+    }
+    if not commit.changes and not commit.increments:
+        statement = Statement(sql.TOUCH, values | {"durable": old is not None})
+    elif not commit.increments:
+        statement = Statement(sql.CHANGE, values | _changes(commit))
+    else:
+        statement = Statement(sql.COUNT, values | _changes(commit) | _counters(commit.increments))
+    [rows] = yield [statement]
+    if rows:
+        return Applied(rows[0][0])
+    now = yield from get(commit.id)
+    if now is not None:
+        # Raises DataTooLarge, where that was the reason.
+        changed(now, commit)
+    return Refused(now)
+
+
+def is_touch(commit: Commit) -> bool:
+    """Whether to make it twice is to make it once."""
+    return not commit.changes and not commit.increments and commit.secrets is None
+
+
+def _changes(commit: Commit) -> dict[str, Any]:
+    changes: Mapping[str, Change] = commit.changes
+    return {
+        "base": encode_data({key: each.base for key, each in changes.items() if each.base is not None}),
+        "absent": [escaped(key) for key, each in changes.items() if each.base is None],
+        "set": encode_data({key: each.value for key, each in changes.items() if each.value is not None}),
+        "removed": [escaped(key) for key, each in changes.items() if each.value is None],
+        "growth": sum([cost(key, each.value) - cost(key, each.base) for key, each in changes.items()]),
+        "max_bytes": commit.max_bytes,
+    }
+
+
+def _counters(increments: Mapping[str, int]) -> dict[str, Any]:
+    return {
+        "counters": [escaped(key) for key in increments],
+        "by": [str(by) for by in increments.values()],
+        "overheads": [cost(key, b"") for key in increments],
+    }
+
+
+def end(end: End) -> Steps[Record | None]:
+    """Store.end."""
+    ran_out = end.reason in ("idle_timeout", "absolute_timeout")
+    values = {"id": escaped(end.id), "reason": end.reason, "now": end.now, "ran_out": ran_out}
+    [rows] = yield [Statement(sql.END, values)]
+    return record_of(rows[0]) if rows else None
+
+
+def end_all(user_id: str, reason: EndReason, now: int, keep: str | None) -> Steps[Sequence[str]]:
+    """Store.end_all."""
+    user_id = escaped(user_id)
+    values = {"user_id": user_id, "reason": reason, "now": now, "keep": None if keep is None else escaped(keep)}
+    lock = Statement(sql.LOCK_USER, (user_id,))
+    _, _, rows, _ = yield [sql.BEGIN, lock, Statement(sql.END_ALL, values), sql.COMMIT]
+    return [unescaped(id) for id, was_live in rows if was_live]
+
+
+def of_user(user_id: str, now: int) -> Steps[Sequence[Record]]:
+    """Store.list."""
+    [rows] = yield [Statement(sql.LIST, (escaped(user_id), now))]
+    return sorted(map(record_of, rows), key=lambda record: -record.seen_at)
+
+
+def delete_expired(before: int, limit: int) -> Steps[int]:
+    """Store.delete_expired. Each statement is a transaction."""
+    total = 0
+    while total < limit:
+        values = {"before": before, "batch": BATCH, "limit": limit - total}
+        [[(deleted, looked_at)]] = yield [Statement(sql.DELETE_EXPIRED, values)]
+        total += deleted
+        if looked_at < BATCH:
+            break
+    return total
+
+
+def scan(after: str, limit: int) -> Steps[Sequence[Record]]:
+    """Store.scan."""
+    [rows] = yield [Statement(sql.SCAN, (escaped(after), limit))]
+    return [record_of(row) for row in rows]
+
+
+def stats(now: int) -> Steps[Stats]:
+    """Store.stats."""
+    [[(live, dead, users, rows, size)]] = yield [Statement(sql.STATS, {"now": now})]
+    return Stats(live=live, ended=dead, expired=rows - live - dead, users=users, bytes=size)

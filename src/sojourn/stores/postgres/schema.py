@@ -1,0 +1,89 @@
+"""The tables, as numbered migrations: each is applied once, and never changed after its release."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+__all__ = ["CHANNEL", "LISTENERS_LOCK", "LISTENER_STRIPES", "MIGRATIONS", "MIGRATION_LOCK", "USER_LOCK", "Migration"]
+
+# Advisory locks have two numbers; the first tells ours from those of other programs in the same database.
+MIGRATION_LOCK, USER_LOCK, LISTENERS_LOCK = 1936354865, 1936354866, 1936354867
+LISTENER_STRIPES = 8
+CHANNEL = "sojourn_session"
+
+
+class Migration(NamedTuple):
+    """One step from an older schema to a newer one, in one transaction."""
+
+    name: str
+    statements: Sequence[str]
+
+
+# data: {key: value's JSON text}. As text, for jsonb itself would give 1.0 or 1e400 back as other numbers and refuse
+# \u0000; an operator reads (data ->> 'cart')::json. record: what never changes of a session.
+# sweep_at: not later than when the session stops being live. A touch leaves it and every other indexed column, so that
+# PostgreSQL updates the row in its page (HOT), without a write to an index; fillfactor leaves the room.
+_TABLE = """
+CREATE TABLE sojourn_session (
+    id text COLLATE "C" PRIMARY KEY,
+    user_id text COLLATE "C",
+    seen_at bigint NOT NULL,
+    idle_timeout bigint NOT NULL,
+    absolute_expires_at bigint NOT NULL,
+    ended_at bigint,
+    sweep_at bigint NOT NULL,
+    version bigint NOT NULL,
+    bytes integer NOT NULL,
+    end_reason text,
+    secrets text NOT NULL,
+    record json NOT NULL,
+    data jsonb NOT NULL
+) WITH (fillfactor = 85)
+"""
+
+_USER_INDEX = """
+CREATE INDEX sojourn_session_user ON sojourn_session (user_id) WHERE ended_at IS NULL AND user_id IS NOT NULL
+"""
+
+# Who notifies takes a lock of the whole server until its commit is on disk: a fifth of the writes per second. So
+# nobody notifies where nobody listens. A listener holds all stripes, shared. A writer that gets a stripe for itself
+# knows that there is none, and keeps the stripe until it is done: who begins to listen waits for it, and then begins.
+_TELL = f"""
+CREATE FUNCTION sojourn_session_tell() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    FOR n IN 1..{LISTENER_STRIPES} LOOP
+        IF pg_try_advisory_xact_lock({LISTENERS_LOCK}, (pg_backend_pid() + n) % {LISTENER_STRIPES}) THEN
+            RETURN NULL;
+        END IF;
+    END LOOP;
+    PERFORM pg_notify('{CHANNEL}', CASE TG_OP WHEN 'TRUNCATE' THEN '*' ELSE OLD.id END);
+    RETURN NULL;
+END
+$$
+"""
+
+# All columns but those of the clean-up.
+_TELL_ROW = """
+CREATE TRIGGER sojourn_session_tell AFTER DELETE OR UPDATE OF id, user_id, seen_at, idle_timeout, absolute_expires_at,
+    ended_at, version, end_reason, secrets, record, data
+ON sojourn_session FOR EACH ROW EXECUTE FUNCTION sojourn_session_tell()
+"""
+_TELL_TRUNCATE = """
+CREATE TRIGGER sojourn_session_tell_all AFTER TRUNCATE
+ON sojourn_session FOR EACH STATEMENT EXECUTE FUNCTION sojourn_session_tell()
+"""
+
+MIGRATIONS = (
+    Migration(
+        "sessions",
+        (
+            _TABLE,
+            _USER_INDEX,
+            "CREATE INDEX sojourn_session_sweep ON sojourn_session (sweep_at)",
+            _TELL,
+            _TELL_ROW,
+            _TELL_TRUNCATE,
+        ),
+    ),
+)

@@ -1,0 +1,147 @@
+"""Watching: every write is told to whoever listens, by a trigger and the server's NOTIFY.
+
+A connection of its own listens, and sends beats to itself through the same queue. The server hands all on in the order
+of the commits, so a beat that comes back proves that what was committed before it was sent has been told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Generator, Sequence
+from secrets import token_hex
+from typing import Any
+
+import psycopg
+from psycopg import Notify
+
+from sojourn.errors import ConfigurationError
+from sojourn.store import Watcher
+
+from .connections import AsyncBoundConnection, BoundConnection
+from .rows import unescaped
+from .schema import CHANNEL, LISTENER_STRIPES, LISTENERS_LOCK
+
+__all__ = ["watch", "watch_async"]
+
+logger = logging.getLogger("sojourn")
+
+# Beats that may be missing before the connection is given up, and the least time for that, in seconds.
+PATIENCE = 3
+LEAST_PATIENCE = 1.0
+RECONNECT_PAUSE = 0.2
+
+_CUT = "PostgreSQL tells of no writes any more: %s; connecting again"
+_OPTIONS: Any = {"autocommit": True, "prepare_threshold": None}
+
+_Steps = Generator[tuple[str, Sequence[Any]] | float, Any, None]
+
+
+def _listen(watcher: Watcher, interval: float, process: int) -> _Steps:
+    """What to do over one connection: SQL, for its rows, or so many seconds to wait, for what was told until then."""
+    [(answering,)] = yield "SELECT pg_backend_pid()", ()
+    if answering != process:
+        raise ConfigurationError(
+            "There is a pooler in front of this PostgreSQL server, and NOTIFY is not heard through one. Give the store "
+            "listen_conninfo=, a conninfo that reaches the server itself."
+        )
+    beat = f"sojourn_beat_{token_hex(8)}"
+    # A beat need not be on disk, and whoever writes waits for that.
+    yield "SELECT set_config('synchronous_commit', 'off', false)", ()
+    yield f"LISTEN {CHANNEL}", ()
+    yield f"LISTEN {beat}", ()
+    # Waits for those who began to write when nobody listened, and so tell nobody: see schema.py.
+    stripes = "SELECT pg_advisory_lock_shared(%s, stripe) FROM generate_series(0, %s) AS stripe"
+    yield stripes, (LISTENERS_LOCK, LISTENER_STRIPES - 1)
+    watcher.lost()
+    heard = time.monotonic()
+    while not watcher.closed:
+        sent = time.monotonic()
+        if sent - heard > _patience(interval):
+            raise psycopg.OperationalError("no beat came back")
+        yield "SELECT pg_notify(%s, %s)", (beat, repr(sent))
+        while (left := sent + interval - time.monotonic()) > 0:
+            heard = _tell(watcher, beat, (yield left)) or heard
+
+
+def _tell(watcher: Watcher, beat: str, notes: Sequence[Notify]) -> float | None:
+    """Pass on what was told; when the last beat that came back was sent."""
+    changed = [unescaped(note.payload) for note in notes if note.channel == CHANNEL and note.payload != "*"]
+    if changed:
+        watcher.changed(changed)
+    if any(note.channel == CHANNEL and note.payload == "*" for note in notes):
+        watcher.lost()
+    beats = [float(note.payload) for note in notes if note.channel == beat]
+    if not beats:
+        return None
+    watcher.sound(beats[-1])
+    return beats[-1]
+
+
+def _patience(interval: float) -> float:
+    return max(PATIENCE * interval, LEAST_PATIENCE)
+
+
+def watch(conninfo: str, watcher: Watcher, interval: float) -> None:
+    """WatchableStore.watch."""
+    level = logging.WARNING
+    while not watcher.closed:
+        try:
+            with BoundConnection.connect(conninfo, **_OPTIONS) as connection:
+                connection.limit = _patience(interval)
+                level = logging.WARNING
+                _follow(connection, _listen(watcher, interval, connection.info.backend_pid))
+        except psycopg.Error as error:
+            logger.log(level, _CUT, str(error).splitlines()[0])
+            level = logging.DEBUG
+        finally:
+            watcher.lost()
+        if not watcher.closed:
+            time.sleep(RECONNECT_PAUSE)
+
+
+def _follow(connection: BoundConnection, steps: _Steps) -> None:
+    answer: Any = None
+    try:
+        while True:
+            step = steps.send(answer)
+            if isinstance(step, float):
+                answer = list(connection.notifies(timeout=step, stop_after=1))
+            else:
+                cursor = connection.execute(*step)
+                answer = cursor.fetchall() if cursor.description else []
+    except StopIteration:
+        return
+
+
+async def watch_async(conninfo: str, watcher: Watcher, interval: float) -> None:
+    """AsyncWatchableStore.watch."""
+    level = logging.WARNING
+    while not watcher.closed:
+        try:
+            async with await AsyncBoundConnection.connect(conninfo, **_OPTIONS) as connection:
+                connection.limit = _patience(interval)
+                level = logging.WARNING
+                await _follow_async(connection, _listen(watcher, interval, connection.info.backend_pid))
+        except psycopg.Error as error:
+            logger.log(level, _CUT, str(error).splitlines()[0])
+            level = logging.DEBUG
+        finally:
+            watcher.lost()
+        if not watcher.closed:
+            await asyncio.sleep(RECONNECT_PAUSE)
+
+
+async def _follow_async(connection: AsyncBoundConnection, steps: _Steps) -> None:
+    answer: Any = None
+    try:
+        while True:
+            step = steps.send(answer)
+            if isinstance(step, float):
+                answer = [note async for note in connection.notifies(timeout=step, stop_after=1)]
+            else:
+                cursor = await connection.execute(*step)
+                answer = await cursor.fetchall() if cursor.description else []
+    except StopIteration:
+        return

@@ -1,0 +1,121 @@
+"""Instance: one process of the application, as the races use it: a store of its own, and managers over it."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, NamedTuple, TypeVar, cast
+
+from sojourn.codec import encode
+from sojourn.events import Event
+from sojourn.manager import AsyncSessionManager, SessionManager, milliseconds
+from sojourn.policy import Policy
+from sojourn.session import Session
+from sojourn.store import AsyncStore, Store
+
+__all__ = ["DUE", "PLAIN", "Instance", "Visitor", "without_waiting"]
+
+PLAIN = Policy()
+# Every request is due to be touched and its secret to be renewed, so that even a reader writes.
+DUE = Policy(touch_interval=0, rotate_interval=0)
+
+OWNER = "owner"
+
+T = TypeVar("T")
+
+
+class Visitor(NamedTuple):
+    """A browser. `owner` is what its session's data says of whose it is: no other token may ever show it."""
+
+    token: str
+    owner: str
+    user: str | None
+
+    @property
+    def id(self) -> str:
+        """The public id in the token."""
+        return self.token[4:36]
+
+
+class Instance:
+    """What a race's functions are given in each process. They are coroutines; with a store for threads none waits."""
+
+    def __init__(self, store: Store | AsyncStore, staleness: float, tell: Callable[[Any], None]) -> None:
+        self.store = store
+        # For how many seconds the store's cache may show what is over. A store of one's own says so itself.
+        self.staleness = float(getattr(store, "max_staleness", staleness))
+        self.waits = inspect.iscoroutinefunction(store.get)
+        self.tell = tell
+        # Requests that have opened their session and not committed it yet.
+        self.under_way: dict[object, Session] = {}
+        self.opened = 0
+        self.strangers = 0
+        self._lock = threading.Lock()
+
+    def manager(
+        self, policy: Policy = PLAIN, *, now: int | None = None, on_event: Callable[[Event], None] | None = None
+    ) -> AsyncSessionManager:
+        """A manager over the store, at the moment `now` or by the clock."""
+        clock = milliseconds if now is None else lambda: now
+        if self.waits:
+            return AsyncSessionManager(cast(AsyncStore, self.store), policy, on_event=on_event, clock=clock)
+        manager = SessionManager(cast(Store, self.store), policy, on_event=on_event, clock=clock)
+        return cast(AsyncSessionManager, _Awaited(manager))
+
+    async def open(self, visitor: Visitor, manager: AsyncSessionManager | None = None) -> Session:
+        """What the visitor's token opens; another one's session is counted."""
+        session = await (manager or self.manager()).open(visitor.token)
+        # Looked at in the record: reading it from the session would count as a use of the data.
+        owner = session.live.data.get(OWNER) if session.live else None
+        stranger = owner is not None and owner != encode(visitor.owner)
+        with self._lock:
+            self.opened += 1
+            self.strangers += stranger
+        return session
+
+    async def settled(self, look: Callable[[], Coroutine[Any, Any, T]], wanted: Callable[[T], bool]) -> T:
+        """What `look` sees: once it is as `wanted`, or when the store's cache has no excuse any more."""
+        excused = time.monotonic() + self.staleness
+        while True:
+            began = time.monotonic()
+            seen = await look()
+            if wanted(seen) or began >= excused:
+                return seen
+            await self.pause(0.005)
+
+    async def pause(self, seconds: float) -> None:
+        """Let others run: the event loop's other tasks, or other threads."""
+        if self.waits:
+            await asyncio.sleep(seconds)
+        else:
+            time.sleep(seconds)  # noqa: ASYNC251  # this instance has threads, and no event loop
+
+
+class _Awaited:
+    """A SessionManager whose methods are awaited though none waits, so that a race is written once for both."""
+
+    def __init__(self, manager: SessionManager) -> None:
+        self._manager = manager
+        self.anonymous = manager.anonymous
+        self.clock = manager.clock
+
+    def __getattr__(self, name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
+        method = getattr(self._manager, name)
+
+        async def call(*args: Any, **named: Any) -> Any:
+            return method(*args, **named)
+
+        return call
+
+
+def without_waiting(coroutine: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that never waits, in a thread without an event loop."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        return cast(T, done.value)
+    coroutine.close()
+    raise RuntimeError("It waits for an event loop, and this instance has none.")

@@ -1,0 +1,75 @@
+"""Parallel requests of one session: fifty have loaded it before the first writes, and each change must be there."""
+
+from __future__ import annotations
+
+from sojourn.session import Session
+
+from .course import TRIES, Course
+from .instance import Instance, Visitor
+from .result import Tally
+
+__all__ = ["appends", "increments", "keys"]
+
+
+def keys(course: Course) -> Tally:
+    """Fifty requests have loaded one session, then each sets a key of its own."""
+    return _all_at_once(course, "key")
+
+
+def appends(course: Course) -> Tally:
+    """Fifty requests have loaded one session, then each appends to the same list."""
+    return _all_at_once(course, "append")
+
+
+def increments(course: Course) -> Tally:
+    """Fifty requests have loaded one session, then each increments the same counter."""
+    return _all_at_once(course, "increment")
+
+
+def _all_at_once(course: Course, how: str) -> Tally:
+    tally = Tally()
+    for done in range(course.rounds):
+        course.progress(f"{done * TRIES:,} of {course.rounds * TRIES:,} requests")
+        (visitor,) = course.begin([(f"parallel-{done}", None)], {"list": [], "count": 0})
+        places = course.spread(TRIES)
+        course.each(places, load, [(number, visitor) for number in range(TRIES)])
+        course.each(places, change, [(number, how) for number in range(TRIES)])
+        (kept,) = course.each(course.spread(1), count, [(visitor, how)])
+        tally.tries += TRIES
+        tally.lost += TRIES - kept
+    return tally
+
+
+async def load(instance: Instance, number: int, visitor: Visitor) -> None:
+    """A request begins."""
+    instance.under_way[number] = await instance.open(visitor)
+
+
+async def change(instance: Instance, number: int, how: str) -> None:
+    """It changes what it had loaded, and ends."""
+    session = instance.under_way.pop(number)
+    if how == "key":
+        session[f"key{number}"] = number
+    elif how == "append":
+        session.setdefault("list", []).append(number)
+    else:
+        session.increment("count")
+    await instance.manager().commit(session)
+
+
+async def count(instance: Instance, visitor: Visitor, how: str) -> int:
+    """How many of the changes are there."""
+
+    async def look() -> int:
+        return _found(await instance.open(visitor), how)
+
+    return await instance.settled(look, lambda found: found == TRIES)
+
+
+def _found(session: Session, how: str) -> int:
+    if how == "increment":
+        # One that was counted twice makes no good of one that was lost.
+        return TRIES - abs(TRIES - int(session.get("count", 0)))
+    if how == "append":
+        return len(set(session.get("list", [])) & set(range(TRIES)))
+    return sum(session.get(f"key{number}") == number for number in range(TRIES))

@@ -1,0 +1,71 @@
+"""A run: races on one crew, one after the other, and what came of each."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+from .course import PREFIX, Course
+from .crew import Call, Crew
+from .instance import Instance
+from .races import Race
+from .result import Result, Tally, judged
+
+__all__ = ["Run", "Settings"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How long, and with what chance. `storm` is in seconds; `command` is run in the middle of it."""
+
+    rounds: int
+    seed: int
+    storm: float
+    command: str | None = None
+
+
+@dataclass
+class Run:
+    """The races of one call of the program."""
+
+    crew: Crew
+    settings: Settings
+    _opened: Tally = field(default_factory=Tally)
+    # Not by the seed: two runs at once must not end one another's sessions.
+    _prefix: str = field(default_factory=lambda: PREFIX + secrets.token_hex(4))
+
+    def race(self, race: Race, progress: Callable[[str], None]) -> Result:
+        """Run a race, and end all that it made."""
+        course = self.course(race, progress)
+        return judged(race.name, race.lost, lambda: race.run(course), lambda: self._tidy(course))
+
+    def course(self, race: Race, progress: Callable[[str], None]) -> Course:
+        """What the race runs on. Its choices are the seed's, whatever was run before."""
+        return Course(
+            crew=self.crew,
+            random=Random(f"{self.settings.seed} {race.name}"),  # noqa: S311  # to be repeated, not to be secret
+            rounds=self.settings.rounds,
+            name=f"{self._prefix}-{race.name}",
+            progress=progress,
+            storm=self.settings.storm,
+            command=self.settings.command,
+        )
+
+    def strangers(self) -> Result:
+        """Of all that was opened so far, what belonged to somebody else."""
+        return Result("strangers", self._opened, 0.0, "tokens opened a session that is another one's")
+
+    def _tidy(self, course: Course) -> None:
+        course.sweep()
+        for opened, strangers in self.crew.at_once([Call(where, counted, ()) for where in range(self.crew.size)]):
+            self._opened.tries += opened
+            self._opened.lost += strangers
+
+
+async def counted(instance: Instance) -> tuple[int, int]:
+    """How many sessions were opened here, and how many of them were another one's. Counts anew afterwards."""
+    counts = instance.opened, instance.strangers
+    instance.opened = instance.strangers = 0
+    return counts

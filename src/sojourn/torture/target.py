@@ -1,0 +1,89 @@
+"""Target: the store that is tortured, by its URL, or by the name of a Store class or of a function that makes one."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sojourn.errors import ConfigurationError
+from sojourn.open_store import StoreURL, open_async_store, open_store
+from sojourn.store import AsyncStore, Store
+
+__all__ = ["Target"]
+
+_is_name = re.compile(r"[^\W\d][\w.]*:[^\W\d][\w.]*", re.ASCII).fullmatch
+
+
+# Those that are needed here.
+METHODS = ("get", "create", "commit", "end", "end_all", "list", "close")
+# What CachedStore promises where the URL says nothing.
+CACHE_STALENESS = 1.0
+
+
+class Target(NamedTuple):
+    """`name` is as it was given. May hold a password: `label` is what may be shown.
+
+    `staleness`: for how many seconds the cache that a URL asks for may show what is over.
+    """
+
+    name: str
+    label: str
+    is_url: bool
+    in_memory: bool = False
+    staleness: float = 0.0
+
+    @classmethod
+    def parse(cls, name: str) -> Target:
+        """The target that `name` names. Raises ConfigurationError for what is neither a URL nor module:Class."""
+        if _is_name(name):
+            target = cls(name, name, is_url=False)
+            target._factory()  # its own: told now, and not by each of the processes
+            return target
+        at = StoreURL.parse(name)
+        if at.scheme == "memory":
+            return cls(name, name, is_url=True, in_memory=True)
+        label = f"sqlite:///{at.path}" if at.path is not None else f"{at.scheme}://..."
+        staleness = at.cache.get("max_staleness", CACHE_STALENESS) if at.cache else 0.0
+        return cls(name, label, is_url=True, staleness=staleness)
+
+    async def open(self, *, awaited: bool) -> Store | AsyncStore:
+        """A store of one's own. `awaited` asks for the one for an event loop, where there are both."""
+        if self.is_url:
+            return open_async_store(self.name) if awaited else open_store(self.name)
+        made = self._factory()()
+        store: Store | AsyncStore = await made if inspect.isawaitable(made) else made
+        lacks = [name for name in METHODS if not callable(getattr(store, name, None))]
+        if lacks:
+            raise ConfigurationError(
+                f"{self.name} made no Store: it lacks {', '.join(lacks)}. See sojourn.store.Store."
+            )
+        return store
+
+    def _factory(self) -> Callable[[], Any]:
+        module, _, path = self.name.partition(":")
+        # What `python -m` does: a store that is not installed yet lies in the current folder.
+        if (here := str(Path.cwd())) not in sys.path:
+            sys.path.insert(0, here)
+        found: Any
+        try:
+            found = importlib.import_module(module)
+            for part in path.split("."):
+                found = getattr(found, part)
+        except (ModuleNotFoundError, AttributeError) as error:
+            raise ConfigurationError(
+                f"{self.name} cannot be imported: {error}. Write package.module:Class, from the folder that holds it."
+            ) from None
+        try:
+            inspect.signature(found).bind()
+        except TypeError:
+            raise ConfigurationError(
+                f"{self.name} is to be called without arguments, and cannot be. Name a function that makes the store."
+            ) from None
+        except ValueError:
+            pass  # a class written in C tells no signature: the call itself will show
+        return found  # type: ignore[no-any-return]  # any callable; what it makes is judged by what it does
