@@ -10,28 +10,25 @@ import msgspec
 import pytest
 
 import benchmarks
-from benchmarks.__main__ import NAMES, QUICK, main, run
+from benchmarks import contention, million, network, network_peers, overhead, races, revocation, scale
+from benchmarks.__main__ import QUICK, main
+from benchmarks.network_peers import CACHED_REDIS, REDIS
 from benchmarks.peers import OURS
 from benchmarks.results import Results, put
 
-
-@pytest.fixture(scope="module")
-def found() -> Results:
-    return run(NAMES, *QUICK)
+FOLDER = Path(benchmarks.__file__).parent
 
 
-def test_a_request_that_reads_one_key_reads_the_store_once_and_writes_nothing(found: Results) -> None:
-    assert found.overhead is not None
-    ours = {deeds.peer: deeds for deeds in found.overhead.deeds if deeds.peer in OURS}
+def test_a_request_that_reads_one_key_reads_the_store_once_and_writes_nothing() -> None:
+    ours = {deeds.peer: deeds for deeds in overhead.measure(QUICK.overhead).deeds if deeds.peer in OURS}
 
     assert set(ours) == set(OURS)
     for deeds in ours.values():
         assert (deeds.reads, deeds.writes, deeds.set_cookies, deeds.decoded) == (1, 0, 0, 1)
 
 
-def test_every_parallel_write_is_kept_and_every_logout_is_final(found: Results) -> None:
-    assert found.races is not None
-    ours = {race.peer: race for race in found.races.races if race.peer in OURS}
+def test_every_parallel_write_is_kept_and_every_logout_is_final() -> None:
+    ours = {race.peer: race for race in races.measure(QUICK.races).races if race.peer in OURS}
 
     assert set(ours) == set(OURS)
     for race in ours.values():
@@ -39,15 +36,53 @@ def test_every_parallel_write_is_kept_and_every_logout_is_final(found: Results) 
         assert race.alive_after_logout == race.alive_after_slow_write == race.alive_after_slow_read == 0
 
 
-def test_a_clean_up_deletes_every_expired_session(found: Results) -> None:
-    assert found.scale is not None
+def test_a_clean_up_deletes_every_expired_session() -> None:
+    found = scale.measure(QUICK.scale)
 
-    assert found.scale.cleanup.deleted == found.scale.size.expired
-    assert [row.processes for row in found.scale.throughput] == list(found.scale.size.processes)
+    assert found.cleanup.deleted == QUICK.scale.expired
+    assert [row.processes for row in found.throughput] == list(QUICK.scale.processes)
 
 
-def test_a_run_is_written_down_as_figures_tables_and_charts(found: Results, tmp_path: Path) -> None:
-    shutil.copy(Path(benchmarks.__file__).with_name("README.md"), tmp_path)
+def test_a_read_only_request_is_one_command_for_redis_and_none_with_the_cache() -> None:
+    found = network.measure(QUICK.network)
+    asked = {commands.peer: commands for commands in found.commands}
+
+    assert asked[REDIS].commands == {"get": 1000}
+    assert asked[CACHED_REDIS].total <= 20
+    assert {cost.peer for cost in found.costs} >= set(network_peers.OURS)
+    assert "One key changed, 32 requests at once" in network.report(found)
+
+
+def test_every_write_of_32_writers_of_one_session_is_kept() -> None:
+    found = contention.measure(QUICK.contention)
+    ours = {each.peer: each for each in found.peers if each.peer in network_peers.OURS}
+
+    assert set(ours) == set(network_peers.OURS)
+    for each in ours.values():
+        assert each.kept_in_one == each.kept_in_many == 1
+
+
+def test_every_store_lists_and_revokes_a_users_sessions_and_is_cleaned_up() -> None:
+    found, size = million.measure(QUICK.million), QUICK.million
+
+    assert [each.store for each in found.stores] == ["SQLite", "PostgreSQL", "Redis"]
+    for each in found.stores:
+        met = {name: errand.met for name, errand in each.errands.items()}
+        assert met["list"] == met["revoke_all"]
+        assert met["delete_expired"] == size.expired
+        assert met["stats"] == size.sessions - size.expired - met["revoke_all"]
+
+
+def test_a_revoked_session_is_refused_by_the_process_that_has_it_cached() -> None:
+    found = revocation.measure(QUICK.revocation)
+
+    assert [delay.store for delay in found.delays] == ["Redis", "PostgreSQL"]
+    assert all(0 < delay.median_ms <= delay.longest_ms for delay in found.delays)
+
+
+def test_a_run_is_written_down_as_figures_tables_and_charts(tmp_path: Path) -> None:
+    found = msgspec.json.decode((FOLDER / "results.json").read_bytes(), type=Results)
+    shutil.copy(FOLDER / "README.md", tmp_path)
 
     found.write(tmp_path)
 
@@ -77,4 +112,4 @@ def test_an_unknown_benchmark_is_refused(capsys: pytest.CaptureFixture[str]) -> 
     with pytest.raises(SystemExit):
         main(["speed"])
 
-    assert "overhead, races, scale" in capsys.readouterr().err
+    assert "overhead, races, scale, network" in capsys.readouterr().err
