@@ -43,7 +43,6 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
     conninfo = request.getfixturevalue("postgres").new_database()
     migrate(conninfo)
     made = PostgresStore(conninfo)
-    made.get("")  # so that the pool connects now, with a delay at random, and not under hypothesis's eyes
     yield made
     made.close()
 

@@ -17,7 +17,7 @@ KINDS = ["postgres", "valkey cluster", "cached postgres", "cached redis"]
 def test_eight_processes_lose_nothing(
     kind: str, request: pytest.FixtureRequest, sojourn: Program, tmp_path: Path
 ) -> None:
-    url = url_of(kind, request, tmp_path)
+    url = url_of(kind.removeprefix("cached "), request, tmp_path) + ("?cache=1MiB" if "cached" in kind else "")
     done = sojourn("torture", url, "--rounds", "1", "--storm", "1", "--json")
     races = {race["name"]: race for race in done.json["races"]}
 

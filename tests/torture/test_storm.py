@@ -49,8 +49,7 @@ def test_postgres_restarted_in_a_storm_loses_nothing(tmp_path: Path, sojourn: Pr
         code, race = storm(sojourn, server.conninfo, server.restart)
 
     assert (code, race["verdict"], race["lost"]) == (0, "ok", 0)
-    assert race["figures"]["errors"] > 0
-    assert race["figures"]["longest_outage"] > 0
+    assert race["figures"]["longest_wait"] > 100
     assert race["figures"]["back_by_itself"] is True
     assert race["figures"]["acknowledged"] > 100
 
@@ -59,8 +58,9 @@ def test_a_sentinel_failover_loses_nothing_that_a_replica_had_confirmed(tmp_path
     with start_sentinel(tmp_path / "sentinel", find_redis()) as setup:
         code, race = storm(sojourn, f"{setup.url}?min_replicas=1", lambda: fail_over(setup))
 
+    # A failover may be waited out, without an error.
     assert (code, race["verdict"], race["lost"]) == (0, "ok", 0)
-    assert race["figures"]["errors"] > 0
+    assert race["figures"]["longest_wait"] > 500
     assert race["figures"]["back_by_itself"] is True
 
 

@@ -122,6 +122,18 @@ class Races:
             ended = [create.record.id for create in creates if create.record.id not in alive]
             assert all(live(self.store, id).end_reason == "revoked" for id in ended)
 
+    def test_race_of_revoke_all_with_a_new_id_spares_neither(self) -> None:
+        """A session that was there before the call does not get away from it by being replaced."""
+        for number in range(ROUNDS):
+            user = f"user{number}"
+            before = [put(self.store, user) for _ in range(THREADS)]
+            creates = [Create(record=make_record(user), now=NOW, ends=Ends(old.id, "replaced", 1)) for old in before]
+            calls: list[Callable[[], object]] = [partial(self.store.create, create) for create in creates]
+            calls.insert(THREADS // 2, partial(self.store.end_all, user, "revoked", NOW + 1))
+            at_once(calls)
+
+            assert self.store.list(user, NOW + 2) == []
+
     def test_race_of_logins_keeps_the_cap(self) -> None:
         """Never one session too many, whichever way the cap is kept."""
         for number in range(ROUNDS // 2):

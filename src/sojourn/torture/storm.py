@@ -53,9 +53,9 @@ class Mistaken(NamedTuple):
 
 
 class Writer(NamedTuple):
-    """How it went for one writer: its longest time without an answer, and whether it has answers again."""
+    """How it went for one writer: its longest time without a good answer, and whether the last one was good."""
 
-    longest_outage: float
+    longest_wait: float
     is_back: bool
 
 
@@ -151,12 +151,11 @@ class _Storm:
 
     def _tally(self, writers: Sequence[Writer]) -> Tally:
         lost, back = self._lost_writes(), self._lost_logouts()
-        outage = max((writer.longest_outage for writer in writers), default=0.0)
+        wait = max((writer.longest_wait for writer in writers), default=0.0)
         is_back = all(writer.is_back for writer in writers)
         errors = ", ".join(f"{count:,} {kind}" for kind, count in self._errors.most_common())
-        note = [f"{self._acknowledged:,} acknowledged", f"errors: {errors or 'none'}"]
+        note = [f"{self._acknowledged:,} acknowledged", f"errors: {errors or 'none'}", f"longest wait {wait:.1f} s"]
         if self._errors:
-            note.append(f"longest outage {outage:.1f} s")
             note.append("back by itself" if is_back else "NOT back by itself")
         if self._mistaken:
             note.append(f"{self._mistaken:,} requests with a live token were served as nobody, or as somebody else")
@@ -166,7 +165,7 @@ class _Storm:
             "lost_logouts": back,
             "served_wrongly": self._mistaken,
             "errors": sum(self._errors.values()),
-            "longest_outage": int(outage * 1000),
+            "longest_wait": int(wait * 1000),
             "back_by_itself": is_back,
         }
         lost += back + self._mistaken + (not is_back)
@@ -200,14 +199,12 @@ async def storm(
         except Exception as error:  # noqa: BLE001
             instance.tell(Failed(type(error).__name__))
             failing = True
-            longest = max(longest, time.monotonic() - answered)
             await instance.pause(RETRY_AFTER)
-            continue
-        if failing:
-            longest = max(longest, time.monotonic() - answered)
-        answered, failing = time.monotonic(), False
-        await instance.pause(0)
-    return Writer(longest, not failing)
+        else:
+            now, failing = time.monotonic(), False
+            longest, answered = max(longest, now - answered), now
+            await instance.pause(0)
+    return Writer(max(longest, time.monotonic() - answered), not failing)
 
 
 async def _write(instance: Instance, chosen: int, sessions: Sequence[Visitor], name: str, number: int) -> None:

@@ -88,7 +88,7 @@ def _own_pool(conninfo: str, max_connections: int) -> dict[str, Any]:
         "conninfo": conninfo,
         # Nothing prepared: behind a pooler, the next statement may meet another server process.
         "kwargs": {"autocommit": True, "prepare_threshold": None},
-        "min_size": 1,
+        "min_size": 0,
         "max_size": max_connections,
         "open": False,
         # Then trials end. The next one comes with whoever still waits (see _try_again), however long the server is

@@ -43,12 +43,12 @@ def migrate(conninfo: str) -> list[str]:
         raise ConfigurationError(f"PostgreSQL refused the migration: {error.diag.message_primary}.") from error
 
 
-def judge_version(found: int | None) -> None:
-    """Raise ConfigurationError, with the mend, unless the database has this Sojourn's schema. None: it has none."""
-    if found is None or found < CURRENT:
-        state = "has no tables of Sojourn's" if found is None else f"is at migration {found} of {CURRENT}"
+def judge_version(found: int) -> None:
+    """Raise ConfigurationError, with the mend, unless the database has this Sojourn's schema."""
+    if found < CURRENT:
         raise ConfigurationError(
-            f"The PostgreSQL database {state}. Run `sojourn migrate --store URL`, or sojourn.stores.postgres.migrate()."
+            f"The PostgreSQL database is at migration {found} of {CURRENT}. Run `sojourn migrate --store URL`, or call "
+            "sojourn.stores.postgres.migrate()."
         )
     if found > CURRENT:
         raise ConfigurationError(
