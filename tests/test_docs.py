@@ -28,7 +28,12 @@ from sojourn.testing import StoreContract
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
     path
-    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "client/README.md", *ROOT.glob("benchmarks/*.md")]
+    for path in [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("benchmarks/*.md"),
+        ROOT / "client/README.md",
+    ]
     if path.exists()
 )
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]

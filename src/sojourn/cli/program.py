@@ -12,9 +12,11 @@ from sojourn.errors import SojournError, StoreUnavailable
 
 from .demo import demo
 from .exit import Exit
+from .keys import keys
 from .migrate import migrate
 from .policy import policy
 from .revoke import revoke
+from .serve import serve
 from .sessions import list_, show
 from .terminal import colour
 from .torture import torture
@@ -25,7 +27,7 @@ __all__ = ["program", "run"]
 EXIT_CODES = """\b
 Exit codes:
   0  done, or found
-  1  nothing found, or it did not apply (an unknown id, a policy that departs)
+  1  nothing found, or it did not apply (an unknown id, a policy that departs, a store that loses)
   2  wrong usage or configuration
   3  the store is unavailable
   70  a bug of Sojourn's, with a traceback
@@ -44,7 +46,7 @@ def program(ctx: click.Context) -> None:
     ctx.color = colour()
 
 
-for _command in (list_, show, revoke, cleanup, stats, migrate, policy, torture, demo):
+for _command in (list_, show, revoke, cleanup, stats, migrate, policy, serve, keys, torture, demo):
     program.add_command(_command)
 
 

@@ -43,10 +43,10 @@ class Visitor(NamedTuple):
 class Instance:
     """What a race's functions are given in each process. They are coroutines; with a store for threads none waits."""
 
-    def __init__(self, store: Store | AsyncStore, staleness: float, tell: Callable[[Any], None]) -> None:
+    def __init__(self, store: Store | AsyncStore, tell: Callable[[Any], None]) -> None:
         self.store = store
-        # For how many seconds the store's cache may show what is over. A store of one's own says so itself.
-        self.staleness = float(getattr(store, "max_staleness", staleness))
+        # For how many seconds the store's cache may show what is over.
+        self.staleness = float(getattr(store, "max_staleness", 0.0))
         self.waits = inspect.iscoroutinefunction(store.get)
         self.tell = tell
         # Requests that have opened their session and not committed it yet.

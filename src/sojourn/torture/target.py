@@ -21,21 +21,15 @@ _is_name = re.compile(r"[^\W\d][\w.]*:[^\W\d][\w.]*", re.ASCII).fullmatch
 
 # Those that are needed here.
 METHODS = ("get", "create", "commit", "end", "end_all", "list", "close")
-# What CachedStore promises where the URL says nothing.
-CACHE_STALENESS = 1.0
 
 
 class Target(NamedTuple):
-    """`name` is as it was given. May hold a password: `label` is what may be shown.
-
-    `staleness`: for how many seconds the cache that a URL asks for may show what is over.
-    """
+    """`name` is as it was given. May hold a password: `label` is what may be shown."""
 
     name: str
     label: str
     is_url: bool
     in_memory: bool = False
-    staleness: float = 0.0
 
     @classmethod
     def parse(cls, name: str) -> Target:
@@ -48,8 +42,7 @@ class Target(NamedTuple):
         if at.scheme == "memory":
             return cls(name, name, is_url=True, in_memory=True)
         label = f"sqlite:///{at.path}" if at.path is not None else f"{at.scheme}://..."
-        staleness = at.cache.get("max_staleness", CACHE_STALENESS) if at.cache else 0.0
-        return cls(name, label, is_url=True, staleness=staleness)
+        return cls(name, label, is_url=True)
 
     async def open(self, *, awaited: bool) -> Store | AsyncStore:
         """A store of one's own. `awaited` asks for the one for an event loop, where there are both."""

@@ -104,7 +104,7 @@ class _Worker:
             store = self._wait(target.open(awaited=awaited))
         except Exception as error:  # noqa: BLE001  # whatever a stranger's class raises is passed on
             return Failure.of(error)
-        self._instance = Instance(store, target.staleness, lambda fact: self.send(Told(fact)))
+        self._instance = Instance(store, lambda fact: self.send(Told(fact)))
         # What is wrong with the store shows here, and not in the first race.
         (asked,) = self.do(Order([(_ask, ())], 0))
         return asked if isinstance(asked, Failure) else Ready(self._instance.waits, self._instance.staleness)

@@ -34,6 +34,7 @@ class CachedStore:
         clock: Callable[[], int] = milliseconds,
     ) -> None:
         _require_watchable(store)
+        self.max_staleness = max_staleness
         self._store = store
         self._channel = Channel(store.watch, lambda: Cache(max_bytes, max_staleness, clock), max_staleness / BEATS)
 
@@ -122,6 +123,7 @@ class AsyncCachedStore:
         clock: Callable[[], int] = milliseconds,
     ) -> None:
         _require_watchable(store)
+        self.max_staleness = max_staleness
         self._store = store
         self._channel = AsyncChannel(store.watch, lambda: Cache(max_bytes, max_staleness, clock), max_staleness / BEATS)
 

@@ -1,0 +1,152 @@
+"""`sojourn keys`: makes, lists, rotates and revokes the API keys of the session service."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sojourn.manager import milliseconds
+from sojourn.service.keys import SCOPES, ApiKey, Scope, find_key, make_key, read_keys, rotate_key, write_keys
+
+from .duration import DURATION, relative
+from .exit import Exit
+from .store_option import json_option
+from .terminal import columns, echo_json, safe, table
+
+__all__ = ["keys"]
+
+
+def _read(path: Path) -> tuple[ApiKey, ...]:
+    try:
+        return read_keys(path)
+    except FileNotFoundError:
+        return ()
+
+
+_file = click.option(
+    "--keys",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="SOJOURN_KEYS",
+    required=True,
+    show_envvar=True,
+    help="The file that holds the keys' hashes. A running service notices what changes in it.",
+)
+
+
+@click.group()
+def keys() -> None:
+    """Make, list, rotate and revoke the API keys that back ends show to `sojourn serve`."""
+
+
+@keys.command()
+@_file
+@click.option("--name", required=True, help="Whose it is: web, shop-php.")
+@click.option(
+    "--scope",
+    "scopes",
+    type=click.Choice(SCOPES),
+    multiple=True,
+    default=["sessions"],
+    show_default=True,
+    help="What it may: use sessions, or list and revoke a user's. May be given twice.",
+)
+@json_option
+def make(path: Path, name: str, scopes: tuple[Scope, ...], as_json: bool) -> int:
+    """Make a key and show it, this once: only its hash is kept."""
+    there = _read(path)
+    key, text = make_key(name, scopes, milliseconds(), os.urandom)
+    write_keys(path, [*there, key])
+    _show(key, text, as_json)
+    return Exit.DONE
+
+
+@keys.command("list")
+@_file
+@json_option
+def list_(path: Path, as_json: bool) -> int:
+    """Show the keys: ids, names and scopes, never a secret."""
+    there, now = _read(path), milliseconds()
+    if as_json:
+        echo_json({"now": now, "keys": [_document(key) for key in there]})
+        return Exit.DONE
+    header = ["ID", "NAME", "SCOPES", "MADE", "ROTATED"]
+    rows = [
+        [
+            key.id,
+            key.name,
+            " ".join(key.scopes),
+            relative(key.created_at, now),
+            relative(key.rotated_at, now) if key.rotated_at else "",
+        ]
+        for key in there
+    ]
+    if rows:
+        click.echo(table(header, rows, faint=[False] * len(rows), fit=columns()))
+    else:
+        click.echo("No keys.")
+    return Exit.DONE
+
+
+@keys.command()
+@_file
+@click.argument("id")
+@click.option(
+    "--grace", type=DURATION, default=0, help="Keep the old secret good for so long, like 1h. Default: not at all."
+)
+@json_option
+def rotate(path: Path, id: str, grace: float, as_json: bool) -> int:
+    """Give the key ID a new secret, and show it."""
+    there = _read(path)
+    key = find_key(there, id)
+    if key is None:
+        return _unknown(id)
+    new, text = rotate_key(key, grace, milliseconds(), os.urandom)
+    write_keys(path, [new if each is key else each for each in there])
+    _show(new, text, as_json)
+    return Exit.DONE
+
+
+@keys.command()
+@_file
+@click.argument("id")
+@json_option
+def revoke(path: Path, id: str, as_json: bool) -> int:
+    """Take the key ID away: a running service refuses it within a second."""
+    there = _read(path)
+    key = find_key(there, id)
+    if key is None:
+        return _unknown(id)
+    write_keys(path, [each for each in there if each is not key])
+    if as_json:
+        echo_json({"revoked": _document(key)})
+    else:
+        click.echo(f"The key {key.id} ({safe(key.name)}) is revoked.")
+    return Exit.DONE
+
+
+def _show(key: ApiKey, text: str, as_json: bool) -> None:
+    if as_json:
+        echo_json({"key": text, **_document(key)})
+        return
+    click.echo(text)
+    click.echo("Keep it now: it is not shown again.", err=True)
+
+
+def _document(key: ApiKey) -> dict[str, Any]:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "scopes": list(key.scopes),
+        "created_at": key.created_at,
+        "rotated_at": key.rotated_at,
+        "former_until": key.former.until if key.former else None,
+    }
+
+
+def _unknown(id: str) -> int:
+    click.echo(f"No key has the id {safe(id)}. `sojourn keys list` shows them.", err=True)
+    return Exit.NOTHING
