@@ -355,8 +355,8 @@ def test_reads_of_one_tick_travel_together(redis_server: RedisServer, store: Red
     before = redis_server.info("stats")
     assert asyncio.run(main()) == records
     after = redis_server.info("stats")
-    # One is this test's own question.
-    assert int(after["total_connections_received"]) - int(before["total_connections_received"]) == 2
+    # The first goes at once, the others together; and one is this test's own question.
+    assert int(after["total_connections_received"]) - int(before["total_connections_received"]) == 3
 
 
 def test_many_at_once_share_a_few_connections(redis_server: RedisServer, store: RedisStore) -> None:
@@ -392,7 +392,7 @@ def test_a_request_that_is_cancelled_takes_nobody_with_it(redis_server: RedisSer
             gets[0].cancel()
             found = await asyncio.gather(*gets, return_exceptions=True)
             assert found[1:] == [record] * 4
-            assert isinstance(found[0], asyncio.CancelledError)
+            assert found[0] == record or isinstance(found[0], asyncio.CancelledError)
         await together.close()
 
     asyncio.run(main())

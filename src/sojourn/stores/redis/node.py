@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -33,7 +34,21 @@ class _Parcel:
 
     def __init__(self, calls: Sequence[Packed], min_replicas: int) -> None:
         self.calls = list(calls)
+        self.arrived: asyncio.Future[list[Any]] | None = None
         self._min_replicas = min_replicas
+
+    async def join(self, calls: Sequence[Packed]) -> list[Any]:
+        """Let `calls` travel along, and wait for their answers."""
+        if self.arrived is None:
+            self.arrived = asyncio.get_running_loop().create_future()
+        first = len(self.calls)
+        self.calls += calls
+        return (await asyncio.shield(self.arrived))[first : first + len(calls)]
+
+    def arrive(self, replies: list[Any]) -> None:
+        """Answer those who joined."""
+        if self.arrived is not None:
+            self.arrived.set_result(replies)
 
     def packed(self) -> bytes:
         calls = self.calls
@@ -118,51 +133,60 @@ class AsyncNode:
         self._timeout = timeout
         self._idle: list[AsyncConnection] = []
         self._free = asyncio.Semaphore(MAX_CONNECTIONS)
-        self._boarding: tuple[_Parcel, asyncio.Future[list[Any]]] | None = None
+        self._boarding: _Parcel | None = None
         self._trips: set[asyncio.Task[None]] = set()
+        self._trips_out = 0
+        self._under_way: dict[AsyncConnection, float] = {}  # with when to give up
+        self._overdue: set[AsyncConnection] = set()
+        self._watch: asyncio.TimerHandle | None = None
 
     async def exchange(self, calls: Sequence[Packed]) -> list[Any]:
-        """The answers, in order; an exception where there is none. Calls of one tick of the loop travel together."""
-        boarding = self._boarding
-        if boarding is not None:
-            parcel, arrived = boarding
-            first = len(parcel.calls)
-            parcel.calls += calls
-            replies = await asyncio.shield(arrived)
-            return replies[first : first + len(calls)]
-        parcel, arrived = _Parcel(calls, self._min_replicas), asyncio.get_running_loop().create_future()
-        self._boarding = parcel, arrived
+        """The answers, in order; an exception where there is none.
+
+        Where nothing is under way the calls are sent at once. Else those of one tick of the loop travel together.
+        """
+        parcel = self._boarding
+        if parcel is not None:
+            return await parcel.join(calls)
+        parcel = _Parcel(calls, self._min_replicas)
+        if not self._trips_out:
+            await self._free.acquire()
+            return await self._trip(parcel)
+        self._boarding = parcel
         try:
             await asyncio.sleep(0)
             await self._free.acquire()
         except BaseException:
-            self._boarding = None
-            arrived.set_result([NotSent() for _ in parcel.calls])
+            parcel.arrive([NotSent() for _ in parcel.calls])
             raise
-        self._boarding = None
-        if len(parcel.calls) == len(calls):
+        finally:
+            self._boarding = None
+        if parcel.arrived is None:
             return await self._trip(parcel)
         # The others must not go down with this request, should its client hang up.
-        trip = asyncio.create_task(self._trip_of_many(parcel, arrived))
+        trip = asyncio.create_task(self._trip_of_many(parcel))
         self._trips.add(trip)
         trip.add_done_callback(self._trips.discard)
-        replies = await asyncio.shield(arrived)
-        return replies[: len(calls)]
+        return (await asyncio.shield(parcel.arrived))[: len(calls)]
 
     async def close(self) -> None:
         """Close the connections that nobody uses."""
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
         while self._idle:
             await self._idle.pop().disconnect()
 
-    async def _trip_of_many(self, parcel: _Parcel, arrived: asyncio.Future[list[Any]]) -> None:
+    async def _trip_of_many(self, parcel: _Parcel) -> None:
+        replies = [Lost() for _ in parcel.calls]
         try:
-            arrived.set_result(await self._trip(parcel))
+            replies = await self._trip(parcel)
         finally:
-            if not arrived.done():
-                arrived.set_result([Lost() for _ in parcel.calls])
+            parcel.arrive(replies)
 
     async def _trip(self, parcel: _Parcel) -> list[Any]:
         """One trip over one connection, which `_free` was acquired for."""
+        self._trips_out += 1
         try:
             try:
                 connection = await self._take()
@@ -170,28 +194,44 @@ class AsyncNode:
                 return [_not_sent(error) for _ in parcel.calls]
             return await self._talk(connection, parcel)
         finally:
+            self._trips_out -= 1
             self._free.release()
 
     async def _talk(self, connection: AsyncConnection, parcel: _Parcel) -> list[Any]:
+        self._under_way[connection] = time.monotonic() + self._timeout
+        if self._watch is None:
+            self._watch = asyncio.get_running_loop().call_later(self._timeout / 4, self._cut_overdue)
         replies: list[Any] = []
         try:
-            # One time limit for the trip: redis-py's own makes a task for each command that it sends.
-            async with asyncio.timeout(self._timeout):
-                await connection.send_packed_command(parcel.packed(), check_health=False)
-                for _, passed_over, _ in parcel.calls:
-                    for _ in range(passed_over):
-                        await _read_async(connection)
-                    replies.append(await _read_async(connection))
-                if parcel.waits():
-                    parcel.confirm(replies, await _read_async(connection))
+            await connection.send_packed_command(parcel.packed(), check_health=False)
+            for _, passed_over, _ in parcel.calls:
+                for _ in range(passed_over):
+                    await _read_async(connection)
+                replies.append(await _read_async(connection))
+            if parcel.waits():
+                parcel.confirm(replies, await _read_async(connection))
         except (RedisError, OSError) as error:
             await connection.disconnect(nowait=True)
-            return _fill_up(replies, len(parcel.calls), error)
+            late = TimeoutError(f"no answer within {self._timeout:g} s") if connection in self._overdue else error
+            return _fill_up(replies, len(parcel.calls), late)
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
+        finally:
+            del self._under_way[connection]
+            self._overdue.discard(connection)
         self._idle.append(connection)
         return replies
+
+    def _cut_overdue(self) -> None:
+        # One timer for all trips: a time limit for each, as asyncio has it, takes as long as half a trip.
+        now = time.monotonic()
+        for late, give_up in self._under_way.items():
+            if now >= give_up and (writer := late._writer) is not None:
+                self._overdue.add(late)
+                writer.transport.abort()
+        again = asyncio.get_running_loop().call_later
+        self._watch = again(self._timeout / 4, self._cut_overdue) if self._under_way else None
 
     async def _take(self) -> AsyncConnection:
         while self._idle:
