@@ -56,6 +56,7 @@ class BoundConnection(psycopg.Connection[Any]):
     limit: float | None = None
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        """As psycopg's, for `limit` seconds at most."""
         try:
             return super().wait(gen, interval, self.limit if timeout is None else timeout)
         except errors._WaitTimeout:
@@ -72,6 +73,7 @@ class AsyncBoundConnection(psycopg.AsyncConnection[Any]):
     limit: float | None = None
 
     async def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:  # noqa: ASYNC109  # psycopg's
+        """As psycopg's, for `limit` seconds at most."""
         try:
             return await super().wait(gen, interval, self.limit if timeout is None else timeout)
         except errors._WaitTimeout:
