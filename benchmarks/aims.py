@@ -4,19 +4,42 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from .contention import SESSIONS, WRITERS, Contention
+from .flask_shop import FLASK_SESSION
+from .network import Network
+from .network_cost import AT_ONCE, NetworkCost
+from .network_peers import CACHED_REDIS, REDIS
 from .overhead import Overhead
 from .peers import MEMORY, OURS, SQLITE
 from .races import Races
+from .revocation import Revocation
+from .rounds import Spread
 from .scale import Scale
 from .tables import figure
 
-__all__ = ["Aim", "judge_overhead", "judge_races", "judge_scale"]
+__all__ = [
+    "Aim",
+    "judge_contention",
+    "judge_network",
+    "judge_overhead",
+    "judge_races",
+    "judge_revocation",
+    "judge_scale",
+]
 
 # Of what the signed cookie adds in the same round.
 MOST_ADDED = {MEMORY.name: 0.4, SQLITE.name: 0.8}
 MOST_WAIT_MS = 50
 # Opening the smallest file and the largest: the same, but for the weather.
 SAME = 1.5
+
+MOST_COMMANDS = {REDIS: 1020, CACHED_REDIS: 20}
+MOST_OF_GET = 1.25
+MOST_OF_STARSESSIONS = 0.25
+MOST_OF_SIGNED_COOKIE = 0.5
+MOST_OF_FLASK_SESSION = 1.2
+LEAST_OF_SPREAD_WRITES = 0.8
+MOST_REVOCATION_MS = 20
 
 
 class Aim(NamedTuple):
@@ -76,4 +99,61 @@ def judge_scale(found: Scale) -> list[Aim]:
             f"{figure(cleanup.longest_wait_ms)} ms",
             cleanup.longest_wait_ms <= MOST_WAIT_MS,
         ),
+    ]
+
+
+def judge_network(found: Network) -> list[Aim]:
+    """What a request costs whose session is in Redis: commands, time and memory."""
+    asked = {commands.peer: commands.total for commands in found.commands}
+    judged = [
+        Aim(f"{peer}: at most {most:,} commands for 1,000 reading requests", f"{asked[peer]:,}", asked[peer] <= most)
+        for peer, most in MOST_COMMANDS.items()
+    ]
+    reads = {(cost.peer, cost.at_once): cost for cost in found.costs if cost.kind == "read"}
+    alone, many, cached = reads[REDIS, 1], reads[REDIS, AT_ONCE], reads[CACHED_REDIS, 1]
+    judged += _at_most("one after another, reading adds", alone, MOST_OF_GET, "a bare GET", alone.of_get)
+    judged += _at_most(
+        f"{AT_ONCE} at once, reading adds", many, MOST_OF_STARSESSIONS, "what starsessions adds", many.of_starsessions
+    )
+    judged += _at_most(
+        "reading adds", cached, MOST_OF_SIGNED_COOKIE, "what the signed cookie adds", cached.of_signed_cookie
+    )
+    bytes_ = {footprint.peer: footprint.session for footprint in found.footprints}
+    if FLASK_SESSION in bytes_:
+        share = bytes_[REDIS] / bytes_[FLASK_SESSION]
+        wanted = f"{REDIS}: a session takes at most {MOST_OF_FLASK_SESSION} × the bytes of {FLASK_SESSION}"
+        judged.append(Aim(wanted, f"{share:.3f} ×", share <= MOST_OF_FLASK_SESSION))
+    return judged
+
+
+def _at_most(what: str, cost: NetworkCost, most: float, beside: str, share: Spread | None) -> list[Aim]:
+    """The aim, where the peer that it speaks of took part."""
+    if share is None:
+        return []
+    return [Aim(f"{cost.peer}: {what} at most {most} × {beside}", f"{share.median:.3f} ×", share.median <= most)]
+
+
+def judge_contention(found: Contention) -> list[Aim]:
+    """Whether writers of one session stand in each other's way, and what is kept."""
+    ours = next(each for each in found.peers if each.peer == REDIS)
+    wanted = (
+        f"{REDIS}: {WRITERS} writers of one session are at least {LEAST_OF_SPREAD_WRITES} × as fast as of {SESSIONS}"
+    )
+    kept = min(each.kept_in_one for each in found.peers if each.peer.startswith("Sojourn"))
+    return [
+        Aim(wanted, f"{ours.ratio.median:.3f} ×", ours.ratio.median >= LEAST_OF_SPREAD_WRITES),
+        Aim("Every write of theirs is kept", f"{kept:.1%}", kept == 1),
+    ]
+
+
+def judge_revocation(found: Revocation) -> list[Aim]:
+    """How soon a revoked session is refused by every process."""
+    return [
+        Aim(
+            f"{each.store}, cached: 99 of 100 revoked sessions are refused by another process within "
+            f"{MOST_REVOCATION_MS} ms",
+            f"{figure(each.p99_ms)} ms",
+            each.p99_ms < MOST_REVOCATION_MS,
+        )
+        for each in found.delays
     ]

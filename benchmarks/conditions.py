@@ -13,7 +13,22 @@ import msgspec
 
 __all__ = ["Conditions", "conditions"]
 
-PACKAGES = ("sojourn", "starlette", "itsdangerous", "starsessions", "msgspec")
+PACKAGES = (
+    "sojourn",
+    "starlette",
+    "itsdangerous",
+    "starsessions",
+    "flask",
+    "flask-session",
+    "redis",
+    "hiredis",
+    "psycopg",
+    "uvicorn",
+    "uvloop",
+    "msgspec",
+)
+EXPRESS_PACKAGES = ("express", "express-session", "connect-redis", "redis")
+LOCK = Path(__file__).parent / "express" / "package-lock.json"
 
 
 class Conditions(msgspec.Struct, frozen=True):
@@ -30,18 +45,20 @@ class Conditions(msgspec.Struct, frozen=True):
         versions = ", ".join(f"{name} {number}" for name, number in self.versions.items())
         return (
             f"{self.date}. {self.processor}, {self.cores} cores, {self.system}; load before the run {self.load:.1f}. "
-            f"{versions}. asyncio's own event loop; files in the system's temporary folder."
+            f"{versions}. asyncio's own event loop, but over HTTP; files in the system's temporary folder."
         )
 
 
-def conditions() -> Conditions:
-    """Those of here and now."""
-    versions = {"Python": platform.python_version(), "SQLite": sqlite3.sqlite_version}
+def conditions(servers: dict[str, str]) -> Conditions:
+    """Those of here and now, with the versions of `servers`."""
+    versions = {"Python": platform.python_version(), "SQLite": sqlite3.sqlite_version, **servers}
     for package in PACKAGES:
         try:
             versions[package] = version(package)
         except PackageNotFoundError:
             continue
+    locked = msgspec.json.decode(LOCK.read_bytes())["packages"]
+    versions |= {f"{name} (npm)": locked[f"node_modules/{name}"]["version"] for name in EXPRESS_PACKAGES}
     return Conditions(
         date=datetime.now(UTC).date().isoformat(),
         processor=_processor(),

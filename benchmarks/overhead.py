@@ -14,7 +14,7 @@ from typing import Literal, get_args
 import msgspec
 
 from .deeds import Deeds, count_deeds
-from .peers import BARE, SIGNED_COOKIE, Peer
+from .peers import BARE, SIGNED_COOKIE, Peer, installed
 from .request import App, new_scope, receive, send_nowhere
 from .rounds import Rounds, Spread
 from .shop import SESSION, open_shop
@@ -98,8 +98,9 @@ def _cost(peer: Peer, kind: Kind, rounds: Rounds) -> Cost:
     )
 
 
-def measure(size: Size, peers: Sequence[Peer]) -> Overhead:
-    """Take the rounds, and count what one request does."""
+def measure(size: Size) -> Overhead:
+    """Take the rounds of all peers that are there, and count what one request does."""
+    peers = installed()
     with TemporaryDirectory() as folder:
         costs = asyncio.run(_costs(peers, size, Path(folder)))
     return Overhead(size, costs, [count_deeds(peer) for peer in peers if peer is not BARE])

@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from sojourn.session import Session
 
-from .peers import BARE, OURS, Peer, unwrapped
+from .peers import BARE, OURS, Peer, installed, unwrapped
 from .request import App, ask, cookie_of
 from .tables import table
 
@@ -204,10 +204,10 @@ async def _race(peer: Peer, size: Size, folder: Path) -> Race:
         )
 
 
-def measure(size: Size, peers: Sequence[Peer]) -> Races:
-    """Run every race for every peer that keeps sessions."""
+def measure(size: Size) -> Races:
+    """Run every race for every peer that is there and keeps sessions."""
     races = []
-    for peer in peers:
+    for peer in installed():
         if peer is not BARE:
             with TemporaryDirectory() as folder:
                 races.append(asyncio.run(_race(peer, size, Path(folder))))

@@ -2,17 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import msgspec
 
-from . import overhead, races, scale
-from .aims import Aim, judge_overhead, judge_races, judge_scale
+from . import contention, million, network, overhead, races, revocation, scale
+from .aims import (
+    Aim,
+    judge_contention,
+    judge_network,
+    judge_overhead,
+    judge_races,
+    judge_revocation,
+    judge_scale,
+)
 from .charts import overhead_chart, races_chart
 from .conditions import Conditions
 from .tables import table
 
-__all__ = ["Results", "put"]
+__all__ = ["PARTS", "Part", "Results", "Sizes", "put"]
+
+
+class Part(NamedTuple):
+    """One benchmark: how it is made, told in Markdown, and judged."""
+
+    measure: Callable[[Any], Any]
+    report: Callable[[Any], str]
+    judge: Callable[[Any], list[Aim]] = lambda _: []
+
+
+PARTS: Mapping[str, Part] = {
+    "overhead": Part(overhead.measure, overhead.report, judge_overhead),
+    "races": Part(races.measure, races.report, judge_races),
+    "scale": Part(scale.measure, scale.report, judge_scale),
+    "network": Part(network.measure, network.report, judge_network),
+    "contention": Part(contention.measure, contention.report, judge_contention),
+    "million": Part(million.measure, million.report),
+    "revocation": Part(revocation.measure, revocation.report, judge_revocation),
+}
+
+
+class Sizes(NamedTuple):
+    """How much of each benchmark."""
+
+    overhead: overhead.Size
+    races: races.Size
+    scale: scale.Size
+    network: network.Size
+    contention: contention.Size
+    million: million.Size
+    revocation: revocation.Size
 
 
 class Results(msgspec.Struct):
@@ -22,24 +63,20 @@ class Results(msgspec.Struct):
     overhead: overhead.Overhead | None = None
     races: races.Races | None = None
     scale: scale.Scale | None = None
+    network: network.Network | None = None
+    contention: contention.Contention | None = None
+    million: million.Million | None = None
+    revocation: revocation.Revocation | None = None
 
     def aims(self) -> list[Aim]:
         """Which of the aims were met, judged by the medians."""
-        judged = judge_overhead(self.overhead) if self.overhead else []
-        judged += judge_races(self.races) if self.races else []
-        return judged + (judge_scale(self.scale) if self.scale else [])
+        return [aim for name, found in self._found().items() for aim in PARTS[name].judge(found)]
 
     def sections(self) -> dict[str, str]:
         """What was found, in Markdown, by name."""
-        found = {"conditions": str(self.conditions)}
-        if self.overhead:
-            found["overhead"] = overhead.report(self.overhead)
-        if self.races:
-            found["races"] = races.report(self.races)
-        if self.scale:
-            found["scale"] = scale.report(self.scale)
+        told = {name: PARTS[name].report(found) for name, found in self._found().items()}
         rows = [[aim.wanted, aim.found, "met" if aim.met else "**missed**"] for aim in self.aims()]
-        return found | {"aims": table(["Aim", "found", ""], rows)}
+        return {"conditions": str(self.conditions)} | told | {"aims": table(["Aim", "found", ""], rows)}
 
     def write(self, folder: Path) -> None:
         """Write results.json and the charts, and put the sections between their marks, here and on the front page."""
@@ -54,6 +91,10 @@ class Results(msgspec.Struct):
             (folder / "overhead.svg").write_text(overhead_chart(self.overhead), "utf-8")
         if self.races:
             (folder / "races.svg").write_text(races_chart(self.races), "utf-8")
+
+    def _found(self) -> dict[str, Any]:
+        found = {name: getattr(self, name) for name in PARTS}
+        return {name: each for name, each in found.items() if each is not None}
 
 
 def put(page: str, sections: dict[str, str]) -> str:

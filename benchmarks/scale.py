@@ -15,11 +15,14 @@ from sojourn import SessionManager
 from sojourn.stores.sqlite import SQLiteStore
 
 from .lock_watch import LockWatch
-from .session_file import fill, now_ms, random_user
+from .session_file import fill, now_ms, random_users
 from .tables import figure, table
 from .writers import run_writers
 
 __all__ = ["Cleanup", "File", "Scale", "Size", "Throughput", "measure", "report"]
+
+
+USERS = 200
 
 
 class Size(msgspec.Struct, frozen=True):
@@ -105,7 +108,7 @@ def _file(path: Path, sessions: int) -> File:
         sessions=sessions,
         open_ms=_median_ms([open_and_ask] * 30),
         get_ms=_median_ms([partial(store.get, record.id) for record in store.scan("8", 200)]),
-        list_ms=_median_ms([partial(store.list, random_user(sessions), now) for _ in range(200)]),
+        list_ms=_median_ms([partial(store.list, user, now) for user in random_users(sessions, USERS)]),
         bytes_each=path.stat().st_size / sessions,
     )
     store.close()

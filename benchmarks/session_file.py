@@ -14,10 +14,11 @@ from sojourn.codec import encode
 from sojourn.record import Client, Record, Secrets
 from sojourn.stores.sqlite import SQLiteStore
 from sojourn.stores.sqlite.rows import insert
+from sojourn.token import partition
 
 from .shop import SESSION
 
-__all__ = ["fill", "now_ms", "random_user"]
+__all__ = ["fill", "now_ms", "random_users"]
 
 SESSIONS_OF_A_USER = 5
 BROWSER = Client(
@@ -37,16 +38,17 @@ def records(sessions: int, expired: int) -> Iterator[Record]:
     """Sessions of users with a few each, in random order of id as browsers make them; the first ones expired."""
     now = now_ms()
     for n in range(sessions):
+        user_id = f"user-{n // SESSIONS_OF_A_USER}"
         seen = now - (TWO_DAYS if n < expired else random.randrange(HALF_HOUR // 2))
         yield Record(
-            id=os.urandom(16).hex(),
+            id=partition(user_id) + os.urandom(16).hex()[3:],
             secrets=Secrets(os.urandom(32), seen),
             created_at=seen,
             seen_at=seen,
             idle_timeout=HALF_HOUR,
             absolute_expires_at=seen + HALF_DAY,
             data=DATA,
-            user_id=f"user-{n // SESSIONS_OF_A_USER}",
+            user_id=user_id,
             authenticated_at=seen,
             client=BROWSER,
         )
@@ -68,6 +70,7 @@ def fill(path: Path, sessions: int, expired: int = 0) -> None:
         os.fsync(file.fileno())
 
 
-def random_user(sessions: int) -> str:
-    """One of the users of a file with so many sessions."""
-    return f"user-{random.randrange(sessions // SESSIONS_OF_A_USER)}"
+def random_users(sessions: int, count: int, expired: int = 0) -> list[str]:
+    """So many users of a file with so many sessions, whose own are not among those that ran out."""
+    everybody = range(expired // SESSIONS_OF_A_USER, sessions // SESSIONS_OF_A_USER)
+    return [f"user-{n}" for n in random.sample(everybody, count)]

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from sojourn import EndReason, SessionExists
-from sojourn.apply import changed, ended, may_be_replaced, over_limit
+from sojourn.apply import changed, ended, may_be_replaced, may_end, over_limit
 from sojourn.record import Record
 from sojourn.store import Applied, Commit, Create, End, Refused, Stats, Store
 from sojourn.testing import StoreContract
@@ -47,9 +47,9 @@ class FolderStore:
                 others = [mine for mine in self.list(record.user_id, create.now) if not ends or mine.id != ends.id]
                 too_many = over_limit(others, limit)
             for other in too_many:
-                self._end(other.id, "limit", create.now)
+                self._end(End(other.id, "limit", create.now))
             if ends:
-                self._end(ends.id, ends.reason, create.now)
+                self._end(End(ends.id, ends.reason, create.now))
             self._keep(record)
             return Applied(record.version, tuple(other.id for other in too_many))
 
@@ -64,12 +64,12 @@ class FolderStore:
 
     def end(self, end: End) -> Record | None:
         with self._lock:
-            return self._end(end.id, end.reason, end.now)
+            return self._end(end)
 
     def end_all(self, user_id: str, reason: EndReason, now: int, keep: str | None = None) -> Sequence[str]:
         with self._lock:
             ids = [record.id for record in self._all() if record.user_id == user_id and record.id != keep]
-            were = [self._end(id, reason, now) for id in ids]
+            were = [self._end(End(id, reason, now)) for id in ids]
             return [record.id for record in were if record and record.end_reason_at(now) is None]
 
     def list(self, user_id: str, now: int) -> Sequence[Record]:
@@ -109,11 +109,11 @@ class FolderStore:
         draft.write_bytes(_encode(record))
         draft.replace(self._path(record.id))
 
-    def _end(self, id: str, reason: EndReason, now: int) -> Record | None:
-        before = self.get(id)
-        if before is None or before.ended_at is not None:
+    def _end(self, end: End) -> Record | None:
+        before = self.get(end.id)
+        if before is None or not may_end(before, end):
             return None
-        self._keep(ended(before, reason, now))
+        self._keep(ended(before, end.reason, end.now))
         return before
 
 

@@ -37,11 +37,11 @@ class Sweep(msgspec.Struct):
             number, cursor = self.at
             following, ids = yield from _page(primaries[number], cursor)
             dead = yield from _dead(ids, before)
-            for id in dead:
-                if deleted == limit:
-                    return deleted  # the rest of this page is for the next call
-                key = session_key(id)
-                deleted += (yield [run(scripts.SWEEP, [key], before, repeatable=True)])[0]
+            keys = [session_key(id) for id in dead[: limit - deleted]]
+            if keys:
+                deleted += sum((yield [run(scripts.SWEEP, [key], before, repeatable=True) for key in keys]))
+            if len(keys) < len(dead):
+                return deleted  # the rest of this page is for the next call
             self.at = (number, following) if following else (number + 1, 0)
             if self.at[0] == len(primaries):
                 self.at, self.came_round = (0, 0), deleted > 0

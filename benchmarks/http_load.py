@@ -1,0 +1,110 @@
+"""HttpLoad: browsers that keep a connection each and ask one thing after another; and what that costs a server."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from .request import new_scope
+
+__all__ = ["HttpLoad", "cpu_ns"]
+
+_HEAD_END = b"\r\n\r\n"
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE).search
+_SET_COOKIE = re.compile(rb"\r\nset-cookie: *([^;\r]+)", re.IGNORECASE).search
+
+
+class _Connection(asyncio.Protocol):
+    """One browser's connection."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._buffer = b""
+        self._request = b""
+        self._left = 0
+        self._done: asyncio.Future[bytes] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    async def ask(self, request: bytes, times: int) -> bytes:
+        """Ask the same so many times; the last answer."""
+        assert self._transport is not None
+        if self._transport.is_closing():
+            raise ConnectionError("the server hung up")
+        self._request, self._left = request, times
+        self._done = asyncio.get_running_loop().create_future()
+        self._transport.write(request)
+        return await self._done
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        head, end, body = self._buffer.partition(_HEAD_END)
+        length = _LENGTH(head)
+        if not end or length is None or len(body) < int(length[1]):
+            return
+        answer, self._buffer = self._buffer, b""
+        assert self._transport is not None and self._done is not None
+        self._left -= 1
+        if not answer.startswith(b"HTTP/1.1 200 "):
+            self._done.set_exception(RuntimeError(f"the server answered {answer[:200]!r}"))
+        elif self._left:
+            self._transport.write(self._request)
+        else:
+            self._done.set_result(answer)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._done is not None and not self._done.done():
+            self._done.set_exception(error or ConnectionError("the server hung up"))
+
+    def close(self) -> None:
+        assert self._transport is not None
+        self._transport.close()
+
+
+class HttpLoad:
+    """So many connections to a server on this machine, that show the cookie of one session."""
+
+    def __init__(self, connections: Sequence[_Connection], cookie: bytes) -> None:
+        self._connections = connections
+        self._cookie = cookie
+
+    @classmethod
+    async def open(cls, port: int, connections: int, path: str | None) -> Self:
+        """Connect; the session is the one that the answer to `path` sets, none for None."""
+        loop = asyncio.get_running_loop()
+        opened = [(await loop.create_connection(_Connection, "127.0.0.1", port))[1] for _ in range(connections)]
+        load = cls(opened, b"")
+        if path is not None:
+            cookie = _SET_COOKIE(await opened[0].ask(load._request(path), 1))
+            assert cookie is not None
+            load._cookie = cookie[1]
+        return load
+
+    async def run(self, path: str, requests: int) -> None:
+        """Share so many requests among the connections."""
+        request, each = self._request(path), requests // len(self._connections)
+        answers = await asyncio.gather(*[connection.ask(request, each) for connection in self._connections])
+        assert all(answer.endswith(b"\r\n\r\ndark") for answer in answers)
+
+    def close(self) -> None:
+        """Hang up."""
+        for connection in self._connections:
+            connection.close()
+
+    def _request(self, path: str) -> bytes:
+        headers = [b"%b: %b" % pair for pair in new_scope(path, self._cookie)["headers"]]
+        return b"\r\n".join([b"GET %b HTTP/1.1" % path.encode(), *headers, b"", b""])
+
+
+def cpu_ns(pid: int) -> int:
+    """The nanoseconds that a process and its children have spent on a processor; 0 where there is no Linux to ask."""
+    spent = 0
+    for task in Path(f"/proc/{pid}/task").glob("*"):
+        spent += int((task / "schedstat").read_text().split()[0])
+        spent += sum(cpu_ns(int(child)) for child in (task / "children").read_text().split())
+    return spent
