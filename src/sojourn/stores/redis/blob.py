@@ -104,7 +104,9 @@ def decode_record(id: str, raw: bytes) -> Record:
     created_at, user, reason = blob.created_at, blob.user, blob.reason
     return Record(
         id=id,
-        secrets=Secrets(current, rotated_at, _dated(following), _dated(retired)),
+        secrets=Secrets(current, rotated_at, _dated(following), _dated(retired))
+        if following or retired
+        else Secrets(current, rotated_at),
         created_at=created_at,
         seen_at=created_at + blob.seen,
         idle_timeout=blob.idle_timeout,

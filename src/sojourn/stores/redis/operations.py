@@ -20,18 +20,23 @@ from sojourn.token import partition
 
 from . import scripts
 from .blob import decode_record, encode_record, encode_secrets
-from .calls import Steps, command, run
+from .calls import Call, Steps, command, run
 from .keys import id_in, index_key, member, session_key
 
-__all__ = ["commit", "create", "end", "end_all", "get", "of_user"]
+__all__ = ["answered", "ask", "commit", "create", "end", "end_all", "of_user"]
 
 _encode = msgspec.msgpack.Encoder().encode
 
 
-def get(id: str) -> Steps[Record | None]:
-    """Store.get."""
+# Not a generator as the others: of Store.get there is one to a request.
+def ask(id: str) -> Call:
+    """Store.get's one call."""
     key = session_key(id)
-    raw = (yield [command(key, "GET", key)])[0]
+    return command(key, "GET", key)
+
+
+def answered(id: str, raw: bytes | None) -> Record | None:
+    """Store.get, from the call's answer."""
     return decode_record(id, raw) if raw is not None else None
 
 

@@ -52,7 +52,7 @@ class RedisStore:
 
     def get(self, id: str) -> Record | None:
         """As Store.get."""
-        return self._run(operations.get(id))
+        return operations.answered(id, self._perform([operations.ask(id)])[0])
 
     def create(self, create: Create) -> Applied | Refused:
         """As Store.create."""
@@ -178,7 +178,7 @@ class AsyncRedisStore:
 
     async def get(self, id: str) -> Record | None:
         """As Store.get."""
-        return await self._run(operations.get(id))
+        return operations.answered(id, (await self._perform([operations.ask(id)]))[0])
 
     async def create(self, create: Create) -> Applied | Refused:
         """As Store.create."""
