@@ -15,6 +15,7 @@ from types import ModuleType
 import pytest
 
 import sojourn
+from sojourn.remote import AsyncRemoteSessionManager, RemoteSessionManager
 from sojourn.store import AsyncStore, Store, WatchableStore
 from sojourn.stores.cached import AsyncCachedStore, CachedStore
 from sojourn.stores.memory import AsyncMemoryStore, MemoryStore
@@ -42,6 +43,7 @@ PUBLIC = [
     "sojourn.fastapi",
     "sojourn.policy",
     "sojourn.record",
+    "sojourn.remote",
     "sojourn.session",
     "sojourn.store",
     "sojourn.stores.cached",
@@ -107,6 +109,8 @@ PAIRS: list[tuple[type, type]] = [
     (PostgresStore, AsyncPostgresStore),
     (RedisStore, AsyncRedisStore),
     (CachedStore, AsyncCachedStore),
+    (RemoteSessionManager, AsyncRemoteSessionManager),
+    (sojourn.SessionManager, RemoteSessionManager),
     (Store, MemoryStore),
     (Store, SQLiteStore),
     (WatchableStore, PostgresStore),
@@ -130,7 +134,7 @@ def test_both_of_a_pair_have_the_same_methods(pair: tuple[type, type]) -> None:
     assert one
 
 
-@pytest.mark.parametrize("pair", PAIRS[:7], ids=lambda pair: pair[1].__name__)
+@pytest.mark.parametrize("pair", PAIRS[:8], ids=lambda pair: pair[1].__name__)
 def test_of_a_pair_one_waits_and_the_other_does_not(pair: tuple[type, type]) -> None:
     calm = {"anonymous"}  # It does no I/O, in either manager.
     for name in _methods(pair[0]).keys() - calm:

@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
+from sojourn.errors import ConfigurationError
 from sojourn.manager import milliseconds
-from sojourn.service.keys import SCOPES, ApiKey, Scope, find_key, make_key, read_keys, rotate_key, write_keys
+from sojourn.service.keys import SCOPES, ApiKey, Scope, changing_keys, find_key, make_key, read_keys, rotate_key
 
 from .duration import DURATION, relative
 from .exit import Exit
@@ -17,13 +18,6 @@ from .store_option import json_option
 from .terminal import columns, echo_json, safe, table
 
 __all__ = ["keys"]
-
-
-def _read(path: Path) -> tuple[ApiKey, ...]:
-    try:
-        return read_keys(path)
-    except FileNotFoundError:
-        return ()
 
 
 _file = click.option(
@@ -57,9 +51,9 @@ def keys() -> None:
 @json_option
 def make(path: Path, name: str, scopes: tuple[Scope, ...], as_json: bool) -> int:
     """Make a key and show it, this once: only its hash is kept."""
-    there = _read(path)
-    key, text = make_key(name, scopes, milliseconds(), os.urandom)
-    write_keys(path, [*there, key])
+    with changing_keys(path) as there:
+        key, text = make_key(name, scopes, milliseconds(), os.urandom)
+        there.append(key)
     _show(key, text, as_json)
     return Exit.DONE
 
@@ -69,7 +63,10 @@ def make(path: Path, name: str, scopes: tuple[Scope, ...], as_json: bool) -> int
 @json_option
 def list_(path: Path, as_json: bool) -> int:
     """Show the keys: ids, names and scopes, never a secret."""
-    there, now = _read(path), milliseconds()
+    try:
+        there, now = read_keys(path), milliseconds()
+    except FileNotFoundError:
+        raise ConfigurationError(f"There is no file {path}. `sojourn keys make` makes it.") from None
     if as_json:
         echo_json({"now": now, "keys": [_document(key) for key in there]})
         return Exit.DONE
@@ -100,12 +97,12 @@ def list_(path: Path, as_json: bool) -> int:
 @json_option
 def rotate(path: Path, id: str, grace: float, as_json: bool) -> int:
     """Give the key ID a new secret, and show it."""
-    there = _read(path)
-    key = find_key(there, id)
-    if key is None:
-        return _unknown(id)
-    new, text = rotate_key(key, grace, milliseconds(), os.urandom)
-    write_keys(path, [new if each is key else each for each in there])
+    with changing_keys(path) as there:
+        key = find_key(there, id)
+        if key is None:
+            return _unknown(id)
+        new, text = rotate_key(key, grace, milliseconds(), os.urandom)
+        there[there.index(key)] = new
     _show(new, text, as_json)
     return Exit.DONE
 
@@ -116,11 +113,11 @@ def rotate(path: Path, id: str, grace: float, as_json: bool) -> int:
 @json_option
 def revoke(path: Path, id: str, as_json: bool) -> int:
     """Take the key ID away: a running service refuses it within a second."""
-    there = _read(path)
-    key = find_key(there, id)
-    if key is None:
-        return _unknown(id)
-    write_keys(path, [each for each in there if each is not key])
+    with changing_keys(path) as there:
+        key = find_key(there, id)
+        if key is None:
+            return _unknown(id)
+        there.remove(key)
     if as_json:
         echo_json({"revoked": _document(key)})
     else:

@@ -1,0 +1,106 @@
+"""What is wrong or weak in the settings of a service, for `sojourn serve --check`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import click
+
+from sojourn.errors import ConfigurationError
+from sojourn.open_store import StoreURL
+from sojourn.policy import Policy
+from sojourn.service.keys import read_keys
+from sojourn.service.settings import Settings
+
+from .duration import spell
+from .exit import Exit
+from .nist import departures
+
+__all__ = ["Finding", "findings", "report"]
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class Finding(NamedTuple):
+    """One thing that is `wrong`, and keeps the service from its work, or `weak`; and the mend."""
+
+    how: Literal["wrong", "weak"]
+    text: str
+
+
+def report(settings: Settings, config: Path | None) -> int:
+    """Print what is found; the exit code."""
+    found = [*findings(settings, config)]
+    for finding in found:
+        colour = "red" if finding.how == "wrong" else "yellow"
+        click.echo(f"{click.style(finding.how + ':', fg=colour)} {finding.text}")
+    if not found:
+        click.echo("Nothing is wrong, and nothing weak.")
+    if any(finding.how == "wrong" for finding in found):
+        return Exit.USAGE
+    return Exit.NOTHING if found else Exit.DONE
+
+
+def findings(settings: Settings, config: Path | None) -> Iterator[Finding]:
+    """What is wrong or weak. Reads files; asks no store and no network."""
+    yield from _store(settings, config)
+    yield from _keys(Path(settings.keys))
+    if settings.cookie.insecure_http:
+        yield Finding(
+            "weak", "cookie.insecure_http: anyone on the network can read the tokens. Leave it away, use HTTPS."
+        )
+    if not settings.uds and settings.host not in LOOPBACK:
+        yield Finding(
+            "weak",
+            f"host {settings.host}: keys and tokens cross the network as they are. Listen at 127.0.0.1 or a unix "
+            "socket, or put a proxy with TLS in front.",
+        )
+    yield from _policy(settings.policy)
+
+
+def _store(settings: Settings, config: Path | None) -> Iterator[Finding]:
+    if StoreURL.parse(settings.store).scheme == "memory":
+        if settings.workers > 1:
+            yield Finding(
+                "wrong",
+                "store memory: with several workers, each has sessions of its own. Take workers = 1, or another store.",
+            )
+        else:
+            yield Finding("weak", "store memory: a restart signs everybody out. Take sqlite:////path/to/sessions.db")
+    password = "@" in settings.store and ":" in settings.store.partition("://")[2].rpartition("@")[0]
+    if config and password and config.stat().st_mode & 0o077 and settings.store in config.read_text("utf-8"):
+        yield Finding(
+            "weak", f"{config} holds the store's password and others may read it: chmod 600, or SOJOURN_STORE."
+        )
+
+
+def _keys(path: Path) -> Iterator[Finding]:
+    make = f"sojourn keys make --keys {path} --name web"
+    try:
+        keys = read_keys(path)
+    except FileNotFoundError:
+        yield Finding("weak", f"keys {path}: there is no such file, so every back end is refused. {make}")
+        return
+    except ConfigurationError as error:
+        yield Finding("wrong", str(error))
+        return
+    if not keys:
+        yield Finding("weak", f"keys {path}: no key in it, so every back end is refused. {make}")
+    if path.stat().st_mode & 0o077:
+        yield Finding("weak", f"keys {path}: others may read it. chmod 600 {path}")
+
+
+def _policy(policy: Policy) -> Iterator[Finding]:
+    for departure in departures(policy, 1):
+        if departure.value is not None and departure.limit is not None:
+            yield Finding(
+                "weak",
+                f"policy.{departure.setting} is {spell(departure.value)}, over the {spell(departure.limit)} of "
+                f"NIST SP 800-63B-4 {departure.section} at AAL1. `sojourn policy` says more.",
+            )
+    if policy.rotate_interval is None:
+        yield Finding(
+            "weak", "policy.rotate_interval is off: a copied token goes unnoticed. Write rotate_interval = 3600"
+        )

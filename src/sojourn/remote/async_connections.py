@@ -1,0 +1,168 @@
+"""AsyncConnections: the ones to the service that the tasks of an event loop share."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import time
+from contextlib import suppress
+from functools import cached_property
+
+from sojourn.errors import StoreUnavailable
+
+from .address import Address
+from .connections import CHUNK, IDLE_FOR, away
+from .dialogue import Dialogue, is_cut
+from .wire import Answer, Ask
+
+__all__ = ["AsyncConnections"]
+
+
+class AsyncConnection:
+    """One connection, and since when it is idle.
+
+    A bare socket, not a transport: whichever loop it served, it can be closed without it.
+    """
+
+    def __init__(self, address: Address, wire: socket.socket) -> None:
+        self.dialogue = Dialogue(address)
+        self.wire = wire
+        self.idle_since = 0.0
+        self._tls: ssl.SSLObject | None = None
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+
+    async def begin_tls(self, context: ssl.SSLContext, host: str) -> None:
+        """Shake hands, before the first request."""
+        tls = self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
+        while True:
+            try:
+                tls.do_handshake()
+            except ssl.SSLWantReadError:
+                await self._flush()
+                await self._fill()
+            else:
+                return await self._flush()
+
+    async def ask(self, ask: Ask) -> Answer:
+        """The answer of the service. Raises OSError."""
+        await self._send(self.dialogue.request(ask))
+        while True:
+            answer = self.dialogue.receive(await self._receive())
+            if answer is not None:
+                return answer
+
+    async def _send(self, data: bytes) -> None:
+        if self._tls is None:
+            await asyncio.get_running_loop().sock_sendall(self.wire, data)
+            return
+        self._tls.write(data)
+        await self._flush()
+
+    async def _receive(self) -> bytes:
+        if self._tls is None:
+            return await asyncio.get_running_loop().sock_recv(self.wire, CHUNK)
+        while True:
+            try:
+                return self._tls.read(CHUNK)
+            except ssl.SSLWantReadError:
+                await self._fill()
+            except ssl.SSLZeroReturnError:
+                return b""
+
+    async def _flush(self) -> None:
+        data = self._outgoing.read()
+        if data:
+            await asyncio.get_running_loop().sock_sendall(self.wire, data)
+
+    async def _fill(self) -> None:
+        data = await asyncio.get_running_loop().sock_recv(self.wire, CHUNK)
+        if data:
+            self._incoming.write(data)
+        else:
+            self._incoming.write_eof()
+
+
+class AsyncConnections:
+    """As Connections, awaited."""
+
+    def __init__(self, address: Address, timeout: float) -> None:
+        self._address = address
+        self._timeout = timeout
+        self._idle: list[AsyncConnection] = []
+
+    async def ask(self, ask: Ask) -> Answer:
+        """The answer of the service within the time-out. Raises StoreUnavailable."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                connection = self._take_idle()
+                if connection is not None:
+                    try:
+                        return await self._ask(connection, ask)
+                    except (StoreUnavailable, ConnectionError):
+                        # It died as it lay idle: nothing came back, and asking changes nothing.
+                        if connection.dialogue.heard or not ask.again:
+                            raise
+                return await self._ask(await self._connect(), ask)
+        except OSError as error:
+            raise away(self._address, error, self._timeout) from error
+
+    async def _ask(self, connection: AsyncConnection, ask: Ask) -> Answer:
+        answer = None
+        try:
+            answer = await connection.ask(ask)
+        finally:
+            # Cancelled in the middle, it would give the next request this one's answer.
+            if answer is None or not connection.dialogue.may_go_on():
+                connection.wire.close()
+            else:
+                connection.idle_since = time.monotonic()
+                self._idle.append(connection)
+        return answer
+
+    def _take_idle(self) -> AsyncConnection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if time.monotonic() < connection.idle_since + IDLE_FOR and not is_cut(connection.wire):
+                return connection
+            connection.wire.close()
+        return None
+
+    async def _connect(self) -> AsyncConnection:
+        address, loop = self._address, asyncio.get_running_loop()
+        if address.path:
+            return await self._connect_to(socket.AF_UNIX, address.path)
+        failed: OSError = OSError("no address")
+        for family, _, _, _, where in await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM):
+            try:
+                return await self._connect_to(family, where)
+            except ssl.SSLError:
+                raise
+            except OSError as error:
+                failed = error
+        raise failed
+
+    async def _connect_to(self, family: int, where: object) -> AsyncConnection:
+        wire = socket.socket(family, socket.SOCK_STREAM)
+        wire.setblocking(False)
+        try:
+            if family != socket.AF_UNIX:
+                wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await asyncio.get_running_loop().sock_connect(wire, where)  # type: ignore[arg-type]  # of its family
+            connection = AsyncConnection(self._address, wire)
+            if self._address.tls:
+                await connection.begin_tls(self._tls, self._address.host)
+        except BaseException:
+            wire.close()
+            raise
+        return connection
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return ssl.create_default_context()
+
+    def close(self) -> None:
+        """Close the idle ones."""
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().wire.close()

@@ -1,0 +1,221 @@
+"""RemoteSessionManager and AsyncRemoteSessionManager: managers whose sessions a session service keeps.
+
+Two thin shells of the same lines: what has an `if` is in session.py and wire.py, or decided by the service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, TypeVar
+
+from sojourn.commit import NO_REPLY, Reply
+from sojourn.errors import ConfigurationError, EndReason, SojournError
+from sojourn.events import UnknownToken
+from sojourn.info import SessionInfo
+from sojourn.manager import AsyncSessionManager, SessionManager, milliseconds
+from sojourn.policy import LONGEST, Policy
+from sojourn.record import Client
+from sojourn.session import Session
+from sojourn.store import Stats
+from sojourn.token import parse
+
+from .address import Address
+from .connections import Connections
+from .session import RemoteSession, opened, remote
+from .wire import (
+    Ask,
+    Committed,
+    Ended,
+    Found,
+    Listed,
+    Opened,
+    ask_commit,
+    ask_get,
+    ask_list,
+    ask_open,
+    ask_revoke,
+    ask_revoke_all,
+    read,
+)
+
+__all__ = ["AsyncRemoteSessionManager", "RemoteSessionManager"]
+
+T = TypeVar("T")
+
+# Nothing falls due by it: what does, the service says with each session it opens.
+JUDGED_THERE = Policy(
+    idle_timeout=LONGEST, absolute_timeout=LONGEST, touch_interval=LONGEST / 2, rotate_interval=None, remember=None
+)
+# No method of a remote manager comes to a store.
+NO_STORE: Any = None
+
+
+class _ServiceClock:
+    """The service's time: ours, put right by each answer. A browser's countdown must not depend on whom it asked."""
+
+    def __init__(self) -> None:
+        self._ahead = 0
+
+    def __call__(self) -> int:
+        return milliseconds() + self._ahead
+
+    def heard(self, now: int) -> None:
+        self._ahead = now - milliseconds()
+
+
+class RemoteSessionManager(SessionManager):
+    """A SessionManager over `sojourn serve`: for Flask, WSGI, Django, scripts.
+
+    `service` is http://host:port, https://host or unix:///path/to.sock, and `key` an API key of it. The policy and the
+    events are the service's. Every method may raise StoreUnavailable, `timeout` seconds after the call at the latest,
+    and ConfigurationError for a key that the service refuses.
+    """
+
+    def __init__(self, service: str, key: str, *, timeout: float = 2.0) -> None:
+        self._time = _ServiceClock()
+        super().__init__(NO_STORE, JUDGED_THERE, clock=self._time)
+        self._address = Address.parse(service, key)
+        self._connections = Connections(self._address, timeout)
+
+    def anonymous(self, client: Client = Client(), *, refused: UnknownToken | None = None) -> Session:
+        """A session that does not exist yet, for a request without a token. The service is not asked."""
+        return RemoteSession(None, self.clock(), client, presented=refused is not None)
+
+    def open(self, token: str, client: Client = Client()) -> Session:
+        """The session that `token` opens, or an empty one. One request; none for what is no token."""
+        parsed = parse(token)
+        if parsed is None:
+            return self._malformed(client)
+        answer = self._ask(ask_open(parsed), Opened)
+        self._time.heard(answer.now)
+        return opened(answer, parsed, client)
+
+    def commit(self, session: Session) -> Reply:
+        """Have the service write what the request changed: one request, normally none. Raises as SessionManager's."""
+        mine, reply = remote(session), NO_REPLY
+        try:
+            while (body := mine.next_commit()) is not None:
+                answer = self._ask(ask_commit(body), Committed)
+                self._time.heard(answer.now)
+                reply = mine.take(answer)
+        except SojournError as error:
+            mine.failed(error, self.clock())
+            raise
+        return mine.forget_logout() if mine.logged_out else reply
+
+    def get(self, id: str) -> SessionInfo | None:
+        """One session, live or ended, by its public id; without its data."""
+        ask = ask_get(id)
+        found = self._ask(ask, Found).session if ask else None
+        return found.info() if found else None
+
+    def list(self, user_id: str) -> Sequence[SessionInfo]:
+        """The user's live sessions, the latest seen first; without their data. The key needs the scope `admin`."""
+        return [session.info(user_id) for session in self._ask(ask_list(user_id), Listed).sessions]
+
+    def revoke(self, id: str, reason: EndReason = "revoked") -> bool:
+        """End one session, wherever it is open. Whether it was live until this call. Scope `admin`."""
+        ask = ask_revoke(id, reason)
+        return ask is not None and self._ask(ask, Ended).ended > 0
+
+    def revoke_all(self, user_id: str, *, keep: str | None = None, reason: EndReason = "revoked") -> int:
+        """End all of the user's sessions at one instant, but the id `keep`; how many. Scope `admin`."""
+        return self._ask(ask_revoke_all(user_id, keep, reason), Ended).ended
+
+    def delete_expired(self, on_batch: Callable[[int], None] | None = None) -> int:
+        """Nothing: the service cleans up after itself."""
+        return 0
+
+    def scan(self, after: str = "", limit: int = 100) -> Sequence[SessionInfo]:
+        """Not over the service: `sojourn list` asks its store. Raises ConfigurationError."""
+        _not_here("scan")
+
+    def stats(self) -> Stats:
+        """Not over the service: `sojourn stats` asks its store. Raises ConfigurationError."""
+        _not_here("stats")
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._connections.close()
+
+    def _ask(self, ask: Ask, kind: type[T]) -> T:
+        return read(kind, self._connections.ask(ask), ask, self._address)
+
+
+class AsyncRemoteSessionManager(AsyncSessionManager):
+    """The same for an event loop: ASGI. RemoteSessionManager's methods, awaited."""
+
+    def __init__(self, service: str, key: str, *, timeout: float = 2.0) -> None:
+        self._time = _ServiceClock()
+        super().__init__(NO_STORE, JUDGED_THERE, clock=self._time)
+        from .async_connections import AsyncConnections  # here: the threads' side never loads an event loop
+
+        self._address = Address.parse(service, key)
+        self._connections = AsyncConnections(self._address, timeout)
+
+    def anonymous(self, client: Client = Client(), *, refused: UnknownToken | None = None) -> Session:
+        """A session that does not exist yet, for a request without a token. The service is not asked."""
+        return RemoteSession(None, self.clock(), client, presented=refused is not None)
+
+    async def open(self, token: str, client: Client = Client()) -> Session:
+        """The session that `token` opens, or an empty one. One request; none for what is no token."""
+        parsed = parse(token)
+        if parsed is None:
+            return self._malformed(client)
+        answer = await self._ask(ask_open(parsed), Opened)
+        self._time.heard(answer.now)
+        return opened(answer, parsed, client)
+
+    async def commit(self, session: Session) -> Reply:
+        """Have the service write what the request changed: one request, normally none. Raises as SessionManager's."""
+        mine, reply = remote(session), NO_REPLY
+        try:
+            while (body := mine.next_commit()) is not None:
+                answer = await self._ask(ask_commit(body), Committed)
+                self._time.heard(answer.now)
+                reply = mine.take(answer)
+        except SojournError as error:
+            mine.failed(error, self.clock())
+            raise
+        return mine.forget_logout() if mine.logged_out else reply
+
+    async def get(self, id: str) -> SessionInfo | None:
+        """One session, live or ended, by its public id; without its data."""
+        ask = ask_get(id)
+        found = (await self._ask(ask, Found)).session if ask else None
+        return found.info() if found else None
+
+    async def list(self, user_id: str) -> Sequence[SessionInfo]:
+        """The user's live sessions, the latest seen first; without their data. The key needs the scope `admin`."""
+        return [session.info(user_id) for session in (await self._ask(ask_list(user_id), Listed)).sessions]
+
+    async def revoke(self, id: str, reason: EndReason = "revoked") -> bool:
+        """End one session, wherever it is open. Whether it was live until this call. Scope `admin`."""
+        ask = ask_revoke(id, reason)
+        return ask is not None and (await self._ask(ask, Ended)).ended > 0
+
+    async def revoke_all(self, user_id: str, *, keep: str | None = None, reason: EndReason = "revoked") -> int:
+        """End all of the user's sessions at one instant, but the id `keep`; how many. Scope `admin`."""
+        return (await self._ask(ask_revoke_all(user_id, keep, reason), Ended)).ended
+
+    async def delete_expired(self, on_batch: Callable[[int], None] | None = None) -> int:
+        """Nothing: the service cleans up after itself."""
+        return 0
+
+    async def scan(self, after: str = "", limit: int = 100) -> Sequence[SessionInfo]:
+        """Not over the service: `sojourn list` asks its store. Raises ConfigurationError."""
+        _not_here("scan")
+
+    async def stats(self) -> Stats:
+        """Not over the service: `sojourn stats` asks its store. Raises ConfigurationError."""
+        _not_here("stats")
+
+    async def close(self) -> None:
+        """Close the connections."""
+        self._connections.close()
+
+    async def _ask(self, ask: Ask, kind: type[T]) -> T:
+        return read(kind, await self._connections.ask(ask), ask, self._address)
+
+
+def _not_here(method: str) -> NoReturn:
+    raise ConfigurationError(f"A remote manager has no {method}(): run `sojourn` where the service runs, on its store.")

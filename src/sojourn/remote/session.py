@@ -1,0 +1,189 @@
+"""RemoteSession: a Session that a session service keeps, with what its commit must ask for. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from sojourn.codec import EncodedObject
+from sojourn.commit import NO_REPLY, Reply
+from sojourn.errors import ConfigurationError, EndReason, SessionEnded, SojournError
+from sojourn.record import Client, Record, Secrets
+from sojourn.session import Session
+from sojourn.token import Token, parse
+
+from .wire import Committed, Opened, SessionState
+
+__all__ = ["RemoteSession", "opened", "remote"]
+
+
+class RemoteSession(Session):
+    """A Session and the token that opens it at the service, which is all that the service knows it by."""
+
+    commit_due = False
+
+    def __init__(
+        self,
+        record: Record | None,
+        opened_at: int,
+        client: Client,
+        token: Token | None = None,
+        presented: bool = False,
+        end_reason: EndReason | None = None,
+    ) -> None:
+        super().__init__(record, opened_at, client, token.hash if token else None, presented, end_reason)
+        self.token = token
+
+    @property
+    def touched(self) -> bool:
+        """Whether a commit may have something to write: here too what the service said is due."""
+        return super().touched or self._due
+
+    @property
+    def _due(self) -> bool:
+        return self.commit_due and not self.passive and self.live is not None
+
+    def next_commit(self) -> dict[str, Any] | None:
+        """What is to be asked of the service next; None where nothing is left to be written."""
+        if self.logged_out and self.wish and self.leaving:
+            # One commit, one action: whatever becomes of the second, the log-out holds.
+            return {"token": _reveal(self.token), "opened_at": self.opened_at, "action": {"type": "logout"}}
+        on_a_socket = self.live is not None and self.shown is None
+        if on_a_socket or not (self.touched or self.logged_out):
+            # A socket's token grows old while it is open: shown to the service again, it would look like a stolen one.
+            return None
+        action, increments = self._action(), self.increments()
+        changes = self._all_keys() if action and action["type"] == "login" else self._changed_keys()
+        if not (action or changes or increments or self._due):
+            return None
+        # A session that was over before the log-out has nothing to do with what follows.
+        token = self.token if self.live or self.leaving or self.end_reason else None
+        asked: dict[str, Any] = {
+            "token": _reveal(token),
+            "opened_at": self.opened_at if token else None,
+            "passive": self.passive,
+            "changes": changes,
+            "increments": increments,
+            "action": action,
+        }
+        if self.client != Client():
+            asked["client"] = {"ip": self.client.ip, "user_agent": self.client.user_agent}
+        return asked
+
+    def _action(self) -> dict[str, Any] | None:
+        login = self.pending_login
+        if login:
+            return {"type": "login", "user_id": login.user_id, "remember": login.remember}
+        if self.leaving:
+            return {"type": "logout"}
+        if self.wish == "start" and self.live:
+            return None
+        return {"type": self.wish} if self.wish else None
+
+    def _changed_keys(self) -> dict[str, dict[str, msgspec.Raw]]:
+        changed = {}
+        for key, change in self.changes().items():
+            sides = (("base", change.base), ("value", change.value))
+            changed[key] = {side: msgspec.Raw(raw) for side, raw in sides if raw is not None}
+        return changed
+
+    def _all_keys(self) -> dict[str, dict[str, msgspec.Raw]]:
+        """Unchanged ones too: where the session was replaced meanwhile, this is how its data comes along."""
+        loaded = {key: msgspec.Raw(raw) for key, raw in self._base.items()}
+        return {key: {"base": raw, "value": raw} for key, raw in loaded.items()} | self._changed_keys()
+
+    def take(self, answer: Committed) -> Reply:
+        """The service wrote what was asked: this is the session from here on, and this the browser must be told."""
+        self.commit_due = False
+        token = parse(answer.token) if answer.token else None
+        state = answer.session
+        if self.wish and self.leaving and state is None:
+            self._leaving, self.logged_out, self.token = None, False, None
+        elif state is None:
+            self.ended(answer.end_reason)
+            # What is set from now on begins a new session, as after an open that found this one over.
+            self.opened_at = answer.now
+        else:
+            self._go_on(state, token, answer.now)
+        return Reply(token, answer.clear, answer.max_age) if token or answer.clear else NO_REPLY
+
+    def _go_on(self, state: SessionState, token: Token | None, now: int) -> None:
+        if self.token is None:
+            self.opened_at = now
+        # A renewed secret is for the browser: until it shows it, this request goes by the one it came with.
+        if token and (self.token is None or token.id != self.token.id):
+            self.token, self.shown = token, token.hash
+        assert self.token is not None
+        record = _record(state, self.token, now)
+        self.became(record, self.shown)
+        self._base = record.data
+        # A list that the handler holds stays the session's, but where another request changed it too.
+        for key in self._changed():
+            del self._values[key]
+
+    def failed(self, error: SojournError, now: int) -> None:
+        """A commit raised `error`: as where a store refused it."""
+        if isinstance(error, SessionEnded):
+            self.ended(error.reason)
+            self.opened_at = now
+        self.refused(error)
+
+    def forget_logout(self) -> Reply:
+        """There was nothing that a log-out could end: only the browser is to forget."""
+        if not self.logged_out:
+            return NO_REPLY
+        self.ended(None)
+        return Reply(clear=True) if self.presented else NO_REPLY
+
+
+def opened(answer: Opened, token: Token, client: Client) -> RemoteSession:
+    """The session that the service opened."""
+    now, reason = answer.now, answer.end_reason
+    if answer.session is not None:
+        session = RemoteSession(_record(answer.session, token, now), now, client, token, True)
+        session.commit_due = answer.commit_due
+        return session
+    if reason is None:
+        return RemoteSession(None, now, client, presented=True)
+    ended_at = now if answer.ended_at is None else answer.ended_at
+    over = Record(
+        id=token.id,
+        secrets=Secrets(token.hash, ended_at),
+        created_at=ended_at,
+        seen_at=ended_at,
+        idle_timeout=0,
+        absolute_expires_at=ended_at,
+        ended_at=ended_at,
+        end_reason=reason,
+    )
+    return RemoteSession(over, now, client, token, True, reason)
+
+
+def remote(session: Session) -> RemoteSession:
+    """`session`, which a remote manager must have made. Raises ConfigurationError."""
+    if not isinstance(session, RemoteSession):
+        raise ConfigurationError("This session is another manager's. Commit it with the manager that opened it.")
+    return session
+
+
+def _record(state: SessionState, token: Token, now: int) -> Record:
+    # The secrets are the service's to know. These say that the token opens the session, and that no other is due.
+    return Record(
+        id=state.id,
+        secrets=Secrets(token.hash, now),
+        created_at=state.created_at,
+        seen_at=state.seen_at,
+        idle_timeout=state.idle_timeout,
+        absolute_expires_at=state.absolute_expires_at,
+        data=EncodedObject(state.data),
+        version=state.version,
+        user_id=state.user_id,
+        authenticated_at=state.authenticated_at,
+        remember=state.remember,
+        follows=state.follows,
+    )
+
+
+def _reveal(token: Token | None) -> str | None:
+    return token.reveal() if token else None

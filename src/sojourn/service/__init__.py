@@ -1,0 +1,30 @@
+"""The session service: one live session for back ends in any language, over HTTP. Needs the extra `service`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from sojourn.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from .settings import Settings
+
+__all__ = ["serve"]
+
+
+def serve(settings: Settings) -> None:
+    """Run the service until Ctrl+C or SIGTERM.
+
+    Raises ConfigurationError where a library is missing, the place to listen at is taken or the store is not ready,
+    and StoreUnavailable where that does not answer.
+    """
+    if sys.platform == "win32":
+        raise ConfigurationError("The session service is for Unix: Linux, macOS, BSD.")
+    try:
+        from .server import run
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("sojourn"):
+            raise
+        raise ConfigurationError(f"The service needs {error.name}: pip install 'sojourn[service]'") from None
+    run(settings)

@@ -1,0 +1,191 @@
+"""Service: a raw ASGI application, from a request's path to the endpoint that answers it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from sojourn.asgi.types import App, Receive, Scope, Send
+from sojourn.browser.device import DeviceLabel
+from sojourn.cookie import CookieOptions
+from sojourn.errors import ConfigurationError, InvalidData, SojournError, StoreUnavailable
+from sojourn.manager import AsyncSessionManager, OnEvent
+from sojourn.policy import Policy
+from sojourn.problem import Problem, invalid_data, problem_of
+from sojourn.store import AsyncStore
+from sojourn.token import ID_PATTERN
+
+from .endpoints import Endpoint, Endpoints
+from .keyring import Keyring
+from .openapi import openapi
+from .refusal import NOT_FOUND, Refused, key_refused, method_not_allowed
+from .request import Gone, Request
+from .upkeep import keep_up
+
+__all__ = ["Service"]
+
+logger = logging.getLogger("sojourn.service")
+
+SESSION = "/v1/sessions/{id}"
+USER = "/v1/users/{user_id}/sessions"
+PLAIN = {"/v1/open", "/v1/commit", "/v1/config", "/v1/openapi.json", "/health", "/ready"}
+
+_patterns = [
+    (SESSION, re.compile(f"/v1/sessions/({ID_PATTERN})").fullmatch),
+    # 255 characters, percent-encoded.
+    (USER, re.compile(r"/v1/users/([^/]{1,3060})/sessions").fullmatch),
+]
+READY_WITHIN = 2.0
+# An id that no token has: what is asked for to see whether the store answers.
+NOBODY = "0" * 32
+OUTAGE_TOLD_EVERY = 5.0
+JSON = ((b"content-type", b"application/json"), (b"cache-control", b"no-store"))
+
+Headers = list[tuple[str, str]]
+
+
+class Service:
+    """`/v1/…` for back ends with an API key, `/health` and `/ready` for who watches over the process.
+
+    `browser` makes, with the manager, what answers under the path `mount`: the browser's own endpoints.
+    """
+
+    def __init__(
+        self,
+        store: AsyncStore,
+        policy: Policy,
+        keys: Keyring,
+        *,
+        cookie: CookieOptions | None = None,
+        label: DeviceLabel | None = None,
+        browser: Callable[[AsyncSessionManager], App] | None = None,
+        mount: str = "/session",
+        on_event: OnEvent | None = None,
+    ) -> None:
+        def manager_at(now: int) -> AsyncSessionManager:
+            return AsyncSessionManager(store, policy, on_event=on_event, clock=lambda: now)
+
+        self._manager = AsyncSessionManager(store, policy, on_event=on_event)
+        self._keys = keys
+        self._browser = browser(self._manager) if browser else None
+        self._mount = mount
+        self._outage_told_at = -OUTAGE_TOLD_EVERY
+        self._description = msgspec.json.encode(openapi())
+        endpoints = Endpoints(self._manager, manager_at, cookie or CookieOptions(), label)
+        self._endpoints: Mapping[str, Mapping[str, Endpoint]] = {
+            "/v1/open": {"POST": Endpoint(endpoints.open, "sessions")},
+            "/v1/commit": {"POST": Endpoint(endpoints.commit, "sessions")},
+            "/v1/config": {"GET": Endpoint(endpoints.config, "sessions")},
+            SESSION: {"GET": Endpoint(endpoints.get, "sessions"), "DELETE": Endpoint(endpoints.revoke, "admin")},
+            USER: {"GET": Endpoint(endpoints.list, "admin"), "DELETE": Endpoint(endpoints.revoke_all, "admin")},
+            "/v1/openapi.json": {"GET": Endpoint(self._describe, None)},
+            "/health": {"GET": Endpoint(self._alive, None)},
+            "/ready": {"GET": Endpoint(self._ready, None)},
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        if scope["type"] != "http":
+            raise ConfigurationError("The service speaks HTTP alone.")
+        path: str = scope["path"]
+        if self._browser is not None and (path == self._mount or path.startswith(f"{self._mount}/")):
+            await self._browser({**scope, "root_path": self._mount}, receive, send)
+            return
+        began = time.perf_counter() if logger.isEnabledFor(logging.DEBUG) else 0
+        try:
+            body = await self._answer(scope, receive)
+        except Gone:
+            return
+        except (Refused, SojournError) as error:
+            problem, more = self._answer_to(error)
+            status, body = problem.status, problem.body()
+            headers = [(name.encode(), value.encode()) for name, value in [*problem.headers(), *more]]
+        else:
+            status, headers = 200, [*JSON]
+        headers.append((b"content-length", b"%d" % len(body)))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+        if began:
+            _log(scope, status, began)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> bytes:
+        found, methods = "", self._endpoints.get(scope["path"])
+        if methods is None:
+            template, found = _match(scope["raw_path"].decode("latin-1"))
+            methods = self._endpoints[template]
+        method: str = scope["method"]
+        endpoint = methods.get("GET" if method == "HEAD" else method)
+        if endpoint is None:
+            raise method_not_allowed(methods)
+        authorization = content_type = b""
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                authorization = value
+            elif name == b"content-type":
+                content_type = value
+        if endpoint.scope is not None:
+            refusal = self._keys.refusal(authorization, endpoint.scope)
+            if refusal is not None:
+                raise key_refused(refusal)
+        return await endpoint.answer(Request(scope, receive, content_type, found))
+
+    def _answer_to(self, error: Refused | SojournError) -> tuple[Problem, Headers]:
+        if isinstance(error, Refused):
+            return error.problem, list(error.headers)
+        if isinstance(error, InvalidData):
+            return invalid_data(error), []
+        problem = problem_of(error)
+        if problem is None:
+            raise error
+        if isinstance(error, StoreUnavailable) and time.monotonic() >= self._outage_told_at + OUTAGE_TOLD_EVERY:
+            # Not for each of ten thousand requests a second.
+            self._outage_told_at = time.monotonic()
+            logger.warning("%s", error)
+        return problem, []
+
+    async def _describe(self, request: Request) -> bytes:
+        return self._description
+
+    async def _alive(self, request: Request) -> bytes:
+        return b'{"status":"alive"}'
+
+    async def _ready(self, request: Request) -> bytes:
+        try:
+            await asyncio.wait_for(self._manager.get(NOBODY), READY_WITHIN)
+        except TimeoutError:
+            raise StoreUnavailable(f"The store did not answer within {READY_WITHIN:g} s.") from None
+        return b'{"status":"ready"}'
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        upkeep = asyncio.get_running_loop().create_task(keep_up(self._manager))
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        upkeep.cancel()
+        await asyncio.gather(upkeep, return_exceptions=True)
+        await self._manager.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def _match(path: str) -> tuple[str, str]:
+    for template, pattern in _patterns:
+        found = pattern(path)
+        if found:
+            return template, found[1]
+    raise Refused(NOT_FOUND)
+
+
+def _log(scope: Scope, status: int, began: float) -> None:
+    path: str = scope["path"]
+    # By its pattern: a user's id is in some, and whatever was mistaken for an id.
+    shown = path if path in PLAIN else next((name for name, pattern in _patterns if pattern(path)), "elsewhere")
+    took = (time.perf_counter() - began) * 1000
+    told = {"method": scope["method"], "path": shown, "status": status, "ms": round(took, 2)}
+    logger.debug("%s %s %d", scope["method"], shown, status, extra={"told": told})

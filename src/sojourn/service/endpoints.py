@@ -1,0 +1,127 @@
+"""Endpoints: what a back end may ask of the service, each from a Request to the JSON of its answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+from urllib.parse import parse_qs, unquote
+
+import msgspec
+
+from sojourn.browser.device import DeviceLabel
+from sojourn.cookie import CookieOptions
+from sojourn.manager import AsyncSessionManager
+from sojourn.session import Session
+from sojourn.token import ID_PATTERN
+
+from .exchange import client_of, committed, note, opened
+from .keys import Scope
+from .refusal import BAD_KEEP, NO_REMEMBER, NOT_FOUND, Refused
+from .request import Request
+from .wire import Commit, Committed, Ended, Found, Listed, ListedSession, Login, Open, configuration
+
+__all__ = ["Endpoint", "Endpoints"]
+
+_open = msgspec.json.Decoder(Open).decode
+_commit = msgspec.json.Decoder(Commit).decode
+_encode = msgspec.json.Encoder().encode
+_is_id = re.compile(ID_PATTERN).fullmatch
+
+
+class Endpoint(NamedTuple):
+    """What answers one method of one path, and the scope of the API key that it takes; None for no key."""
+
+    answer: Callable[[Request], Awaitable[bytes]]
+    scope: Scope | None
+
+
+class Endpoints:
+    """The back ends' endpoints under `/v1`, carried out by a manager.
+
+    `manager_at` makes another over the same store, by whose clock it is a given moment.
+    """
+
+    def __init__(
+        self,
+        manager: AsyncSessionManager,
+        manager_at: Callable[[int], AsyncSessionManager],
+        cookie: CookieOptions,
+        label: DeviceLabel | None,
+    ) -> None:
+        self._manager = manager
+        self._manager_at = manager_at
+        self._cookie = cookie
+        self._label = label
+        policy = manager.policy
+        # A key comes twice, as it was and as it is to be, and another program's JSON may be full of escapes.
+        self._limit = 4 * policy.max_bytes + 64 * 1024
+        self._configuration = _encode(configuration(policy, cookie))
+
+    async def open(self, request: Request) -> bytes:
+        """POST /v1/open."""
+        asked = await request.read(_open, self._limit)
+        session = await self._manager.open(asked.token)
+        return _encode(opened(session, self._manager.policy))
+
+    async def commit(self, request: Request) -> bytes:
+        """POST /v1/commit."""
+        return _encode(await self.carry_out(await request.read(_commit, self._limit)))
+
+    async def carry_out(self, wanted: Commit) -> Committed:
+        """What a commit asks for."""
+        manager = self._manager
+        if isinstance(wanted.action, Login) and wanted.action.remember and manager.policy.remember is None:
+            raise Refused(NO_REMEMBER)
+        session = await self._reopen(wanted)
+        merged = note(session, wanted, manager.policy)
+        reply = await manager.commit(session)
+        return committed(session, reply, wanted, merged, self._cookie, manager.clock())
+
+    async def _reopen(self, wanted: Commit) -> Session:
+        manager, client, at = self._manager, client_of(wanted.client), wanted.opened_at
+        if wanted.token is None:
+            return manager.anonymous(client)
+        if at is not None and at < manager.clock():
+            # Judged as it was: a secret that was renewed while a slow request was at work is no theft, and its
+            # activity was then. Whether the session still lives is the store's to say, when it is written.
+            manager = self._manager_at(at)
+        return await manager.open(wanted.token, client)
+
+    async def config(self, request: Request) -> bytes:
+        """GET /v1/config."""
+        return self._configuration
+
+    async def list(self, request: Request) -> bytes:
+        """GET /v1/users/{user_id}/sessions."""
+        sessions = await self._manager.list(_user_id(request))
+        return _encode(Listed([ListedSession.of(session, self._label) for session in sessions]))
+
+    async def revoke_all(self, request: Request) -> bytes:
+        """DELETE /v1/users/{user_id}/sessions."""
+        user_id, keep = _user_id(request), None
+        if request.query:
+            # A misspelled one, left out in silence, would end the session that was to be kept.
+            given = parse_qs(request.query.decode("latin-1"), keep_blank_values=True)
+            keep = given.get("keep", [""])[0]
+            if len(given) != 1 or len(given.get("keep", ())) != 1 or not _is_id(keep):
+                raise Refused(BAD_KEEP)
+        return _encode(Ended(await self._manager.revoke_all(user_id, keep=keep)))
+
+    async def get(self, request: Request) -> bytes:
+        """GET /v1/sessions/{id}."""
+        return _encode(Found.of(await self._manager.get(request.path)))
+
+    async def revoke(self, request: Request) -> bytes:
+        """DELETE /v1/sessions/{id}."""
+        return _encode(Ended(int(await self._manager.revoke(request.path))))
+
+
+def _user_id(request: Request) -> str:
+    try:
+        user_id = unquote(request.path, errors="strict")
+    except UnicodeDecodeError:
+        raise Refused(NOT_FOUND) from None
+    if len(user_id) > 255:
+        raise Refused(NOT_FOUND)
+    return user_id

@@ -1,0 +1,67 @@
+"""Keyring: the API keys that a running service knows. It notices a change of their file within a second."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+
+from sojourn.errors import ConfigurationError
+from sojourn.manager import Clock, milliseconds
+from sojourn.problem import Problem
+
+from .keys import ApiKey, Scope, read_keys, take_apart
+from .refusal import API_KEY_REFUSED, API_KEY_REQUIRED, wrong_scope
+
+__all__ = ["Keyring"]
+
+logger = logging.getLogger("sojourn.service")
+
+
+class Keyring:
+    """The keys in one file, read again when it has changed."""
+
+    def __init__(self, path: Path, clock: Clock = milliseconds) -> None:
+        self._path = path
+        self._clock = clock
+        self._keys: dict[str, ApiKey] = {}
+        self._stamp: tuple[int, int, int] | None = None
+        self._told: str | None = None
+        self._check_at = 0.0
+        self._check()
+
+    def refusal(self, authorization: bytes, scope: Scope) -> Problem | None:
+        """Why a request with this Authorization header may not do what `scope` is for; None where it may."""
+        if time.monotonic() >= self._check_at:
+            self._check()
+        found = take_apart(authorization[7:]) if authorization[:7].lower() == b"bearer " else None
+        if found is None:
+            return API_KEY_REQUIRED
+        key = self._keys.get(found[0])
+        if key is None or not key.opened_by(found[1], self._clock()):
+            return API_KEY_REFUSED
+        return None if scope in key.scopes else wrong_scope(key.id, scope)
+
+    def _check(self) -> None:
+        self._check_at = time.monotonic() + 0.5
+        try:
+            status = self._path.stat()
+            # A file that was put in place of the other differs in its number, however quick it went.
+            stamp = (status.st_mtime_ns, status.st_ino, status.st_size)
+            if stamp == self._stamp:
+                return
+            self._keys = {key.id: key for key in read_keys(self._path)}
+            self._stamp = stamp
+            logger.info("API keys read: %d", len(self._keys))
+        except FileNotFoundError:
+            if self._keys or self._stamp is None:
+                logger.warning("There is no file of API keys at %s: every key is refused.", self._path)
+            self._keys, self._stamp = {}, (0, 0, 0)
+        except (ConfigurationError, OSError) as error:
+            # Those that were read before still hold: a slip of an editor must not sign everybody out.
+            reason = str(error) if isinstance(error, ConfigurationError) else error.strerror
+            if reason != self._told:
+                logger.error("The API keys stay as they were: %s", reason)
+            self._told = reason
+        else:
+            self._told = None

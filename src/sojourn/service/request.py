@@ -1,0 +1,54 @@
+"""Request: what an endpoint of the service is given, and how its body is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
+from sojourn.asgi.types import Receive, Scope
+
+from .log import hide_secrets
+from .refusal import NOT_JSON, Refused, body_too_large, invalid_body
+
+__all__ = ["Gone", "Request"]
+
+T = TypeVar("T")
+
+
+class Gone(Exception):
+    """The back end hung up before its request was whole."""
+
+
+class Request:
+    """An HTTP request whose API key was judged already. `path` holds what the endpoint's pattern found, undecoded."""
+
+    __slots__ = ("_content_type", "_receive", "path", "query")
+
+    def __init__(self, scope: Scope, receive: Receive, content_type: bytes, path: str = "") -> None:
+        self._receive = receive
+        self._content_type = content_type
+        self.path = path
+        self.query: bytes = scope["query_string"]
+
+    async def read(self, decode: Callable[[bytes], T], limit: int) -> T:
+        """The body, as `decode` takes it. Raises Refused for what it does not take, and beyond `limit` bytes."""
+        kind = self._content_type
+        if kind != b"application/json" and kind.partition(b";")[0].strip().lower() != b"application/json":
+            raise Refused(NOT_JSON)
+        message = await self._receive()
+        body: bytes = message.get("body", b"")
+        while message.get("more_body", False) and len(body) <= limit:
+            message = await self._receive()
+            body += message.get("body", b"")
+        if message["type"] == "http.disconnect":
+            raise Gone
+        if len(body) > limit:
+            raise Refused(body_too_large(limit))
+        try:
+            return decode(body)
+        except RecursionError:
+            raise Refused(invalid_body("it is nested too deep")) from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Refused(invalid_body(hide_secrets(str(error)))) from None

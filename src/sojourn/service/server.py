@@ -1,0 +1,141 @@
+"""The server: sockets, processes, and uvicorn between them and a Service."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import resource
+import signal
+import socket
+from contextlib import closing, suppress
+from functools import partial
+from pathlib import Path
+
+import uvicorn
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+from uvicorn.supervisors import Multiprocess
+
+from sojourn.asgi import BrowserEndpoints, SessionMiddleware
+from sojourn.asgi.types import App
+from sojourn.browser.device import DeviceLabel, device_label, require_ua_parser
+from sojourn.errors import ConfigurationError
+from sojourn.manager import AsyncSessionManager
+from sojourn.open_store import StoreURL, open_async_store, open_store
+
+from .application import Service
+from .keyring import Keyring
+from .listener import bind_tcp, bind_unix
+from .log import set_up_logging, tell
+from .protocol import BoundedProtocol
+from .settings import Settings
+
+__all__ = ["build", "run"]
+
+logger = logging.getLogger("sojourn.service")
+
+GRACEFUL = 10
+# Longer than a back end's pool keeps a connection that it does not use: the one who closes should be the one who asks.
+KEEP_ALIVE = 75
+MAX_FILES = 65_536
+
+
+def build(settings: Settings) -> App:
+    """The application of one process, inside its event loop."""
+    set_up_logging(settings.log.level, settings.log.format)
+    label = _label()
+    service = Service(
+        open_async_store(settings.store),
+        settings.policy,
+        Keyring(Path(settings.keys)),
+        cookie=settings.cookie,
+        label=label,
+        browser=partial(_browser, settings, label) if settings.browser else None,
+        mount=settings.browser.mount if settings.browser else "",
+        on_event=tell,
+    )
+    # What is there now stays: the collector need not look at it again.
+    gc.freeze()
+    return service
+
+
+def _label() -> DeviceLabel | None:
+    try:
+        require_ua_parser()
+    except ConfigurationError:
+        return None
+    return device_label
+
+
+def _browser(settings: Settings, label: DeviceLabel | None, manager: AsyncSessionManager) -> App:
+    assert settings.browser is not None
+    endpoints = BrowserEndpoints(
+        readable=settings.browser.readable, writable=settings.browser.writable, device_label=label
+    )
+    sessions = SessionMiddleware(
+        endpoints,
+        manager,
+        cookie=settings.cookie,
+        trusted_origins=settings.browser.trusted_origins,
+        cleanup_interval=None,
+    )
+    # Browsers come through a proxy, which tells who they are. To a unix socket nobody comes from elsewhere.
+    trusted = "*" if settings.uds else os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1,::1")
+    return ProxyHeadersMiddleware(sessions, trusted_hosts=trusted)  # type: ignore[arg-type, return-value]  # its own ASGI types
+
+
+def run(settings: Settings) -> None:
+    """Run the service until SIGTERM or Ctrl+C, which let requests under way finish, for ten seconds at most."""
+    _allow_many_connections()
+    set_up_logging(settings.log.level, settings.log.format)
+    with closing(open_store(StoreURL.parse(settings.store).bare)) as store:
+        # One read, which raises what is wrong: no server, no access, tables that are not there yet.
+        store.get("0" * 32)
+    listener = bind_unix(Path(settings.uds)) if settings.uds else bind_tcp(settings.host, settings.port)
+    config = uvicorn.Config(
+        partial(build, settings),
+        factory=True,
+        http=BoundedProtocol,
+        loop="uvloop",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        workers=settings.workers,
+        timeout_graceful_shutdown=GRACEFUL,
+        timeout_keep_alive=KEEP_ALIVE,
+    )
+    scheme = StoreURL.parse(settings.store).scheme
+    told = {"at": _place(settings, listener), "store": scheme, "workers": settings.workers}
+    logger.info("listening", extra={"told": told})
+    try:
+        _serve(config, listener)
+    finally:
+        if settings.uds:
+            Path(settings.uds).unlink(missing_ok=True)
+    logger.info("stopped")
+
+
+def _serve(config: uvicorn.Config, listener: socket.socket) -> None:
+    if config.workers > 1:
+        Multiprocess(config, sockets=[listener]).run()
+        return
+    # uvicorn stops gracefully, then raises the signal once more, which would end us in the middle of things.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def _place(settings: Settings, listener: socket.socket) -> str:
+    if settings.uds:
+        return f"unix:{settings.uds}"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{listener.getsockname()[1]}"
+
+
+def _allow_many_connections() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

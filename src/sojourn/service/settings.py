@@ -1,0 +1,195 @@
+"""Settings: how a service is set up, from a TOML file and what is laid over it."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+
+from sojourn.cookie import CookieOptions
+from sojourn.errors import ConfigurationError
+from sojourn.open_store import StoreURL
+from sojourn.policy import Lifetime, Policy
+
+from .log import LogFormat, LogLevel
+
+__all__ = ["EXAMPLE", "BrowserSettings", "LogSettings", "Settings", "make_settings", "read_file"]
+
+T = TypeVar("T")
+
+_field = re.compile(r"Object (?:contains unknown|missing required) field `(.+)`").fullmatch
+_index = re.compile(r"\[.*\]$").sub
+
+EXAMPLE = """\
+store = "postgresql:///app"        # as for open_store; a password belongs into SOJOURN_STORE
+keys = "/etc/sojourn/keys.json"    # written by `sojourn keys`
+host = "127.0.0.1"
+port = 8100
+uds = "/run/sojourn/service.sock"  # instead of host and port
+workers = 2                        # processes
+
+[policy]                           # durations in seconds; docs/policy.md has all of them
+idle_timeout = 1800
+absolute_timeout = 43200
+touch_interval = 60
+rotate_interval = 3600             # false: never
+rotate_grace = 60
+max_sessions = 10
+on_limit = "end_oldest"
+on_conflict = "last_writer_wins"
+keep_ended = 86400
+max_bytes = 32768
+remember = { idle_timeout = 1209600, absolute_timeout = 2592000 }  # false: nobody is remembered
+
+[cookie]
+name = "__Secure-session"          # the default, "__Host-session", allows no domain
+same_site = "lax"
+path = "/"
+domain = "example.com"             # without it, the host alone
+partitioned = false
+insecure_http = false
+
+[browser]                          # the browser's own endpoints; without this table there are none
+mount = "/session"
+readable = ["theme", "cart"]
+writable = ["theme"]
+trusted_origins = ["https://app.example.com"]
+
+[log]
+level = "info"                     # debug, info, warning or error
+format = "json"                    # or text
+"""
+
+
+class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class BrowserSettings(_Table, frozen=True, kw_only=True):
+    """The browser's own endpoints, as in sojourn.asgi."""
+
+    mount: Annotated[str, msgspec.Meta(pattern=r"^(/[A-Za-z0-9._~-]+)+$")] = "/session"
+    readable: tuple[str, ...] = ()
+    writable: tuple[str, ...] = ()
+    trusted_origins: tuple[str, ...] = ()
+
+
+class LogSettings(_Table, frozen=True, kw_only=True):
+    """What is logged, and how."""
+
+    level: LogLevel = "info"
+    format: LogFormat = "text"
+
+
+class Settings(_Table, frozen=True, kw_only=True):
+    """A service's settings. The store's URL may hold a password: never show it."""
+
+    store: str
+    keys: str
+    host: str = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8100
+    uds: str | None = None
+    workers: Annotated[int, msgspec.Meta(ge=1, le=256)] = 1
+    policy: Policy = Policy()
+    cookie: CookieOptions = CookieOptions()
+    browser: BrowserSettings | None = None
+    log: LogSettings = LogSettings()
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """What the TOML file holds. Raises ConfigurationError where it cannot be read."""
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"The configuration {path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"The configuration {path} is not UTF-8.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"The configuration {path} is no TOML: {error}.") from None
+
+
+def make_settings(tables: Mapping[str, Any]) -> Settings:
+    """The settings that `tables` spell. Raises ConfigurationError: which key, what was expected, what to write."""
+    told = dict(tables)
+    for name, what, flag in (("store", "Where are the sessions", "--store URL"), ("keys", "Which keys", "--keys FILE")):
+        if name not in told:
+            raise ConfigurationError(f"{what}? Give {flag}, or SOJOURN_{name.upper()}, or {_line(name)}")
+    settings = _convert(told | {"policy": {}, "cookie": {}}, Settings, "")
+    StoreURL.parse(settings.store)
+    policy = _nulls(_table(told.get("policy", {}), Policy, "policy"))
+    _table(policy.get("remember") or {}, Lifetime, "policy.remember")
+    cookie = _table(told.get("cookie", {}), CookieOptions, "cookie")
+    return msgspec.structs.replace(
+        settings, policy=_convert(policy, Policy, "policy"), cookie=_convert(cookie, CookieOptions, "cookie")
+    )
+
+
+def _nulls(policy: Mapping[str, Any]) -> dict[str, Any]:
+    # TOML has no null: false is how a policy goes without these.
+    return {
+        name: None if value is False and name in ("remember", "rotate_interval") else value
+        for name, value in policy.items()
+    }
+
+
+def _table(table: Any, kind: type, name: str) -> dict[str, Any]:
+    """`table`, once its keys are seen to be fields of the dataclass `kind`: msgspec passes others over."""
+    if not isinstance(table, dict):
+        raise ConfigurationError(f"{name}: a table was expected. Write {_line(name)}")
+    fields = [field.name for field in dataclasses.fields(kind)]
+    for key in table:
+        if key not in fields:
+            raise ConfigurationError(_unknown(key, name, fields))
+    return table
+
+
+def _convert(table: Mapping[str, Any], kind: type[T], name: str) -> T:
+    try:
+        return msgspec.convert(table, kind)
+    except msgspec.ValidationError as error:
+        said, _, at = str(error).partition(" - at `$")
+        place = ".".join(part for part in (name, at.rstrip("`").lstrip(".")) if part)
+        named = _field(said)
+        if named is None:
+            raise ConfigurationError(f"{place}: {said}. Write {_line(place)}") from None
+        if said.startswith("Object missing"):
+            key = f"{place}.{named[1]}" if place else named[1]
+            raise ConfigurationError(f"{key} is missing. Write {_line(key)}") from None
+        fields = list(_example(place) or {})
+        raise ConfigurationError(_unknown(named[1], place, fields)) from None
+
+
+def _unknown(key: str, place: str, fields: list[str]) -> str:
+    close = difflib.get_close_matches(key, fields, 1)
+    mend = f"Did you mean {close[0]}?" if close else f"There are {', '.join(fields)}."
+    return f"{place}.{key}: no such key. {mend}" if place else f"{key}: no such key. {mend}"
+
+
+def _example(place: str) -> Any:
+    found: Any = tomllib.loads(EXAMPLE)
+    for part in place.split(".") if place else ():
+        found = found.get(_index("", part))
+    return found
+
+
+def _line(place: str) -> str:
+    """How the key at `place` may be written."""
+    table, _, key = place.rpartition(".")
+    value = _example(place)
+    if isinstance(value, dict) and not table:
+        return f"[{key}] and its keys below it"
+    line = f"{_index('', key)} = {_toml(value)}"
+    return f"{line} below [{table}]" if table else line
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{name} = {_toml(member)}" for name, member in value.items()) + " }"
+    return json.dumps(value)

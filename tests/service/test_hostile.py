@@ -1,0 +1,220 @@
+"""Hostile HTTP: whatever one connection sends, the others are answered and memory stays bounded."""
+
+from __future__ import annotations
+
+import resource
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.server import Server, run_server
+from tests.servers.waiting import wait_until
+from tests.service.backend import Backend, make_key
+
+# The same service in every way but that its patience ends in a test's time.
+IMPATIENT = (
+    "import sojourn.service.protocol as protocol, sojourn.cli; protocol.REQUEST_WITHIN = 0.5; sojourn.cli.main()"
+)
+
+
+@pytest.fixture(scope="module")
+def key(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return make_key(tmp_path_factory.getbasetemp() / "hostile-keys.json", "sessions")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, key: str) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("hostile")
+    keys = str(tmp_path_factory.getbasetemp() / "hostile-keys.json")
+    command = [sys.executable, "-c", IMPATIENT, "serve", "--store", "memory:", "--keys", keys, "--port", "{port}"]
+    with run_server(command, folder / "service.log", path="/health") as server:
+        yield server
+
+
+def connect(server: Server, text: bytes = b"") -> socket.socket:
+    caller = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+    caller.sendall(text)
+    return caller
+
+
+def heard(caller: socket.socket) -> bytes:
+    """All that comes until the connection ends, or is cut."""
+    with caller:
+        found = b""
+        while True:
+            try:
+                piece = caller.recv(65536)
+            except ConnectionResetError:
+                return found
+            if not piece:
+                return found
+            found += piece
+
+
+def resident(server: Server) -> int:
+    """The process's memory, in MiB."""
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) // 1024
+
+
+def assert_answers_others(server: Server, key: str) -> None:
+    with Backend(server.port, key) as backend:
+        began = time.monotonic()
+        assert backend.open("")["status"] == "none"
+        assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"",
+        b"POST",
+        b"POST /v1/open HTTP/1.1\r\nhost: x\r\nx-slow: ",
+        b"POST /v1/open HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{",
+        b"POST /v1/open HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5\r\nab",
+    ],
+    ids=["nothing", "a word", "a header", "a body", "a chunk"],
+)
+def test_a_request_that_never_ends_is_cut_off(server: Server, key: str, start: bytes) -> None:
+    with ExitStack() as stack:
+        slow = [stack.enter_context(connect(server, start)) for _ in range(50)]
+        assert_answers_others(server, key)
+        for caller in slow:
+            heard(caller)
+
+
+def test_a_request_that_drips_is_cut_off(server: Server, key: str) -> None:
+    with connect(server, b"POST /v1/open HTTP/1.1\r\nhost: x\r\nx-slow: ") as slow:
+        began = time.monotonic()
+        while time.monotonic() - began < 5:
+            try:
+                slow.sendall(b"a")
+            except OSError:
+                break
+            time.sleep(0.05)
+    assert time.monotonic() - began < 4
+    assert_answers_others(server, key)
+
+
+def test_an_answer_that_is_never_read_is_dropped(server: Server, key: str) -> None:
+    many = b"GET /v1/openapi.json HTTP/1.1\r\nhost: x\r\n\r\n" * 60
+    caller = socket.socket()
+    caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    caller.settimeout(10)
+    caller.connect(("127.0.0.1", server.port))
+    before = resident(server)
+    with caller:
+        for _ in range(40):
+            try:
+                caller.sendall(many)
+            except OSError:
+                break
+        assert resident(server) < before + 20
+        assert_answers_others(server, key)
+
+
+def test_a_head_has_a_bound(server: Server, key: str) -> None:
+    before = resident(server)
+    for part in (b"x-long: " + b"a" * 200_000, b"x: y\r\n" * 30_000, b"a" * 200_000):
+        with connect(server, b"POST /v1/open HTTP/1.1\r\nhost: x\r\n") as caller:
+            try:
+                for _ in range(200):
+                    caller.sendall(part)
+            except OSError:
+                continue
+            assert heard(caller)[:12] in (b"HTTP/1.1 431", b"HTTP/1.1 400", b"")
+    with connect(server, b"GET /" + b"a" * 3_000_000) as caller:
+        heard(caller)
+    assert resident(server) < before + 20
+    assert_answers_others(server, key)
+
+
+def test_a_head_within_the_bound_is_taken(server: Server) -> None:
+    with Backend(server.port, "") as backend:
+        assert backend.request("GET", "/health", headers={"x-long": "a" * 30_000}).status == 200
+        assert backend.request("GET", "/health", headers={"x-long": "a" * 30_000}).status == 200
+
+
+def test_requests_that_come_faster_than_answers_have_a_bound(server: Server, key: str) -> None:
+    answer = heard(connect(server, b"GET /ready HTTP/1.1\r\nhost: x\r\n\r\n" * 5_000))
+
+    assert b"HTTP/1.1 400 Bad Request" in answer
+    assert_answers_others(server, key)
+
+
+def test_a_huge_body_is_not_read(server: Server, key: str) -> None:
+    before = resident(server)
+    for authorization in (key, "nothing"):
+        head = f"POST /v1/commit HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {authorization}\r\n"
+        with connect(
+            server, f"{head}content-type: application/json\r\ncontent-length: {10**10}\r\n\r\n".encode()
+        ) as caller:
+            try:
+                for _ in range(300):
+                    caller.sendall(b"[" * 100_000)
+            except OSError:
+                continue
+    assert resident(server) < before + 20
+    assert_answers_others(server, key)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500),
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"GET /health HTTP/9.9\r\n\r\n",
+        b"\x00" * 1000,
+        b"POST /v1/open HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n",
+        b"POST /v1/open HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab",
+        b"POST /v1/open HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST /v1/open HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        b"GET /\xff\xfe HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"GET http://[::1 HTTP/1.1\r\nhost: x\r\n\r\n",
+    ],
+)
+def test_what_is_no_http_is_refused(server: Server, key: str, text: bytes) -> None:
+    answer = heard(connect(server, text))
+
+    assert answer[:10] in (b"HTTP/1.1 4", b"")
+    assert b"Traceback" not in answer
+    assert_answers_others(server, key)
+
+
+def test_an_upgrade_is_passed_over(server: Server, key: str) -> None:
+    with connect(
+        server, b"GET /v1/x HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"
+    ) as caller:
+        assert caller.recv(1000).startswith(b"HTTP/1.1 404 Not Found")
+    assert_answers_others(server, key)
+
+
+def test_ten_thousand_idle_connections_are_borne(server: Server, key: str) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    count = min(10_000, hard - 500)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    try:
+        before = resident(server)
+        with ExitStack() as stack:
+            idle = [
+                stack.enter_context(connect(server, b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n")) for _ in range(count)
+            ]
+            assert_answers_others(server, key)
+            assert resident(server) < before + 0.015 * count
+            assert idle[0].recv(1000).startswith(b"HTTP/1.1 200")
+        wait_until(lambda: resident(server) < before + 0.015 * count, "memory given back")
+        assert_answers_others(server, key)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_nothing_of_this_is_a_bug(server: Server) -> None:
+    """After all of the above: no traceback in the log, and the process is the same."""
+    assert "Traceback" not in server.output()
+    assert server.process.poll() is None

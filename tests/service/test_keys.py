@@ -1,0 +1,169 @@
+"""API keys: their file, and a running service that notices its changes."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sojourn.errors import ConfigurationError
+from sojourn.service.keyring import Keyring
+from sojourn.service.keys import ApiKey, changing_keys, make_key, read_keys, rotate_key, take_apart
+from tests.server import Server
+from tests.service.backend import Answer, Backend, start
+from tests.service.backend import make_key as make_key_by_program
+
+NOW = 1_800_000_000_000
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "keys.json"
+
+
+def added(path: Path, name: str = "web") -> tuple[ApiKey, bytes]:
+    """A new key in the file, and what a back end sends."""
+    with changing_keys(path) as keys:
+        key, text = make_key(name, ["sessions"], NOW, os.urandom)
+        keys.append(key)
+    return key, b"Bearer " + text.encode()
+
+
+# The file
+
+
+def test_the_file_holds_hashes_for_its_owner_alone(path: Path) -> None:
+    key, sent = added(path)
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert sent[-64:] not in path.read_bytes()
+    assert read_keys(path) == (key,)
+    assert take_apart(sent[7:]) == (key.id, key.hash)
+
+
+def test_a_mode_that_was_chosen_stays(path: Path) -> None:
+    added(path)
+    path.chmod(0o640)
+    added(path)
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert len(read_keys(path)) == 2
+    assert [*path.parent.iterdir()] == [path]
+
+
+def test_what_changes_nothing_writes_nothing(path: Path) -> None:
+    with changing_keys(path):
+        pass
+    assert not path.exists()
+
+
+def test_changes_at_once_all_count(path: Path) -> None:
+    threads = [threading.Thread(target=added, args=(path,)) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(read_keys(path)) == 20
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"keys": 1}', '{"keys": [{"id": "x"}]}', "\x00"])
+def test_a_file_of_something_else_is_refused(path: Path, text: str) -> None:
+    path.write_text(text)
+    with pytest.raises(ConfigurationError, match="is no file of API keys"):
+        read_keys(path)
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be written: No such file"):
+        added(tmp_path / "nowhere" / "keys.json")
+
+
+# The keyring
+
+
+def refused(ring: Keyring, sent: bytes) -> str | None:
+    problem = ring.refusal(sent, "sessions")
+    return problem.code if problem else None
+
+
+def test_an_old_secret_is_good_for_its_grace(path: Path) -> None:
+    now = NOW
+    key, old = added(path)
+    with changing_keys(path) as keys:
+        keys[0], text = rotate_key(key, 60, now, os.urandom)
+    new = b"Bearer " + text.encode()
+    ring = Keyring(path, clock=lambda: now)
+
+    assert (refused(ring, new), refused(ring, old)) == (None, None)
+    now += 60_000
+    assert (refused(ring, new), refused(ring, old)) == (None, "api-key-refused")
+
+
+def test_without_a_grace_the_old_secret_is_over(path: Path) -> None:
+    key, old = added(path)
+    with changing_keys(path) as keys:
+        keys[0], _ = rotate_key(key, 0, NOW, os.urandom)
+
+    assert refused(Keyring(path), old) == "api-key-refused"
+
+
+def test_without_a_file_every_key_is_refused(path: Path) -> None:
+    assert refused(Keyring(path), added(path.with_name("other.json"))[1]) == "api-key-refused"
+
+
+@pytest.mark.parametrize("word", [b"Bearer ", b"bearer ", b"BEARER "])
+def test_the_scheme_has_no_case(path: Path, word: bytes) -> None:
+    _, sent = added(path)
+    assert refused(Keyring(path), word + sent[7:]) is None
+
+
+# A running service
+
+
+@pytest.fixture
+def running(path: Path, tmp_path: Path) -> Iterator[Server]:
+    with start(tmp_path, "--store", "memory:", "--keys", str(path)) as server:
+        yield server
+
+
+def soon(backend: Backend, status: int) -> Answer:
+    """The answer, once it is `status`: within a second, and a half for a slow machine."""
+    deadline = time.monotonic() + 1.5
+    while True:
+        answer = backend.request("POST", "/v1/open", {"token": ""})
+        if answer.status == status:
+            return answer
+        assert time.monotonic() < deadline, answer
+        time.sleep(0.02)
+
+
+def test_a_running_service_notices_within_a_second(running: Server, path: Path) -> None:
+    text = make_key_by_program(path, "sessions")
+    with Backend(running.port, text) as backend:
+        soon(backend, 200)
+        with changing_keys(path) as keys:
+            before = keys.pop()
+        assert soon(backend, 401).code == "api-key-refused"
+        with changing_keys(path) as keys:
+            keys.append(before)
+        soon(backend, 200)
+        path.unlink()
+        soon(backend, 401)
+
+
+def test_a_broken_file_takes_no_key_away(running: Server, path: Path) -> None:
+    with Backend(running.port, make_key_by_program(path, "sessions")) as backend:
+        soon(backend, 200)
+        path.write_text("{")
+        deadline = time.monotonic() + 3
+        while "The API keys stay as they were" not in running.output():
+            assert backend.request("POST", "/v1/open", {"token": ""}).status == 200
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert backend.request("POST", "/v1/open", {"token": ""}).status == 200

@@ -1,0 +1,124 @@
+"""tests/vectors/*.json, which the adapters' tests read too, against Python's own code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sojourn.cookie import CookieOptions
+from sojourn.errors import (
+    DataTooLarge,
+    InvalidData,
+    SessionConflict,
+    SessionEnded,
+    SessionLimitReached,
+    StoreUnavailable,
+)
+from sojourn.merge import MISSING, merge, same
+from sojourn.problem import Problem, invalid_data, problem_of
+from sojourn.service import refusal
+from sojourn.service.keys import take_apart
+from sojourn.token import parse
+
+VECTORS = Path(__file__).parents[1] / "vectors"
+
+
+def read(name: str) -> Any:
+    return json.loads((VECTORS / f"{name}.json").read_text("utf-8"))
+
+
+TOKENS, COOKIES, MERGES, PROBLEMS = map(read, ["tokens", "cookies", "merges", "problems"])
+
+
+def by_why(cases: list[dict[str, Any]]) -> pytest.MarkDecorator:
+    assert len({case["why"] for case in cases}) == len(cases)
+    return pytest.mark.parametrize("case", cases, ids=lambda case: case["why"])
+
+
+@pytest.mark.parametrize("case", TOKENS["valid"], ids=lambda case: case["id"])
+def test_a_token_is_known_by_its_shape(case: dict[str, str]) -> None:
+    token = parse(case["token"])
+
+    assert token is not None
+    assert (token.id, token.reveal()) == (case["id"], case["token"])
+
+
+@by_why(TOKENS["invalid"])
+def test_what_is_no_token_is_none(case: dict[str, str]) -> None:
+    assert parse(case["text"]) is None
+
+
+@by_why(COOKIES["cases"])
+def test_the_token_is_found_in_cookie_headers(case: dict[str, Any]) -> None:
+    cookie = CookieOptions(name=case["name"])
+    values = {value for header in case["headers"] for value in cookie.find(header.encode())}
+    token = next(iter(values), "")
+    result = "ambiguous" if len(values) > 1 else "token" if parse(token) else "none"
+
+    assert result == case["result"]
+    if result == "token":
+        assert token == case["token"]
+
+
+@by_why(COOKIES["set"])
+def test_the_cookie_is_spelled(case: dict[str, Any]) -> None:
+    cookie = CookieOptions(**case["options"])
+    text = cookie.clear() if case["token"] is None else cookie.set(case["token"], case["max_age"])
+
+    assert text == case["set_cookie"]
+
+
+@by_why(MERGES["cases"])
+def test_values_are_merged(case: dict[str, Any]) -> None:
+    base, mine, theirs, merged = (case.get(name, MISSING) for name in ("base", "mine", "theirs", "merged"))
+    found, lost = merge(base, mine, theirs)
+
+    assert same(found, merged)
+    assert lost == case["conflict"]
+
+
+SAID: dict[str, list[Problem | None]] = {
+    "session-ended": [problem_of(SessionEnded(reason)) for reason in ("logout", "idle_timeout", "absolute_timeout")]
+    + [problem_of(SessionEnded(reason)) for reason in ("revoked", "replaced", "token_reuse", "limit", None)],
+    "session-conflict": [problem_of(SessionConflict(("cart",)))],
+    "session-limit": [problem_of(SessionLimitReached(3))],
+    "data-too-large": [problem_of(DataTooLarge(40_000, 32_768))],
+    "store-unavailable": [problem_of(StoreUnavailable("the driver's words"))],
+    "invalid-data": [
+        invalid_data(InvalidData("session['n'] holds an integer beyond ±(2**53 - 1). Keep it as text.")),
+    ],
+    "invalid-body": [refusal.invalid_body("Expected `object`, got `array` - at `$.changes`")],
+    "body-too-large": [refusal.body_too_large(196_608)],
+    "unsupported-media-type": [refusal.NOT_JSON],
+    "api-key-required": [refusal.API_KEY_REQUIRED],
+    "api-key-refused": [refusal.API_KEY_REFUSED],
+    "api-key-scope": [refusal.wrong_scope("0123abcd", "admin")],
+    "not-found": [refusal.NOT_FOUND],
+    "method-not-allowed": [refusal.method_not_allowed(["POST"]).problem],
+}
+
+
+@pytest.mark.parametrize("code", SAID)
+def test_problems_are_told_as_documented(code: str) -> None:
+    told = [problem for problem in PROBLEMS["problems"] if problem["code"] == code]
+    said = [problem for problem in SAID[code] if problem]
+
+    assert [problem["body"] for problem in told] == [json.loads(problem.body()) for problem in said]
+    assert [problem["status"] for problem in told] == [problem.status for problem in said]
+    for expected, problem in zip(told, said, strict=True):
+        sent = dict(problem.headers())
+        extra = {"www-authenticate": "Bearer"} if problem.status == 401 and "api-key" in code else {}
+        extra |= {"allow": "POST"} if problem.status == 405 else {}
+        assert expected["headers"] == {name: sent[name] for name in expected["headers"] if name in sent} | extra
+
+
+def test_no_problem_is_left_out() -> None:
+    assert {problem["code"] for problem in PROBLEMS["problems"]} == set(SAID)
+
+
+def test_an_api_key_is_known_by_its_shape() -> None:
+    assert all(take_apart(text.encode()) for text in PROBLEMS["keys"]["valid"])
+    assert not any(take_apart(text.encode()) for text in PROBLEMS["keys"]["invalid"])
