@@ -70,7 +70,6 @@ def test_an_application_on_sojourn_loses_nothing(shops: dict[str, Server], sojou
     ("shop", "comes_through"),
     [("whole", {"old-cookie"}), ("cookie", {"fixation", "flags"})],
     ids=["whole", "cookie"],  # not of the sets: their order differs between processes
-    ids=str,
 )
 def test_of_other_sessions_it_tells_what_they_lose(
     shop: str, comes_through: set[str], shops: dict[str, Server], sojourn: Program
