@@ -19,7 +19,7 @@ NPM = $(call npm,client)
 say = @printf '\n==> %s\n'
 
 .DELETE_ON_ERROR:
-.PHONY: help run test check format client bench lock clean
+.PHONY: help run test adapters check format client bench lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -34,6 +34,15 @@ test: $(DEV)/ready client ## run every test: the client's, then Python's, with a
 	@$(NPM) test --silent
 	$(say) "Python: tests, with coverage of the core"
 	@$(DEV)/bin/pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term
+
+adapters: $(DEV)/ready $(DEV)/node ## run the tests of the adapters for Express, PHP and ASP.NET Core, over a real session service
+	@scripts/php
+	@scripts/dotnet
+	$(say) "Adapters: Express"
+	@$(call npm,adapters/express) ci --silent
+	@$(call npm,adapters/express) test --silent
+	$(say) "Adapters: PHP and ASP.NET Core"
+	@$(DEV)/bin/pytest -n $(WORKERS) --dist loadfile adapters/tests
 
 check: $(DEV)/ready client ## lint, format, types, layers and lock files
 	$(say) "Lint and format"
@@ -71,7 +80,8 @@ lock: $(DEV)/ready ## write requirements/*.lock anew (UPGRADE=--upgrade: with th
 
 clean: ## remove what make and the tools made
 	@rm -rf $(DEV) $(DEMO) $(BENCH) .build .coverage* .hypothesis .import_linter_cache .mypy_cache \
-		.pytest_cache .ruff_cache .schemathesis client/node_modules benchmarks/express/node_modules dist htmlcov
+		.pytest_cache .ruff_cache .schemathesis client/node_modules benchmarks/express/node_modules dist htmlcov \
+		adapters/express/dist adapters/express/node_modules adapters/aspnetcore/*/bin adapters/aspnetcore/*/obj
 	@find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A changed lock makes the environment anew; a changed pyproject.toml only installs the project again.

@@ -1,0 +1,60 @@
+using System;
+using Microsoft.Extensions.Primitives;
+
+namespace Sojourn.AspNetCore
+{
+    /// <summary>The cookie that carries the token.</summary>
+    internal static class SessionCookie
+    {
+        private const string Prefix = "sj1-";
+        private const int IdEnd = 36;
+        private const int Length = 101;
+
+        private static readonly char[] _blanks = { ' ', '\t' };
+
+        /// <summary>
+        /// The token in a request's Cookie headers, null where there is none or nothing of a token's shape. Names are
+        /// compared raw: neither <c>%5F%5FHost-</c> nor <c>..Host-</c> is <c>__Host-</c>.
+        /// </summary>
+        public static string? Find(StringValues headers, string name, out bool isAmbiguous)
+        {
+            string? found = null;
+            isAmbiguous = false;
+            foreach (var header in headers)
+            {
+                foreach (var pair in (header ?? "").Split(';'))
+                {
+                    var equals = pair.IndexOf('=');
+                    if (equals < 0 || pair.Substring(0, equals).Trim(_blanks) != name)
+                    {
+                        continue;
+                    }
+                    var value = pair.Substring(equals + 1).Trim(_blanks);
+                    isAmbiguous |= found != null && found != value;
+                    found = value;
+                }
+            }
+            return !isAmbiguous && found != null && IsToken(found) ? found : null;
+        }
+
+        public static bool IsToken(string text)
+        {
+            if (text.Length != Length || !text.StartsWith(Prefix, StringComparison.Ordinal) || text[IdEnd] != '-')
+            {
+                return false;
+            }
+            for (var index = Prefix.Length; index < Length; index++)
+            {
+                var digit = text[index];
+                if (index != IdEnd && (digit < '0' || digit > '9') && (digit < 'a' || digit > 'f'))
+                {
+                    return false;
+                }
+            }
+            return true;
+        }
+
+        /// <summary>The session's public id, in a token.</summary>
+        public static string IdOf(string token) => token.Substring(Prefix.Length, IdEnd - Prefix.Length);
+    }
+}

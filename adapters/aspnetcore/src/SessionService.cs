@@ -1,0 +1,195 @@
+using System;
+using System.IO;
+using System.Net;
+using System.Net.Http;
+using System.Net.Http.Headers;
+using System.Net.Sockets;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using System.Threading;
+using System.Threading.Tasks;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Sojourn.AspNetCore
+{
+    /// <summary>The session service, over a few connections that stay open.</summary>
+    internal sealed class SessionService : IDisposable
+    {
+        private const int MostConnections = 64;
+
+        // Idle connections are not kept as long as servers and proxies keep them, so that none is closed under a request.
+        private static readonly TimeSpan _keepIdle = TimeSpan.FromSeconds(30);
+        private static readonly TimeSpan _tellEvery = TimeSpan.FromSeconds(5);
+
+        private readonly string _url;
+        private readonly TimeSpan _timeout;
+        private readonly HttpClient _client;
+        private readonly ILogger<SessionService> _logger;
+        private long _toldAt = long.MinValue;
+
+        public SessionService(IOptions<SojournSessionOptions> options, ILogger<SessionService> logger)
+        {
+            var wanted = options.Value;
+            if (wanted.Timeout <= TimeSpan.Zero || wanted.Timeout > TimeSpan.FromSeconds(60))
+            {
+                throw new InvalidOperationException("options.Timeout: give more than none, and at most a minute.");
+            }
+            _logger = logger;
+            _url = wanted.Service;
+            _timeout = wanted.Timeout;
+            var handler = new SocketsHttpHandler
+            {
+                AllowAutoRedirect = false,
+                MaxConnectionsPerServer = MostConnections,
+                PooledConnectionIdleTimeout = _keepIdle,
+                UseCookies = false,
+                UseProxy = false,
+            };
+            _client = new HttpClient(handler) { BaseAddress = Address(wanted.Service, handler), Timeout = Timeout.InfiniteTimeSpan };
+            _client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", Checked(wanted.Key));
+        }
+
+        /// <summary>What the service answers to `body`. Only what may be `repeatable` is sent twice.</summary>
+        public async Task<JsonElement> PostAsync(string path, ReadOnlyMemory<byte> body, bool repeatable)
+        {
+            var (status, text) = await SendAsync(path, body, repeatable);
+            var answer = Read(text);
+            if (status == HttpStatusCode.OK && answer.ValueKind == JsonValueKind.Object && answer.TryGetProperty("status", out _))
+            {
+                return answer;
+            }
+            throw Refusal((int)status, answer);
+        }
+
+        public void Dispose() => _client.Dispose();
+
+        private async Task<(HttpStatusCode, byte[])> SendAsync(string path, ReadOnlyMemory<byte> body, bool repeatable)
+        {
+            using var patience = new CancellationTokenSource(_timeout);
+            while (true)
+            {
+                using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = new ReadOnlyMemoryContent(body) };
+                request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
+                try
+                {
+                    using var response = await _client.SendAsync(request, patience.Token);
+                    return (response.StatusCode, await response.Content.ReadAsByteArrayAsync());
+                }
+                catch (OperationCanceledException)
+                {
+                    throw Failed($"did not answer within {_timeout.TotalSeconds:0.###} s");
+                }
+                catch (HttpRequestException error) when (repeatable && error.InnerException is IOException)
+                {
+                    // A server that restarted hangs up on kept connections: that says nothing about a new one.
+                    repeatable = false;
+                }
+                catch (HttpRequestException error)
+                {
+                    throw Failed($"did not answer: {error.Message}", error);
+                }
+            }
+        }
+
+        private SojournException Refusal(int status, JsonElement answer)
+        {
+            var problem = Problem.Read(status, answer);
+            switch (problem?.Code)
+            {
+                case null when status >= 500:
+                    return Failed($"answered {status}, and not as Sojourn does");
+                case null:
+                    // A proxy in between, most likely.
+                    return new SojournException(
+                        "unexpected-answer", $"The session service at {_url} answered {status}, and not as Sojourn does.");
+                case "store-unavailable":
+                    return Failed("does not reach its store");
+                case "session-ended":
+                case "session-conflict":
+                case "session-limit":
+                case "data-too-large":
+                case "body-too-large":
+                    return new SojournException(problem.Code, problem.Detail, problem);
+                default:
+                    return new SojournException(
+                        problem.Code, $"The session service refused what it was sent ({problem.Code}): {problem.Detail}");
+            }
+        }
+
+        private SojournException Failed(string how, Exception? cause = null)
+        {
+            var message = $"The session service at {_url} {how}.";
+            var (now, told) = (Environment.TickCount, Interlocked.Read(ref _toldAt));
+            // Not for each of ten thousand requests a second.
+            if ((told == long.MinValue || now - told >= _tellEvery.TotalMilliseconds || now < told)
+                && Interlocked.CompareExchange(ref _toldAt, now, told) == told)
+            {
+                _logger.LogWarning("{Message} Requests with a session get 503 until it does.", message);
+            }
+            return SojournException.Unavailable(message, cause);
+        }
+
+        private static JsonElement Read(byte[] text)
+        {
+            try
+            {
+                return JsonValue.Parse(text);
+            }
+            catch (JsonException)
+            {
+                return default;
+            }
+        }
+
+        internal static string Checked(string? key)
+        {
+            if (key != null && Regex.IsMatch(key, @"\Asjk1-[0-9a-f]{8}-[0-9a-f]{64}\z"))
+            {
+                return key;
+            }
+            var what = string.IsNullOrEmpty(key) ? "there is none" : key.StartsWith("sj1-") ? "this is a session's token" : "this is none";
+            throw new InvalidOperationException(
+                $"options.Key: give the service's API key, sjk1-… ({what}). `sojourn keys make` makes one.");
+        }
+
+        private static Uri Address(string service, SocketsHttpHandler handler)
+        {
+            if (service != null && service.StartsWith("unix:/", StringComparison.Ordinal))
+            {
+                UseUnixSocket(handler, service.Substring(service.StartsWith("unix:///", StringComparison.Ordinal) ? 7 : 5));
+                return new Uri("http://localhost/");
+            }
+            if (Uri.TryCreate(service, UriKind.Absolute, out var url) && (url.Scheme == "http" || url.Scheme == "https")
+                && url.UserInfo == "" && url.Query == "" && url.Fragment == "")
+            {
+                return new Uri(url.AbsoluteUri.TrimEnd('/') + "/");
+            }
+            throw new InvalidOperationException(
+                "options.Service: give the service's address, such as \"http://127.0.0.1:8100\" or \"unix:/run/sojourn.sock\".");
+        }
+
+#if NET5_0_OR_GREATER
+        private static void UseUnixSocket(SocketsHttpHandler handler, string path)
+        {
+            handler.ConnectCallback = async (_, cancelled) =>
+            {
+                var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+                try
+                {
+                    await socket.ConnectAsync(new UnixDomainSocketEndPoint(path), cancelled);
+                    return new NetworkStream(socket, ownsSocket: true);
+                }
+                catch
+                {
+                    socket.Dispose();
+                    throw;
+                }
+            };
+        }
+#else
+        private static void UseUnixSocket(SocketsHttpHandler handler, string path) =>
+            throw new InvalidOperationException($"options.Service: a unix socket ({path}) needs .NET 5 or later. Give http://….");
+#endif
+    }
+}

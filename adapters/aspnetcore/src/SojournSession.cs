@@ -1,0 +1,159 @@
+using System;
+using System.Collections.Generic;
+using System.Diagnostics.CodeAnalysis;
+using System.Linq;
+using System.Text.Json;
+using System.Threading;
+using System.Threading.Tasks;
+using Microsoft.AspNetCore.Http;
+
+namespace Sojourn.AspNetCore
+{
+    /// <summary>
+    /// The session that this request shares with every back end of the service. It is loaded already, and what a request
+    /// changed is written before its answer's first byte.
+    /// </summary>
+    public sealed class SojournSession : ISession
+    {
+        private readonly Exchange _exchange;
+        private readonly JsonSerializerOptions _json;
+
+        internal SojournSession(Exchange exchange, JsonSerializerOptions json)
+        {
+            _exchange = exchange;
+            _json = json;
+        }
+
+        /// <summary>Always: a request is not let in where the service is away.</summary>
+        public bool IsAvailable => true;
+
+        /// <summary>The public name, safe to log; empty before the session's first commit.</summary>
+        public string Id => Text("id") ?? "";
+
+        /// <summary>Who is logged in, or null.</summary>
+        public string? UserId => Text("user_id");
+
+        /// <summary>When the user last proved who they are, or null.</summary>
+        public DateTimeOffset? AuthenticatedAt => Time("authenticated_at");
+
+        /// <summary>When the session runs out if nobody comes; null where there is none yet.</summary>
+        public DateTimeOffset? ExpiresAt => Time("expires_at");
+
+        /// <summary>
+        /// Why the session of this browser ended, if it did and the service still knows: <c>logout</c>,
+        /// <c>idle_timeout</c>, <c>absolute_timeout</c>, <c>revoked</c>, <c>replaced</c>, <c>token_reuse</c> or <c>limit</c>.
+        /// </summary>
+        public string? EndReason => _exchange.EndReason;
+
+        /// <summary>This request does not count as activity: polling must not keep a session alive.</summary>
+        public bool IsPassive
+        {
+            get => _exchange.IsPassive;
+            set => _exchange.IsPassive = value;
+        }
+
+        /// <summary>The names of what the session holds.</summary>
+        public IEnumerable<string> Keys => _exchange.Data.Keys.ToList();
+
+        /// <summary>A value, or the type's default where there is none. Changing it takes a <see cref="Set{T}"/>.</summary>
+        [return: MaybeNull]
+        public T Get<T>(string key) => TryGet<T>(key, out var value) ? value : default;
+
+        /// <summary>A value, if it is there.</summary>
+        public bool TryGet<T>(string key, [MaybeNull] out T value)
+        {
+            if (!_exchange.Data.TryGet(key, out var json))
+            {
+                value = default!;
+                return false;
+            }
+            try
+            {
+                value = JsonSerializer.Deserialize<T>(json.GetRawText(), _json)!;
+                return true;
+            }
+            catch (JsonException error)
+            {
+                throw new InvalidOperationException($"session[\"{key}\"] is not a {typeof(T)} (at {error.Path}).");
+            }
+        }
+
+        /// <summary>Keeps a value as JSON. Where nothing is changed by it, nothing is written.</summary>
+        public void Set<T>(string key, T value) => Change().Set(key, JsonValue.Of(value, key, _json));
+
+        /// <summary>
+        /// Adds to an integer, a missing one counting as 0, and returns the sum as this request sees it. Parallel requests
+        /// add up.
+        /// </summary>
+        public long Increment(string key, long by = 1) => Change().Increment(key, by);
+
+        /// <summary>Takes a value out.</summary>
+        public void Remove(string key) => Change().Remove(key);
+
+        /// <summary>Takes all values out; the user stays logged in.</summary>
+        public void Clear() => Change().Clear();
+
+        /// <summary>
+        /// Ties a user to a new session with a new id and token; the one before ends as <c>replaced</c>. Call it after you
+        /// checked the password. The data is carried over, unless another user was logged in.
+        /// </summary>
+        public Task LoginAsync(string userId, bool remember = false)
+        {
+            if (string.IsNullOrEmpty(userId) || userId.Length > 255)
+            {
+                throw new ArgumentException("Give text of 1 to 255 characters: user.Id.ToString(), say.", nameof(userId));
+            }
+            if (UserId != null && UserId != userId)
+            {
+                _exchange.Data.Load(null);
+            }
+            return _exchange.CommitAsync("login", userId, remember);
+        }
+
+        /// <summary>Ends the session: its data goes, its token opens nothing any more. What is set afterwards begins a new one.</summary>
+        public Task LogoutAsync() => _exchange.CommitAsync("logout");
+
+        /// <summary>Gives the same session a new id and token, at a change of rights. The user, data and timeouts stay.</summary>
+        public Task RegenerateAsync() => _exchange.CommitAsync("regenerate");
+
+        /// <summary>Begins a session even if nothing is put in it.</summary>
+        public Task StartAsync() => _exchange.State == null ? _exchange.CommitAsync("start") : Task.CompletedTask;
+
+        /// <summary>Writes now what was changed so far. Otherwise it is written before the answer's first byte.</summary>
+        public Task CommitAsync(CancellationToken cancellationToken = default) =>
+            _exchange.Data.IsChanged ? _exchange.CommitAsync() : Task.CompletedTask;
+
+        /// <summary>Nothing is left to do: the middleware has loaded it.</summary>
+        public Task LoadAsync(CancellationToken cancellationToken = default) => Task.CompletedTask;
+
+        bool ISession.TryGetValue(string key, [NotNullWhen(true)] out byte[]? value)
+        {
+            value = _exchange.Data.TryGet(key, out var json) ? ByteValue.FromJson(json) : null;
+            return value != null;
+        }
+
+        void ISession.Set(string key, byte[] value)
+        {
+            if (value == null)
+            {
+                throw new ArgumentNullException(nameof(value));
+            }
+            var data = Change();
+            // What was read and is set again keeps its kind: a list that another language keeps stays one.
+            var isSame = data.TryGet(key, out var json) && ByteValue.FromJson(json) is byte[] held && value.AsSpan().SequenceEqual(held);
+            if (!isSame)
+            {
+                data.Set(key, ByteValue.ToJson(value));
+            }
+        }
+
+        private SessionData Change() => _exchange.IsSealed ? throw Exchange.TooLate() : _exchange.Data;
+
+        private string? Text(string name) => _exchange.State?.GetProperty(name).GetString();
+
+        private DateTimeOffset? Time(string name) =>
+            _exchange.State?.GetProperty(name) is JsonElement time && time.ValueKind == JsonValueKind.Number
+                ? DateTimeOffset.FromUnixTimeMilliseconds(time.GetInt64())
+                : (DateTimeOffset?)null;
+    }
+}

@@ -1,0 +1,55 @@
+using System;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+using Sojourn.AspNetCore;
+
+namespace Microsoft.Extensions.DependencyInjection
+{
+    /// <summary>Sojourn in an application's services.</summary>
+    public static class SojournSessionServiceCollectionExtensions
+    {
+        /// <summary>Adds what <c>UseSojournSession</c> needs.</summary>
+        public static IServiceCollection AddSojournSession(
+            this IServiceCollection services, Action<SojournSessionOptions> configure)
+        {
+            services.Configure(configure);
+            services.AddSingleton<SessionService>();
+            return services;
+        }
+    }
+}
+
+namespace Microsoft.AspNetCore.Builder
+{
+    /// <summary>Sojourn in an application's pipeline.</summary>
+    public static class SojournSessionApplicationBuilderExtensions
+    {
+        /// <summary>
+        /// Puts the shared session into <c>HttpContext.Session</c>, and writes what a request changed before its answer's
+        /// first byte. Where the service is away, a request that shows a token is answered with 503, and never taken for
+        /// a visitor's.
+        /// </summary>
+        public static IApplicationBuilder UseSojournSession(this IApplicationBuilder app)
+        {
+            if (app.ApplicationServices.GetService<SessionService>() == null)
+            {
+                throw new InvalidOperationException("UseSojournSession() needs services.AddSojournSession(…) first.");
+            }
+            return app.UseMiddleware<SojournSessionMiddleware>();
+        }
+    }
+}
+
+namespace Microsoft.AspNetCore.Http
+{
+    /// <summary>Sojourn in a request.</summary>
+    public static class SojournSessionHttpContextExtensions
+    {
+        /// <summary>The request's session, with its user and its typed values.</summary>
+        public static SojournSession GetSojournSession(this HttpContext context) =>
+            context.Session as SojournSession
+            ?? throw new InvalidOperationException("This request's session is another one's: call app.UseSojournSession().");
+    }
+}

@@ -1,0 +1,44 @@
+using System;
+using System.Collections.Generic;
+using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+
+namespace Sojourn.AspNetCore
+{
+    /// <summary>Where the session service is, and how this application uses it.</summary>
+    public sealed class SojournSessionOptions
+    {
+        /// <summary>
+        /// Where <c>sojourn serve</c> listens: <c>http://127.0.0.1:8100</c>, <c>https://…</c> or <c>unix:/run/sojourn.sock</c>.
+        /// </summary>
+        public string Service { get; set; } = "";
+
+        /// <summary>The API key, made by <c>sojourn keys make</c>: <c>sjk1-…</c>.</summary>
+        public string Key { get; set; } = "";
+
+        /// <summary>How long the service may take for an answer.</summary>
+        public TimeSpan Timeout { get; set; } = TimeSpan.FromSeconds(2);
+
+        /// <summary>The cookie's name, as it is set at the service.</summary>
+        public string CookieName { get; set; } = "__Host-session";
+
+        /// <summary>Requests for which this is true do not keep a session alive: polling, say.</summary>
+        public Func<HttpContext, bool> IsPassive { get; set; } = _ => false;
+
+        /// <summary>Other origins whose pages may send unsafe requests, such as <c>https://app.example.com</c>.</summary>
+        public IList<string> TrustedOrigins { get; } = new List<string>();
+
+        /// <summary>
+        /// Switches the CSRF check off: any site's page may then act as your users, but for what SameSite and your own
+        /// defence prevent.
+        /// </summary>
+        public bool DangerouslyAllowCrossOrigin { get; set; }
+
+        /// <summary>How typed values become JSON. Names in camelCase by default: other languages read them too.</summary>
+        public JsonSerializerOptions Json { get; } = new JsonSerializerOptions
+        {
+            PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+            PropertyNameCaseInsensitive = true,
+        };
+    }
+}

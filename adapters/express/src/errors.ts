@@ -1,0 +1,69 @@
+/** Why a session ended: a closed set, the same in every back end, the CLI and the browser. */
+export type EndReason =
+	| "logout"
+	| "idle_timeout"
+	| "absolute_timeout"
+	| "revoked"
+	| "replaced"
+	| "token_reuse"
+	| "limit";
+
+/** A problem as the service sends it and as a browser is told it (RFC 9457). */
+export interface Problem {
+	status: number;
+	/** The last part of the problem's URN, `urn:sojourn:problem:…`. */
+	code: string;
+	title: string;
+	detail: string;
+	end_reason?: EndReason;
+}
+
+/**
+ * What every call of this package fails with. `code` says which failure: `session-ended`, `session-conflict`,
+ * `session-limit`, `data-too-large`, `store-unavailable` (also: the service did not answer); and the mistakes of
+ * whoever wrote or runs the application: `invalid-data`, `session-committed`, `configuration`, `api-key-refused`, …
+ * No message holds a token, a key, or a value from a session.
+ */
+export class SojournError extends Error {
+	override readonly name = "SojournError";
+	readonly code: string;
+	/** The HTTP status, for Express's error handlers: 500 for a mistake, which is no answer to anybody. */
+	readonly status: number;
+	/** Why the session ended, if that is what failed. */
+	readonly endReason: EndReason | null;
+	/** What a visitor may be told; null for a mistake. */
+	readonly problem: Problem | null;
+
+	constructor(code: string, message: string, problem: Problem | null = null, cause?: unknown) {
+		super(message, cause === undefined ? undefined : {cause});
+		this.code = code;
+		this.status = problem?.status ?? 500;
+		this.endReason = problem?.end_reason ?? null;
+		this.problem = problem;
+	}
+}
+
+/** A setting or the wiring is wrong. */
+export function configuration(message: string): SojournError {
+	return new SojournError("configuration", message);
+}
+
+/** There is no answer from the service, or none that counts. */
+export function unavailable(message: string, cause?: unknown): SojournError {
+	return new SojournError("store-unavailable", message, UNAVAILABLE, cause);
+}
+
+/** The session is over; what was to be written was not. */
+export function ended(reason: EndReason | null): SojournError {
+	const why = reason ? ` (${reason})` : "";
+	const detail = `The session ended${why} while this request was at work. Its changes were not kept.`;
+	const problem = {status: 401, code: "session-ended", title: "The session has ended", detail};
+	return new SojournError("session-ended", detail, reason ? {...problem, end_reason: reason} : problem);
+}
+
+const UNAVAILABLE: Problem = {
+	status: 503,
+	code: "store-unavailable",
+	title: "Sessions are not available right now",
+	detail: "Nothing was changed or lost. Try again soon.",
+};

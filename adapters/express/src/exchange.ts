@@ -1,0 +1,169 @@
+import {Baseline, type Changes, type Data} from "./changes.js";
+import {idOf} from "./cookie.js";
+import {configuration, ended, SojournError, type EndReason} from "./errors.js";
+import type {Service} from "./service.js";
+import type {Action, Client, Committed, SessionState, Status} from "./wire.js";
+
+/** What one request does with its session: one open, and a commit if there is something to write. */
+export class Exchange {
+	/** This request does not count as activity. */
+	passive = false;
+	/** Whether the handlers looked at the session: the answer then depends on it. */
+	accessed = false;
+	/** Whether the answer's first byte is out: nothing can be told to the browser any more. */
+	sealed = false;
+	status: Status = "none";
+	endReason: EndReason | null = null;
+	state: SessionState | null = null;
+	readonly baseline = new Baseline();
+	readonly #service: Service;
+	readonly #cookieName: string;
+	readonly #client: () => Client;
+	#token: string | null;
+	#openedAt: number | null = null;
+	#due = false;
+	#underWay: Promise<unknown> | null = null;
+	#failure: SojournError | null = null;
+	// Holds a token, and requests are printed.
+	#setCookie: string | null = null;
+
+	constructor(service: Service, cookieName: string, token: string | null, client: () => Client) {
+		this.#service = service;
+		this.#cookieName = cookieName;
+		this.#token = token;
+		this.#client = client;
+	}
+
+	/** Loads the session as it now is; its data, {} where there is none. */
+	async open(): Promise<Data> {
+		if (this.#token === null) return {};
+		const opened = await this.#service.open(this.#token);
+		this.#become(opened.status, opened.end_reason, opened.session, opened.now);
+		this.#due = opened.commit_due;
+		// An unknown token is not shown again. One that ended is: what begins next tells the browser why.
+		if (this.status === "none") this.#token = null;
+		return this.state?.data ?? {};
+	}
+
+	/** What the answer must tell the browser: a whole Set-Cookie value. */
+	get setCookie(): string | null {
+		return this.#setCookie;
+	}
+
+	/** The last commit's failure, where the service did not answer: what was to be written still is. */
+	get failure(): SojournError | null {
+		return this.#failure;
+	}
+
+	/** Whether a commit is to follow even if nothing is changed: activity or the token's secret is to be written. */
+	get due(): boolean {
+		return this.#due && !this.passive;
+	}
+
+	/** Whether the answer must wait. */
+	isBusy(data: Data): boolean {
+		return this.#underWay !== null || this.#failure !== null || this.due || this.baseline.isChanged(data);
+	}
+
+	/** What is left to write before the answer's first byte. */
+	async finish(dataNow: () => Data, answersError: boolean): Promise<void> {
+		await this.#underWay;
+		// The handler was told already, or did not listen; waiting a second time would help nobody.
+		if (this.#failure === null) await this.commit(dataNow());
+		else if (!answersError) throw this.#failure;
+	}
+
+	/**
+	 * Writes what `data` has that was not loaded, and does `action`; the session's data as the service then has it, null
+	 * where nothing was written. Commits of one request go one after another.
+	 */
+	commit(data: Data, action: Action | null = null): Promise<Data | null> {
+		const commit = this.#underWay === null ? this.#commit(data, action) : this.#underWay.then(() => this.#commit(data, action));
+		const done = commit.catch(() => {}).then(() => {
+			if (this.#underWay === done) this.#underWay = null;
+		});
+		this.#underWay = done;
+		return commit;
+	}
+
+	async #commit(data: Data, action: Action | null): Promise<Data | null> {
+		// A log-in takes along what was loaded, where a parallel one has replaced the session meanwhile.
+		const wanted = action?.type === "logout" ? {changes: {}, increments: {}} : this.baseline.changes(data, action?.type === "login");
+		const writes = Object.keys(wanted.changes).length + Object.keys(wanted.increments).length > 0;
+		if (!writes && action === null && !this.due) return null;
+		const isNew = this.state === null || action?.type === "login" || action?.type === "regenerate";
+		if (this.sealed && isNew && action?.type !== "logout") throw tooLate();
+		try {
+			const committed = await this.#service.commit({
+				token: this.#token,
+				...(isNew && {client: this.#client()}),
+				passive: this.passive,
+				opened_at: this.#openedAt,
+				...wanted,
+				action,
+			});
+			return this.#settle(committed, wanted);
+		} catch (error) {
+			throw this.#refused(error);
+		}
+	}
+
+	#settle(committed: Committed, sent: Changes): Data {
+		const {token, set_cookie} = committed;
+		if (set_cookie !== null) {
+			if (!set_cookie.startsWith(this.#cookieName + "=")) {
+				const name = JSON.stringify(set_cookie.slice(0, set_cookie.indexOf("=")));
+				throw configuration(`The service's cookie is ${name}, and this adapter reads "${this.#cookieName}": give cookieName: ${name}.`);
+			}
+			this.#setCookie = set_cookie;
+		}
+		this.#become(committed.status, committed.end_reason, committed.session, committed.now);
+		// A renewed secret of the same session is the browser's to show first: shown from here, it would retire the one
+		// that the browser may go on with if this answer is lost.
+		if (this.state === null) this.#token = null;
+		else if (token !== null && (this.#token === null || idOf(token) !== idOf(this.#token))) this.#token = token;
+		this.#due = false;
+		this.#failure = null;
+		this.baseline.settle(sent);
+		return this.state?.data ?? {};
+	}
+
+	#refused(error: unknown): unknown {
+		if (!(error instanceof SojournError)) return error;
+		this.#failure = error.code === "store-unavailable" ? error : null;
+		if (error.code === "session-ended") {
+			this.#become("ended", error.endReason, null, null);
+			this.baseline.load({});
+			this.#token = null;
+		}
+		if (this.#failure === null) this.#due = false;
+		return error;
+	}
+
+	#become(status: Status, endReason: EndReason | null, state: SessionState | null, now: number | null): void {
+		this.status = status;
+		this.endReason = endReason;
+		this.state = state;
+		this.#openedAt = now;
+	}
+
+	/** Loads the session anew. Throws where it is over. */
+	async reload(): Promise<Data> {
+		await this.#underWay;
+		const had = this.state !== null;
+		const data = await this.open();
+		if (had && this.status !== "active") {
+			this.baseline.load({});
+			throw ended(this.endReason);
+		}
+		this.#failure = null;
+		return data;
+	}
+}
+
+function tooLate(): SojournError {
+	return new SojournError(
+		"session-committed",
+		"The response has started, so the browser cannot be told of a new session. Begin, log in or regenerate before the first byte.",
+	);
+}

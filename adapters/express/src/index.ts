@@ -1,0 +1,76 @@
+import type {EndReason} from "./errors.js";
+import type {Callback, SessionCookie} from "./session.js";
+
+export {SojournError, type EndReason, type Problem} from "./errors.js";
+export {sojourn, sojourn as default, type Options} from "./middleware.js";
+export type {Callback, SessionCookie} from "./session.js";
+
+/**
+ * What your application keeps in sessions, for the types:
+ * `declare module "sojourn-express" { interface SessionData { cart: string[] } }`
+ */
+export interface SessionData {}
+
+/** `req.session`. Where a method takes a callback it gives it the error, if any; without one it returns a promise. */
+export interface SessionMethods {
+	/** The public name, safe to log; null before the session's first commit. */
+	readonly id: string | null;
+	/** Who is logged in, or null. */
+	readonly userId: string | null;
+	/** When the user last proved who they are, as Unix milliseconds, or null. */
+	readonly authenticatedAt: number | null;
+	/** Why the session of this browser ended, if it did and the service still knows. */
+	readonly endReason: EndReason | null;
+	readonly cookie: SessionCookie;
+
+	/**
+	 * Ties a user to a new session with a new id and token; the one before ends as `replaced`. Call it after you checked
+	 * the password. The data is carried over, unless another user was logged in.
+	 */
+	login(userId: string, options?: {remember?: boolean}): Promise<void>;
+	login(userId: string, callback: Callback): this;
+	login(userId: string, options: {remember?: boolean}, callback: Callback): this;
+
+	/** Ends the session: its data goes, its token opens nothing any more. What is set afterwards begins a new one. */
+	logout(): Promise<void>;
+	logout(callback: Callback): this;
+
+	/** As logout, and `req.session` is undefined for the rest of the request. */
+	destroy(): Promise<void>;
+	destroy(callback: Callback): this;
+
+	/**
+	 * Ends the session and goes on with a new, empty one. `{keepData: true}` keeps the user, the data and the timeouts,
+	 * under a new id and token: for a change of rights.
+	 */
+	regenerate(options?: {keepData?: boolean}): Promise<void>;
+	regenerate(callback: Callback): this;
+	regenerate(options: {keepData?: boolean}, callback: Callback): this;
+
+	/** Loads the session anew; what this request changed is forgotten. */
+	reload(): Promise<void>;
+	reload(callback: Callback): this;
+
+	/** Writes now what was changed so far, or begins a session with nothing in it. Seldom needed. */
+	save(): Promise<void>;
+	save(callback: Callback): this;
+
+	/** Adds to an integer and returns the sum as this request sees it. Parallel requests add up. */
+	increment(key: string, by?: number): number;
+
+	/** Counts this request as activity, though it is passive. */
+	touch(): this;
+}
+
+export type Session = SessionMethods & Partial<SessionData>;
+
+declare global {
+	namespace Express {
+		interface Request {
+			session: Session;
+			/** The session's public name, safe to log; null before its first commit. */
+			readonly sessionID: string | null;
+		}
+	}
+}
+

@@ -1,0 +1,217 @@
+import {Connection, type Address, type Answer} from "./connection.js";
+import {configuration, SojournError, unavailable, type Problem} from "./errors.js";
+import type {Commit, Committed, Opened} from "./wire.js";
+
+export interface ServiceOptions {
+	/** Where `sojourn serve` listens: `http://127.0.0.1:8100`, `https://…`, or `unix:/run/sojourn.sock`. */
+	service: string;
+	/** The API key, made by `sojourn keys make`: `sjk1-…`. */
+	key: string | undefined;
+	/** How long the service may take for an answer, in milliseconds. Default: 2000. */
+	timeout?: number;
+}
+
+const KEY = /^sjk1-[0-9a-f]{8}-[0-9a-f]{64}$/;
+const MOST_CONNECTIONS = 64;
+/** Idle connections are not kept as long as servers and proxies keep them, so that none is closed under a request. */
+const KEEP_IDLE = 30_000;
+/** What a visitor may be told; any other refusal is a mistake of who wrote or runs the application. */
+const TOLD = new Set(["session-ended", "session-conflict", "session-limit", "data-too-large", "body-too-large", "store-unavailable"]);
+
+interface Call {
+	request: string;
+	encoding: "latin1" | "utf8";
+	repeatable: boolean;
+	/** null while it waits for its turn. */
+	connection: Connection | null;
+	settled: boolean;
+	settle: (result: Answer | Error) => void;
+}
+
+/** The session service, over a few connections that stay open. */
+export class Service {
+	readonly #address: Address;
+	readonly #url: string;
+	readonly #prefix: string;
+	readonly #headers: string;
+	readonly #timeout: number;
+	readonly #idle: Connection[] = [];
+	readonly #all = new Set<Connection>();
+	readonly #waiting = new Set<Call>();
+	#away = false;
+
+	constructor({service, key, timeout = 2000}: ServiceOptions) {
+		if (typeof timeout !== "number" || !(timeout > 0 && timeout <= 60_000)) {
+			throw configuration("timeout: give milliseconds, from 1 to 60000.");
+		}
+		const {address, host, prefix} = parse(service);
+		this.#address = address;
+		this.#url = service;
+		this.#prefix = prefix;
+		this.#headers = ` HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${checked(key)}\r\nContent-Type: application/json\r\nContent-Length: `;
+		this.#timeout = timeout;
+	}
+
+	open(token: string): Promise<Opened> {
+		return this.#post("/v1/open", {token}, true);
+	}
+
+	/** Never sent twice: who knows what became of the first? */
+	commit(commit: Commit): Promise<Committed> {
+		return this.#post("/v1/commit", commit, false);
+	}
+
+	async #post<Result>(path: string, value: object, repeatable: boolean): Promise<Result> {
+		const body = JSON.stringify(value);
+		const length = Buffer.byteLength(body);
+		const request = `POST ${this.#prefix}${path}${this.#headers}${length}\r\n\r\n${body}`;
+		let answer;
+		try {
+			// What is ASCII is written with less ado.
+			answer = await this.#call(request, length === body.length ? "latin1" : "utf8", repeatable);
+		} catch (error) {
+			throw this.#failed(`The session service at ${this.#url} did not answer: ${(error as Error).message}.`, error);
+		}
+		const result = read(answer);
+		if (answer.status === 200 && typeof result?.status === "string") {
+			if (this.#away) this.#back();
+			return result as Result;
+		}
+		throw this.#refusal(answer.status, result as Partial<Problem> & {type?: string});
+	}
+
+	#refusal(status: number, said: (Partial<Problem> & {type?: string}) | null): SojournError {
+		const code = /^urn:sojourn:problem:([a-z-]+)$/.exec(said?.type ?? "")?.[1];
+		if (code === undefined) {
+			// A proxy in between, most likely.
+			const message = `The session service at ${this.#url} answered ${status}, and not as Sojourn does.`;
+			return status >= 500 ? this.#failed(message) : new SojournError("unexpected-answer", message);
+		}
+		const {title = "", detail = "", end_reason} = said!;
+		if (code === "store-unavailable") return this.#failed("The session service does not reach its store.");
+		const problem = {status, code, title, detail, ...(end_reason && {end_reason})};
+		if (TOLD.has(code)) return new SojournError(code, detail, problem);
+		return new SojournError(code, `The session service refused what it was sent (${code}): ${detail}`);
+	}
+
+	#call(request: string, encoding: "latin1" | "utf8", repeatable: boolean): Promise<Answer> {
+		return new Promise((resolve, reject) => {
+			const call: Call = {
+				request,
+				encoding,
+				repeatable,
+				connection: null,
+				settled: false,
+				settle: (result) => {
+					call.settled = true;
+					clearTimeout(timer);
+					this.#waiting.delete(call);
+					if (result instanceof Error) reject(result);
+					else resolve(result);
+				},
+			};
+			const timer = setTimeout(() => {
+				const error = new Error(`nothing within ${this.#timeout} ms`);
+				call.settle(error);
+				// A late answer must not be taken for the next call's.
+				call.connection?.close(error);
+			}, this.#timeout);
+			const connection = this.#take();
+			if (connection) this.#send(call, connection);
+			else this.#waiting.add(call);
+		});
+	}
+
+	#send(call: Call, connection: Connection): void {
+		const {used} = connection;
+		call.connection = connection;
+		connection.ask(call.request, call.encoding).then(call.settle, (error: Error) => {
+			// A server that restarted hangs up on kept connections: that says nothing about a new one.
+			if (call.settled) return;
+			if (used && call.repeatable) this.#send(call, this.#connect());
+			else call.settle(error);
+		});
+	}
+
+	#take(): Connection | null {
+		for (let connection; (connection = this.#idle.pop()); ) {
+			if (performance.now() - connection.idleSince < KEEP_IDLE) return connection;
+			connection.close(new Error("idle for too long"));
+		}
+		return this.#all.size < MOST_CONNECTIONS ? this.#connect() : null;
+	}
+
+	#connect(): Connection {
+		const connection = new Connection(
+			this.#address,
+			(idle) => this.#release(idle),
+			(closed) => this.#forget(closed),
+		);
+		this.#all.add(connection);
+		return connection;
+	}
+
+	#release(connection: Connection): void {
+		connection.idleSince = performance.now();
+		this.#idle.push(connection);
+		this.#next();
+	}
+
+	#forget(connection: Connection): void {
+		if (!this.#all.delete(connection)) return;
+		const index = this.#idle.indexOf(connection);
+		if (index >= 0) this.#idle.splice(index, 1);
+		this.#next();
+	}
+
+	#next(): void {
+		const [call] = this.#waiting;
+		const connection = call && this.#take();
+		if (!connection) return;
+		this.#waiting.delete(call);
+		this.#send(call, connection);
+	}
+
+	#failed(message: string, cause?: unknown): SojournError {
+		if (!this.#away) {
+			this.#away = true;
+			process.emitWarning(`${message} Requests with a session get 503 until it does.`, "SojournWarning");
+		}
+		return unavailable(message, cause);
+	}
+
+	#back(): void {
+		this.#away = false;
+		process.emitWarning(`The session service at ${this.#url} answers again.`, "SojournWarning");
+	}
+}
+
+function read({body}: Answer): {status?: unknown} | null {
+	try {
+		return JSON.parse(body);
+	} catch {
+		return null;
+	}
+}
+
+function checked(key: string | undefined): string {
+	if (key !== undefined && KEY.test(key)) return key;
+	const what = !key ? "there is none" : key.startsWith("sj1-") ? "this is a session's token" : "this is none";
+	throw configuration(`key: give the service's API key, sjk1-… (${what}). \`sojourn keys make\` makes one.`);
+}
+
+function parse(service: string): {address: Address; host: string; prefix: string} {
+	const path = /^unix:(?:\/\/)?(\/.+)$/.exec(service)?.[1];
+	if (path !== undefined) return {address: {path}, host: "localhost", prefix: ""};
+	const url = URL.canParse(service) ? new URL(service) : null;
+	if (!url || !/^https?:$/.test(url.protocol) || url.username || url.password || url.search || url.hash) {
+		throw configuration("service: give the service's address, such as 'http://127.0.0.1:8100' or 'unix:/run/sojourn.sock'.");
+	}
+	const tls = url.protocol === "https:";
+	const port = Number(url.port || (tls ? 443 : 80));
+	return {
+		address: {host: url.hostname.replace(/^\[|\]$/g, ""), port, tls},
+		host: url.host,
+		prefix: url.pathname.replace(/\/+$/, ""),
+	};
+}

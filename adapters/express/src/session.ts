@@ -1,0 +1,219 @@
+import {isDeepStrictEqual} from "node:util";
+import type {Data} from "./changes.js";
+import {configuration, SojournError, type EndReason} from "./errors.js";
+import type {Exchange} from "./exchange.js";
+import type {Action} from "./wire.js";
+
+/** Called when it is done, with the error if there was one. */
+export type Callback = (error?: SojournError) => void;
+
+/** When the session runs out. Set by the service's policy; only to be read. */
+export interface SessionCookie {
+	/** Milliseconds from now; null where there is no session yet. */
+	readonly maxAge: number | null;
+	readonly expires: Date | null;
+	readonly originalMaxAge: number | null;
+}
+
+/**
+ * `req.session`: its own enumerable keys are the data. Changes, nested ones too, are found by comparing and are written
+ * before the answer's first byte. Every method that asks the service takes a callback, or returns a promise.
+ */
+export class SessionObject {
+	readonly #exchange: Exchange;
+	readonly #leave: () => void;
+
+	constructor(exchange: Exchange, data: Data, leave: () => void) {
+		this.#exchange = exchange;
+		this.#leave = leave;
+		this.#adopt(data);
+	}
+
+	/** The public name, safe to log; null before the session's first commit. */
+	get id(): string | null {
+		return this.#exchange.state?.id ?? null;
+	}
+
+	/** Who is logged in, or null. */
+	get userId(): string | null {
+		return this.#exchange.state?.user_id ?? null;
+	}
+
+	/** When the user last proved who they are, as Unix milliseconds, or null. */
+	get authenticatedAt(): number | null {
+		return this.#exchange.state?.authenticated_at ?? null;
+	}
+
+	/** Why the session of this browser ended, if it did and the service still knows. */
+	get endReason(): EndReason | null {
+		return this.#exchange.endReason;
+	}
+
+	get cookie(): SessionCookie {
+		return cookieOf(this.#exchange);
+	}
+
+	/** Adds to an integer, a missing one counting as 0, and returns the sum as this request sees it. Parallel requests add up. */
+	increment(key: string, by = 1): number {
+		if (RESERVED.has(key)) throw reserved(key);
+		return this.#exchange.baseline.increment(this as unknown as Data, key, by);
+	}
+
+	/** Counts this request as activity, though it is passive. */
+	touch(): this {
+		this.#exchange.passive = false;
+		return this;
+	}
+
+	/** Writes now what was changed so far, or begins a session with nothing in it. */
+	save(callback?: Callback): unknown {
+		const start: Action | null = this.#exchange.state === null ? {type: "start"} : null;
+		return this.#answer(callback, async () => {
+			await this.#commit(start);
+			if (this.#exchange.state === null) this.#adopt({});
+		});
+	}
+
+	/** Loads the session anew; what this request changed is forgotten. */
+	reload(callback?: Callback): unknown {
+		return this.#answer(callback, async () => {
+			try {
+				this.#adopt(await this.#exchange.reload());
+			} catch (error) {
+				if (this.#exchange.state === null) this.#adopt({});
+				throw error;
+			}
+		});
+	}
+
+	/**
+	 * Ends this session and goes on with a new, empty one, as express-session does. `{keepData: true}` keeps the user,
+	 * the data and the timeouts, under a new id and token: for a change of rights.
+	 */
+	regenerate(options?: {keepData?: boolean} | Callback, callback?: Callback): unknown {
+		if (typeof options === "function") return this.regenerate({}, options);
+		return this.#answer(callback, async () => {
+			if (options?.keepData) return this.#act({type: "regenerate"});
+			if (this.#exchange.state !== null) return this.#end();
+			this.#adopt({});
+		});
+	}
+
+	/**
+	 * Ties a user to a new session with a new id and token; the one before ends as `replaced`. Call it after you checked
+	 * the password. The data is carried over, unless another user was logged in.
+	 */
+	login(userId: string, options?: {remember?: boolean} | Callback, callback?: Callback): unknown {
+		if (typeof options === "function") return this.login(userId, {}, options);
+		return this.#answer(callback, async () => {
+			if (typeof userId !== "string" || userId.length < 1 || userId.length > 255) {
+				throw configuration("session.login(userId) needs text of 1 to 255 characters: String(user.id), say.");
+			}
+			if (this.userId !== null && this.userId !== userId) this.#adopt({});
+			await this.#act({type: "login", user_id: userId, remember: options?.remember ?? false});
+		});
+	}
+
+	/** Ends the session: its data goes, its token opens nothing any more. What is set afterwards begins a new one. */
+	logout(callback?: Callback): unknown {
+		return this.#answer(callback, () => this.#end());
+	}
+
+	/** As logout, and this request is done with sessions: `req.session` is undefined, as in express-session. */
+	destroy(callback?: Callback): unknown {
+		this.#leave();
+		return this.logout(callback);
+	}
+
+	/** What is set from now on, even while the service is asked, is the next session's. */
+	async #end(): Promise<void> {
+		this.#adopt({});
+		await this.#commit({type: "logout"});
+	}
+
+	async #act(action: Action): Promise<void> {
+		const data = (await this.#commit(action)) ?? {};
+		this.#adopt(data, this.#exchange.baseline.changedKeys(this as unknown as Data));
+	}
+
+	async #commit(action: Action | null): Promise<Data | null> {
+		const data = this as unknown as Data;
+		try {
+			return await this.#exchange.commit(data, action);
+		} catch (error) {
+			// What was refused is not tried again, unless the service merely did not answer.
+			if ((error as SojournError).code !== "store-unavailable") this.#adopt(this.#exchange.baseline.values());
+			throw error;
+		}
+	}
+
+	/**
+	 * Takes `loaded` as what this session holds, but for the keys `set` since it was asked for. Values that are the same
+	 * stay the same objects: a handler may hold them.
+	 */
+	#adopt(loaded: Data, set: ReadonlySet<string> = NONE): void {
+		const data = this as unknown as Data;
+		for (const key of Object.keys(data)) if (!Object.hasOwn(loaded, key) && !set.has(key)) delete data[key];
+		const base: Data = Object.create(null);
+		for (const key of Object.keys(loaded)) {
+			if (RESERVED.has(key)) continue;
+			const kept = set.has(key);
+			if (!kept && !(Object.hasOwn(data, key) && isDeepStrictEqual(data[key], loaded[key]))) data[key] = loaded[key];
+			base[key] = kept ? loaded[key] : data[key];
+		}
+		this.#exchange.baseline.load(base);
+	}
+
+	#answer(callback: Callback | undefined, work: () => Promise<void>): unknown {
+		const done = work();
+		if (callback) {
+			// Out of the promise's hands: what the callback throws is the application's.
+			done.then(
+				() => process.nextTick(callback),
+				(error: SojournError) => process.nextTick(callback, error),
+			);
+			return this;
+		}
+		// Not listening is express-session's habit, and no reason to end the process.
+		done.catch(() => {});
+		return done;
+	}
+}
+
+export function cookieOf(exchange: Exchange): SessionCookie {
+	const {state} = exchange;
+	const readOnly = () => {
+		throw configuration("The service's policy says how long sessions last: session.login(userId, {remember: true}) asks for longer.");
+	};
+	return Object.defineProperties({} as SessionCookie, {
+		expires: {enumerable: true, get: () => (state ? new Date(state.expires_at) : null), set: readOnly},
+		maxAge: {enumerable: true, get: () => (state ? state.expires_at - Date.now() : null), set: readOnly},
+		originalMaxAge: {enumerable: true, get: () => state?.idle_timeout ?? null, set: readOnly},
+	});
+}
+
+function reserved(name: string): SojournError {
+	return configuration(`session.${name} is the session's own: keep data under another name.`);
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** Names that hold no data. A key of the store that bears one is left as it is, and not seen from here. */
+export const RESERVED: ReadonlySet<string> = new Set([
+	"__proto__",
+	...Object.getOwnPropertyNames(SessionObject.prototype).filter((name) => name !== "constructor"),
+]);
+
+// A key that came from outside must not take the place of a method, nor vanish in silence in sloppy code.
+for (const name of RESERVED) {
+	const {get, value} = Object.getOwnPropertyDescriptor(SessionObject.prototype, name) ?? {value: SessionObject.prototype};
+	Object.defineProperty(SessionObject.prototype, name, {
+		configurable: true,
+		enumerable: false,
+		get: get ?? (() => value),
+		set() {
+			throw reserved(name);
+		},
+	});
+}
+Object.defineProperty(SessionObject, "name", {value: "Session"});

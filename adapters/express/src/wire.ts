@@ -1,0 +1,67 @@
+import type {EndReason} from "./errors.js";
+
+/** The service's JSON, version 1. Times are Unix milliseconds. */
+
+export type Status = "none" | "active" | "ended";
+
+export interface SessionState {
+	id: string;
+	user_id: string | null;
+	data: Record<string, unknown>;
+	version: number;
+	created_at: number;
+	authenticated_at: number | null;
+	seen_at: number;
+	expires_at: number;
+	absolute_expires_at: number;
+	idle_timeout: number;
+	remember: boolean;
+}
+
+export interface Opened {
+	status: Status;
+	end_reason: EndReason | null;
+	session: SessionState | null;
+	commit_due: boolean;
+	now: number;
+}
+
+export interface Committed {
+	status: Status;
+	end_reason: EndReason | null;
+	session: SessionState | null;
+	token: string | null;
+	max_age: number | null;
+	clear: boolean;
+	set_cookie: string | null;
+	merged: string[];
+	now: number;
+}
+
+export type Action =
+	| {type: "start"}
+	| {type: "login"; user_id: string; remember: boolean}
+	| {type: "logout"}
+	| {type: "regenerate"};
+
+/** Kept with a session that begins. */
+export interface Client {
+	ip: string | null;
+	user_agent: string | null;
+}
+
+/** One key: an absent `base` was not there when it was loaded, an absent `value` is removed. */
+export interface Change {
+	base?: unknown;
+	value?: unknown;
+}
+
+export interface Commit {
+	token: string | null;
+	client?: Client;
+	passive: boolean;
+	opened_at: number | null;
+	changes: Record<string, Change>;
+	increments: Record<string, number>;
+	action: Action | null;
+}

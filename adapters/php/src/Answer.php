@@ -1,0 +1,88 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Sojourn;
+
+/**
+ * What the service said of a session: of `open`, or of `commit`, which also has what to tell the browser.
+ *
+ * @internal
+ */
+final class Answer
+{
+    /**
+     * @param array<string, mixed> $told
+     * @param string $json the same as it came: there, `{}` and `[]` are still two things
+     */
+    public function __construct(
+        #[\SensitiveParameter] private readonly array $told,
+        #[\SensitiveParameter] private readonly string $json,
+    ) {
+    }
+
+    /** Whether there is a live session. */
+    public function isActive(): bool
+    {
+        return $this->told['status'] === 'active' && isset($this->told['session']);
+    }
+
+    /** One of the live session's facts: id, user_id, authenticated_at, … */
+    public function session(string $fact): mixed
+    {
+        return $this->told['session'][$fact] ?? null;
+    }
+
+    /** @return array<mixed> the session's data, with PHP arrays for both of JSON's kinds */
+    public function data(): array
+    {
+        return $this->told['session']['data'] ?? [];
+    }
+
+    /** @return array<mixed> the session's data, in which JSON's objects are objects */
+    public function shapes(): array
+    {
+        if ($this->data() === []) {
+            return [];
+        }
+        $told = json_decode($this->json);
+        if (!$told instanceof \stdClass) {
+            throw new InvalidData('The session holds a key that begins with a NUL, which PHP cannot write back.');
+        }
+        return (array) $told->session->data;
+    }
+
+    public function endReason(): ?string
+    {
+        return $this->told['end_reason'] ?? null;
+    }
+
+    /** Whether activity or the token's secret is to be written down even if nothing changed. */
+    public function isCommitDue(): bool
+    {
+        return $this->told['commit_due'] ?? false;
+    }
+
+    public function now(): int
+    {
+        return $this->told['now'];
+    }
+
+    /** A new token for the browser, if there is one. */
+    public function token(): ?string
+    {
+        return $this->told['token'] ?? null;
+    }
+
+    /** The whole value of a Set-Cookie header, if one is to be sent. */
+    public function setCookie(): ?string
+    {
+        return $this->told['set_cookie'] ?? null;
+    }
+
+    /** @return array<string, mixed> what var_dump may show: no token, and no data */
+    public function __debugInfo(): array
+    {
+        return ['status' => $this->told['status'], 'id' => $this->session('id')];
+    }
+}

@@ -1,0 +1,101 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Sojourn;
+
+/**
+ * The session's cookie: found in a Cookie header, and sent as the service spelled it.
+ *
+ * @internal
+ */
+final class Cookie
+{
+    /** The Set-Cookie value of this request, if there is one. */
+    private ?string $line = null;
+
+    public function __construct(public readonly string $name)
+    {
+        if (preg_match('/^[A-Za-z0-9!#$%&\'*+.^_`|~-]{1,100}$/D', $name) !== 1) {
+            throw new ConfigurationError("cookie: letters, digits and !#\$%&'*+.^_`|~- only, as the service has it.");
+        }
+    }
+
+    /**
+     * The token in a Cookie header; null where there is none, or nothing of a token's shape.
+     *
+     * Not from $_COOKIE: PHP takes `..Host-` for `__Host-` in some versions, and keeps the first of two silently.
+     *
+     * @throws AmbiguousToken
+     */
+    public function find(#[\SensitiveParameter] string $header): ?string
+    {
+        $found = null;
+        foreach (explode(';', $header) as $pair) {
+            [$name, $value] = explode('=', $pair, 2) + [1 => null];
+            if ($value === null || trim($name, " \t") !== $this->name) {
+                continue;
+            }
+            $value = trim($value, " \t");
+            if ($found !== null && $found !== $value) {
+                throw new AmbiguousToken('The request holds two session cookies that differ. Send one of them.');
+            }
+            $found = $value;
+        }
+        return $found !== null && Token::fits($found) ? $found : null;
+    }
+
+    /** Put the service's Set-Cookie into the answer, in place of one from an earlier commit of this request. */
+    public function send(#[\SensitiveParameter] string $line): void
+    {
+        if (!str_starts_with($line, $this->name . '=')) {
+            $name = explode('=', $line, 2)[0];
+            throw new ConfigurationError(
+                "The service's cookie is $name, but '$this->name' is read. Give cookie: '$name'."
+            );
+        }
+        $this->line = $line;
+        $this->guard();
+    }
+
+    /** Tell caches that the answer depends on the cookie; where it sets it, see that it does and is kept by none. */
+    public function guard(): void
+    {
+        if (headers_sent()) {
+            return;
+        }
+        $named = array_map('trim', explode(',', strtolower(implode(',', self::sent('vary')))));
+        if (!array_intersect(['cookie', '*'], $named)) {
+            header('Vary: Cookie', false);
+        }
+        if ($this->line === null) {
+            return;
+        }
+        $isOther = fn (string $value): bool => !str_starts_with($value, $this->name . '=');
+        $others = array_filter(self::sent('set-cookie'), $isOther);
+        header_remove('Set-Cookie');
+        foreach ([...$others, $this->line] as $value) {
+            header("Set-Cookie: $value", false);
+        }
+        header('Cache-Control: no-store');
+    }
+
+    /** @return list<string> the values of one of the answer's headers so far */
+    private static function sent(string $name): array
+    {
+        $values = [];
+        foreach (headers_list() as $line) {
+            [$sent, $value] = explode(':', $line, 2) + [1 => ''];
+            if (strtolower($sent) === $name) {
+                $values[] = ltrim($value);
+            }
+        }
+        return $values;
+    }
+
+    /** @return array<string, mixed> what var_dump may show: no token */
+    public function __debugInfo(): array
+    {
+        return ['name' => $this->name];
+    }
+}

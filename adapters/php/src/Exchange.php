@@ -1,0 +1,267 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Sojourn;
+
+/**
+ * What one request does with its session: one open, and a commit if there is something to write.
+ *
+ * @internal
+ */
+final class Exchange
+{
+    private ?Answer $answer = null;
+    /** @var array<mixed> the data as this request loaded it, or wrote it last */
+    private array $loaded = [];
+    /** @var null|Answer|array<mixed> the same as shapes, or what they are made of once they are needed */
+    private null|Answer|array $shapes = null;
+    /** @var array<array{int, int}> for each counted key, what was added and the sum that it made */
+    private array $counters = [];
+    /** @var ?array<string, mixed> */
+    private ?array $action = null;
+    private bool $due = false;
+    private bool $over = false;
+
+    /** @param array<string, ?string> $client what is kept of the browser with a session that begins */
+    public function __construct(
+        private readonly Service $service,
+        private readonly Cookie $cookie,
+        #[\SensitiveParameter] private ?string $token,
+        private readonly array $client,
+        private readonly bool $passive,
+    ) {
+        if ($token === null) {
+            return;
+        }
+        $answer = $this->service->open($token);
+        if ($answer->isActive() && $answer->session('id') !== Token::id($token)) {
+            throw new ServiceUnavailable('The session service answered for another session than was asked for.');
+        }
+        $this->answer = $this->shapes = $answer;
+        $this->loaded = $answer->data();
+        $this->due = $answer->isCommitDue() && !$passive;
+    }
+
+    /** @return array<mixed> */
+    public function data(): array
+    {
+        return $this->loaded;
+    }
+
+    /** The session's public id; null before its first commit. */
+    public function id(): ?string
+    {
+        return $this->answer?->session('id');
+    }
+
+    /** The token that opens this session, if the browser has one. */
+    public function token(): ?string
+    {
+        return $this->token;
+    }
+
+    public function userId(): ?string
+    {
+        return $this->action['user_id'] ?? $this->answer?->session('user_id');
+    }
+
+    public function authenticatedAt(): ?\DateTimeImmutable
+    {
+        $at = $this->answer?->session('authenticated_at');
+        $at = ($this->action['type'] ?? '') === 'login' ? (int) (microtime(true) * 1000) : $at;
+        return $at === null ? null : new \DateTimeImmutable(sprintf('@%d.%03d', intdiv($at, 1000), $at % 1000));
+    }
+
+    public function endReason(): ?string
+    {
+        return $this->answer?->endReason();
+    }
+
+    /** @param array<mixed> $values what this request has in its session; emptied where another user was logged in */
+    public function login(string $userId, bool $remember, array &$values): void
+    {
+        if (preg_match('/^.{1,255}$/usD', $userId) !== 1) {
+            throw new ConfigurationError('login($userId) needs text of 1 to 255 characters: (string) $user->id, say.');
+        }
+        if (($this->action['type'] ?? '') === 'logout') {
+            // One trip has room for one of them, and what was logged out must not come along.
+            $this->commit([]);
+        } elseif (!in_array($this->userId(), [null, $userId], true)) {
+            $this->empty($values);
+        }
+        $this->action = ['type' => 'login', 'user_id' => $userId, 'remember' => $remember];
+    }
+
+    /** @param array<mixed> $values */
+    public function logout(array &$values): void
+    {
+        $this->empty($values);
+        $this->action = ['type' => 'logout'];
+        $this->answer = null;
+    }
+
+    public function regenerate(): void
+    {
+        if ($this->answer?->isActive()) {
+            $this->action ??= ['type' => 'regenerate'];
+        }
+    }
+
+    /** Forget what was asked for: the request's changes are not wanted. */
+    public function abort(): void
+    {
+        $this->action = null;
+        $this->counters = [];
+    }
+
+    /** @param array<mixed> $values */
+    public function increment(int|string $key, int $by, array &$values): int
+    {
+        $before = $values[$key] ?? 0;
+        $sum = is_int($before) ? $before + $by : null;
+        if (!is_int($sum) || abs($sum) > 2 ** 53 - 1) {
+            throw new InvalidData("increment('$key') needs integers, and a sum within ±(2**53 - 1).");
+        }
+        [$added, $counted] = $this->counters[$key] ?? [0, $this->loaded[$key] ?? 0];
+        // What was set before is a change, not a count.
+        if ($counted === $before) {
+            $this->counters[$key] = [$added + $by, $sum];
+        }
+        return $values[$key] = $sum;
+    }
+
+    /**
+     * Write what differs from what was loaded, and what was asked for besides; nothing where nothing is due.
+     *
+     * @param array<mixed> $values
+     * @throws SojournException
+     */
+    public function commit(array $values): void
+    {
+        if ($this->over) {
+            return;
+        }
+        // What is refused is not tried again at the end of the request.
+        $this->over = true;
+        $this->write($values);
+        $this->over = false;
+    }
+
+    /** @param array<mixed> $values */
+    private function write(array $values): void
+    {
+        $isCount = fn (array $counter, int|string $key): bool => ($values[$key] ?? null) === $counter[1];
+        $counters = array_filter($this->counters, $isCount, ARRAY_FILTER_USE_BOTH);
+        $changes = Data::changes(
+            array_diff_key($this->loaded, $counters),
+            $this->shapes(...),
+            array_diff_key($values, $counters),
+        );
+        if ($changes === [] && $counters === [] && $this->action === null && !$this->due) {
+            return;
+        }
+        if (($this->action['type'] ?? '') === 'login') {
+            $changes += $this->untouched($counters);
+        }
+        if ($changes !== [] || $counters !== []) {
+            $this->shapes();
+        }
+        $wanted = $this->wanted($changes, array_map(static fn (array $counter): int => $counter[0], $counters));
+        $this->settle($wanted === null ? null : $this->service->commit($wanted), $changes, $counters, $values);
+    }
+
+    /**
+     * What was loaded, as changes that change nothing: a log-in takes it along where another log-in was quicker.
+     *
+     * @param array<mixed> $besides
+     * @return array<array{base: mixed, value: mixed}>
+     */
+    private function untouched(array $besides): array
+    {
+        $keep = static fn (mixed $shape): array => ['base' => $shape, 'value' => $shape];
+        return array_map($keep, array_diff_key($this->shapes(), $besides));
+    }
+
+    /**
+     * @param array<array{base?: mixed, value?: mixed}> $changes
+     * @param array<int> $increments
+     * @return ?array<string, mixed> null where there is nothing that the service need know
+     */
+    private function wanted(array $changes, array $increments): ?array
+    {
+        $begins = in_array($this->action['type'] ?? null, ['login', 'regenerate'], true)
+            || (!$this->answer?->isActive() && ($changes !== [] || $increments !== []));
+        if ($this->token === null && !$begins) {
+            return null;
+        }
+        if ($begins && headers_sent($file, $line)) {
+            $where = $file === '' ? '' : " at $file:$line";
+            throw new SessionCommitted(
+                "The response has started$where, so the browser cannot be told of a new session. Begin, log in "
+                . 'or regenerate before the first byte.'
+            );
+        }
+        return array_filter([
+            'token' => $this->token,
+            'client' => $begins ? $this->client : null,
+            'passive' => $this->passive,
+            'opened_at' => $this->answer?->now(),
+            'changes' => $changes === [] ? null : Data::object($changes),
+            'increments' => $increments === [] ? null : Data::object($increments),
+            'action' => $this->action,
+        ], static fn (mixed $value): bool => $value !== null);
+    }
+
+    /**
+     * @param array<array{base?: mixed, value?: mixed}> $changes
+     * @param array<array{int, int}> $counters
+     * @param array<mixed> $values
+     */
+    private function settle(?Answer $answer, array $changes, array $counters, array $values): void
+    {
+        $new = $answer?->token();
+        if ($answer?->isActive() && $answer->session('id') !== Token::id($new ?? (string) $this->token)) {
+            throw new ServiceUnavailable('The session service answered for another session than was asked for.');
+        }
+        if ($answer?->setCookie() !== null) {
+            $this->cookie->send($answer->setCookie());
+        }
+        // A renewed secret of the same session is the browser's to show first: shown from here, it would retire the one
+        // that the browser may go on with if this answer is lost.
+        if (!$answer?->isActive()) {
+            $this->token = null;
+        } elseif ($new !== null && ($this->token === null || Token::id($new) !== Token::id($this->token))) {
+            $this->token = $new;
+        }
+        if (is_array($this->shapes)) {
+            $kept = array_diff_key($this->shapes, $changes, $counters);
+            $set = array_filter($changes, static fn (array $change): bool => array_key_exists('value', $change));
+            $counted = array_map(static fn (array $counter): int => $counter[1], $counters);
+            $this->shapes = $kept + array_map(static fn (array $change): mixed => $change['value'], $set) + $counted;
+        }
+        $this->loaded = $values;
+        $this->answer = $answer;
+        $this->counters = [];
+        $this->action = null;
+        $this->due = false;
+    }
+
+    /** @return array<mixed> */
+    private function shapes(): array
+    {
+        return $this->shapes = is_array($this->shapes) ? $this->shapes : ($this->shapes?->shapes() ?? []);
+    }
+
+    /** @param array<mixed> $values */
+    private function empty(array &$values): void
+    {
+        $values = $this->loaded = $this->shapes = $this->counters = [];
+    }
+
+    /** @return array<string, mixed> what var_dump may show: no token, and no data */
+    public function __debugInfo(): array
+    {
+        return ['id' => $this->id(), 'user_id' => $this->userId()];
+    }
+}

@@ -1,0 +1,114 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Sojourn;
+
+/**
+ * The answer on its way to the browser: kept back until the session is committed, so that a cookie can still go with
+ * it, and a problem in its place.
+ *
+ * @internal
+ */
+final class Page
+{
+    /** A larger one goes out in parts, the first of them after the commit. */
+    private const HELD = 1 << 20;
+
+    private int $level = 0;
+    /** Whether a problem went out in place of the page. */
+    private bool $replaced = false;
+    private ?\Throwable $failure = null;
+
+    /** @param \Closure(): void $commit writes the session; called again it writes what was changed since */
+    private function __construct(private readonly \Closure $commit)
+    {
+    }
+
+    public static function hold(\Closure $commit): void
+    {
+        $page = new self($commit);
+        ob_start($page->leave(...), self::HELD);
+        $page->level = ob_get_level();
+        register_shutdown_function($page->finish(...));
+        $other = set_exception_handler(null);
+        set_exception_handler(static fn (\Throwable $error) => $page->uncaught($error, $other));
+    }
+
+    /** PHP's output buffer: `$text` is about to leave. */
+    private function leave(string $text, int $phase): string
+    {
+        $erased = ($phase & PHP_OUTPUT_HANDLER_CLEAN) !== 0;
+        if ($this->replaced || ($erased && ($phase & PHP_OUTPUT_HANDLER_FINAL) === 0)) {
+            return '';
+        }
+        try {
+            ($this->commit)();
+        } catch (\Throwable $error) {
+            if ($erased) {
+                // Whoever takes the buffer away can be told.
+                throw $error;
+            }
+            $this->replaced = true;
+            return $this->tell($error);
+        }
+        return $text;
+    }
+
+    private function finish(): void
+    {
+        if ($this->failure !== null) {
+            throw $this->failure;
+        }
+        try {
+            session_write_close();
+            ($this->commit)();
+        } catch (\Throwable $error) {
+            $this->fail($error);
+        }
+    }
+
+    private function uncaught(\Throwable $error, ?callable $other): void
+    {
+        if ($error instanceof SojournException && ($other === null || Problem::of($error) !== null)) {
+            $this->fail($error);
+        } elseif ($other !== null) {
+            $other($error);
+        } else {
+            throw $error;
+        }
+    }
+
+    /** Answer with what went wrong in place of the page, if it has not left. A developer's mistake is thrown on. */
+    private function fail(\Throwable $error): void
+    {
+        $held = ob_get_level() >= $this->level && !headers_sent();
+        while (ob_get_level() > $this->level && ob_end_clean());
+        if ($held) {
+            ob_clean();
+            echo $this->tell($error);
+            $this->failure = null;
+        }
+        if (!$held || Problem::of($error) === null) {
+            throw $error;
+        }
+    }
+
+    /** The body of what is answered in place of the page. */
+    private function tell(\Throwable $error): string
+    {
+        if ($error instanceof ServiceUnavailable) {
+            error_log("Sojourn: {$error->getMessage()}");
+        }
+        $problem = Problem::of($error);
+        if ($problem !== null) {
+            $problem->sendHeaders();
+            return $problem->body();
+        }
+        $this->failure = $error;
+        if (!headers_sent()) {
+            http_response_code(500);
+        }
+        return '';
+    }
+}

@@ -1,0 +1,95 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Sojourn;
+
+/** An exception as an HTTP answer, application/problem+json (RFC 9457). */
+final class Problem
+{
+    private const RETRY_AFTER = 2;
+
+    private const OF_THE_PAGE = [
+        'Content-Disposition',
+        'Content-Encoding',
+        'Content-Language',
+        'Content-Length',
+        'Content-Location',
+        'Content-Range',
+        'ETag',
+        'Expires',
+        'Last-Modified',
+        'Location',
+        'Pragma',
+        'Set-Cookie',
+    ];
+
+    private const KNOWN = [
+        SessionEnded::class => [401, 'session-ended', 'The session has ended'],
+        SessionConflict::class => [409, 'session-conflict', 'Changed by another request'],
+        SessionLimitReached::class => [409, 'session-limit', 'Too many sessions'],
+        DataTooLarge::class => [413, 'data-too-large', 'Too much data for a session'],
+        ServiceUnavailable::class => [503, 'store-unavailable', 'Sessions are not available right now'],
+        CrossOrigin::class => [403, 'cross-origin', 'From another site'],
+        AmbiguousToken::class => [400, 'ambiguous-token', 'Two tokens'],
+    ];
+
+    private function __construct(
+        public readonly int $status,
+        public readonly string $code,
+        public readonly string $title,
+        public readonly string $detail,
+        public readonly ?string $endReason,
+    ) {
+    }
+
+    /** The answer to a request that met `$error`; null for a developer's mistake, which is no answer to anybody. */
+    public static function of(\Throwable $error): ?self
+    {
+        [$status, $code, $title] = self::KNOWN[$error::class] ?? [0, '', ''];
+        if ($status === 0) {
+            return null;
+        }
+        // What happened between the servers is for the log: it may name hosts and files.
+        $detail = $status === 503 ? 'Nothing was changed or lost. Try again soon.' : $error->getMessage();
+        return new self($status, $code, $title, $detail, $error instanceof SessionEnded ? $error->reason : null);
+    }
+
+    /** Answer with this problem, in place of a page that did not leave yet. For an exception handler of your own. */
+    public function send(): void
+    {
+        $this->sendHeaders();
+        echo $this->body();
+    }
+
+    public function body(): string
+    {
+        $members = [
+            'type' => "urn:sojourn:problem:$this->code",
+            'title' => $this->title,
+            'status' => $this->status,
+            'detail' => $this->detail,
+        ];
+        if ($this->endReason !== null) {
+            $members['end_reason'] = $this->endReason;
+        }
+        $flags = JSON_INVALID_UTF8_SUBSTITUTE | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE;
+        return json_encode($members, JSON_THROW_ON_ERROR | $flags);
+    }
+
+    /** Set the status and headers, in place of those that were of the page alone. */
+    public function sendHeaders(): void
+    {
+        if (headers_sent()) {
+            return;
+        }
+        foreach (self::OF_THE_PAGE as $name) {
+            header_remove($name);
+        }
+        header('Content-Type: application/problem+json', true, $this->status);
+        header('Cache-Control: no-store');
+        if ($this->status === 503) {
+            header('Retry-After: ' . self::RETRY_AFTER);
+        }
+    }
+}

@@ -1,0 +1,45 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Sojourn;
+
+/**
+ * What a session needs to know of the web request that is being answered.
+ *
+ * @internal
+ */
+final class Request
+{
+    private function __construct(private readonly mixed $time, #[\SensitiveParameter] public readonly string $cookies)
+    {
+    }
+
+    /** The one of PHP's superglobals. A process may answer many, one after another. */
+    public static function current(): self
+    {
+        return new self($_SERVER['REQUEST_TIME_FLOAT'] ?? null, (string) ($_SERVER['HTTP_COOKIE'] ?? ''));
+    }
+
+    public function isCurrent(): bool
+    {
+        $current = self::current();
+        return $this->time === $current->time && $this->cookies === $current->cookies;
+    }
+
+    /** @return array<string, ?string> what is kept of the browser with a session that begins */
+    public static function client(): array
+    {
+        $agent = substr((string) ($_SERVER['HTTP_USER_AGENT'] ?? ''), 0, 512);
+        return [
+            'ip' => $_SERVER['REMOTE_ADDR'] ?? null,
+            'user_agent' => preg_match('//u', $agent) === 1 ? $agent : preg_replace('/[^\x20-\x7e]/', '?', $agent),
+        ];
+    }
+
+    /** @return array<string, mixed> what var_dump may show: no token */
+    public function __debugInfo(): array
+    {
+        return ['time' => $this->time];
+    }
+}

@@ -1,0 +1,297 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Sojourn;
+
+/**
+ * PHP's sessions in the session service, for session_set_save_handler(). `Session::start()` sets it up in one call.
+ *
+ * PHP's session id is here the session's public id, safe to log, and never the token: that stays between the cookie and
+ * the service. Until its first commit a new session has an id that begins with `new-`.
+ */
+final class SessionHandler implements
+    \SessionHandlerInterface,
+    \SessionIdInterface,
+    \SessionUpdateTimestampHandlerInterface
+{
+    /** What session_start() needs: the cookie is the service's, and data is compared in PHP's full notation. */
+    public const OPTIONS = [
+        'use_cookies' => 0,
+        'use_only_cookies' => 1,
+        'use_trans_sid' => 0,
+        'use_strict_mode' => 1,
+        'serialize_handler' => 'php_serialize',
+    ];
+
+    private Cookie $cookie;
+    private ?Request $request = null;
+    private ?Exchange $exchange = null;
+    /** PHP's name for the session of `$exchange`. */
+    private string $id = '';
+    /** Whether `$exchange` was opened for a start that did not read it yet. */
+    private bool $fresh = false;
+    /** Why it could not be opened. PHP makes another error of what create_sid() throws, so that read() throws it. */
+    private ?SojournException $failure = null;
+    private bool $writable = false;
+
+    /**
+     * @param string $cookie the cookie's name, as the service has it
+     * @param bool $passive whether this request does not count as activity: polling must not keep a session alive
+     */
+    public function __construct(
+        private readonly Service $service,
+        string $cookie = '__Host-session',
+        private readonly bool $passive = false,
+    ) {
+        $this->cookie = new Cookie($cookie);
+    }
+
+    /** The session's public id, safe to log; null before its first commit. */
+    public function id(): ?string
+    {
+        return $this->started()->id();
+    }
+
+    /** Who is logged in, or null. */
+    public function userId(): ?string
+    {
+        return $this->started()->userId();
+    }
+
+    /** When the user last proved who they are, or null. */
+    public function authenticatedAt(): ?\DateTimeImmutable
+    {
+        return $this->started()->authenticatedAt();
+    }
+
+    /** Why the session ended, if it did and the service still knows: `logout`, `idle_timeout`, `revoked`, … */
+    public function endReason(): ?string
+    {
+        return $this->started()->endReason();
+    }
+
+    /**
+     * Tie a user to a new session with a new token; the one before ends. Call it after you checked the password.
+     *
+     * It is done with the commit: at session_write_close(), or at the end of the request. `$_SESSION` is carried over,
+     * unless another user was logged in. `$remember` asks for the policy's longer timeouts and a lasting cookie.
+     */
+    public function login(string $userId, bool $remember = false): void
+    {
+        $this->writing()->login($userId, $remember, $_SESSION);
+    }
+
+    /** End the session with the commit, and empty `$_SESSION`; what is set afterwards begins a new one. */
+    public function logout(): void
+    {
+        $this->writing()->logout($_SESSION);
+    }
+
+    /** Add to an integer in `$_SESSION`, a missing one counting as 0; the sum. Parallel requests add up. */
+    public function increment(string $key, int $by = 1): int
+    {
+        return $this->writing()->increment($key, $by, $_SESSION);
+    }
+
+    /** Write what there is to write so far, with the session left open: for before the first byte of an answer. */
+    public function commit(): void
+    {
+        if ($this->writable && session_status() === PHP_SESSION_ACTIVE) {
+            $this->exchange?->commit($_SESSION);
+        }
+        $this->cookie->guard();
+    }
+
+    /** @internal whether what is known is of this request */
+    public function isCurrent(): bool
+    {
+        return $this->request?->isCurrent() ?? false;
+    }
+
+    /** @internal called by PHP, as all below */
+    public function open(string $path, string $name): bool
+    {
+        if (PHP_SAPI === 'cli') {
+            throw new ConfigurationError(
+                'PHP keeps sessions for web requests alone: not on the command line, nor in a server written in PHP.'
+            );
+        }
+        foreach (self::OPTIONS as $option => $value) {
+            if (ini_get("session.$option") !== (string) $value) {
+                throw new ConfigurationError(
+                    "session.$option must be $value. Start with session_start(Sojourn\\SessionHandler::OPTIONS)."
+                );
+            }
+        }
+        $precision = (int) ini_get('serialize_precision');
+        if ($precision !== -1 && $precision < 17) {
+            throw new ConfigurationError('serialize_precision must be -1 (or 17), or numbers would change in silence.');
+        }
+        return true;
+    }
+
+    /** @internal */
+    public function create_sid(): string
+    {
+        $caller = self::caller();
+        $new = 'new-' . bin2hex(random_bytes(16));
+        if ($caller === 'session_create_id') {
+            return $new;
+        }
+        if ($caller === 'session_regenerate_id') {
+            $this->exchange?->regenerate();
+            return $this->id = $new;
+        }
+        if (!$this->fresh || !$this->isCurrent()) {
+            $this->load(null);
+        }
+        return $this->id = ($this->failure === null ? $this->exchange?->id() : null) ?? $new;
+    }
+
+    /** @internal */
+    public function validateId(#[\SensitiveParameter] string $id): bool
+    {
+        if (in_array(self::caller(), ['session_regenerate_id', 'session_create_id'], true)) {
+            // Whether the new id is taken.
+            return false;
+        }
+        if (!Token::fits($id) && ($this->exchange === null || $id !== $this->id || !$this->isCurrent())) {
+            return false;
+        }
+        $this->load(Token::fits($id) ? $id : null);
+        $stays = str_starts_with($id, 'new-') ? $this->id : null;
+        return $this->failure === null && $id === ($this->exchange?->id() ?? $stays);
+    }
+
+    /** @internal */
+    public function read(#[\SensitiveParameter] string $id): string
+    {
+        if ($this->failure !== null) {
+            $this->fresh = false;
+            throw $this->failure;
+        }
+        if ($this->exchange === null || $id !== $this->id) {
+            throw new ConfigurationError('SessionHandler is for session_start(): an id of other origin opens nothing.');
+        }
+        if ($this->fresh) {
+            $this->fresh = false;
+            $this->writable = true;
+            $this->cookie->guard();
+        }
+        return serialize($this->exchange->data());
+    }
+
+    /** @internal */
+    public function write(#[\SensitiveParameter] string $id, #[\SensitiveParameter] string $data): bool
+    {
+        if (self::caller() === 'session_regenerate_id') {
+            // It is written under the new id.
+            return true;
+        }
+        $values = $_SESSION ?? null;
+        if (!is_array($values) || serialize($values) !== $data) {
+            throw new ConfigurationError(
+                'What PHP wants to write is not what is in $_SESSION. Empty it with $_SESSION = [], never unset it, '
+                . 'and put no other handler around this one.'
+            );
+        }
+        $this->exchange?->commit($values);
+        return true;
+    }
+
+    /** @internal */
+    public function updateTimestamp(#[\SensitiveParameter] string $id, #[\SensitiveParameter] string $data): bool
+    {
+        return $this->write($id, $data);
+    }
+
+    /** @internal */
+    public function destroy(#[\SensitiveParameter] string $id): bool
+    {
+        if (self::caller() !== 'session_regenerate_id') {
+            $none = [];
+            $this->writable = false;
+            $this->exchange?->logout($none);
+            $this->exchange?->commit($none);
+        }
+        return true;
+    }
+
+    /** @internal */
+    public function close(): bool
+    {
+        $caller = self::caller();
+        if ($caller === 'session_regenerate_id') {
+            return true;
+        }
+        if ($caller === 'session_abort') {
+            $this->exchange?->abort();
+        }
+        if ($this->writable) {
+            // After read_and_close, what is due is still to be written: reading is activity.
+            $this->writable = false;
+            $this->exchange?->commit($this->exchange->data());
+        }
+        return true;
+    }
+
+    /** @internal the service sees to that */
+    public function gc(int $max_lifetime): int
+    {
+        return 0;
+    }
+
+    /** Open the session of this token; of null, the one that the browser has by now. */
+    private function load(#[\SensitiveParameter] ?string $token): void
+    {
+        if (!$this->isCurrent()) {
+            // Nothing of another visitor's request may be found in this one.
+            $this->request = Request::current();
+            $this->cookie = new Cookie($this->cookie->name);
+            $this->exchange = null;
+        }
+        $this->fresh = true;
+        $this->failure = null;
+        try {
+            $token ??= $this->exchange === null
+                ? $this->cookie->find(Request::current()->cookies)
+                : $this->exchange->token();
+            $this->exchange = new Exchange($this->service, $this->cookie, $token, Request::client(), $this->passive);
+        } catch (SojournException $error) {
+            $this->failure = $error;
+        }
+    }
+
+    private function started(): Exchange
+    {
+        return $this->exchange !== null && $this->failure === null && $this->isCurrent()
+            ? $this->exchange
+            : throw $this->failure ?? new ConfigurationError('Start the session before you ask who is in it.');
+    }
+
+    private function writing(): Exchange
+    {
+        if ($this->exchange === null || !$this->writable || session_status() !== PHP_SESSION_ACTIVE) {
+            throw new SessionCommitted('The session is not open for changes. Start it, again if need be, before this.');
+        }
+        return $this->exchange;
+    }
+
+    /** PHP's function that called: from what it calls here alone, session_destroy and others cannot be told apart. */
+    private static function caller(): string
+    {
+        foreach (debug_backtrace(DEBUG_BACKTRACE_IGNORE_ARGS) as $frame) {
+            if (!isset($frame['class']) && str_starts_with($frame['function'], 'session_')) {
+                return $frame['function'];
+            }
+        }
+        return '';
+    }
+
+    /** @return array<string, mixed> what var_dump may show: no token */
+    public function __debugInfo(): array
+    {
+        return ['exchange' => $this->exchange];
+    }
+}

@@ -1,0 +1,695 @@
+"""The PHP adapter: $_SESSION on the session service, under PHP's own server and under PHP-FPM behind nginx."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from adapters.tests.php_site import PHP, Php, Relay, SessionService, Visitor
+from tests.service.backend import Backend
+
+Kind = Literal["built-in", "fpm"]
+Steps = list[list[Any]]
+
+
+# PHP's own server may hand a request to a worker that is busy while others are not.
+parallel = pytest.mark.parametrize("php", ["fpm"], indirect=True)
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SessionService]:
+    with SessionService(tmp_path_factory.mktemp("service")) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def relay(service: SessionService) -> Iterator[Relay]:
+    """Between PHP and the service: it counts."""
+    with Relay(service.port) as relay:
+        yield relay
+
+
+@pytest.fixture(scope="module", params=["built-in", "fpm"])
+def php(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, service: SessionService, relay: Relay
+) -> Iterator[Php]:
+    kind: Kind = request.param
+    environment = {"SOJOURN_SERVICE": relay.url, "SOJOURN_KEY": service.key}
+    with Php(tmp_path_factory.mktemp("php"), kind, environment) as php:
+        yield php
+
+
+@pytest.fixture
+def visitor(php: Php, relay: Relay, service: SessionService) -> Iterator[Visitor]:
+    """A new visitor. Whatever happens to it, no log tells a token or the key."""
+    visitor = Visitor(php.port)
+    relay.forget()
+    yield visitor
+    told = php.told() + service.process.output()
+    assert not [token for token in visitor.seen if token in told or token[37:] in told]
+    assert service.key not in told
+
+
+@pytest.fixture
+def backend(service: SessionService) -> Iterator[Backend]:
+    """A back end in another language."""
+    with Backend(service.port, service.key) as backend:
+        yield backend
+
+
+def test_its_own_tests_pass(service: SessionService) -> None:
+    environment = {**os.environ, "SOJOURN_SERVICE": service.url, "SOJOURN_KEY": service.key}
+    command = ["php", str(PHP / "tests" / "run.php")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "ok      test_vectors_merges" in done.stdout
+
+
+def test_the_example_is_a_shop(tmp_path: Path, service: SessionService) -> None:
+    environment = {"SOJOURN_SERVICE": service.url, "SOJOURN_KEY": service.key}
+    with Php(tmp_path, "built-in", environment, app=PHP / "example" / "index.php") as php:
+        visitor = Visitor(php.port)
+        assert "<li>1 × tea</li>" in visitor.post(do="add", item="tea").body
+        visitor.post(do="add", item="cup")
+        assert "another password" in visitor.post(do="login", user="ada", password="hopper").body
+        page = visitor.post(do="login", user="ada", password="lovelace").body
+        assert "Welcome, ada." in page
+        assert "<li>1 × tea</li>" in page
+        assert "Welcome" not in visitor.send("GET", "/").body
+        page = visitor.post(do="logout").body
+        assert "See you soon." in page
+        assert "tea</li>" not in page
+        assert "PHP Warning" not in php.told()
+
+
+def test_the_readmes_first_program_runs(tmp_path: Path, service: SessionService) -> None:
+    program = (PHP / "README.md").read_text().split("```php\n")[1].partition("```")[0]
+    app = tmp_path / "index.php"
+    app.write_text(program.replace("'vendor/autoload.php'", f"'{PHP}/autoload.php'"))
+    environment = {"SOJOURN_SERVICE": service.url, "SOJOURN_KEY": service.key}
+    with Php(tmp_path / "php", "built-in", environment, app=app) as php:
+        visitor = Visitor(php.port)
+        bodies = [visitor.send("GET", "/").body for _ in range(3)]
+
+    assert bodies == [f"Visit {number}. You are not signed in." for number in (1, 2, 3)]
+
+
+# Reading and writing
+
+
+def test_a_visitor_is_counted(visitor: Visitor, relay: Relay) -> None:
+    assert [visitor.do(["increment", "visits"]).results[0] for _ in range(3)] == [1, 2, 3]
+    assert relay.paths == ["/v1/commit"] + ["/v1/open", "/v1/commit"] * 2
+
+
+def test_the_cookie_is_as_the_service_spells_it(visitor: Visitor) -> None:
+    answer = visitor.do(["set", "a", 1])
+
+    assert answer.cookies == [f"__Host-session={visitor.token}; Path=/; Secure; HttpOnly; SameSite=Lax"]
+    assert answer.headers.get_all("cache-control") == ["no-store"]
+    assert answer.headers.get_all("vary") == ["Cookie"]
+    assert visitor.do(["set", "a", 2]).cookies == []
+
+
+def test_who_only_reads_costs_one_trip_and_no_cookie(visitor: Visitor, relay: Relay) -> None:
+    visitor.do(["set", "a", {"b": [1, {}]}])
+    relay.forget()
+    answer = visitor.do(["data"])
+
+    assert relay.paths == ["/v1/open"]
+    assert answer.cookies == []
+    assert answer.headers["vary"] == "Cookie"
+
+
+def test_a_visitor_without_data_costs_nothing(visitor: Visitor, relay: Relay) -> None:
+    answer = visitor.do(["data"], ["facts"])
+
+    assert relay.paths == []
+    assert answer.cookies == []
+    assert answer.results == [[], {"id": None, "user_id": None, "authenticated_at": None, "end_reason": None}]
+
+
+def test_what_is_set_to_what_it_was_is_not_written(visitor: Visitor, relay: Relay) -> None:
+    visitor.do(["set", "a", {"b": 1}], ["set", "c", []])
+    relay.forget()
+    visitor.do(["put", "a", "b", 2], ["put", "a", "b", 1], ["set", "c", []])
+
+    assert relay.paths == ["/v1/open"]
+
+
+def test_changes_deep_inside_are_kept(visitor: Visitor) -> None:
+    visitor.do(["set", "cart", {"tea": {"count": 1}, "list": [1]}])
+    visitor.do(["put", "cart", "milk", {"count": 2}])
+    visitor.do(["append", "log", "one"])
+    visitor.do(["append", "log", "two"], ["unset", "nothing"])
+
+    assert visitor.data() == {
+        "cart": {"tea": {"count": 1}, "list": [1], "milk": {"count": 2}},
+        "log": ["one", "two"],
+    }
+    visitor.do(["unset", "cart"])
+    assert visitor.data() == {"log": ["one", "two"]}
+    visitor.do(["empty"])
+    assert visitor.data() == {}
+
+
+def test_values_come_back_as_they_went(visitor: Visitor) -> None:
+    values = {
+        "whole": 2**53 - 1,
+        "float": 1.0,
+        "small": 0.1,
+        "no": False,
+        "null": None,
+        "text": "é \U0001f6d2 \0 </script>",
+        "list": [1, [2, []]],
+        "17": "a number for a key",
+    }
+    visitor.do(*(["set", key, value] for key, value in values.items()))
+    found = visitor.data()
+
+    assert found == values
+    assert {key: type(value) for key, value in found.items()} == {key: type(value) for key, value in values.items()}
+
+
+def test_another_language_finds_its_objects_and_lists_as_it_left_them(visitor: Visitor, backend: Backend) -> None:
+    data: dict[str, Any] = {"cart": {"items": {}, "seen": [], "by_id": {"0": "x", "1": "y"}, "n": 1}, "untouched": {}}
+    visitor.token = backend.log_in("ada", **data)
+    visitor.do(["put", "cart", "n", 2])
+
+    data["cart"]["n"] = 2
+    assert backend.open(visitor.token)["session"]["data"] == data
+
+
+def test_shared_values_are_kept_as_two(visitor: Visitor) -> None:
+    visitor.do(["share", "one", "two"])
+    assert visitor.data() == {"one": ["shared"], "two": ["shared"]}
+
+
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        ("object", "['in'][0] holds an object of ArrayObject"),
+        ("stdClass", "['in'][0] holds an object of stdClass. Use an array"),
+        ("enum", "['in'][0] holds an object of Size. Use its ->value"),
+        ("date", "Use its ->format(DATE_ATOM)"),
+        ("resource", "['in'][0] holds a resource (stream)"),
+        ("nan", "not finite"),
+        ("binary", "text that is not UTF-8"),
+        ("binary key", "text that is not UTF-8"),
+        ("large", "an integer beyond"),
+        ("circle", "more than 32 levels"),
+        ("deep", "more than 32 levels"),
+    ],
+)
+def test_what_json_cannot_hold_is_an_error_that_names_the_key(visitor: Visitor, what: str, told: str) -> None:
+    visitor.do(["set", "kept", 1])
+    answer = visitor.do(["set", "also", 1], ["catch", ["unfit", "wrong", what]], ["catch", ["session_write_close"]])
+    assert answer.status == 200
+
+    message = answer.results[2]
+    assert message.startswith("Sojourn\\InvalidData: $_SESSION['wrong']") or "A key of $_SESSION['wrong']" in message
+    assert told in message
+    assert visitor.data() == {"kept": 1}
+
+
+def test_unfit_data_at_the_end_of_a_request_is_a_500_in_the_log(visitor: Visitor, php: Php) -> None:
+    answer = visitor.do(["print", "a page"], ["unfit", "wrong", "object"])
+
+    assert (answer.status, answer.body) == (500, "")
+    assert "Uncaught Sojourn\\InvalidData: $_SESSION['wrong']['in'][0] holds an object of ArrayObject" in php.told()
+    assert visitor.do(["unfit", "wrong", "closure"]).status == 500
+    assert visitor.token is None
+
+
+def test_more_than_the_policy_allows_is_a_413(visitor: Visitor) -> None:
+    visitor.do(["set", "a", 1])
+    answer = visitor.do(["set", "large", "x" * 40_000], ["print", "a page"])
+
+    assert (answer.status, answer.code) == (413, "data-too-large")
+    assert visitor.data() == {"a": 1}
+
+
+# Parallel requests
+
+
+@parallel
+def test_fifty_parallel_writes_are_all_kept(visitor: Visitor) -> None:
+    visitor.do(["set", "list", []], ["set", "map", {"a": 0}])
+
+    def write(number: int) -> int:
+        steps: Steps = [
+            ["sleep", 0.2],
+            ["set", f"key{number}", number],
+            ["append", "list", number],
+            ["increment", "count"],
+        ]
+        return visitor.copy().do(*steps, ["put", "map", f"k{number}", number]).status
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(50) as pool:
+        assert set(pool.map(write, range(50))) == {200}
+    took = time.monotonic() - began
+
+    data = visitor.data()
+    assert sum(f"key{number}" in data for number in range(50)) == 50
+    assert sorted(data["list"]) == list(range(50))
+    assert len(data["map"]) == 51
+    assert data["count"] == 50
+    assert took < 50 * 0.2, "they waited for one another"
+
+
+@parallel
+def test_a_logout_is_final_for_a_slow_request(visitor: Visitor, backend: Backend) -> None:
+    visitor.do(["login", "ada"], ["set", "a", 1])
+    token = visitor.token
+    assert token is not None
+    with ThreadPoolExecutor(2) as pool:
+        slow = pool.submit(visitor.copy().do, ["set", "a", 2], ["print", "a page"], ["sleep", 1.0])
+        reads = pool.submit(visitor.copy().do, ["data"], ["sleep", 1.0])
+        time.sleep(0.4)
+        assert visitor.do(["logout"]).status == 200
+        refused = slow.result()
+
+    assert (refused.status, refused.code, refused.problem["end_reason"]) == (401, "session-ended", "logout")
+    assert refused.cookies == []
+    assert reads.result().results[0] == {"a": 1}
+    assert backend.open(token)["end_reason"] == "logout"
+
+
+# Log-in, log-out, regenerate
+
+
+def test_a_log_in_makes_a_new_token_and_carries_the_data(visitor: Visitor, backend: Backend, relay: Relay) -> None:
+    visitor.do(["set", "cart", ["tea"]])
+    before = visitor.token
+    assert before is not None
+    relay.forget()
+    answer = visitor.do(["login", "ada", True], ["set", "name", "Ada"], ["facts"])
+
+    assert relay.paths == ["/v1/open", "/v1/commit"]
+    assert answer.results[2]["user_id"] == "ada"
+    assert answer.results[2]["authenticated_at"] is not None
+    assert "; Max-Age=2592000; " in answer.cookies[0]
+    assert visitor.token != before
+    assert visitor.facts()["user_id"] == "ada"
+    assert visitor.data() == {"cart": ["tea"], "name": "Ada"}
+    assert backend.open(before)["end_reason"] == "replaced"
+
+
+@parallel
+def test_a_double_click_on_log_in_keeps_the_cart(visitor: Visitor) -> None:
+    visitor.do(["set", "cart", ["tea"]])
+    slow, quick = visitor.copy(), visitor.copy()
+    with ThreadPoolExecutor(1) as pool:
+        late = pool.submit(slow.do, ["sleep", 0.6], ["login", "ada"])
+        time.sleep(0.2)
+        quick.do(["login", "ada"])
+        assert late.result().status == 200
+
+    assert slow.data() == quick.data() == {"cart": ["tea"]}
+
+
+def test_another_user_finds_nothing_of_the_one_before(visitor: Visitor) -> None:
+    visitor.do(["login", "ada"], ["set", "secret", 1], ["set", "cart", ["tea"]])
+    answer = visitor.do(["set", "cart", ["milk"]], ["login", "bob"], ["data"], ["set", "name", "Bob"])
+
+    assert answer.results[2] == []
+    assert visitor.data() == {"name": "Bob"}
+    assert visitor.facts()["user_id"] == "bob"
+
+
+def test_a_log_out_ends_the_session_and_clears_the_cookie(visitor: Visitor, backend: Backend) -> None:
+    visitor.do(["login", "ada"], ["set", "a", 1])
+    token = visitor.token
+    assert token is not None
+    answer = visitor.do(["logout"], ["data"], ["facts"])
+
+    assert answer.results[1:] == [[], {"id": None, "user_id": None, "authenticated_at": None, "end_reason": None}]
+    assert answer.cookies == ["__Host-session=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=Lax"]
+    assert backend.open(token)["end_reason"] == "logout"
+    assert Visitor(visitor.port, token).facts()["end_reason"] == "logout"
+
+
+def test_a_notice_after_a_log_out_begins_a_new_session(visitor: Visitor) -> None:
+    visitor.do(["login", "ada"], ["set", "a", 1])
+    visitor.do(["logout"], ["set", "notice", "See you soon."])
+
+    assert visitor.token is not None
+    assert (visitor.data(), visitor.facts()["user_id"]) == ({"notice": "See you soon."}, None)
+
+
+def test_a_log_in_after_a_log_out_begins_anew(visitor: Visitor, backend: Backend) -> None:
+    visitor.do(["login", "ada"], ["set", "a", 1])
+    token = visitor.token
+    assert token is not None
+    answer = visitor.do(["logout"], ["set", "b", 2], ["login", "ada"], ["data"])
+
+    assert answer.results[3] == {"b": 2}
+    assert len(answer.cookies) == 1
+    assert (visitor.data(), visitor.facts()["user_id"]) == ({"b": 2}, "ada")
+    assert backend.open(token)["end_reason"] == "logout"
+
+
+def test_session_destroy_is_a_log_out(visitor: Visitor, backend: Backend) -> None:
+    visitor.do(["login", "ada"], ["set", "a", 1])
+    token = visitor.token
+    assert token is not None
+    answer = visitor.do(["session_destroy"])
+
+    assert "Max-Age=0" in answer.cookies[0]
+    assert backend.open(token)["end_reason"] == "logout"
+    assert visitor.data() == {}
+
+
+def test_after_session_destroy_a_new_session_may_start(visitor: Visitor) -> None:
+    visitor.do(["login", "ada"], ["set", "a", 1])
+    answer = visitor.do(["session_destroy"], ["start"], ["data"], ["facts"], ["set", "b", 2])
+
+    assert answer.results[2:4] == [[], {"id": None, "user_id": None, "authenticated_at": None, "end_reason": None}]
+    assert len(answer.cookies) == 1
+    assert (visitor.data(), visitor.facts()["user_id"]) == ({"b": 2}, None)
+
+
+@pytest.mark.parametrize("delete_old", [True, False])
+def test_session_regenerate_id_keeps_all_but_the_token(visitor: Visitor, relay: Relay, delete_old: bool) -> None:
+    visitor.do(["login", "ada"], ["set", "a", 1])
+    before, old = visitor.copy(), visitor.facts()
+    relay.forget()
+    steps: Steps = [
+        ["set", "b", 2],
+        ["session_id"],
+        ["session_regenerate_id", delete_old],
+        ["session_id"],
+        ["set", "c", 3],
+    ]
+    answer = visitor.do(*steps, ["data"])
+
+    assert relay.paths == ["/v1/open", "/v1/commit"]
+    assert answer.results[2] is True
+    assert answer.results[1] == old["id"] != answer.results[3]
+    assert visitor.data() == answer.results[5] == {"a": 1, "b": 2, "c": 3}
+    new = visitor.facts()
+    assert (new["user_id"], new["authenticated_at"]) == (old["user_id"], old["authenticated_at"])
+    assert new["id"] != old["id"]
+    assert before.facts()["end_reason"] == "replaced"
+
+
+def test_a_request_may_commit_and_start_again(visitor: Visitor, relay: Relay) -> None:
+    steps: Steps = [["set", "a", 1], ["session_write_close"], ["start"], ["data"], ["set", "b", 2], ["login", "ada"]]
+    answer = visitor.do(*steps, ["session_write_close"], ["start"], ["facts"], ["set", "c", 3])
+
+    assert answer.results[3] == {"a": 1}
+    assert answer.results[8]["user_id"] == "ada"
+    assert relay.paths == ["/v1/commit", "/v1/open", "/v1/commit", "/v1/open", "/v1/commit"]
+    assert len(answer.cookies) == 1
+    assert visitor.data() == {"a": 1, "b": 2, "c": 3}
+
+
+def test_session_reset_and_abort_drop_what_was_changed(visitor: Visitor) -> None:
+    visitor.do(["set", "a", 1])
+
+    assert visitor.do(["set", "a", 2], ["session_reset"], ["data"], ["set", "b", 1]).results[2] == {"a": 1}
+    assert visitor.data() == {"a": 1, "b": 1}
+    visitor.do(["set", "a", 3], ["login", "ada"], ["session_abort"])
+    assert (visitor.data(), visitor.facts()["user_id"]) == ({"a": 1, "b": 1}, None)
+
+
+def test_read_and_close_reads_and_writes_nothing(visitor: Visitor, relay: Relay) -> None:
+    visitor.do(["set", "a", 1])
+    relay.forget()
+    answer = visitor.do(["data"], ["set", "a", 2], ["catch", ["login", "ada"]], options={"readAndClose": True})
+
+    assert answer.results[0] == {"a": 1}
+    assert answer.results[2].startswith("Sojourn\\SessionCommitted: ")
+    assert relay.paths == ["/v1/open"]
+    assert visitor.data() == {"a": 1}
+
+
+def test_a_count_that_was_set_before_is_a_change(visitor: Visitor) -> None:
+    visitor.do(["set", "n", 5])
+    assert visitor.do(["set", "n", 10], ["increment", "n", 2]).results[1] == 12
+    assert visitor.do(["increment", "n", 2], ["increment", "n"], ["data"]).results[2] == {"n": 15}
+    assert visitor.do(["increment", "n"], ["set", "n", 0], ["set", "text", "x"]).status == 200
+    assert "needs integers" in visitor.do(["catch", ["increment", "text"]]).results[0]
+    assert visitor.data() == {"n": 0, "text": "x"}
+
+
+# Output
+
+
+def test_a_session_may_begin_after_the_first_echo(visitor: Visitor) -> None:
+    answer = visitor.do(["print", "x", 10_000], ["login", "ada"], tell=False)
+
+    assert answer.body == "x" * 10_000
+    assert visitor.facts()["user_id"] == "ada"
+
+
+@pytest.mark.parametrize("out", [["print", "x", 2 << 20], ["flush"], ["unbuffer"]])
+def test_what_was_set_before_the_first_byte_left_is_kept(visitor: Visitor, out: list[Any]) -> None:
+    visitor.do(["set", "a", {"n": 1}], out, ["put", "a", "n", 2], ["increment", "b"], ["print", "the end"], tell=False)
+
+    assert visitor.token is not None
+    assert visitor.data() == {"a": {"n": 2}, "b": 1}
+
+
+def test_a_log_in_after_the_first_byte_left_is_refused(visitor: Visitor, php: Php) -> None:
+    answer = visitor.do(["print", "x", 10_000], ["flush"], ["login", "ada"], tell=False)
+
+    assert answer.body == "x" * 10_000
+    assert visitor.token is None
+    assert "Uncaught Sojourn\\SessionCommitted: The response has started" in php.told()
+
+
+@parallel
+def test_a_problem_takes_the_place_of_a_page_in_parts(visitor: Visitor, backend: Backend) -> None:
+    visitor.do(["set", "a", 1])
+    with ThreadPoolExecutor(1) as pool:
+        slow = visitor.copy()
+        steps: Steps = [["header", "X-Page: 1"], ["header", "Content-Length: 6"], ["set", "a", 2], ["sleep", 0.8]]
+        late = pool.submit(slow.do, *steps, ["print", "a page"], ["flush"], ["print", "more"], tell=False)
+        time.sleep(0.3)
+        visitor.do(["logout"])
+        answer = late.result()
+
+    assert (answer.status, answer.code) == (401, "session-ended")
+    assert answer.headers["content-length"] in (None, str(len(answer.body)))
+
+
+def test_the_page_is_not_cached_with_a_cookie_whatever_the_application_said(visitor: Visitor) -> None:
+    headers = ["Cache-Control: public, max-age=3600", "Vary: Accept", "Set-Cookie: a=b"]
+    answer = visitor.do(["set", "a", 1], ["session_write_close"], *(["header", header] for header in headers))
+
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers.get_all("vary") == ["Accept", "Cookie"]
+    # header() without `false` takes the place of every cookie before it.
+    assert answer.cookies[0] == "a=b"
+    assert visitor.data() == {"a": 1}
+
+
+def test_an_exception_of_the_application_stays_its_own(visitor: Visitor, php: Php) -> None:
+    answer = visitor.do(["set", "a", 1], ["throw"])
+
+    assert answer.status == 500
+    assert "Uncaught RuntimeException: of the application" in php.told()
+    # As PHP does: what was set is kept.
+    assert visitor.data() == {"a": 1}
+
+
+def test_exit_commits(visitor: Visitor) -> None:
+    visitor.do(["login", "ada"], ["header", "Location: /"], ["exit"])
+    assert visitor.facts()["user_id"] == "ada"
+
+
+# Whom it does not believe
+
+
+@pytest.mark.parametrize("bare", [False, True])
+def test_a_chosen_id_is_never_adopted(visitor: Visitor, bare: bool) -> None:
+    chosen = [f"sj1-{'0' * 32}-{'1' * 64}", "0" * 32, "chosen", f"new-{'0' * 32}"]
+    for value in chosen:
+        visitor.token = value
+        assert visitor.do(["set", "a", 1], ["session_id"], bare=bare).results[1] not in chosen
+        assert visitor.token not in (*chosen, None)
+        visitor.token = None
+        assert visitor.do(["set", "a", 1], ["session_id"], bare=bare, id=value).results[1] not in chosen
+        assert visitor.token not in (*chosen, None)
+
+
+def test_the_public_id_opens_nothing(visitor: Visitor) -> None:
+    visitor.do(["set", "a", 1])
+    id = visitor.do(["session_id"]).results[0]
+    stranger = Visitor(visitor.port)
+
+    assert id == visitor.facts()["id"]
+    assert stranger.data(id=id) == {}
+    assert stranger.data(headers={"cookie": f"PHPSESSID={id}; __Host-session={id}"}) == {}
+
+
+def test_a_token_that_is_no_token_is_not_sent_to_the_service(visitor: Visitor, relay: Relay) -> None:
+    visitor.token = "sj1-" + "0" * 97
+    assert visitor.data() == {}
+    assert relay.paths == []
+
+
+def test_two_cookies_of_the_name_are_refused(visitor: Visitor) -> None:
+    visitor.do(["set", "a", 1])
+    answer = visitor.do(headers={"cookie": f"__Host-session=x; __Host-session={visitor.token}"})
+
+    assert (answer.status, answer.code) == (400, "ambiguous-token")
+    twice = {"cookie": f"__Host-session={visitor.token}; __Host-session={visitor.token}"}
+    assert visitor.data(headers=twice) == {"a": 1}
+
+
+@pytest.mark.parametrize("name", ["..Host-session", "%5F%5FHost-session", "__Host[session", " __Host-session "])
+def test_a_name_that_php_mangles_into_the_cookies_is_another(visitor: Visitor, name: str) -> None:
+    visitor.do(["set", "a", 1])
+    found = Visitor(visitor.port).data(headers={"cookie": f"{name}={visitor.token}"})
+    assert found == ({"a": 1} if name.strip() == "__Host-session" else {})
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"sec-fetch-site": "same-origin"}, 200),
+        ({"sec-fetch-site": "none"}, 200),
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"sec-fetch-site": "same-site"}, 403),
+        ({"origin": "http://127.0.0.1:{port}"}, 200),
+        ({"origin": "https://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"sec-fetch-site": "cross-site", "origin": "https://app.example.com"}, 200),
+        ({}, 200),
+    ],
+)
+def test_another_sites_page_may_not_post(visitor: Visitor, headers: dict[str, str], status: int) -> None:
+    sent = {name: value.replace("{port}", str(visitor.port)) for name, value in headers.items()}
+    options = {"trustedOrigins": ["https://app.example.com"]}
+    answer = visitor.do(["set", "a", 1], headers=sent, options=options)
+
+    assert answer.status == status
+    if status == 403:
+        assert answer.code == "cross-origin"
+        assert answer.cookies == []
+        assert visitor.do(["data"], headers=sent, method="GET").status == 200
+
+
+@pytest.mark.parametrize("bare", [False, True])
+def test_a_process_that_serves_many_requests_keeps_them_apart(visitor: Visitor, bare: bool) -> None:
+    bob = Visitor(visitor.port)
+    bob.do(["login", "bob"], ["set", "b", 1])
+    steps: Steps = [["login", "ada"], ["set", "a", 1], ["session_write_close"]]
+    steps += [["next request", f"__Host-session={bob.token}"], ["catch", ["facts"]], ["start"], ["data"], ["facts"]]
+    answer = visitor.do(*steps, bare=bare)
+
+    assert answer.results[4].startswith("Sojourn\\ConfigurationError: Start the session before you ask")
+    assert answer.results[6] == {"b": 1}
+    assert answer.results[7]["user_id"] == "bob"
+    assert answer.cookies == []
+
+
+# The bare handler
+
+
+def test_the_handler_works_without_the_facade(visitor: Visitor, relay: Relay) -> None:
+    visitor.do(["increment", "n"], ["login", "ada"], bare=True)
+    relay.forget()
+    answer = visitor.do(["data"], ["facts"], bare=True)
+
+    assert answer.results[0] == {"n": 1}
+    assert answer.results[1]["user_id"] == "ada"
+    assert relay.paths == ["/v1/open"]
+    assert visitor.data() == {"n": 1}
+    visitor.do(["session_destroy"], bare=True)
+    assert visitor.data(bare=True) == {}
+
+
+@pytest.mark.parametrize(
+    ("ini", "told"),
+    [
+        ({}, "session.use_cookies must be 0"),
+        ({"use_cookies": 0}, "session.use_strict_mode must be 1"),
+        ({"use_cookies": 0, "use_strict_mode": 1}, "session.serialize_handler must be php_serialize"),
+    ],
+)
+def test_settings_of_php_that_would_not_do_are_refused(visitor: Visitor, php: Php, ini: Any, told: str) -> None:
+    assert visitor.do(bare=True, ini=ini or {"name": "other"}).status == 500
+    assert f"Uncaught Sojourn\\ConfigurationError: {told}" in php.told()
+
+
+def test_an_unset_superglobal_is_an_error_and_no_loss(visitor: Visitor, php: Php) -> None:
+    visitor.do(["set", "a", 1])
+    assert visitor.do(["unset all"], ["set", "b", 2]).status == 500
+    assert "Empty it with $_SESSION = [], never unset it" in php.told()
+    assert visitor.data() == {"a": 1}
+
+
+# Time
+
+
+def test_idle_sessions_end_and_say_why(tmp_path: Path, php: Php, visitor: Visitor) -> None:
+    with SessionService(tmp_path / "short", {"idle_timeout": 1.0, "touch_interval": 0}) as short:
+        options = {"service": short.url, "key": short.key}
+        visitor.do(["login", "ada"], options=options)
+        for _ in range(3):
+            time.sleep(0.5)
+            assert visitor.facts(options={**options, "readAndClose": True})["user_id"] == "ada", "reading is activity"
+        for _ in range(2):
+            time.sleep(0.6)
+            visitor.facts(options={**options, "passive": True})
+        facts = visitor.facts(options=options)
+        assert facts == {"id": None, "user_id": None, "authenticated_at": None, "end_reason": "idle_timeout"}
+        visitor.do(["set", "new", 1], options=options)
+        assert visitor.data(options=options) == {"new": 1}
+
+
+def test_a_renewed_token_reaches_the_browser(tmp_path: Path, visitor: Visitor) -> None:
+    with SessionService(tmp_path / "renewing", {"rotate_interval": 0}) as renewing:
+        options = {"service": renewing.url, "key": renewing.key}
+        visitor.do(["set", "a", 1], options=options)
+        first = visitor.token
+        steps: Steps = [["set", "b", 2], ["session_write_close"], ["start"], ["set", "c", 3]]
+        visitor.do(*steps, options=options)
+
+        assert visitor.token is not None
+        assert first is not None
+        assert visitor.token != first
+        assert visitor.token[:36] == first[:36]
+        assert visitor.data(options=options) == {"a": 1, "b": 2, "c": 3}
+
+
+# Secrets
+
+
+@pytest.mark.parametrize("bare", [False, True])
+def test_nothing_that_php_prints_of_it_tells_a_token(visitor: Visitor, service: SessionService, bare: bool) -> None:
+    visitor.do(["login", "ada"], ["set", "a", 1])
+    token = visitor.token
+    assert token is not None
+    steps: Steps = [["dump"], ["session_id"], ["session_write_close"], ["start"], ["session_id"], ["dump"]]
+    body = visitor.do(*steps, bare=bare).body
+
+    assert token[37:] not in body
+    assert service.key not in body
+    assert visitor.do(["warn"], ["unfit", "x", "object"], bare=bare).status in (200, 500)
+
+
+def test_sixty_visitors_at_once_get_their_own_sessions(visitor: Visitor) -> None:
+    def live(number: int) -> bool:
+        mine = Visitor(visitor.port)
+        mine.do(["login", f"user{number}"], ["set", "number", number])
+        own = [mine.do(["data"], ["facts"]).results for _ in range(5)]
+        visitor.seen.update(mine.seen)
+        return all(data == {"number": number} and facts["user_id"] == f"user{number}" for data, facts in own)
+
+    with ThreadPoolExecutor(20) as pool:
+        assert all(pool.map(live, range(60)))
+    assert len(set(itertools.chain([visitor.token], visitor.seen))) == 61
