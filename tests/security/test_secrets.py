@@ -208,6 +208,7 @@ NOT_AGAINST_A_STRANGER = {
     ("commit.py", "nothing_due"): "the same",
     ("commit.py", "_plan_rotation"): "the same",
     ("apply.py", "changed"): "two records of ours",
+    ("session.py", "_go_on"): "ids, which are public",
 }
 SECRET_WORDS = {"hash", "secret", "secrets", "_secret", "shown", "digest", "token"}
 
@@ -234,7 +235,7 @@ def _compared_plainly(path: Path) -> set[tuple[str, str]]:
 
 
 def test_a_secret_that_a_stranger_shows_is_compared_by_compare_digest_only() -> None:
-    core = [path for path in SOURCE.rglob("*.py") if not {"cli", "demo", "testing"} & set(path.parts)]
+    core = [path for path in SOURCE.rglob("*.py") if not {"cli", "demo", "testing", "torture"} & set(path.parts)]
 
     found = set().union(*map(_compared_plainly, core))
 
@@ -250,7 +251,7 @@ def test_a_secret_that_a_stranger_shows_is_compared_by_compare_digest_only() -> 
 def test_nothing_in_the_package_loads_code_from_data_or_draws_predictable_numbers() -> None:
     forbidden = {"pickle", "marshal", "shelve", "dill", "yaml", "random", "uuid"}
     for path in SOURCE.rglob("*.py"):
-        if {"cli", "demo", "testing"} & set(path.parts):
+        if {"cli", "demo", "testing", "torture"} & set(path.parts):
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):

@@ -15,6 +15,8 @@ export class Exchange {
 	status: Status = "none";
 	endReason: EndReason | null = null;
 	state: SessionState | null = null;
+	/** Whether who asked for the last commit waits for what comes of it. */
+	isHeard: () => boolean = () => true;
 	readonly baseline = new Baseline();
 	readonly #service: Service;
 	readonly #cookieName: string;
@@ -50,7 +52,7 @@ export class Exchange {
 		return this.#setCookie;
 	}
 
-	/** The last commit's failure, where the service did not answer: what was to be written still is. */
+	/** Why the last commit failed, if it did. */
 	get failure(): SojournError | null {
 		return this.#failure;
 	}
@@ -65,12 +67,18 @@ export class Exchange {
 		return this.#underWay !== null || this.#failure !== null || this.due || this.baseline.isChanged(data);
 	}
 
-	/** What is left to write before the answer's first byte. */
-	async finish(dataNow: () => Data, answersError: boolean): Promise<void> {
-		await this.#underWay;
-		// The handler was told already, or did not listen; waiting a second time would help nobody.
-		if (this.#failure === null) await this.commit(dataNow());
-		else if (!answersError) throw this.#failure;
+	/** What is left to write before the answer's first byte. A failure that no handler could answer to is thrown. */
+	async finish(dataNow: () => Data): Promise<void> {
+		if (this.#underWay !== null) {
+			const before = this.#failure;
+			await this.#underWay;
+			// First those who asked for it take in what came of it.
+			await new Promise<void>((resolve) => process.nextTick(resolve));
+			if (this.#failure !== null && this.#failure !== before) throw this.#failure;
+		}
+		if (this.#failure !== null && !this.isHeard()) throw this.#failure;
+		// The handler knows, and to wait a second time would help nobody.
+		if (this.#failure?.code !== "store-unavailable") await this.commit(dataNow());
 	}
 
 	/**
@@ -87,13 +95,13 @@ export class Exchange {
 	}
 
 	async #commit(data: Data, action: Action | null): Promise<Data | null> {
-		// A log-in takes along what was loaded, where a parallel one has replaced the session meanwhile.
-		const wanted = action?.type === "logout" ? {changes: {}, increments: {}} : this.baseline.changes(data, action?.type === "login");
-		const writes = Object.keys(wanted.changes).length + Object.keys(wanted.increments).length > 0;
-		if (!writes && action === null && !this.due) return null;
-		const isNew = this.state === null || action?.type === "login" || action?.type === "regenerate";
-		if (this.sealed && isNew && action?.type !== "logout") throw tooLate();
 		try {
+			// A log-in takes along what was loaded, where a parallel one has replaced the session meanwhile.
+			const wanted = action?.type === "logout" ? {changes: {}, increments: {}} : this.baseline.changes(data, action?.type === "login");
+			const writes = Object.keys(wanted.changes).length + Object.keys(wanted.increments).length > 0;
+			if (!writes && action === null && !this.due) return null;
+			const isNew = this.state === null || action?.type === "login" || action?.type === "regenerate";
+			if (this.sealed && isNew && action?.type !== "logout") throw tooLate();
 			const committed = await this.#service.commit({
 				token: this.#token,
 				...(isNew && {client: this.#client()}),
@@ -104,7 +112,8 @@ export class Exchange {
 			});
 			return this.#settle(committed, wanted);
 		} catch (error) {
-			throw this.#refused(error);
+			this.#refused(error as SojournError);
+			throw error;
 		}
 	}
 
@@ -128,16 +137,15 @@ export class Exchange {
 		return this.state?.data ?? {};
 	}
 
-	#refused(error: unknown): unknown {
-		if (!(error instanceof SojournError)) return error;
-		this.#failure = error.code === "store-unavailable" ? error : null;
-		if (error.code === "session-ended") {
-			this.#become("ended", error.endReason, null, null);
-			this.baseline.load({});
-			this.#token = null;
-		}
-		if (this.#failure === null) this.#due = false;
-		return error;
+	#refused(error: SojournError): void {
+		this.#failure = error;
+		this.isHeard = () => true;
+		if (error.code === "store-unavailable") return;
+		this.#due = false;
+		if (error.code !== "session-ended") return;
+		this.#become("ended", error.endReason, null, null);
+		this.baseline.load({});
+		this.#token = null;
 	}
 
 	#become(status: Status, endReason: EndReason | null, state: SessionState | null, now: number | null): void {

@@ -93,7 +93,7 @@ export function sojourn(options: Options): (req: any, res: any, next: (error?: a
 			Object.defineProperties(req, PROPERTIES);
 			// Where a handler is done with it, the session is to stay as it was.
 			const dataNow = () => (visit.session as Data | null) ?? exchange.baseline.values();
-			commitBeforeFirstByte(res, exchange, () => (exchange.isBusy(dataNow()) ? exchange.finish(dataNow, res.statusCode >= 400) : null));
+			commitBeforeFirstByte(res, exchange, () => (exchange.isBusy(dataNow()) ? exchange.finish(dataNow) : null));
 			next();
 		});
 	};

@@ -105,10 +105,10 @@ export class SessionObject {
 	 */
 	login(userId: string, options?: {remember?: boolean} | Callback, callback?: Callback): unknown {
 		if (typeof options === "function") return this.login(userId, {}, options);
+		if (typeof userId !== "string" || userId.length < 1 || userId.length > 255) {
+			throw configuration("session.login(userId) needs text of 1 to 255 characters: String(user.id), say.");
+		}
 		return this.#answer(callback, async () => {
-			if (typeof userId !== "string" || userId.length < 1 || userId.length > 255) {
-				throw configuration("session.login(userId) needs text of 1 to 255 characters: String(user.id), say.");
-			}
 			if (this.userId !== null && this.userId !== userId) this.#adopt({});
 			await this.#act({type: "login", user_id: userId, remember: options?.remember ?? false});
 		});
@@ -174,9 +174,32 @@ export class SessionObject {
 			);
 			return this;
 		}
-		// Not listening is express-session's habit, and no reason to end the process.
-		done.catch(() => {});
-		return done;
+		const asked = new Asked<void>((resolve, reject) => done.then(resolve, reject));
+		// Not to wait is express-session's habit, and no reason to end the process: the answer will tell of it.
+		done.catch(() => (this.#exchange.isHeard = () => asked.isHeard));
+		return asked;
+	}
+}
+
+/** A promise that knows whether anybody waits for it. */
+class Asked<Result> extends Promise<Result> {
+	isHeard = false;
+
+	constructor(work: (resolve: (result: Result) => void, reject: (error: unknown) => void) => void) {
+		super(work);
+		super.then(undefined, () => {});
+	}
+
+	static override get [Symbol.species](): PromiseConstructor {
+		return Promise;
+	}
+
+	override then<A = Result, B = never>(
+		resolved?: ((result: Result) => A | PromiseLike<A>) | null,
+		rejected?: ((error: any) => B | PromiseLike<B>) | null,
+	): Promise<A | B> {
+		this.isHeard = true;
+		return super.then(resolved, rejected);
 	}
 }
 

@@ -43,6 +43,8 @@ export class SojournStore extends Store {
 		return (req: Request, res: ServerResponse, next: Next) => {
 			if (req.session) return next();
 			this.#front.open(req, res, next, (exchange, data) => {
+				// Who looks at express-session's session is not known.
+				exchange.accessed = true;
 				const visit = new Visit(this, exchange, data);
 				this.#visits.set(req, visit);
 				commitBeforeFirstByte(res, exchange, () => visit.hold(res.statusCode >= 400), () => hideCookie(res));
@@ -129,7 +131,7 @@ class Visit extends Store {
 	hold(answersError: boolean): Promise<void> | null {
 		const {failure} = this.exchange;
 		this.#held = true;
-		if (this.#pending === null && failure !== null && !answersError) return Promise.reject(failure);
+		if (this.#pending === null && failure?.code === "store-unavailable" && !answersError) return Promise.reject(failure);
 		return this.#pending;
 	}
 

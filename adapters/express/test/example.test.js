@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import {spawn} from "node:child_process";
 import {once} from "node:events";
+import {readFileSync} from "node:fs";
 import {fileURLToPath} from "node:url";
 import {test} from "node:test";
 import {startService} from "./service.js";
@@ -34,4 +35,27 @@ test("the example: fill the cart, log in, log out", async (t) => {
 	assert.equal((await send("/logout")).status, 303);
 	assert.match(await page(), /Hello, whoever you are\./);
 	assert.match((await open.get("/")).body, /You were signed out: logout\./);
+});
+
+test("the README's first program", async (t) => {
+	const service = await startService();
+	t.after(() => service.stop());
+	const [, program] = /```js\n(.*?)```/s.exec(readFileSync(new URL("../README.md", import.meta.url), "utf8"));
+	const code = program
+		.replace("http://127.0.0.1:8100", service.url)
+		.replace("app.listen(3000)", 'const server = app.listen(0, "127.0.0.1", () => console.log(server.address().port))');
+	const app = spawn(process.execPath, ["--input-type=module", "-e", code], {
+		cwd: fileURLToPath(new URL("..", import.meta.url)),
+		env: {...process.env, SOJOURN_KEY: service.key},
+		stdio: ["ignore", "pipe", "inherit"],
+	});
+	t.after(() => app.kill());
+	const [port] = await once(app.stdout.setEncoding("utf8"), "data");
+	const ada = visitor(`http://127.0.0.1:${port.trim()}`);
+
+	assert.deepEqual((await ada.get("/add/tea")).json(), {user: null, visits: 1, cart: ["tea"]});
+	await ada.post("/login");
+	assert.deepEqual((await ada.get("/add/cup")).json(), {user: "ada", visits: 2, cart: ["tea", "cup"]});
+	await ada.post("/logout");
+	assert.deepEqual((await ada.get("/add/tea")).json(), {user: null, visits: 1, cart: ["tea"]});
 });

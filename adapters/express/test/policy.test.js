@@ -86,16 +86,20 @@ for (const [version, express] of VERSIONS) {
 			const url = await serve(async (req, res) => {
 				await service.commit({token: req.get("x-token"), changes: {theme: {value: "theirs"}}});
 				req.session.theme = "mine";
+				if (req.path === "/forget") {
+					req.session.save();
+					return res.redirect("/elsewhere");
+				}
 				if (req.path === "/save") {
 					const error = await req.session.save().catch((error) => error);
 					return res.json([error.code, error.status, {...req.session}]);
 				}
 				res.send("never");
 			});
-			for (const path of ["/", "/save"]) {
+			for (const path of ["/", "/forget", "/save"]) {
 				const token = await start();
 				const answer = await visitor(url, token).get(path, {headers: {"x-token": token}});
-				if (path === "/") assert.deepEqual(problem(answer), {status: 409, code: "session-conflict"});
+				if (path !== "/save") assert.deepEqual(problem(answer), {status: 409, code: "session-conflict"});
 				else assert.deepEqual(answer.json(), ["session-conflict", 409, {}]);
 				assert.deepEqual((await service.open(token)).session.data, {theme: "theirs"});
 			}
@@ -104,6 +108,11 @@ for (const [version, express] of VERSIONS) {
 		test("one session too many is 409, and the handler may answer it its own way", async () => {
 			const url = await serve(async (req, res, next) => {
 				req.session.cart = ["tea"];
+				if (req.path === "/forget") {
+					req.session.login("grace " + version);
+					await new Promise((resolve) => setTimeout(resolve, 50));
+					return res.send("in");
+				}
 				req.session.login("grace " + version, (error) => {
 					if (error && req.path === "/mine") return res.status(409).send(`${error.code} ${req.session.userId}`);
 					if (error) return next(error);
@@ -115,6 +124,7 @@ for (const [version, express] of VERSIONS) {
 
 			assert.deepEqual([answer.status, answer.body], [409, "session-limit null"]);
 			assert.equal((await visitor(url).get("/")).status, 409);
+			assert.deepEqual(problem(await visitor(url).get("/forget")), {status: 409, code: "session-limit"});
 		});
 	});
 }

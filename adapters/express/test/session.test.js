@@ -525,6 +525,7 @@ for (const [version, express] of VERSIONS) {
 					assert.throws(() => (session[name] = {admin: true}), {code: "configuration"}, name);
 				}
 				assert.throws(() => (session.cookie.maxAge = 1), /remember/);
+				for (const id of [5, "", undefined, "x".repeat(256)]) assert.throws(() => session.login(id), /needs text of 1 to 255 characters/);
 				assert.throws(() => (req.session = {}), {code: "configuration"});
 				assert.deepEqual(Object.keys(session), ["cart", "toString"]);
 				assert.equal(inspect(session), "Session { cart: [ 'tea' ], toString: 'text' }");

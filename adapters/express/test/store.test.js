@@ -68,6 +68,7 @@ for (const [version, express] of VERSIONS) {
 			assert.deepEqual((await ada.get("/")).json(), {a: {b: 1}});
 			assert.deepEqual(relay.calls, ["/v1/open"]);
 			assert.deepEqual(ada.told, []);
+			assert.equal((await ada.get("/")).headers.get("vary"), "Cookie");
 		});
 
 		test("the id is the session's public one, and the same in every request", async () => {

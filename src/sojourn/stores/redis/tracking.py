@@ -156,7 +156,7 @@ async def _hold_async(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for connection in connections:
-            await connection.disconnect(nowait=True)
+            await connection.disconnect()
 
 
 async def _judge(round: Round, primaries: Callable[[], Awaitable[Sequence[Address]]]) -> None:
