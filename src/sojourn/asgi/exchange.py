@@ -6,13 +6,13 @@ import logging
 from collections.abc import Awaitable
 from typing import NamedTuple
 
-from sojourn.commit import NO_REPLY, Reply, nothing_due
-from sojourn.cookie import CookieOptions
+from sojourn.commit import NO_REPLY, nothing_due
 from sojourn.errors import SessionCommitted, SojournError, StoreUnavailable
 from sojourn.manager import AsyncSessionManager
 from sojourn.problem import Problem, problem_of
 from sojourn.record import Client
 from sojourn.session import Session
+from sojourn.transport import Transport
 
 from .headers import HeaderList, add_vary, set_no_store
 from .types import Message, Scope, Send
@@ -21,15 +21,12 @@ __all__ = ["Exchange", "Wiring", "problem_to_send", "send_problem"]
 
 logger = logging.getLogger("sojourn")
 
-TOKEN_HEADER = b"sojourn-token"
-
 
 class Wiring(NamedTuple):
     """What every exchange of one middleware shares."""
 
     manager: AsyncSessionManager
-    cookie: CookieOptions
-    vary: bytes
+    transport: Transport
 
 
 class Exchange:
@@ -93,15 +90,13 @@ class Exchange:
             return
         headers: HeaderList = list(message.get("headers", ()))
         message["headers"] = headers
-        add_vary(headers, self._wiring.vary)
+        transport = self._wiring.transport
+        add_vary(headers, transport.vary.encode())
         if self.reply is NO_REPLY:
             return
         set_no_store(headers)
-        if self.bearer:
-            token = self.reply.token
-            headers.append((TOKEN_HEADER, token.reveal().encode() if token else b"none"))
-        else:
-            headers.append((b"set-cookie", set_cookie(self._wiring.cookie, self.reply).encode()))
+        name, value = transport.header(self.reply, self.bearer)
+        headers.append((name.encode(), value.encode()))
 
     def check_late_changes(self) -> None:
         """Raise SessionCommitted where something was changed, nested deep, after the commit had passed."""
@@ -118,11 +113,6 @@ class Exchange:
 
 async def _nothing() -> None:
     """For messages of an application whose response was replaced by a problem."""
-
-
-def set_cookie(cookie: CookieOptions, reply: Reply) -> str:
-    """The Set-Cookie value for a reply that has something to tell."""
-    return cookie.set(reply.token.reveal(), reply.max_age) if reply.token else cookie.clear()
 
 
 def problem_to_send(error: SojournError) -> Problem:

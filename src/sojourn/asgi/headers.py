@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["add_vary", "find_headers", "set_no_store", "text"]
+from sojourn.transport import Header
+
+__all__ = ["add_vary", "find_headers", "of", "set_no_store"]
 
 HeaderList = list[tuple[bytes, bytes]]
 
@@ -19,9 +21,14 @@ def find_headers(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     return found
 
 
-def text(value: bytes | None) -> str | None:
-    """A header's value as text; every byte has one."""
-    return None if value is None else value.decode("latin-1")
+def of(headers: dict[bytes, bytes]) -> Header:
+    """A look-up in `headers` as text; every byte has a letter in it."""
+
+    def find(name: str) -> str | None:
+        value = headers.get(name.encode())
+        return None if value is None else value.decode("latin-1")
+
+    return find
 
 
 def add_vary(headers: HeaderList, names: bytes) -> None:

@@ -12,12 +12,12 @@ from sojourn.cookie import CookieOptions
 from sojourn.errors import ConfigurationError, SojournError, StoreUnavailable
 from sojourn.events import UnknownToken
 from sojourn.manager import AsyncSessionManager
-from sojourn.origin import SAFE_METHODS, is_cross_origin, is_foreign_handshake, trusted
-from sojourn.problem import Problem
+from sojourn.origin import SAFE_METHODS
 from sojourn.session import Session
+from sojourn.transport import Transport
 
 from .exchange import Exchange, Wiring, problem_to_send, send_problem
-from .headers import find_headers, text
+from .headers import find_headers, of
 from .types import App, Receive, Scope, Send
 from .websocket import WebSocketSession
 
@@ -26,25 +26,6 @@ __all__ = ["SessionMiddleware"]
 logger = logging.getLogger("sojourn")
 
 BEARER = b"Bearer sj1-"
-
-CROSS_ORIGIN = Problem(
-    status=403,
-    code="cross-origin",
-    title="From another site",
-    detail="This request came from a page of another origin. If it is yours, name it in trusted_origins.",
-)
-AMBIGUOUS = Problem(
-    status=400,
-    code="ambiguous-token",
-    title="Two tokens",
-    detail="The request holds a session token in a cookie and another in Authorization. Send one of them.",
-)
-NO_BEARER = Problem(
-    status=400,
-    code="bearer-not-enabled",
-    title="Cookies only",
-    detail="This server keeps session tokens in HttpOnly cookies. Use the client's storage 'cookie'.",
-)
 
 
 class SessionMiddleware:
@@ -76,10 +57,9 @@ class SessionMiddleware:
             raise ConfigurationError("SessionMiddleware needs an AsyncSessionManager: ASGI runs on an event loop.")
         self.app = app
         self.manager = manager
-        self._cookie = cookie or CookieOptions()
-        self._trusted = trusted(trusted_origins)
-        self._bearer = script_readable_tokens
-        self._wiring = Wiring(manager, self._cookie, b"Cookie, Authorization" if self._bearer else b"Cookie")
+        self._transport = Transport(cookie, trusted_origins, script_readable_tokens)
+        self._find_cookie = self._transport.cookie.find
+        self._wiring = Wiring(manager, self._transport)
         self._websocket_check = websocket_check
         self._cleanup_ms = None if cleanup_interval is None else int(cleanup_interval * 1000)
         self._cleanup_at: float = 0
@@ -95,13 +75,15 @@ class SessionMiddleware:
         headers = find_headers(scope["headers"])
         bearer = b"sojourn-transport" in headers or headers.get(b"authorization", b"").startswith(BEARER)
         if bearer or scope["method"] not in SAFE_METHODS:
-            refusal = self._refusal(scope, headers, bearer)
+            refusal = self._transport.refusal(scope["method"], of(headers), bearer)
             if refusal is not None:
                 await send_problem(send, refusal)
                 return
         exchange = None
         try:
-            tokens = self._bearer_tokens(headers) if bearer else self._cookie.find(headers.get(b"cookie", b""))
+            tokens = (
+                self._transport.tokens(of(headers), True) if bearer else self._find_cookie(headers.get(b"cookie", b""))
+            )
             # The common case spares a coroutine.
             session = await (self.manager.open(tokens[0]) if len(tokens) == 1 else self._open(tokens))
             if session.opened_at >= self._cleanup_at:
@@ -116,27 +98,6 @@ class SessionMiddleware:
             return
         exchange.check_late_changes()
 
-    def _refusal(self, scope: Scope, headers: dict[bytes, bytes], bearer: bool) -> Problem | None:
-        if bearer:
-            # Another site cannot send these headers without a preflight: no CSRF here.
-            if not self._bearer:
-                return NO_BEARER
-            # XMLHttpRequest cannot leave an old cookie at home; the client's header says which token is meant.
-            said = b"sojourn-transport" in headers
-            return AMBIGUOUS if not said and self._cookie.find(headers.get(b"cookie", b"")) else None
-        foreign = is_cross_origin(
-            scope["method"],
-            site=text(headers.get(b"sec-fetch-site")),
-            origin=text(headers.get(b"origin")),
-            host=text(headers.get(b"host")),
-            trusted_origins=self._trusted,
-        )
-        return CROSS_ORIGIN if foreign else None
-
-    def _bearer_tokens(self, headers: dict[bytes, bytes]) -> list[str]:
-        value = headers.get(b"authorization", b"")
-        return [value[len(b"Bearer ") :].decode("latin-1")] if value.startswith(b"Bearer ") else []
-
     async def _open(self, tokens: list[str]) -> Session:
         if not tokens:
             return self.manager.anonymous()
@@ -146,17 +107,12 @@ class SessionMiddleware:
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = find_headers(scope["headers"])
-        foreign = is_foreign_handshake(
-            origin=text(headers.get(b"origin")),
-            host=text(headers.get(b"host")),
-            trusted_origins=self._trusted,
-        )
-        if foreign:
+        if self._transport.is_foreign_handshake(of(headers)):
             await receive()
             await send({"type": "websocket.close", "code": 1008, "reason": "from another origin"})
             return
         try:
-            session = await self._open(self._cookie.find(headers.get(b"cookie", b"")))
+            session = await self._open(self._find_cookie(headers.get(b"cookie", b"")))
         except StoreUnavailable as error:
             logger.warning("%s", error)
             await receive()

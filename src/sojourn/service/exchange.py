@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import msgspec
 
-from sojourn.asgi.exchange import set_cookie
 from sojourn.codec import encode, join
 from sojourn.commit import NO_REPLY, Reply, nothing_due
 from sojourn.cookie import CookieOptions
@@ -16,6 +15,7 @@ from sojourn.merge import MISSING, same
 from sojourn.policy import Policy
 from sojourn.record import Client
 from sojourn.session import Session
+from sojourn.transport import set_cookie
 
 from .wire import Change, Commit, Committed, Login, Logout, Opened, Regenerate, SessionState, Start, Told
 
