@@ -17,6 +17,8 @@ class _Missing:
 MISSING: Final[Any] = _Missing()
 """Stands for a key that is not there."""
 
+_NUMBERS = (int, float)
+
 
 def merge(base: Any, mine: Any, theirs: Any) -> tuple[Any, bool]:
     """Both changes of `base` as one value, and whether that lost something.
@@ -24,7 +26,8 @@ def merge(base: Any, mine: Any, theirs: Any) -> tuple[Any, bool]:
     One side changed: that side. Two dicts: key by key. Two lists that only grew: theirs, then what I added. The
     same change twice: once. Anything else is a conflict, which mine wins: it is the later writer. MISSING as base
     counts as the empty dict or list where both sides made one. Conflicts apart, merge(b, x, y) equals
-    merge(b, y, x), but for the order in which lists grew and the order of a dict's keys.
+    merge(b, y, x), but for the order in which lists grew, the order of a dict's keys and the spelling of a
+    number: 1 in place of 1.0 is no change to be lost over, as some languages give back one for the other.
     """
     if same(mine, base):
         return theirs, False
@@ -39,7 +42,9 @@ def merge(base: Any, mine: Any, theirs: Any) -> tuple[Any, bool]:
         stem = [] if base is MISSING else base
         if kind is list and _grew(stem, mine) and _grew(stem, theirs):
             return theirs + mine[len(stem) :], False
-    return mine, not same(mine, theirs)
+    if _alike(mine, base):
+        return theirs, False
+    return mine, not (_alike(theirs, base) or same(mine, theirs))
 
 
 def _merge_dicts(base: dict[str, Any], mine: dict[str, Any], theirs: dict[str, Any]) -> tuple[dict[str, Any], bool]:
@@ -54,7 +59,16 @@ def _merge_dicts(base: dict[str, Any], mine: dict[str, Any], theirs: dict[str, A
 
 
 def _grew(stem: list[Any], grown: list[Any]) -> bool:
-    return len(grown) >= len(stem) and all(map(same, stem, grown))
+    return len(grown) >= len(stem) and all(map(_alike, stem, grown))
+
+
+def _alike(left: Any, right: Any) -> bool:
+    """As same, but that 1 and 1.0 are one number."""
+    if type(left) is dict and type(right) is dict:
+        return left.keys() == right.keys() and all(_alike(value, right[key]) for key, value in left.items())
+    if type(left) is list and type(right) is list:
+        return len(left) == len(right) and all(map(_alike, left, right))
+    return same(left, right) or (type(left) in _NUMBERS and type(right) in _NUMBERS and bool(left == right))
 
 
 def same(left: Any, right: Any) -> bool:

@@ -70,7 +70,8 @@ def problem_of(error: SojournError) -> Problem | None:
     reason = error.reason if isinstance(error, (SessionEnded, LoginRequired)) else None
     if isinstance(error, StoreUnavailable):
         # The driver's words are for the log: they may name hosts and files.
-        return Problem(status=status, code=code, title=title, detail="Nothing was changed or lost. Try again soon.")
+        detail = "Try again soon. What this request was to write may be written, or not."
+        return Problem(status=status, code=code, title=title, detail=detail)
     return Problem(status=status, code=code, title=title, detail=str(error), end_reason=reason)
 
 

@@ -40,7 +40,14 @@ without_lists = st.recursive(small_leaves, lambda inner: st.dictionaries(small_k
         (MISSING, 1, 2, 1, True),
         (1, [1], {"a": 1}, [1], True),
         ({"a": 1}, [1], [2], [1], True),
-        (1, True, 1.0, True, True),
+        (1, True, 2, True, True),
+        # A back end gave 1 back for 1.0, or 1.0 for 1: no change of its own.
+        (1, True, 1.0, True, False),
+        (1, 1.0, True, True, False),
+        (1.0, 1, 2.5, 2.5, False),
+        ({"a": 1.0, "b": 1}, {"a": 1, "b": 2}, {"a": 1.0, "b": 1, "c": 1}, {"a": 1, "b": 2, "c": 1}, False),
+        ([1], [1, 2], [1.0, 3], [1.0, 3, 2], False),
+        ([{"at": 9}], [{"at": 9}, "mine"], [{"at": 9.0}, "theirs"], [{"at": 9.0}, "theirs", "mine"], False),
         # Dictionaries, key by key.
         ({"a": 1, "b": 1}, {"a": 2, "b": 1}, {"a": 1, "b": 2}, {"a": 2, "b": 2}, False),
         ({"a": 1, "b": 1}, {"b": 1}, {"a": 1}, {}, False),
@@ -178,4 +185,4 @@ def _unordered(value: Any) -> Any:
         return repr(sorted((key, _unordered(member)) for key, member in value.items()))
     if type(value) is list:
         return repr(sorted(_unordered(member) for member in value))
-    return repr(value)
+    return repr(float(value) if type(value) is int else value)

@@ -30,7 +30,7 @@ namespace Sojourn.AspNetCore
 
         public static readonly Problem Unavailable = new Problem(
             503, "store-unavailable", "Sessions are not available right now",
-            "Nothing was changed or lost. Try again soon.");
+            "Try again soon. What this request was to write may be written, or not.");
 
         public Problem(int status, string code, string title, string detail, string? endReason = null)
         {

@@ -65,5 +65,5 @@ const UNAVAILABLE: Problem = {
 	status: 503,
 	code: "store-unavailable",
 	title: "Sessions are not available right now",
-	detail: "Nothing was changed or lost. Try again soon.",
+	detail: "Try again soon. What this request was to write may be written, or not.",
 };

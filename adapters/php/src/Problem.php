@@ -51,7 +51,8 @@ final class Problem
             return null;
         }
         // What happened between the servers is for the log: it may name hosts and files.
-        $detail = $status === 503 ? 'Nothing was changed or lost. Try again soon.' : $error->getMessage();
+        $away = 'Try again soon. What this request was to write may be written, or not.';
+        $detail = $status === 503 ? $away : $error->getMessage();
         return new self($status, $code, $title, $detail, $error instanceof SessionEnded ? $error->reason : null);
     }
 

@@ -167,7 +167,7 @@ _MEANINGS = {
     413: "body-too-large, or data-too-large: the session's data.",
     415: "unsupported-media-type: the body is not application/json.",
     422: "invalid-data: a value that no session can hold, or a log-in to be remembered where the policy has none.",
-    503: "store-unavailable. Nothing was changed or lost; try again after Retry-After.",
+    503: "store-unavailable. A change that was sent may be written, or not; try again after Retry-After.",
 }
 
 
