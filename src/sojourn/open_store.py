@@ -14,6 +14,8 @@ from .store import AsyncStore, AsyncWatchableStore, Store, WatchableStore
 
 __all__ = ["StoreURL", "open_async_store", "open_store"]
 
+TIMEOUT = 5.0
+
 _POSTGRES = ("postgresql", "postgres")
 _REDIS = ("redis", "rediss", "unix", "redis+cluster", "rediss+cluster", "redis+sentinel", "rediss+sentinel")
 _KNOWN = (
@@ -69,10 +71,11 @@ class StoreURL(NamedTuple):
         raise ConfigurationError(f"No store has a URL like this one, of the scheme {scheme!r}. Write {_KNOWN}.")
 
 
-def open_store(url: str) -> Store:
+def open_store(url: str, *, timeout: float = TIMEOUT) -> Store:
     """The store at `url`, for threads. Raises ConfigurationError for a URL that names none, or without its driver.
 
-    What a store does first, it does now: SQLite makes its file, PostgreSQL is asked for its tables.
+    What a store does first, it does now: SQLite makes its file, PostgreSQL is asked for its tables. `timeout`: seconds
+    that a store across a network may take to answer, before that is a StoreUnavailable.
     """
     at = StoreURL.parse(url)
     if at.scheme == "memory":
@@ -83,7 +86,7 @@ def open_store(url: str) -> Store:
         from .stores.sqlite import SQLiteStore
 
         return SQLiteStore(at.path)
-    store = _open_watchable(at)
+    store = _open_watchable(at, timeout)
     if at.cache is None:
         return store
     from .stores.cached import CachedStore
@@ -91,7 +94,7 @@ def open_store(url: str) -> Store:
     return CachedStore(store, **at.cache)
 
 
-def open_async_store(url: str) -> AsyncStore:
+def open_async_store(url: str, *, timeout: float = TIMEOUT) -> AsyncStore:
     """The store at `url`, for an event loop. Raises as open_store does."""
     at = StoreURL.parse(url)
     if at.scheme == "memory":
@@ -102,7 +105,7 @@ def open_async_store(url: str) -> AsyncStore:
         from .stores.sqlite import AsyncSQLiteStore
 
         return AsyncSQLiteStore(at.path)
-    store = _open_async_watchable(at)
+    store = _open_async_watchable(at, timeout)
     if at.cache is None:
         return store
     from .stores.cached import AsyncCachedStore
@@ -110,24 +113,24 @@ def open_async_store(url: str) -> AsyncStore:
     return AsyncCachedStore(store, **at.cache)
 
 
-def _open_watchable(at: StoreURL) -> WatchableStore:
+def _open_watchable(at: StoreURL, timeout: float) -> WatchableStore:
     if at.scheme in _POSTGRES:
         with _extra("postgres"):
             from .stores.postgres import PostgresStore
-        return PostgresStore(at.bare)
+        return PostgresStore(at.bare, timeout=timeout)
     with _extra("redis"):
         from .stores.redis import RedisStore
-    return RedisStore(at.bare)
+    return RedisStore(at.bare, timeout=timeout)
 
 
-def _open_async_watchable(at: StoreURL) -> AsyncWatchableStore:
+def _open_async_watchable(at: StoreURL, timeout: float) -> AsyncWatchableStore:
     if at.scheme in _POSTGRES:
         with _extra("postgres"):
             from .stores.postgres import AsyncPostgresStore
-        return AsyncPostgresStore(at.bare)
+        return AsyncPostgresStore(at.bare, timeout=timeout)
     with _extra("redis"):
         from .stores.redis import AsyncRedisStore
-    return AsyncRedisStore(at.bare)
+    return AsyncRedisStore(at.bare, timeout=timeout)
 
 
 @contextmanager

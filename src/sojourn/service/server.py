@@ -38,6 +38,8 @@ GRACEFUL = 10
 # Longer than a back end's pool keeps a connection that it does not use: the one who closes should be the one who asks.
 KEEP_ALIVE = 75
 MAX_FILES = 65_536
+# Sooner than a back end gives up, which is after two seconds: so that it is told why.
+STORE_WITHIN = 1.5
 
 
 def build(settings: Settings) -> App:
@@ -45,7 +47,7 @@ def build(settings: Settings) -> App:
     set_up_logging(settings.log.level, settings.log.format)
     label = _label()
     service = Service(
-        open_async_store(settings.store),
+        open_async_store(settings.store, timeout=STORE_WITHIN),
         settings.policy,
         Keyring(Path(settings.keys)),
         cookie=settings.cookie,
