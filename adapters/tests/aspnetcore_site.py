@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from adapters.tests.php_site import Visitor
+from adapters.tests.visitor import Visitor
 from tests.servers.port import find_port
 from tests.servers.process import Process, Running
 from tests.servers.waiting import wait_until
@@ -22,13 +22,12 @@ ASPNETCORE = ROOT / "adapters" / "aspnetcore"
 BUILD = ROOT / ".build"
 SDK = BUILD / "dotnet"
 FRAMEWORK = "netcoreapp3.1"
-
-
 DOTNET = str(SDK / "dotnet")
 
 
 def _environment() -> dict[str, str]:
     return {
+        "COMPlus_EnableDiagnostics": "0",  # or each process leaves pipes behind in /tmp
         "DOTNET_CLI_HOME": str(BUILD),
         "DOTNET_CLI_TELEMETRY_OPTOUT": "1",
         "DOTNET_GENERATE_ASPNET_CERTIFICATE": "false",
@@ -55,10 +54,10 @@ def build(project: str) -> Path:
     return program.with_name(program.name.replace(".runtimeconfig.json", ".dll"))
 
 
-def run(program: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def run(program: Path, *words: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """What `program` says and how it ends."""
-    command = [DOTNET, str(program), *words]
-    return subprocess.run(command, env={**os.environ, **_environment()}, capture_output=True, text=True, check=False)
+    given = {**os.environ, **_environment(), **environment}
+    return subprocess.run([DOTNET, str(program), *words], env=given, capture_output=True, text=True, check=False)
 
 
 class Site(Running):

@@ -1,32 +1,21 @@
-"""A PHP site on the session service: the service, what is between, PHP behind a web server, and its visitors."""
+"""A PHP site on the session service: PHP, alone or behind a web server."""
 
 from __future__ import annotations
 
-import http.client
-import json
-import re
 import shutil
-import socket
-import socketserver
-import sys
-import threading
-import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import quote, urlencode
+from typing import Literal
 
+from adapters.tests.visitor import Visitor
 from tests.servers.port import find_port
 from tests.servers.process import Process, Running
 from tests.servers.waiting import wait_until
-from tests.service.backend import make_key
 
-__all__ = ["PHP", "Answer", "Php", "Relay", "SessionService", "Visitor", "find_fpm"]
+__all__ = ["PHP", "WORKERS", "Php", "Turnstile", "find_fpm"]
 
 PHP = Path(__file__).parents[2] / "adapters" / "php"
-COOKIE = "__Host-session"
 WORKERS = 12
 # As careless as a server can be set up: all that PHP can be made to tell goes to the log, arguments in full length.
 INI = {
@@ -39,102 +28,21 @@ INI = {
 }
 
 
-class SessionService(Running):
-    """`sojourn serve` on SQLite, on one port for good: it may be killed, paused and started again."""
+@dataclass(frozen=True)
+class Turnstile:
+    """Where a request of tests/app.php waits, at its `step`, until the test lets it go on."""
 
-    def __init__(self, folder: Path, policy: Mapping[str, object] | None = None, *, unix: bool = False) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.port = find_port()
-        self.url = f"unix:{folder}/service.sock" if unix else f"http://127.0.0.1:{self.port}"
-        self.keys = folder / "keys.json"
-        self.key = make_key(self.keys, "sessions")
-        config = folder / "sojourn.toml"
-        lines = [f'store = "sqlite:///{folder}/sessions.sqlite3"', f'keys = "{self.keys}"', "[policy]"]
-        lines += [f"{name} = {json.dumps(value)}" for name, value in (policy or {}).items()]
-        config.write_text("\n".join(lines))
-        where = ["--uds", f"{folder}/service.sock"] if unix else ["--port", str(self.port)]
-        words = ["serve", "--config", str(config), *where, "--log-level", "debug"]
-        self.process = Process([sys.executable, "-m", "sojourn", *words], folder, folder / "service.log")
-        self.wait_until_ready()
+    path: Path
 
-    def wait_until_ready(self) -> None:
-        def is_ready() -> bool:
-            self.process.require_running()
-            if self.url.startswith("unix:"):
-                with socket.socket(socket.AF_UNIX) as connection:
-                    connection.connect(self.url.removeprefix("unix:"))
-                return True
-            with socket.create_connection(("127.0.0.1", self.port), 1):
-                return True
+    @property
+    def step(self) -> list[str]:
+        return ["wait", str(self.path)]
 
-        wait_until(is_ready, "the session service")
+    def wait_for_arrival(self) -> None:
+        wait_until(self.path.with_suffix(".arrived").exists, "a request at the turnstile")
 
-    def stop(self) -> None:
-        self.process.stop()
-
-
-class Relay(Running):
-    """Between a back end and the service: counts what passes, and can hold it up or break it off."""
-
-    def __init__(self, port: int) -> None:
-        self.connections = 0
-        self.paths: list[str] = []
-        self.delay = 0.0
-        self.hang_up_after_request = self.hang_up_once = False
-        self.answer_instead: bytes | None = None
-        relay = self
-        open_sockets: list[socket.socket] = []
-        self._sockets = open_sockets
-
-        class Handler(socketserver.BaseRequestHandler):
-            def handle(self) -> None:
-                relay.connections += 1
-                with socket.create_connection(("127.0.0.1", port)) as service, suppress(OSError):
-                    open_sockets.extend((self.request, service))
-                    threading.Thread(target=relay.pass_answers, args=(service, self.request), daemon=True).start()
-                    relay.pass_requests(self.request, service)
-
-        class Listener(socketserver.ThreadingTCPServer):
-            daemon_threads = True
-            block_on_close = False
-            allow_reuse_address = True
-
-        self._listener = Listener(("127.0.0.1", find_port()), Handler)
-        self.url = f"http://127.0.0.1:{self._listener.server_address[1]}"
-        threading.Thread(target=self._listener.serve_forever, args=(0.05,), daemon=True).start()
-
-    def pass_requests(self, back_end: socket.socket, service: socket.socket) -> None:
-        while received := back_end.recv(65536):
-            self.paths += re.findall(r"^POST (/v1/\w+)", received.decode("latin-1"), re.MULTILINE)
-            if self.hang_up_after_request or self.hang_up_once:
-                self.hang_up_once = False
-                back_end.shutdown(socket.SHUT_RDWR)
-            elif self.answer_instead is not None:
-                back_end.sendall(self.answer_instead)
-            else:
-                service.sendall(received)
-
-    def pass_answers(self, service: socket.socket, back_end: socket.socket) -> None:
-        with suppress(OSError):
-            while received := service.recv(65536):
-                time.sleep(self.delay)
-                back_end.sendall(received)
-
-    def forget(self) -> None:
-        self.connections = 0
-        self.paths.clear()
-
-    def close_connections(self) -> None:
-        """As a service does that restarts, or tires of idle connections."""
-        for each in self._sockets:
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-        self._sockets.clear()
-
-    def stop(self) -> None:
-        self._listener.shutdown()
-        self._listener.server_close()
-        self.close_connections()
+    def release(self) -> None:
+        self.path.with_suffix(".released").touch()
 
 
 def find_fpm() -> str | None:
@@ -228,94 +136,3 @@ class Php(Running):
         """All that PHP and its servers have logged so far."""
         texts = [file.read_text("utf-8", "replace") for file in self.log.parent.glob("*.log")]
         return "\n".join(texts)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An HTTP answer of the site."""
-
-    status: int
-    headers: http.client.HTTPMessage
-    body: str
-    took: float
-
-    @property
-    def results(self) -> list[Any]:
-        """What each step came to."""
-        assert self.status == 200, self.body
-        results: list[Any] = json.loads(self.body)
-        return results
-
-    @property
-    def code(self) -> str:
-        """What a problem's type says."""
-        assert self.headers["content-type"] == "application/problem+json", self.body
-        assert self.headers["cache-control"] == "no-store"
-        assert self.problem["status"] == self.status
-        kind: str = self.problem["type"]
-        return kind.removeprefix("urn:sojourn:problem:")
-
-    @property
-    def problem(self) -> Any:
-        return json.loads(self.body)
-
-    @property
-    def cookies(self) -> list[str]:
-        """The Set-Cookie headers."""
-        return self.headers.get_all("set-cookie") or []
-
-
-@dataclass
-class Visitor:
-    """A browser that keeps the session's cookie, and shows it."""
-
-    port: int
-    token: str | None = None
-    seen: set[str] = field(default_factory=set)
-
-    def do(self, *steps: Sequence[Any], **ask: Any) -> Answer:
-        """Have the application do these steps."""
-        return self.ask(do=list(steps), **ask)
-
-    def ask(self, *, method: str = "POST", headers: Mapping[str, str] | None = None, **ask: Any) -> Answer:
-        path = f"/?ask={quote(json.dumps(ask))}" if method == "GET" else "/"
-        return self.send(method, path, None if method == "GET" else json.dumps(ask), headers)
-
-    def post(self, **form: str) -> Answer:
-        """Send a form, and follow where it leads."""
-        assert (
-            self.send("POST", "/", urlencode(form), {"content-type": "application/x-www-form-urlencoded"}).status == 303
-        )
-        return self.send("GET", "/")
-
-    def send(
-        self, method: str, path: str, content: str | None = None, headers: Mapping[str, str] | None = None
-    ) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        sent = {"user-agent": "Visitor/1.0", **({"cookie": f"{COOKIE}={self.token}"} if self.token else {})}
-        began = time.monotonic()
-        try:
-            connection.request(method, path, content, {**sent, **(headers or {})})
-            response = connection.getresponse()
-            body = response.read().decode("utf-8", "replace")
-        finally:
-            connection.close()
-        answer = Answer(response.status, response.headers, body, time.monotonic() - began)
-        for cookie in answer.cookies:
-            name, _, value = cookie.partition(";")[0].partition("=")
-            if name == COOKIE:
-                self.token = value or None
-                self.seen |= {value} if value else set()
-        return answer
-
-    def copy(self) -> Visitor:
-        """Another of its tabs, or who stole its cookie."""
-        return Visitor(self.port, self.token, self.seen)
-
-    def data(self, **ask: Any) -> Any:
-        """The session's data."""
-        return self.do(["data"], **ask).results[0] or {}
-
-    def facts(self, **ask: Any) -> Any:
-        """The session's id, user, …"""
-        return self.do(["facts"], **ask).results[0]

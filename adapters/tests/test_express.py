@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,11 +13,14 @@ import pytest
 
 ADAPTER = Path(__file__).parents[1] / "express"
 PATIENCE = 300
+FAILED = re.compile(r"^ *not ok .*?^ *\.\.\.$", re.MULTILINE | re.DOTALL)  # as the Test Anything Protocol tells it
 
 
+@pytest.mark.timeout(PATIENCE + 30)
 def test_the_express_adapter_passes_its_own_tests() -> None:
-    if not (ADAPTER / "node_modules").is_dir():
-        pytest.fail(f"Its packages are not there. Run: cd {ADAPTER} && npm ci")
+    built = ADAPTER / "dist" / "index.js"
+    if not built.exists() or built.stat().st_mtime < max(file.stat().st_mtime for file in ADAPTER.glob("src/*.ts")):
+        pytest.fail("Its build is not that of its sources. Run: make adapters/express/dist/index.js")
     programs = Path(sys.executable).parent
     environment = {
         **os.environ,
@@ -24,7 +28,7 @@ def test_the_express_adapter_passes_its_own_tests() -> None:
         "SOJOURN": str(programs / "sojourn"),
     }
     with subprocess.Popen(
-        [str(programs / "npm"), "test"],
+        [str(programs / "npm"), "test", "--ignore-scripts"],  # without a build: others are using the one there is
         cwd=ADAPTER,
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -39,4 +43,4 @@ def test_the_express_adapter_passes_its_own_tests() -> None:
             os.killpg(tests.pid, signal.SIGKILL)  # with the services that they started
             raise
 
-    assert tests.returncode == 0, output
+    assert tests.returncode == 0, "\n".join(FAILED.findall(output)) or output

@@ -13,15 +13,19 @@ from typing import Any, Literal
 
 import pytest
 
-from adapters.tests.php_site import PHP, Php, Relay, SessionService, Visitor
+from adapters.tests.php_site import PHP, Php, Turnstile
+from adapters.tests.relay import Relay
+from adapters.tests.session_service import SessionService
+from adapters.tests.visitor import Visitor
+from tests.servers.waiting import wait_until
 from tests.service.backend import Backend
 
 Kind = Literal["built-in", "fpm"]
 Steps = list[list[Any]]
 
 
-# PHP's own server may hand a request to a worker that is busy while others are not.
-parallel = pytest.mark.parametrize("php", ["fpm"], indirect=True)
+# PHP's own server may hand a request to a worker that is busy while others are not. And what is slow is done once.
+fpm_alone = pytest.mark.parametrize("php", ["fpm"], indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +75,7 @@ def test_its_own_tests_pass(service: SessionService) -> None:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "ok      test_vectors_merges" in done.stdout
+    assert "skipped" not in done.stdout
 
 
 def test_the_example_is_a_shop(tmp_path: Path, service: SessionService) -> None:
@@ -241,7 +245,7 @@ def test_more_than_the_policy_allows_is_a_413(visitor: Visitor) -> None:
 # Parallel requests
 
 
-@parallel
+@fpm_alone
 def test_fifty_parallel_writes_are_all_kept(visitor: Visitor) -> None:
     visitor.do(["set", "list", []], ["set", "map", {"a": 0}])
 
@@ -267,16 +271,20 @@ def test_fifty_parallel_writes_are_all_kept(visitor: Visitor) -> None:
     assert took < 50 * 0.2, "they waited for one another"
 
 
-@parallel
-def test_a_logout_is_final_for_a_slow_request(visitor: Visitor, backend: Backend) -> None:
+@fpm_alone
+def test_a_logout_is_final_for_a_slow_request(visitor: Visitor, backend: Backend, tmp_path: Path) -> None:
     visitor.do(["login", "ada"], ["set", "a", 1])
     token = visitor.token
     assert token is not None
+    writing, reading = Turnstile(tmp_path / "writing"), Turnstile(tmp_path / "reading")
     with ThreadPoolExecutor(2) as pool:
-        slow = pool.submit(visitor.copy().do, ["set", "a", 2], ["print", "a page"], ["sleep", 1.0])
-        reads = pool.submit(visitor.copy().do, ["data"], ["sleep", 1.0])
-        time.sleep(0.4)
+        slow = pool.submit(visitor.copy().do, ["set", "a", 2], ["print", "a page"], writing.step)
+        reads = pool.submit(visitor.copy().do, ["data"], reading.step)
+        writing.wait_for_arrival()
+        reading.wait_for_arrival()
         assert visitor.do(["logout"]).status == 200
+        writing.release()
+        reading.release()
         refused = slow.result()
 
     assert (refused.status, refused.code, refused.problem["end_reason"]) == (401, "session-ended", "logout")
@@ -305,14 +313,16 @@ def test_a_log_in_makes_a_new_token_and_carries_the_data(visitor: Visitor, backe
     assert backend.open(before)["end_reason"] == "replaced"
 
 
-@parallel
-def test_a_double_click_on_log_in_keeps_the_cart(visitor: Visitor) -> None:
+@fpm_alone
+def test_a_double_click_on_log_in_keeps_the_cart(visitor: Visitor, tmp_path: Path) -> None:
     visitor.do(["set", "cart", ["tea"]])
     slow, quick = visitor.copy(), visitor.copy()
+    turnstile = Turnstile(tmp_path / "late")
     with ThreadPoolExecutor(1) as pool:
-        late = pool.submit(slow.do, ["sleep", 0.6], ["login", "ada"])
-        time.sleep(0.2)
+        late = pool.submit(slow.do, turnstile.step, ["login", "ada"])
+        turnstile.wait_for_arrival()
         quick.do(["login", "ada"])
+        turnstile.release()
         assert late.result().status == 200
 
     assert slow.data() == quick.data() == {"cart": ["tea"]}
@@ -469,15 +479,17 @@ def test_a_log_in_after_the_first_byte_left_is_refused(visitor: Visitor, php: Ph
     assert "Uncaught Sojourn\\SessionCommitted: The response has started" in php.told()
 
 
-@parallel
-def test_a_problem_takes_the_place_of_a_page_in_parts(visitor: Visitor, backend: Backend) -> None:
+@fpm_alone
+def test_a_problem_takes_the_place_of_a_page_in_parts(visitor: Visitor, tmp_path: Path) -> None:
     visitor.do(["set", "a", 1])
+    turnstile = Turnstile(tmp_path / "page")
     with ThreadPoolExecutor(1) as pool:
         slow = visitor.copy()
-        steps: Steps = [["header", "X-Page: 1"], ["header", "Content-Length: 6"], ["set", "a", 2], ["sleep", 0.8]]
+        steps: Steps = [["header", "X-Page: 1"], ["header", "Content-Length: 6"], ["set", "a", 2], turnstile.step]
         late = pool.submit(slow.do, *steps, ["print", "a page"], ["flush"], ["print", "more"], tell=False)
-        time.sleep(0.3)
+        turnstile.wait_for_arrival()
         visitor.do(["logout"])
+        turnstile.release()
         answer = late.result()
 
     assert (answer.status, answer.code) == (401, "session-ended")
@@ -625,6 +637,18 @@ def test_settings_of_php_that_would_not_do_are_refused(visitor: Visitor, php: Ph
     assert f"Uncaught Sojourn\\ConfigurationError: {told}" in php.told()
 
 
+@pytest.mark.parametrize("lazy", [0, 1])
+def test_what_is_lazily_written_is_written_and_what_is_not_changed_is_not(
+    visitor: Visitor, relay: Relay, lazy: int
+) -> None:
+    ini = {"use_cookies": 0, "use_strict_mode": 1, "serialize_handler": "php_serialize", "lazy_write": lazy}
+    visitor.do(["set", "a", 1], bare=True, ini=ini)
+    assert visitor.do(["data"], bare=True, ini=ini).results == [{"a": 1}]
+    visitor.do(["set", "a", 2], bare=True, ini=ini)
+
+    assert relay.paths == ["/v1/commit", "/v1/open", "/v1/open", "/v1/commit"]
+
+
 def test_an_unset_superglobal_is_an_error_and_no_loss(visitor: Visitor, php: Php) -> None:
     visitor.do(["set", "a", 1])
     assert visitor.do(["unset all"], ["set", "b", 2]).status == 500
@@ -635,20 +659,50 @@ def test_an_unset_superglobal_is_an_error_and_no_loss(visitor: Visitor, php: Php
 # Time
 
 
-def test_idle_sessions_end_and_say_why(tmp_path: Path, php: Php, visitor: Visitor) -> None:
-    with SessionService(tmp_path / "short", {"idle_timeout": 1.0, "touch_interval": 0}) as short:
+@fpm_alone
+def test_idle_sessions_end_and_say_why(tmp_path: Path, visitor: Visitor) -> None:
+    with SessionService(tmp_path / "short", {"idle_timeout": 1.5, "touch_interval": 0}) as short:
         options = {"service": short.url, "key": short.key}
         visitor.do(["login", "ada"], options=options)
         for _ in range(3):
-            time.sleep(0.5)
-            assert visitor.facts(options={**options, "readAndClose": True})["user_id"] == "ada", "reading is activity"
-        for _ in range(2):
             time.sleep(0.6)
-            visitor.facts(options={**options, "passive": True})
+            assert visitor.facts(options={**options, "readAndClose": True})["user_id"] == "ada", "reading is activity"
+
+        def has_ended() -> bool:
+            time.sleep(0.1)
+            return bool(visitor.facts(options={**options, "passive": True})["end_reason"] == "idle_timeout")
+
+        wait_until(has_ended, "the end of a session that is only polled")
         facts = visitor.facts(options=options)
         assert facts == {"id": None, "user_id": None, "authenticated_at": None, "end_reason": "idle_timeout"}
         visitor.do(["set", "new", 1], options=options)
         assert visitor.data(options=options) == {"new": 1}
+
+
+@fpm_alone
+def test_bursts_of_a_browser_whose_token_is_renewed_lose_nothing(tmp_path: Path, visitor: Visitor) -> None:
+    with SessionService(tmp_path / "renewing", {"rotate_interval": 0}) as renewing, Relay(renewing.port) as relay:
+        options = {"service": relay.url, "key": renewing.key}
+        visitor.do(["login", "ada"], ["set", "list", []], options=options)
+        relay.forget()
+        shown = set()
+        steps: Steps = [["append", "list", "x"], ["increment", "n"], ["session_write_close"], ["start"]]
+
+        def ask(tab: Visitor) -> int:
+            return tab.do(*steps, ["increment", "n"], options=options).status
+
+        for _ in range(5):
+            shown.add(visitor.token)
+            tabs = [visitor.copy() for _ in range(10)]
+            with ThreadPoolExecutor(10) as pool:
+                assert set(pool.map(ask, tabs)) == {200}
+            renewed = [tab.token for tab in tabs if tab.token != visitor.token]
+            visitor.token = renewed[-1]  # of several cookies, a browser keeps one
+
+        assert relay.tokens == shown, "a renewed secret is the browser's to show first"
+        assert visitor.facts(options=options)["user_id"] == "ada"
+        data = visitor.data(options=options)
+        assert (data["n"], len(data["list"])) == (100, 50)
 
 
 def test_a_renewed_token_reaches_the_browser(tmp_path: Path, visitor: Visitor) -> None:

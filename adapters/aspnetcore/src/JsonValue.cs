@@ -21,12 +21,21 @@ namespace Sojourn.AspNetCore
                 using var document = JsonDocument.Parse(JsonSerializer.SerializeToUtf8Bytes(value, options));
                 json = document.RootElement.Clone();
             }
-            catch (Exception error) when (error is JsonException || error is NotSupportedException || error is ArgumentException)
+            catch (Exception error)
             {
+                // Whatever kind it is: it may come from a property of the value.
                 throw Refuse(key, $"a {typeof(T)} that JSON cannot keep", error);
             }
             Check(json, key, MaxDepth);
             return json;
+        }
+
+        public static void CheckKey(string key)
+        {
+            if (!StrictEncoder.IsUnicode(key))
+            {
+                throw new SojournException("invalid-data", "A key of the session holds half of a surrogate pair, which is no text.");
+            }
         }
 
         public static JsonElement Parse(ReadOnlyMemory<byte> text)

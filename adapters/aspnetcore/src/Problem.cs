@@ -1,3 +1,4 @@
+using System;
 using System.Buffers;
 using System.Linq;
 using System.Text.Json;
@@ -55,7 +56,7 @@ namespace Sojourn.AspNetCore
         public static Problem? Read(int status, JsonElement body)
         {
             var type = Text(body, "type") ?? "";
-            return type.StartsWith(Urn, System.StringComparison.Ordinal) && type.Length > Urn.Length
+            return type.StartsWith(Urn, StringComparison.Ordinal) && type.Length > Urn.Length
                 ? new Problem(
                     status, type.Substring(Urn.Length), Text(body, "title") ?? "", Text(body, "detail") ?? "", Text(body, "end_reason"))
                 : null;
@@ -88,7 +89,8 @@ namespace Sojourn.AspNetCore
             foreach (var name in response.Headers.Keys.ToList())
             {
                 var lower = name.ToLowerInvariant();
-                var isContent = lower.StartsWith("content-") && !lower.StartsWith("content-security-policy");
+                var isContent = lower.StartsWith("content-", StringComparison.Ordinal)
+                    && !lower.StartsWith("content-security-policy", StringComparison.Ordinal);
                 if (isContent || _ofTheAnswer.Contains(lower))
                 {
                     response.Headers.Remove(name);

@@ -36,6 +36,7 @@ namespace Sojourn.AspNetCore
 
         public void Set(string key, JsonElement value)
         {
+            JsonValue.CheckKey(key);
             _values[key] = value;
             Note(key, !_loaded.TryGetValue(key, out var loaded) || !JsonValue.Same(loaded, value));
         }
@@ -57,6 +58,7 @@ namespace Sojourn.AspNetCore
         /// <summary>Adds to the integer at a key, a missing one counting as 0; the sum, as this request sees it.</summary>
         public long Increment(string key, long by)
         {
+            JsonValue.CheckKey(key);
             var start = 0L;
             if (_values.TryGetValue(key, out var before)
                 && (before.ValueKind != JsonValueKind.Number || !before.TryGetInt64(out start)))

@@ -148,7 +148,7 @@ namespace Sojourn.AspNetCore
             {
                 return key;
             }
-            var what = string.IsNullOrEmpty(key) ? "there is none" : key.StartsWith("sj1-") ? "this is a session's token" : "this is none";
+            var what = string.IsNullOrEmpty(key) ? "there is none" : key.StartsWith("sj1-", StringComparison.Ordinal) ? "this is a session's token" : "this is none";
             throw new InvalidOperationException(
                 $"options.Key: give the service's API key, sjk1-… ({what}). `sojourn keys make` makes one.");
         }

@@ -37,6 +37,7 @@ namespace Sojourn.AspNetCore
         /// <summary>How typed values become JSON. Names in camelCase by default: other languages read them too.</summary>
         public JsonSerializerOptions Json { get; } = new JsonSerializerOptions
         {
+            Encoder = new StrictEncoder(),
             PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
             PropertyNameCaseInsensitive = true,
         };

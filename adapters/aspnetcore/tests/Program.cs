@@ -11,7 +11,7 @@ namespace Sojourn.AspNetCore.Tests
             switch (words)
             {
                 case { Length: 2 } when words[0] == "vectors":
-                    return Vectors.Run(words[1]) ? 0 : 1;
+                    return await Vectors.RunAsync(words[1]) ? 0 : 1;
                 case { Length: 2 } when words[0] == "serve":
                     await Site.RunAsync(words[1]);
                     return 0;

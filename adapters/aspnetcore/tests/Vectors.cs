@@ -4,6 +4,10 @@ using System.IO;
 using System.Linq;
 using System.Text;
 using System.Text.Json;
+using System.Threading.Tasks;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Primitives;
 
 namespace Sojourn.AspNetCore.Tests
@@ -14,11 +18,12 @@ namespace Sojourn.AspNetCore.Tests
         private static int _passed;
         private static int _failed;
 
-        public static bool Run(string folder)
+        public static async Task<bool> RunAsync(string folder)
         {
             Tokens(Read(folder, "tokens"));
             Cookies(Read(folder, "cookies"));
             Problems(Read(folder, "problems"));
+            await MergesAsync(Read(folder, "merges"));
             Bytes();
             Refusals();
             Console.WriteLine($"{_passed} passed, {_failed} failed");
@@ -72,6 +77,55 @@ namespace Sojourn.AspNetCore.Tests
             }
         }
 
+        private static async Task MergesAsync(JsonElement vectors)
+        {
+            var options = new SojournSessionOptions
+            {
+                Service = Environment.GetEnvironmentVariable("SOJOURN_SERVICE")!,
+                Key = Environment.GetEnvironmentVariable("SOJOURN_KEY")!,
+            };
+            using var service = new SessionService(Options.Create(options), NullLogger<SessionService>.Instance);
+            foreach (var each in vectors.GetProperty("cases").EnumerateArray())
+            {
+                var (begun, begin) = await OpenAsync(service, options, null);
+                begin.Set("other", 1);
+                Put(begin, each, "base");
+                await begin.CommitAsync();
+                var token = begun.SetCookie!.Substring(options.CookieName.Length + 1).Split(';')[0];
+                var (_, mine) = await OpenAsync(service, options, token);
+                var (_, theirs) = await OpenAsync(service, options, token);
+                Put(theirs, each, "theirs");
+                await theirs.CommitAsync();
+                Put(mine, each, "mine");
+                await mine.CommitAsync();
+                var (_, found) = await OpenAsync(service, options, token);
+                var isThere = found.TryGet<JsonElement>("k", out var value);
+                Check(
+                    each.GetProperty("why").GetString()!,
+                    isThere == each.TryGetProperty("merged", out var merged) && (!isThere || JsonValue.Same(value, merged))
+                    && found.Get<int>("other") == 1);
+            }
+        }
+
+        private static async Task<(Exchange, SojournSession)> OpenAsync(SessionService service, SojournSessionOptions options, string? token)
+        {
+            var exchange = new Exchange(service, options.CookieName, token, new DefaultHttpContext());
+            await exchange.OpenAsync();
+            return (exchange, new SojournSession(exchange, options.Json));
+        }
+
+        private static void Put(SojournSession session, JsonElement sides, string side)
+        {
+            if (sides.TryGetProperty(side, out var value))
+            {
+                session.Set("k", value);
+            }
+            else
+            {
+                session.Remove("k");
+            }
+        }
+
         private static void Bytes()
         {
             var kept = new Dictionary<string, string>
@@ -121,15 +175,20 @@ namespace Sojourn.AspNetCore.Tests
             var refused = new object[]
             {
                 1L << 53, -(1L << 53), ulong.MaxValue, 1.2345678901234567890123m, double.NaN, double.PositiveInfinity, Nested(33),
+                "\ud800", new[] { "x\udfff" }, new { Text = "\udc00\ud800" }, new Dictionary<string, int> { ["\ud800"] = 1 },
+                Circle(), new MemoryStream(), new Action(Refusals), typeof(string),
             };
             foreach (var value in refused)
             {
-                Throws<SojournException>($"{value} is refused", () => JsonValue.Of(value, "key", options), null);
+                var error = Throws<SojournException>($"{value} is refused", () => JsonValue.Of(value, "key", options), null);
+                Check($"{value}: {error?.Message}", error?.Message.StartsWith("session[\"key\"] was given ") == true);
             }
-            foreach (var value in new object[] { (1L << 53) - 1, 19.99m, 0.1, 1e300, 1.10m, Nested(32), "é" })
+            foreach (var value in new object[] { (1L << 53) - 1, 19.99m, 0.1, 1e300, 1.10m, Nested(32), "é", "🌱\ufffd" })
             {
                 Check($"{value} is kept", JsonValue.Of(value, "key", options).ValueKind != JsonValueKind.Undefined);
             }
+            Throws<SojournException>("a key that is no text", () => new SessionData().Set("\ud800", Json("1")), null);
+            Throws<SojournException>("a count's key that is no text", () => new SessionData().Increment("\ud800", 1), null);
             Check("1 is 1.0", JsonValue.Same(Json("1"), Json("1.0")));
             Check("1 is not true", !JsonValue.Same(Json("1"), Json("true")));
             Check("order says nothing", JsonValue.Same(Json("{\"a\":1,\"b\":[2]}"), Json("{\"b\":[2],\"a\":1}")));
@@ -137,6 +196,13 @@ namespace Sojourn.AspNetCore.Tests
         }
 
         private static object Nested(int depth) => depth == 0 ? (object)1 : new[] { Nested(depth - 1) };
+
+        private static object Circle()
+        {
+            var circle = new Dictionary<string, object>();
+            circle["self"] = circle;
+            return circle;
+        }
 
         private static void Check(string what, bool isRight)
         {
@@ -149,17 +215,19 @@ namespace Sojourn.AspNetCore.Tests
             Console.WriteLine($"FAILED: {what}");
         }
 
-        private static void Throws<TError>(string what, Action work, string? secret)
+        private static TError? Throws<TError>(string what, Action work, string? secret)
             where TError : Exception
         {
             try
             {
                 work();
                 Check(what, false);
+                return null;
             }
             catch (TError error)
             {
                 Check(what, string.IsNullOrEmpty(secret) || !error.ToString().Contains(secret));
+                return error;
             }
         }
 

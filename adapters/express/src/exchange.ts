@@ -126,7 +126,10 @@ export class Exchange {
 			}
 			this.#setCookie = set_cookie;
 		}
-		this.#become(committed.status, committed.end_reason, committed.session, committed.now);
+		const isSame = committed.session !== null && committed.session.id === this.state?.id;
+		// The token is judged as of the request that showed it, however late this one still writes: renewed meanwhile, it
+		// would be taken for a thief's.
+		this.#become(committed.status, committed.end_reason, committed.session, isSame ? this.#openedAt : committed.now);
 		// A renewed secret of the same session is the browser's to show first: shown from here, it would retire the one
 		// that the browser may go on with if this answer is lost.
 		if (this.state === null) this.#token = null;

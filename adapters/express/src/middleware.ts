@@ -39,7 +39,7 @@ const NOT_KEPT: Problem = {
 	status: 500,
 	code: "session-not-kept",
 	title: "The session could not be kept",
-	detail: "This application put something into the session that cannot be kept. Its log says what.",
+	detail: "What this request changed was not kept, by a mistake of this application or its set-up. Its log says which.",
 };
 
 /** What stands before every request with a session, whoever shows it to the handlers. */

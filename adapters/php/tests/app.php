@@ -38,6 +38,18 @@ function unfit(string $name): mixed
     };
 }
 
+/** Tell the test that this request has come so far, and go on when it says so. */
+function wait(string $file): void
+{
+    touch("$file.arrived");
+    $deadline = microtime(true) + 30;
+    while (!is_file("$file.released")) {
+        clearstatcache();
+        microtime(true) < $deadline || throw new RuntimeException('Nobody released it.');
+        usleep(2000);
+    }
+}
+
 /**
  * @param class-string<Session>|SessionHandler $session
  * @param list<mixed> $step
@@ -72,6 +84,7 @@ function perform(string|SessionHandler $session, array $step): mixed
             'end_reason' => call_user_func([$session, 'endReason']),
         ],
         'login', 'logout', 'increment' => call_user_func_array([$session, $verb], array_slice($step, 1)),
+        'regenerate' => session_regenerate_id(),
         'start' => is_string($session) ? Session::start(readAndClose: $a ?? false) : session_start(),
         'next request' => (static function () use ($a): void {
             $_SERVER['REQUEST_TIME_FLOAT']++;

@@ -1,0 +1,63 @@
+"""SessionService: `sojourn serve`, for back ends in any language."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.servers.port import find_port
+from tests.servers.process import Process, Running
+from tests.servers.waiting import wait_until
+from tests.service.backend import make_key
+
+__all__ = ["SessionService"]
+
+
+class SessionService(Running):
+    """`sojourn serve`, on one port for good: it may be killed, paused and started again. On SQLite, or on `store`."""
+
+    def __init__(
+        self,
+        folder: Path,
+        policy: Mapping[str, object] | None = None,
+        *,
+        unix: bool = False,
+        store: str | None = None,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.port = find_port()
+        self.url = f"unix:{folder}/service.sock" if unix else f"http://127.0.0.1:{self.port}"
+        self.keys = folder / "keys.json"
+        self.key = make_key(self.keys, "sessions")
+        config = folder / "sojourn.toml"
+        store = store or f"sqlite:///{folder}/sessions.sqlite3"
+        settings = {"store": store, "keys": str(self.keys), "policy": policy or {}}
+        config.write_text("".join(f"{name} = {_toml(value)}\n" for name, value in settings.items()))
+        where = ["--uds", f"{folder}/service.sock"] if unix else ["--port", str(self.port)]
+        words = ["serve", "--config", str(config), *where, "--log-level", "debug"]
+        self.process = Process([sys.executable, "-m", "sojourn", *words], folder, folder / "service.log")
+        self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        def is_ready() -> bool:
+            self.process.require_running()
+            if self.url.startswith("unix:"):
+                with socket.socket(socket.AF_UNIX) as connection:
+                    connection.connect(self.url.removeprefix("unix:"))
+                return True
+            with socket.create_connection(("127.0.0.1", self.port), 1):
+                return True
+
+        wait_until(is_ready, "the session service")
+
+    def stop(self) -> None:
+        self.process.stop()
+
+
+def _toml(value: object) -> str:
+    if not isinstance(value, Mapping):
+        return json.dumps(value)
+    return f"{{ {', '.join(f'{name} = {_toml(each)}' for name, each in value.items())} }}"
