@@ -36,7 +36,7 @@ one-session: $(DEV)/ready $(ONE_SESSION) ## run one session in Python, Node, PHP
 	@scripts/dotnet
 	@exec $(DEV)/bin/python examples/one-session/launcher.py --port $(PORT)
 
-test: $(DEV)/ready client $(ONE_SESSION) ## run every test: the client's, then Python's and the adapters', with a real Chromium and real servers
+test: $(DEV)/ready client $(ONE_SESSION) $(BENCH_EXPRESS) ## run every test: the client's, then Python's and the adapters', with a real Chromium and real servers
 	@scripts/chromium
 	@scripts/php
 	@scripts/dotnet

@@ -10,11 +10,12 @@ import msgspec
 import pytest
 
 import benchmarks
-from benchmarks import contention, million, network, network_peers, overhead, races, revocation, scale
+from benchmarks import contention, million, network, network_peers, overhead, races, revocation, scale, service
 from benchmarks.__main__ import QUICK, main
 from benchmarks.network_peers import CACHED_REDIS, REDIS
 from benchmarks.peers import OURS
 from benchmarks.results import Results, put
+from benchmarks.service_peers import CACHED_SERVICE, SERVICE
 
 FOLDER = Path(benchmarks.__file__).parent
 
@@ -78,6 +79,15 @@ def test_a_revoked_session_is_refused_by_the_process_that_has_it_cached() -> Non
 
     assert [delay.store for delay in found.delays] == ["Redis", "PostgreSQL"]
     assert all(0 < delay.median_ms <= delay.longest_ms for delay in found.delays)
+
+
+def test_the_service_answers_every_open_at_each_number_of_connections() -> None:
+    found = service.measure(QUICK.service)
+    measured = {(cost.peer, cost.connections) for cost in found.costs}
+
+    assert measured >= {(peer, connections) for peer in (SERVICE, CACHED_SERVICE) for connections in (32, 256)}
+    assert all(0 < cost.p50_ms.median <= cost.p99_ms.median for cost in found.costs)
+    assert "256 connections" in service.report(found)
 
 
 def test_a_run_is_written_down_as_figures_tables_and_charts(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import pytest
@@ -61,7 +62,8 @@ def blocks(page: Path, *languages: str) -> Iterator[Block]:
 
 def run(page: str) -> dict[str, Any]:
     """The names that a page's Python blocks leave behind, run from top to bottom as one program."""
-    names: dict[str, Any] = {"__name__": "page"}
+    module = sys.modules["page"] = ModuleType("page")  # Litestar looks handlers' annotations up in their module
+    names: dict[str, Any] = vars(module)
     for block in blocks(ROOT / page, "python"):
         # The line numbers of the page, so that a traceback leads there.
         tree = ast.parse("\n" * (block.line - 1) + block.code)

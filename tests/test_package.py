@@ -37,10 +37,12 @@ each_file = pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.rel
 # What people import from; `__all__` is complete there, so that nothing public hides.
 PUBLIC = [
     "sojourn",
+    "sojourn.adopt",
     "sojourn.asgi",
     "sojourn.errors",
     "sojourn.events",
     "sojourn.fastapi",
+    "sojourn.flask",
     "sojourn.policy",
     "sojourn.record",
     "sojourn.remote",
@@ -52,6 +54,7 @@ PUBLIC = [
     "sojourn.stores.redis",
     "sojourn.stores.sqlite",
     "sojourn.testing",
+    "sojourn.wsgi",
 ]
 
 

@@ -103,6 +103,11 @@ class EncodedObject(Mapping[str, bytes]):
         return key in self._split()
 
     @property
+    def members(self) -> Mapping[str, msgspec.Raw | str]:
+        """The same, in the form in which they were kept."""
+        return self._split()
+
+    @property
     def untouched(self) -> bool:
         """Whether nothing was asked for so far."""
         return self._members is None
@@ -123,7 +128,8 @@ def _unreadable() -> StoreUnavailable:
 
 def join(data: Mapping[str, bytes]) -> str:
     """Encoded `data` as the text of one JSON object."""
-    return _encode({key: msgspec.Raw(value) for key, value in data.items()}).decode()
+    members: Mapping[str, Any] = data.members if type(data) is EncodedObject else data
+    return _encode({key: msgspec.Raw(member) for key, member in members.items()}).decode()
 
 
 def size(data: Mapping[str, bytes]) -> int:

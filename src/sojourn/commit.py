@@ -82,7 +82,7 @@ def nothing_due(session: Session, policy: Policy) -> bool:
     if live is None:
         return True
     secrets, now = live.secrets, session.opened_at
-    fresh = session.shown == secrets.current and now < secrets.rotated_at + policy.rotate_ms
+    fresh = session.shown == secrets.current and now < secrets.rotated_at + policy.rotate_ms and secrets.rotated_at != 0
     return fresh and (session.passive or not _touch_is_due(live, policy, now))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
-from .codec import MAX_INTEGER, EncodedObject, decode, encode, is_unicode, same_encoding
+from .codec import MAX_INTEGER, EncodedObject, decode, encode, is_unicode, join, same_encoding
 from .errors import InvalidData, SessionCommitted
 from .merge import MISSING, merge, same
 from .store import Change
@@ -107,6 +107,10 @@ class Data(MutableMapping[str, Any]):
             else:
                 whole[key] = encode(value, key)
         return whole
+
+    def text(self) -> str:
+        """The same, as the text of one JSON object."""
+        return join(self.encoded() if self._values else self._base)
 
     def rebase(self, theirs: Mapping[str, bytes]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Put this request's changes on top of newer data: the keys that were merged, and those that lost something."""

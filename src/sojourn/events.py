@@ -8,7 +8,17 @@ import msgspec
 
 from .errors import EndReason
 
-__all__ = ["Ended", "Event", "LoggedIn", "Merged", "Rotated", "SessionCreated", "TokenReused", "UnknownToken"]
+__all__ = [
+    "Adopted",
+    "Ended",
+    "Event",
+    "LoggedIn",
+    "Merged",
+    "Rotated",
+    "SessionCreated",
+    "TokenReused",
+    "UnknownToken",
+]
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,13 +30,17 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionCreated(Event, frozen=True, kw_only=True):
-    """A session was made: anonymous, or by a log-in (a LoggedIn follows)."""
+    """A session was made: anonymous, by a log-in (a LoggedIn follows), or of another layer's (an Adopted follows)."""
 
 
 class LoggedIn(Event, frozen=True, kw_only=True):
     """A user was tied to a new session; `replaced` is the id of the one before."""
 
     replaced: str | None = None
+
+
+class Adopted(Event, frozen=True, kw_only=True):
+    """Another layer's session was taken over, by sojourn.adopt. Where these cease, adoption can be ended."""
 
 
 class Rotated(Event, frozen=True, kw_only=True):

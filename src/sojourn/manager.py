@@ -4,27 +4,21 @@ Two thin shells of the same lines; what has an `if` about sessions is in commit.
 
 from __future__ import annotations
 
-import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from .commit import NO_REPLY, Plan, Reply, plan_commit, plan_open, settle
-from .errors import EndReason, SessionConflict, SojournError
-from .events import Ended, Event, UnknownToken
+from .errors import EndReason, SessionConflict, SessionExists, SojournError
 from .info import SessionInfo, info
 from .policy import Policy
 from .record import Client, Record
 from .session import Session
+from .shell import Clock, OnEvent, Shell, milliseconds
 from .store import Applied, AsyncStore, Commit, Create, End, Refused, Stats, Store
 from .token import Random, parse
 
-__all__ = ["AsyncSessionManager", "SessionManager"]
-
-logger = logging.getLogger("sojourn")
-
-Clock = Callable[[], int]
-OnEvent = Callable[[Event], None]
+__all__ = ["AsyncSessionManager", "Clock", "OnEvent", "SessionManager", "milliseconds"]
 
 # Each refusal means that another request's change went in, so this many in a row is a storm, not a bug.
 MAX_ATTEMPTS = 200
@@ -33,52 +27,7 @@ BATCH = 200
 PAUSE_BETWEEN_BATCHES = 0.005
 
 
-def milliseconds() -> int:
-    """Unix time, now."""
-    return time.time_ns() // 1_000_000
-
-
-class _Shell:
-    """What both managers know; nothing here does I/O but the caller's own callback."""
-
-    def __init__(self, policy: Policy, on_event: OnEvent | None, clock: Clock, random: Random) -> None:
-        self.policy = policy
-        self.clock = clock
-        self._on_event = on_event
-        self._random = random
-
-    def anonymous(self, client: Client = Client(), *, refused: UnknownToken | None = None) -> Session:
-        """A session that does not exist yet, for a request without a token or with a `refused` one. No read."""
-        if refused is not None:
-            self._emit((refused,))
-        return Session(None, self.clock(), client, presented=refused is not None)
-
-    def _emit(self, events: Iterable[Event]) -> None:
-        if self._on_event is None:
-            return
-        for event in events:
-            try:
-                self._on_event(event)
-            # The event is true already: a listener's bug must not turn the user's answer into an error.
-            except Exception:
-                logger.exception("on_event failed for %s", type(event).__name__)
-
-    def _malformed(self, client: Client) -> Session:
-        return self.anonymous(client, refused=UnknownToken(at=self.clock(), cause="malformed"))
-
-    def _emit_end(self, end: End, was: Record | None) -> bool:
-        """Tell of an end that this call made; whether it ended a live session."""
-        if was is None:
-            return False
-        ran_out = was.end_reason_at(end.now)
-        self._emit_ended([was.id], was.user_id, ran_out or end.reason, end.now)
-        return ran_out is None
-
-    def _emit_ended(self, ids: Sequence[str], user_id: str | None, reason: EndReason, now: int) -> None:
-        self._emit([Ended(at=now, id=id, user_id=user_id, reason=reason) for id in ids])
-
-
-class SessionManager(_Shell):
+class SessionManager(Shell):
     """Sessions for threads: Flask, WSGI, Django, scripts.
 
     `on_event` is called with each event, after it is so, in the thread that caused it. `clock` gives Unix
@@ -140,6 +89,24 @@ class SessionManager(_Shell):
                 return self._store.end(end)
         return None
 
+    def adopt(self, ours: Create, mark: Create) -> bool:
+        """Keep a session made of another layer's, and the mark that it was; whether this call made it.
+
+        For sojourn.adopt. Parallel requests ask it alike, so what is kept already stays as it is.
+        """
+        made = self._keep(ours)
+        self._keep(mark)
+        if made:
+            self._emit_adopted(ours)
+        return made
+
+    def _keep(self, create: Create) -> bool:
+        try:
+            self._store.create(create)
+        except SessionExists:
+            return False
+        return True
+
     def get(self, id: str) -> SessionInfo | None:
         """One session, live or ended, by its public id. One read."""
         record = self._store.get(id)
@@ -190,7 +157,7 @@ class SessionManager(_Shell):
         self._store.close()
 
 
-class AsyncSessionManager(_Shell):
+class AsyncSessionManager(Shell):
     """Sessions for an event loop: ASGI. The same methods as SessionManager, awaited."""
 
     def __init__(
@@ -204,6 +171,17 @@ class AsyncSessionManager(_Shell):
     ) -> None:
         super().__init__(policy or Policy(), on_event, clock, random)
         self._store = store
+        # A cache's: most requests of a busy server need not wait, and neither for their turn in the event loop.
+        self._at_hand: Callable[[str], Record | None] = getattr(store, "at_hand", lambda _: None)
+
+    def open_at_hand(self, token: str, client: Client = Client()) -> Session | None:
+        """As `open`, of a live session whose record the store has at hand; None for any other, which `open` opens."""
+        parsed = parse(token)
+        record = self._at_hand(parsed.id) if parsed else None
+        if parsed is None or record is None:
+            return None
+        session, _, _ = plan_open(record, parsed, self.policy, self.clock(), client)
+        return None if session.live is None else session
 
     async def open(self, token: str, client: Client = Client()) -> Session:
         """The session that `token` opens, or an empty one. At most one read, and one write at a session's end."""
@@ -247,6 +225,24 @@ class AsyncSessionManager(_Shell):
             case End() as end:
                 return await self._store.end(end)
         return None
+
+    async def adopt(self, ours: Create, mark: Create) -> bool:
+        """Keep a session made of another layer's, and the mark that it was; whether this call made it.
+
+        For sojourn.adopt. Parallel requests ask it alike, so what is kept already stays as it is.
+        """
+        made = await self._keep(ours)
+        await self._keep(mark)
+        if made:
+            self._emit_adopted(ours)
+        return made
+
+    async def _keep(self, create: Create) -> bool:
+        try:
+            await self._store.create(create)
+        except SessionExists:
+            return False
+        return True
 
     async def get(self, id: str) -> SessionInfo | None:
         """One session, live or ended, by its public id. One read."""

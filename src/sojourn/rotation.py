@@ -50,7 +50,10 @@ def issue(secrets: Secrets, fresh: bytes, now: int) -> Secrets:
 
 
 def issue_is_due(secrets: Secrets, policy: Policy, now: int) -> bool:
-    """Whether the answer to a browser that showed the current secret should carry a new one."""
-    if now < secrets.rotated_at + policy.rotate_ms:
+    """Whether the answer to a browser that showed the current secret should carry a new one.
+
+    With `rotated_at` 0 the current one is no token of ours but another layer's cookie: then at once.
+    """
+    if secrets.rotated_at and now < secrets.rotated_at + policy.rotate_ms:
         return False
     return not secrets.next or now >= secrets.next[-1].at + ISSUE_PAUSE_MS

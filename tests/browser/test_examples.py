@@ -1,4 +1,4 @@
-"""The browser examples, in a real Chromium: examples/browser.html, and the README's two blocks together."""
+"""The examples in a real Chromium: examples/browser.html by every framework, and the README's two blocks together."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from playwright.async_api import Browser, BrowserContext, Dialog, Page, expect
 
 from tests.conftest import StartServer
 from tests.server import Server
+from tests.shops import SHOPS, serve_shop
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,9 +21,9 @@ def serve(start_server: StartServer, folder: Path, app: str, store: Path) -> Ser
     return start_server(command, env={"SOJOURN_STORE": f"sqlite:///{store}/sessions.sqlite3"})
 
 
-@pytest.fixture(scope="module")
-def shop(start_server: StartServer, tmp_path_factory: pytest.TempPathFactory) -> Server:
-    return serve(start_server, ROOT / "examples", "fastapi_app", tmp_path_factory.mktemp("shop"))
+@pytest.fixture(scope="module", params=SHOPS)
+def shop(request: pytest.FixtureRequest, start_server: StartServer, tmp_path_factory: pytest.TempPathFactory) -> Server:
+    return serve_shop(start_server, request.param, tmp_path_factory.mktemp("shop"))
 
 
 async def sign_in(page: Page, user: str) -> None:

@@ -166,7 +166,7 @@ async def test_the_endpoints_do_not_work_outside_the_middleware(site: Site) -> N
     scope = {"type": "http", "method": "POST", "path": "/logout", "headers": []}
 
     with pytest.raises(ConfigurationError, match="SessionMiddleware"):
-        await endpoints(scope, None, None)  # type: ignore[arg-type]  # it comes to neither
+        await endpoints(scope, None, None)  # it comes to neither
 
 
 SOCKET_TABLE = [

@@ -1,7 +1,8 @@
-"""Sessions for ASGI: Starlette, FastAPI, Litestar and whatever else speaks it."""
+"""Sessions for ASGI: Starlette, FastAPI, Litestar, Quart and whatever else speaks it."""
 
 from .connection import commit, session_of
-from .endpoints import BrowserEndpoints
+from .endpoints import BrowserEndpoints, mount
 from .middleware import SessionMiddleware
+from .quart import QuartSessions
 
-__all__ = ["BrowserEndpoints", "SessionMiddleware", "commit", "session_of"]
+__all__ = ["BrowserEndpoints", "QuartSessions", "SessionMiddleware", "commit", "mount", "session_of"]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from sojourn.errors import ConfigurationError
 from sojourn.session import Session
 
 from .exchange import Exchange
-from .types import Scope
 
 __all__ = ["Connection", "commit", "session_of"]
 
@@ -17,7 +17,7 @@ class Connection(Protocol):
     """A request or WebSocket of Starlette, or of another framework that keeps ASGI's scope in `scope`."""
 
     @property
-    def scope(self) -> Scope:
+    def scope(self) -> Mapping[str, Any]:
         """ASGI's scope."""
 
 
@@ -37,5 +37,7 @@ async def commit(connection: Connection) -> None:
 def _exchange(connection: Connection) -> Exchange:
     exchange = connection.scope.get("sojourn")
     if not isinstance(exchange, Exchange):
-        raise ConfigurationError("There is no session: app.add_middleware(SessionMiddleware, manager=…) first.")
+        raise ConfigurationError(
+            "There is no session: put SessionMiddleware(manager=…) around the application, outside of what asks for it."
+        )
     return exchange

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 from sojourn.browser import Answer, BrowserOptions, Request, answer, perform_async, plan
 from sojourn.browser.device import DeviceLabel, device_label
@@ -11,9 +12,9 @@ from sojourn.errors import ConfigurationError
 
 from .exchange import Exchange
 from .headers import find_headers
-from .types import Receive, Scope, Send
+from .types import App, Receive, Scope, Send
 
-__all__ = ["BrowserEndpoints"]
+__all__ = ["BrowserEndpoints", "mount"]
 
 
 class BrowserEndpoints:
@@ -33,7 +34,8 @@ class BrowserEndpoints:
     ) -> None:
         self._options = BrowserOptions(readable, writable, device_label)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    # Any: as App's.
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         exchange = scope.get("sojourn")
         if scope["type"] != "http" or not isinstance(exchange, Exchange):
             raise ConfigurationError("BrowserEndpoints needs SessionMiddleware around the application, and HTTP.")
@@ -57,6 +59,22 @@ class BrowserEndpoints:
         return answer(planned, session, result, self._options, manager.clock())
 
 
+def mount(app: App, path: str, mounted: App) -> App:
+    """`app`, but HTTP requests below `path` go to `mounted`: for what has no mounts of its own."""
+    if not path.startswith("/") or path.endswith("/"):
+        raise ConfigurationError(f"mount(path={path!r}): write it like '/session', without a slash at its end.")
+
+    async def either(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            root = scope.get("root_path", "") + path
+            if scope["path"] == root or scope["path"].startswith(f"{root}/"):
+                await mounted({**scope, "root_path": root}, receive, send)
+                return
+        await app(scope, receive, send)
+
+    return either
+
+
 async def _request(scope: Scope, receive: Receive) -> Request:
     body = b""
     while len(body) <= MAX_BODY:
@@ -68,5 +86,12 @@ async def _request(scope: Scope, receive: Receive) -> Request:
     content_type, if_none_match = (
         headers.get(name, b"").decode("latin-1") for name in (b"content-type", b"if-none-match")
     )
-    path = scope["path"].removeprefix(scope.get("root_path", ""))
-    return Request(scope["method"], path, content_type, body, if_none_match)
+    return Request(scope["method"], _path_below(scope), content_type, body, if_none_match)
+
+
+def _path_below(scope: Scope) -> str:
+    """The path below the endpoints' own. ASGI says that `path` begins with `root_path`; some who mount cut it off."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "").rstrip("/")
+    # Whole names: "/session" is no part of "/sessions".
+    return path.removeprefix(root) if path == root or path.startswith(f"{root}/") else path

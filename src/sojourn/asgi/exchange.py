@@ -6,6 +6,7 @@ import logging
 from collections.abc import Awaitable
 from typing import NamedTuple
 
+from sojourn.adopt import Adopted
 from sojourn.commit import NO_REPLY, nothing_due
 from sojourn.errors import SessionCommitted, SojournError, StoreUnavailable
 from sojourn.manager import AsyncSessionManager
@@ -15,11 +16,14 @@ from sojourn.session import Session
 from sojourn.transport import Transport
 
 from .headers import HeaderList, add_vary, set_no_store
+from .replacement import take_over
 from .types import Message, Scope, Send
 
-__all__ = ["Exchange", "Wiring", "problem_to_send", "send_problem"]
+__all__ = ["Exchange", "Wiring", "client_of", "problem_to_send", "send_problem"]
 
 logger = logging.getLogger("sojourn")
+
+FAILED = 500
 
 
 class Wiring(NamedTuple):
@@ -32,29 +36,61 @@ class Wiring(NamedTuple):
 class Exchange:
     """A session on its way through a request; `send` is what the application answers through."""
 
-    __slots__ = ("_agent", "_peer", "_send", "_wiring", "bearer", "replaced", "reply", "session", "started")
+    __slots__ = (
+        "_agent",
+        "_peer",
+        "_scope",
+        "_send",
+        "_wiring",
+        "adopted",
+        "bearer",
+        "failed",
+        "replaced",
+        "reply",
+        "session",
+        "started",
+    )
 
-    def __init__(self, wiring: Wiring, session: Session, scope: Scope, agent: bytes, send: Send, bearer: bool) -> None:
+    def __init__(
+        self,
+        wiring: Wiring,
+        session: Session,
+        scope: Scope,
+        agent: bytes,
+        send: Send,
+        bearer: bool,
+        adopted: Adopted | None = None,
+    ) -> None:
         self._wiring = wiring
         self.session = session
-        # Not the scope: it holds this exchange, and a cycle would wait for the garbage collector.
+        # Until the response starts: the scope holds this exchange, and a cycle would wait for the garbage collector.
+        self._scope: Scope | None = scope
         self._peer = scope.get("client")
         self._agent = agent
         self._send = send
         self.bearer = bearer
-        self.reply = NO_REPLY
-        self.started = self.replaced = False
+        # The browser gets our token, and forgets the old cookie, in one answer.
+        self.adopted = adopted
+        self.reply = NO_REPLY if adopted is None else adopted.reply
+        self.started = self.replaced = self.failed = False
 
     @property
     def manager(self) -> AsyncSessionManager:
         """The manager that opened the session."""
         return self._wiring.manager
 
+    @property
+    def cookie(self) -> str:
+        """The name of the cookie that carries this session."""
+        return self._wiring.transport.cookie.name
+
     async def commit(self) -> None:
         """Write what was changed so far. What it raises is SessionManager.commit's."""
         session = self.session
+        if self._scope is not None and self._scope.get("session") is not session:
+            take_over(session, self._scope)
         if session.live is None or session.wish:
-            session.client = Client(self._peer[0] if self._peer else "", self._agent[:512].decode("latin-1"))
+            session.client = client_of(self._peer, self._agent)
         reply = await self._wiring.manager.commit(session)
         if reply is not NO_REPLY:
             self.reply = reply
@@ -66,7 +102,11 @@ class Exchange:
             return _nothing() if self.replaced else self._send(message)
         if message["type"] != "http.response.start":
             return self._send(message)
-        if nothing_due(self.session, self._wiring.manager.policy):
+        # Some frameworks make their own answer of an exception: a handler that failed changes nothing there either.
+        self.failed = message["status"] >= FAILED
+        session, scope = self.session, self._scope
+        in_place = scope is None or scope.get("session") is session
+        if self.failed or (in_place and nothing_due(session, self._wiring.manager.policy)):
             self.begin(message)
             return self._send(message)
         return self._commit_and_send(message)
@@ -85,6 +125,7 @@ class Exchange:
     def begin(self, message: Message) -> None:
         """The commit is done and `message` the first: put into its headers what caches and the browser must know."""
         self.started = True
+        self._scope = None
         self.session.seal()
         if not self.session.accessed and self.reply is NO_REPLY:
             return
@@ -97,10 +138,13 @@ class Exchange:
         set_no_store(headers)
         name, value = transport.header(self.reply, self.bearer)
         headers.append((name.encode(), value.encode()))
+        forget = self.adopted.forget_header(transport.cookie) if self.adopted else None
+        if forget is not None:
+            headers.append((b"set-cookie", forget.encode()))
 
     def check_late_changes(self) -> None:
         """Raise SessionCommitted where something was changed, nested deep, after the commit had passed."""
-        if self.replaced or not self.started:
+        if self.replaced or self.failed or not self.started:
             return
         late = self.session.changes()
         if late:
@@ -113,6 +157,11 @@ class Exchange:
 
 async def _nothing() -> None:
     """For messages of an application whose response was replaced by a problem."""
+
+
+def client_of(peer: tuple[str, int] | None, agent: bytes) -> Client:
+    """What a request tells of its browser."""
+    return Client(peer[0] if peer else "", agent[:512].decode("latin-1"))
 
 
 def problem_to_send(error: SojournError) -> Problem:

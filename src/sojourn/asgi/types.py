@@ -12,4 +12,5 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+# Any: frameworks have types of their own for the three, which fit no others.
+App = Callable[[Any, Any, Any], Awaitable[None]]

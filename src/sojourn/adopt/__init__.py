@@ -1,0 +1,24 @@
+"""Moving in without signing anybody out: another layer's sessions become ours, each once."""
+
+from .adoption import Adopted, Adoption, ours
+from .django import DjangoSessions
+from .express import ExpressSessionRedis
+from .flask import FlaskCookie
+from .flask_session import FlaskSessionRedis
+from .layer import Layer, Old
+from .starlette import StarletteCookie
+from .starsessions import StarsessionsRedis
+
+__all__ = [
+    "Adopted",
+    "Adoption",
+    "DjangoSessions",
+    "ExpressSessionRedis",
+    "FlaskCookie",
+    "FlaskSessionRedis",
+    "Layer",
+    "Old",
+    "StarletteCookie",
+    "StarsessionsRedis",
+    "ours",
+]

@@ -1,0 +1,37 @@
+"""QuartSessions: makes Quart's own `session`, and what uses it, such as flash(), Sojourn's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sojourn.session import Session
+
+from .connection import Connection, session_of
+
+__all__ = ["QuartSessions"]
+
+FLASHES = "_flashes"
+
+
+class QuartSessions:
+    """Quart's session interface: `app.session_interface = QuartSessions()`, and SessionMiddleware around the app.
+
+    Without it `quart.session` is Quart's signed cookie, a second session beside this one.
+    """
+
+    async def open_session(self, app: object, request: Connection) -> Session:
+        """The middleware's session."""
+        return session_of(request)
+
+    async def save_session(self, app: object, session: Session, response: object) -> None:
+        """Make JSON of what flash() keeps; the middleware commits, before the response's first byte."""
+        if session.touched and FLASHES in session:
+            session[FLASHES] = [[category, str(message)] for category, message in session[FLASHES]]
+
+    async def make_null_session(self, app: object) -> Any:
+        """Never asked for: there is always a session."""
+        raise NotImplementedError
+
+    def is_null_session(self, session: object) -> bool:
+        """Never."""
+        return False

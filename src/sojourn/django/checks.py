@@ -1,0 +1,148 @@
+"""Checks: what is wrong with a set-up, each in a sentence with its mend; for `manage.py check` and at start."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core import checks
+from django.core.checks import CheckMessage, Error, Tags, Warning
+from django.utils.module_loading import import_string
+
+from sojourn.browser.device import device_label
+from sojourn.errors import ConfigurationError, StoreUnavailable
+from sojourn.open_store import StoreURL
+
+from . import process
+from .settings import SojournSettings
+
+__all__ = ["check_deployment", "check_setup", "check_store", "register"]
+
+ENGINE = "sojourn.django"
+OURS = "sojourn.django.SessionMiddleware"
+DJANGOS = "django.contrib.sessions.middleware.SessionMiddleware"
+# By name: a project without accounts cannot import them.
+NEED_SESSIONS = (
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+)
+DRIVERS = {"postgres": "psycopg", "redis": "redis"}
+
+
+def register() -> None:
+    """Have Django run the checks."""
+    checks.register(check_setup, "sojourn")
+    checks.register(check_store, Tags.database)
+    checks.register(check_deployment, Tags.security, deploy=True)
+
+
+def check_setup(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """What can be seen in the settings alone."""
+    if settings.SESSION_ENGINE != ENGINE:
+        hint = "Set SESSION_ENGINE = 'sojourn.django', or take it out of INSTALLED_APPS."
+        told = f"sojourn.django is installed, but sessions are kept by {settings.SESSION_ENGINE}."
+        return [Warning(told, hint, id="sojourn.W001")]
+    try:
+        found = SojournSettings.read()
+    except (ConfigurationError, ImportError) as error:
+        return [Error(str(error), id="sojourn.E001")]
+    return [*_extras(found), *_middleware(), *_serializer(), *_cookie(), *_path(found)]
+
+
+def check_store(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """Whether the store is ready for this version: a database that waits for its migration is not."""
+    if settings.SESSION_ENGINE != ENGINE:
+        return []
+    try:
+        process.wiring()
+    except ConfigurationError as error:
+        return [Error(str(error), id="sojourn.E007")]
+    except StoreUnavailable as error:
+        return [Warning(str(error), "Start it, or put SOJOURN['store'] right.", id="sojourn.W003")]
+    return []
+
+
+def check_deployment(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """What is weaker than it could be, for `check --deploy`."""
+    if settings.SESSION_ENGINE != ENGINE:
+        return []
+    found: list[CheckMessage] = []
+    if OURS not in settings.MIDDLEWARE:
+        told = "With Django's own SessionMiddleware the sessions' secrets are not renewed, so theft goes unnoticed."
+        found.append(Warning(told, f"Put {OURS!r} into MIDDLEWARE in its place.", id="sojourn.W004"))
+    if getattr(settings, "SOJOURN", {}).get("store") == "memory:":
+        told = "Sessions in memory: are lost with the process, and each process has its own."
+        found.append(Warning(told, "Give SOJOURN['store'] the URL of a file or a server.", id="sojourn.W005"))
+    return found
+
+
+def _extras(found: SojournSettings) -> list[CheckMessage]:
+    told: list[CheckMessage] = []
+    if found.url is not None:
+        scheme = StoreURL.parse(found.url).scheme
+        extra = {"postgresql": "postgres", "postgres": "postgres", "memory": "", "sqlite": ""}.get(scheme, "redis")
+        if extra and find_spec(DRIVERS[extra]) is None:
+            hint = f"pip install 'sojourn[{extra}]'"
+            told.append(Error(f"SOJOURN['store'] needs the extra `{extra}`.", hint, id="sojourn.E002"))
+    if found.device_label is device_label and find_spec("ua_parser") is None:
+        hint = "pip install 'sojourn[devices]', or SOJOURN['device_label'] = None to do without."
+        told.append(Error("Device labels need ua-parser.", hint, id="sojourn.E002"))
+    return told
+
+
+def _middleware() -> list[CheckMessage]:
+    kinds = [(path, _kind(path)) for path in settings.MIDDLEWARE]
+    sessions = [index for index, (_, kind) in enumerate(kinds) if _is(kind, DJANGOS)]
+    if not sessions:
+        return [Error("MIDDLEWARE has no SessionMiddleware.", f"Put {OURS!r} into it.", id="sojourn.E003")]
+    if len(sessions) > 1:
+        both = " and ".join(kinds[index][0] for index in sessions)
+        return [Error(f"MIDDLEWARE has two session layers: {both}.", f"Keep {OURS!r} alone.", id="sojourn.E004")]
+    for index, (path, kind) in enumerate(kinds):
+        if index < sessions[0] and _is(kind, *NEED_SESSIONS):
+            hint = f"Put {kinds[sessions[0]][0]!r} before it in MIDDLEWARE."
+            return [Error(f"{path} comes before the sessions that it needs.", hint, id="sojourn.E003")]
+    return []
+
+
+def _kind(path: str) -> Any:
+    try:
+        return import_string(path)
+    except ImportError:
+        # Django tells of it.
+        return None
+
+
+def _is(kind: Any, *wanted: str) -> bool:
+    parents = kind.__mro__ if isinstance(kind, type) else ()
+    return any(f"{parent.__module__}.{parent.__qualname__}" in wanted for parent in parents)
+
+
+def _serializer() -> Sequence[CheckMessage]:
+    if _is(_kind(settings.SESSION_SERIALIZER), "django.core.signing.JSONSerializer"):
+        return []
+    told = f"Sojourn keeps JSON, and SESSION_SERIALIZER is {settings.SESSION_SERIALIZER}; pickle is never loaded."
+    return [Error(told, "Take SESSION_SERIALIZER out of the settings.", id="sojourn.E005")]
+
+
+def _cookie() -> list[CheckMessage]:
+    name = settings.SESSION_COOKIE_NAME
+    prefix = name.lower()
+    if prefix.startswith(("__host-", "__secure-")) and not settings.SESSION_COOKIE_SECURE:
+        hint = "Set SESSION_COOKIE_SECURE = True; for development on plain http, another SESSION_COOKIE_NAME."
+        return [Error(f"Browsers refuse a cookie named {name} that is not Secure.", hint, id="sojourn.E006")]
+    if prefix.startswith("__host-") and (settings.SESSION_COOKIE_DOMAIN or settings.SESSION_COOKIE_PATH != "/"):
+        hint = "Leave SESSION_COOKIE_DOMAIN and SESSION_COOKIE_PATH away, or begin the name with __Secure-."
+        return [Error(f"Browsers refuse a cookie named {name} with a domain or a path.", hint, id="sojourn.E006")]
+    return []
+
+
+def _path(found: SojournSettings) -> list[CheckMessage]:
+    path = StoreURL.parse(found.url).path if found.url else None
+    if path is None or Path(path).is_absolute():
+        return []
+    told = f"SOJOURN['store'] is the file {path} in whichever folder the process was started in."
+    return [Warning(told, "Write f\"sqlite:///{BASE_DIR / 'sessions.sqlite3'}\".", id="sojourn.W002")]

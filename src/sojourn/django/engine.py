@@ -1,0 +1,229 @@
+"""SessionStore: Django's SessionBase over a Session. `session_key` is the token, a secret; the public name is `id`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib.auth.signals import user_logged_in
+from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
+from django.http import HttpRequest
+from django.utils.module_loading import import_string
+
+from sojourn.errors import ConfigurationError, SessionEnded
+from sojourn.session import Session
+
+from . import process
+from .visit import Visit
+
+__all__ = ["SessionStore", "session_of"]
+
+T = TypeVar("T")
+
+
+class SessionStore(SessionBase):
+    """`request.session`: what Django documents, and nested changes are kept without `modified = True`.
+
+    `session_key` is the secret that the browser holds: not for a log, a page or a database. Nothing is read before the
+    first look at the session. Where it is read or written, StoreUnavailable may be raised.
+    """
+
+    def __init__(self, session_key: str | None = None) -> None:
+        # Not SessionBase's own: it imports the serializer, for each request.
+        self.visit = Visit(session_key)
+        self._accessed = self._modified = False
+
+    @property
+    def serializer(self) -> Any:
+        """What SESSION_SERIALIZER names: `encode` and `decode` use it, and nothing else here."""
+        return import_string(settings.SESSION_SERIALIZER)
+
+    # What Django's middleware asks
+
+    @property
+    def accessed(self) -> bool:
+        """Whether the answer depends on the session."""
+        exchange = self.visit.exchange
+        return self._accessed or (exchange is not None and exchange.session.accessed)
+
+    @accessed.setter
+    def accessed(self, value: bool) -> None:
+        self._accessed = value
+
+    @property
+    def modified(self) -> bool:
+        """Whether there is something to save: a change, a nested one too, a new token, or activity to note down."""
+        return self._modified or self.visit.due()
+
+    @modified.setter
+    def modified(self, value: bool) -> None:
+        self._modified = value
+
+    def is_empty(self) -> bool:
+        """Whether there is nothing to keep and nothing to wait for: Django's middleware deletes the cookie then.
+
+        A cookie that opens nothing is left alone: to delete it could overtake a log-in in another tab.
+        """
+        visit = self.visit
+        if visit.exchange is None:
+            return not visit.shown
+        session = visit.exchange.session
+        if session.logged_out and not session.wish and not len(session):
+            visit.commit()
+        if session.live is not None or session.wish or len(session):
+            return False
+        # In the last two cases Django would send the browser a token that opens nothing.
+        return (
+            visit.open().reply.clear or not visit.shown or self._modified or bool(settings.SESSION_SAVE_EVERY_REQUEST)
+        )
+
+    @property
+    def session_key(self) -> str | None:
+        """The token: what the cookie holds. A secret. None where it opens nothing."""
+        return self.visit.token
+
+    _session_key = session_key
+
+    def _get_session(self, no_load: bool = False) -> Session:
+        self._accessed = True
+        return self.visit.open().session
+
+    async def _aget_session(self, no_load: bool = False) -> Session:
+        if self.visit.exchange is None:
+            await _in_thread(self.visit.open)
+        return self._get_session()
+
+    _session = property(_get_session)
+
+    # Saving
+
+    def save(self, must_create: bool = False) -> None:
+        """Write what was changed; a session that is not there yet is made. Raises UpdateError where it has ended."""
+        session = self._get_session()
+        if session.live is None:
+            session.start()
+        elif must_create:
+            raise CreateError
+        try:
+            self.visit.commit()
+        except SessionEnded as error:
+            # Django's middleware makes SessionInterrupted of it.
+            raise UpdateError(str(error)) from error
+
+    def create(self) -> None:
+        """Make a new session, with the data that was loaded, and leave the one before as it is."""
+        before = self.visit.exchange
+        data = dict(before.session) if before else {}
+        session = self.visit.begin_anew()
+        session.update(data)
+        session.start()
+        self._accessed = self._modified = True
+        self.visit.commit()
+
+    def cycle_key(self) -> None:
+        """Go on under a new token, the data kept: with the next save, or when `session_key` is asked for."""
+        session = self._get_session()
+        if session.live is None:
+            session.start()
+        else:
+            session.regenerate()
+        self._modified = True
+
+    def flush(self) -> None:
+        """Log out: the session ends, now and for good, and its data goes."""
+        self._get_session().logout()
+        self._modified = True
+        self.visit.commit()
+
+    def clear(self) -> None:
+        """Remove all data. Where somebody was logged in this is a log-out, and what follows a new session."""
+        session = self._get_session()
+        for key in list(session):
+            del session[key]
+        self._modified = True
+
+    def delete(self, session_key: str | None = None) -> None:
+        """End the session of this token, or this one."""
+        visit = self.visit if session_key is None else Visit(session_key)
+        live = visit.open().session.live
+        if live is not None:
+            process.manager().revoke(live.id, "logout")
+
+    def exists(self, session_key: str) -> bool:
+        """Whether this token opens a session."""
+        return Visit(session_key).open().session.live is not None
+
+    def load(self) -> dict[str, Any]:
+        """All of the data."""
+        return dict(self._get_session())
+
+    def get_session_cookie_age(self) -> int:
+        """The policy's idle timeout, which is SESSION_COOKIE_AGE unless SOJOURN has a policy."""
+        return process.idle_timeout()
+
+    @classmethod
+    def clear_expired(cls) -> None:
+        """Delete the sessions that are over for longer than the policy's `keep_ended`."""
+        process.manager().delete_expired()
+
+    # The same, awaited. In whichever thread is free: a manager is safe in all of them, and in the thread that Django
+    # makes for each request a store would have to open a connection.
+
+    async def aload(self) -> dict[str, Any]:
+        """As load."""
+        return dict(await self._aget_session())
+
+    async def asave(self, must_create: bool = False) -> None:
+        """As save."""
+        # It may ask the database for the user, which a test's transaction shows to Django's own thread alone.
+        await sync_to_async(self.save, thread_sensitive=bool(settings.SECRET_KEY_FALLBACKS))(must_create)
+
+    async def acreate(self) -> None:
+        """As create."""
+        await _in_thread(self.create)
+
+    async def acycle_key(self) -> None:
+        """As cycle_key."""
+        await self._aget_session()
+        self.cycle_key()
+
+    async def aflush(self) -> None:
+        """As flush."""
+        await _in_thread(self.flush)
+
+    async def adelete(self, session_key: str | None = None) -> None:
+        """As delete."""
+        await _in_thread(self.delete, session_key)
+
+    async def aexists(self, session_key: str) -> bool:
+        """As exists."""
+        return await _in_thread(self.exists, session_key)
+
+    @classmethod
+    async def aclear_expired(cls) -> None:
+        """As clear_expired."""
+        await _in_thread(cls.clear_expired)
+
+
+async def _in_thread(call: Callable[..., T], *arguments: Any) -> T:
+    return await sync_to_async(call, thread_sensitive=False)(*arguments)
+
+
+def session_of(request: HttpRequest) -> Session:
+    """The Session behind `request.session`: its `id`, `increment`, `passive`, `end_reason` and so on."""
+    found = getattr(request, "session", None)
+    if not isinstance(found, SessionStore):
+        raise ConfigurationError("There is no session of Sojourn here: set SESSION_ENGINE = 'sojourn.django'.")
+    return found.visit.open().session
+
+
+def _note_client(*, request: HttpRequest, **_: Any) -> None:
+    session = getattr(request, "session", None)
+    if isinstance(session, SessionStore):
+        session.visit.came_from(request.META)
+
+
+# Only here does an engine get to see the request, where Django's own middleware made it.
+user_logged_in.connect(_note_client, dispatch_uid="sojourn")

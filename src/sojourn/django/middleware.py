@@ -1,0 +1,150 @@
+"""SessionMiddleware: Django's own, but for the cookie: it is sent when it changes, and never a token that grew old."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.middleware.csrf import CsrfViewMiddleware
+from django.utils.cache import patch_vary_headers
+
+from sojourn.commit import nothing_due
+from sojourn.errors import ConfigurationError, SojournError
+from sojourn.exchange import Exchange, problem_to_send
+from sojourn.problem import Problem, problem_of
+
+from . import process
+from .engine import SessionStore
+
+__all__ = ["SessionMiddleware", "problem_response"]
+
+
+class SessionMiddleware(DjangoSessionMiddleware):
+    """In MIDDLEWARE in the place of Django's: `sojourn.django.SessionMiddleware`.
+
+    With it secrets are renewed, a cookie is sent only when it changes and with `no-store`, a store's outage is a 503,
+    and what else Sojourn raises a problem. Tokens in Authorization work where SOJOURN allows them. It refuses unsafe
+    requests of other origins where Django's CsrfViewMiddleware is not in use.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        super().__init__(get_response)
+        if not issubclass(self.SessionStore, SessionStore):
+            raise ConfigurationError("sojourn.django.SessionMiddleware needs SESSION_ENGINE = 'sojourn.django'.")
+        self._guards = not process.has_middleware(CsrfViewMiddleware)
+
+    def process_request(self, request: HttpRequest) -> HttpResponse | None:  # type: ignore[override]
+        """Refuse a request that may not be served, else give it its session."""
+        wiring, meta = process.wiring(), request.META
+        # Not request.headers, which is made of all headers at once.
+        bearer = wiring.transport.is_bearer(lambda name: meta.get("HTTP_" + name.upper().replace("-", "_")))
+        refusal = wiring.refusal(meta) if bearer or self._guards else None
+        if refusal is not None:
+            return problem_response(refusal)
+        if bearer:
+            shown: str | None = meta.get("HTTP_AUTHORIZATION", "").removeprefix("Bearer ")
+            # No other site can send such a request: CsrfViewMiddleware's own way to be told so.
+            request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]
+        else:
+            shown = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+        session = self.SessionStore(shown)
+        session.visit.environ = meta  # type: ignore[attr-defined]  # see __init__
+        request.session = session
+        return None
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Answer what Sojourn raises in a view as a problem, where it is one."""
+        problem = problem_of(exception) if isinstance(exception, SojournError) else None
+        return None if problem is None else problem_response(problem)
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:  # type: ignore[override]
+        """Commit, unless the server failed, and tell the browser what is due."""
+        session = getattr(request, "session", None)
+        if not isinstance(session, SessionStore):
+            return response
+        visit = session.visit
+        if visit.outage is not None and response.status_code >= 500:
+            return problem_response(problem_to_send(visit.outage))
+        if response.status_code < 500:
+            try:
+                visit.finish()
+            except SojournError as error:
+                return problem_response(problem_to_send(error))
+        self._tell(session, response)
+        return response
+
+    async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
+        # Threads only where there is something to write: no look at the session happens here.
+        response: Any = self.process_request(request)
+        if response is None:
+            response = await self.get_response(request)  # type: ignore[misc]  # a coroutine, here
+        session = getattr(request, "session", None)
+        if isinstance(session, SessionStore) and _is_calm(session):
+            return self.process_response(request, response)
+        return await sync_to_async(self.process_response)(request, response)
+
+    @staticmethod
+    def _tell(session: SessionStore, response: HttpResponseBase) -> None:
+        for name, value in session.visit.tell():
+            if name == "Vary":
+                patch_vary_headers(response, value.split(", "))
+            elif name != "Set-Cookie":
+                response[name] = value
+            elif not value.startswith(f"{settings.SESSION_COOKIE_NAME}="):
+                # Another layer's, to be forgotten.
+                response.cookies.load(value)
+            else:
+                _set_cookie(session, response)
+        if session.visit.cookie_due:
+            _set_cookie(session, response)
+
+
+def _set_cookie(session: SessionStore, response: HttpResponseBase) -> None:
+    """Send the browser its token, or have it forget the one it has, as Django's settings say."""
+    visit = session.visit
+    if visit.open().bearer:
+        return
+    if visit.token is None:
+        response.delete_cookie(
+            settings.SESSION_COOKIE_NAME,
+            path=settings.SESSION_COOKIE_PATH,
+            domain=settings.SESSION_COOKIE_DOMAIN,
+            samesite=settings.SESSION_COOKIE_SAMESITE,
+        )
+        return
+    response["Cache-Control"] = "no-store"
+    response.set_cookie(
+        settings.SESSION_COOKIE_NAME,
+        visit.token,
+        max_age=_max_age(session, visit.open()),
+        domain=settings.SESSION_COOKIE_DOMAIN,
+        path=settings.SESSION_COOKIE_PATH,
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=settings.SESSION_COOKIE_HTTPONLY,
+        samesite=settings.SESSION_COOKIE_SAMESITE,
+    )
+
+
+def _is_calm(session: SessionStore) -> bool:
+    exchange = session.visit.exchange
+    return exchange is None or (
+        "_session_expiry" not in exchange.session and nothing_due(exchange.session, exchange.manager.policy)
+    )
+
+
+def _max_age(session: SessionStore, exchange: Exchange) -> int | None:
+    # As long as the session may last: it is the server that ends it when nobody comes, and no cookie is due before.
+    live, max_age = exchange.session.live, exchange.reply.max_age
+    if max_age is not None or live is None or session.get_expire_at_browser_close():
+        return max_age
+    return max(0, (live.absolute_expires_at - exchange.manager.clock()) // 1000)
+
+
+def problem_response(problem: Problem) -> HttpResponse:
+    """A problem as Django's response."""
+    return HttpResponse(problem.body(), status=problem.status, headers=dict(problem.headers()))

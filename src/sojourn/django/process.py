@@ -1,0 +1,159 @@
+"""The process's sessions: one manager, made when first asked for, anew after a fork, closed at the end."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from copy import copy
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.core.signals import setting_changed
+from django.utils.module_loading import import_string
+
+from sojourn.adopt import Adoption
+from sojourn.browser import BrowserOptions
+from sojourn.cookie import CookieOptions
+from sojourn.errors import ConfigurationError
+from sojourn.exchange import Wiring
+from sojourn.manager import SessionManager
+from sojourn.open_store import open_store
+
+from .settings import SojournSettings
+
+__all__ = ["browser_options", "close", "forget", "has_middleware", "idle_timeout", "manager", "wiring"]
+
+
+class _Opened(NamedTuple):
+    settings: SojournSettings
+    wiring: Wiring
+
+
+_lock = threading.Lock()
+_opened: _Opened | None = None
+_options: BrowserOptions | None = None
+# A parent process's managers: to let go of one here would close connections that the parent uses.
+_inherited: list[_Opened] = []
+
+
+def manager() -> SessionManager:
+    """This process's manager: to list and to end sessions. Raises ConfigurationError and StoreUnavailable."""
+    return wiring().manager
+
+
+def wiring() -> Wiring:
+    """The manager with what all requests share."""
+    return (_opened or _open()).wiring
+
+
+def idle_timeout() -> int:
+    """The seconds that a session lasts without activity, where nothing else was set for it."""
+    return int((_opened or _open()).settings.idle_timeout)
+
+
+def browser_options() -> BrowserOptions:
+    """What a browser may read and write through the endpoints. Raises ConfigurationError where ua-parser is missing."""
+    global _options  # noqa: PLW0603  # as _opened
+    if _options is None:
+        found = SojournSettings.read()
+        _options = BrowserOptions(found.readable, found.writable, found.device_label)
+    return _options
+
+
+def _open() -> _Opened:
+    global _opened  # noqa: PLW0603  # this module is the process's
+    with _lock:
+        if _opened is None:
+            found = SojournSettings.read()
+            wiring = Wiring(
+                _manager(found),
+                cookie=_cookie(settings.SESSION_COOKIE_NAME),
+                trusted_origins=found.trusted_origins,
+                script_readable_tokens=found.script_readable_tokens,
+                cleanup_interval=found.cleanup_interval,
+                adopt=_adoption(found),
+            )
+            _opened = _Opened(found, wiring)
+        return _opened
+
+
+def _cookie(name: str) -> CookieOptions:
+    # To find it by: Django writes it, as its own settings say.
+    secure = settings.SESSION_COOKIE_SECURE or name.lower().startswith(("__host-", "__secure-"))
+    return CookieOptions(name=name, insecure_http=not secure)
+
+
+def _manager(found: SojournSettings) -> SessionManager:
+    from .middleware import SessionMiddleware
+
+    made = _made(found)
+    if isinstance(made, SessionManager) and not has_middleware(SessionMiddleware):
+        # Django's own middleware writes the cookie with all that is saved, even with the token that the request came
+        # with. Such an answer may overtake one with the next secret, and leave the browser with one that is retired.
+        made = copy(made)
+        made.policy = replace(made.policy, rotate_interval=None)
+    return made
+
+
+def _made(found: SojournSettings) -> SessionManager:
+    if found.url is not None:
+        return SessionManager(open_store(found.url), found.policy_or_django_s())
+    named: Any = import_string(found.store)
+    made: SessionManager = named if isinstance(named, SessionManager) or not callable(named) else named()
+    return made
+
+
+def _adoption(found: SojournSettings) -> Adoption | None:
+    from .middleware import SessionMiddleware
+
+    # Django's own could give a browser its old cookie back, in an answer that overtakes the one with ours.
+    if found.adopt is not None and not has_middleware(SessionMiddleware):
+        raise ConfigurationError(
+            "SOJOURN['adopt'] needs 'sojourn.django.SessionMiddleware' in MIDDLEWARE, in the place of Django's own."
+        )
+    return found.adopt
+
+
+def has_middleware(kind: type) -> bool:
+    """Whether MIDDLEWARE names a class of this kind."""
+    return any(_is_middleware(path, kind) for path in settings.MIDDLEWARE)
+
+
+def _is_middleware(path: str, kind: type) -> bool:
+    try:
+        named = import_string(path)
+    except ImportError:
+        return False
+    return isinstance(named, type) and issubclass(named, kind)
+
+
+def close() -> None:
+    """Close the manager; a later use opens another."""
+    global _opened, _options
+    with _lock:
+        opened, _opened, _options = _opened, None, None
+    if opened is not None:
+        opened.wiring.manager.close()
+
+
+def forget() -> None:
+    """Leave the manager to the process that this one was forked from."""
+    global _lock, _opened, _options
+    if _opened is not None:
+        _inherited.append(_opened)
+    _lock, _opened, _options = threading.Lock(), None, None
+
+
+def _settings_changed(*, setting: str, **_: Any) -> None:
+    # In a test: another store, another policy.
+    if setting in ("SOJOURN", "MIDDLEWARE", "SESSION_COOKIE_NAME", "SESSION_COOKIE_AGE"):
+        close()
+
+
+setting_changed.connect(_settings_changed, dispatch_uid="sojourn")
+atexit.register(close)
+# Windows does not fork.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=forget)

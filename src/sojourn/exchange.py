@@ -1,0 +1,279 @@
+"""Exchange: one HTTP request and its answer with threads, and the session between them. For WSGI, Flask and Django."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+import secrets
+import threading
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from .adopt import Adopted, Adoption, ours
+from .browser import Answer, BrowserOptions, Request, answer, perform, plan
+from .commit import NO_REPLY, nothing_due
+from .cookie import CookieOptions
+from .errors import ConfigurationError, SessionCommitted, SojournError, StoreUnavailable
+from .events import UnknownToken
+from .manager import AsyncSessionManager, SessionManager
+from .origin import SAFE_METHODS
+from .problem import Problem, problem_of
+from .record import Client
+from .session import Session
+from .transport import Header, Transport
+
+__all__ = ["Environ", "Exchange", "Wiring", "problem_to_send"]
+
+logger = logging.getLogger("sojourn")
+
+# Any: WSGI's own; Django's request.META is one too.
+Environ = Mapping[str, Any]
+HeaderList = list[tuple[str, str]]
+
+FAILED = 500
+EXCHANGE_KEY = "sojourn.exchange"
+
+# Where browsers keep Secure cookies without TLS (Safari does not).
+_LOCAL = re.compile(r"(?:(?:.+\.)?localhost|127(?:\.\d+){3}|\[::1\])(?::\d+)?", re.IGNORECASE).fullmatch
+
+
+class Wiring:
+    """What all requests of one application share. The options are SessionMiddleware's."""
+
+    def __init__(
+        self,
+        manager: SessionManager,
+        *,
+        cookie: CookieOptions | None = None,
+        trusted_origins: Collection[str] = (),
+        script_readable_tokens: bool = False,
+        cleanup_interval: float | None = 600.0,
+        adopt: Adoption | None = None,
+    ) -> None:
+        if isinstance(manager, AsyncSessionManager):
+            raise ConfigurationError(
+                "This is an AsyncSessionManager, and threads need a SessionManager over open_store()."
+            )
+        if not isinstance(manager, SessionManager):
+            raise ConfigurationError(f"A SessionManager is needed here, and this is of type {type(manager).__name__}.")
+        if adopt is not None:
+            adopt.check(manager)
+        self._adopt = adopt
+        self.manager = manager
+        self.transport = transport = Transport(cookie, trusted_origins, script_readable_tokens)
+        self._cleanup_ms = None if cleanup_interval is None else int(cleanup_interval * 1000)
+        self._cleanup_at: float = 0
+        self._cleanup_lock = threading.Lock()
+        self._cleaning = threading.Lock()
+        self._told_of_plain_http = transport.cookie.insecure_http
+
+    def refusal(self, environ: Environ) -> Problem | None:
+        """Why this request may not be served, if it may not: ask before `open`."""
+        bearer = _is_bearer(environ)
+        if not bearer and environ["REQUEST_METHOD"] in SAFE_METHODS:
+            return None
+        return self.transport.refusal(environ["REQUEST_METHOD"], _of(environ), bearer)
+
+    def open(self, environ: Environ) -> Exchange:
+        """Open the session that the request shows, by at most one read. Raises StoreUnavailable."""
+        outer = environ.get(EXCHANGE_KEY)
+        if outer is not None and outer.cookie == self.transport.cookie.name:
+            raise ConfigurationError("Two session layers of Sojourn are there, one inside the other. Take one out.")
+        bearer, adopted = _is_bearer(environ), None
+        if bearer:
+            tokens = self.transport.tokens(_of(environ), True)
+        else:
+            cookies = environ.get("HTTP_COOKIE", "").encode("latin-1", "replace")
+            tokens = self.transport.cookie.find(cookies)
+            if self._adopt is not None:
+                tokens = ours(tokens)
+                adopted = None if tokens else self._adopt.open(self.manager, cookies, _client(environ))
+        session = adopted.session if adopted else self._open(tokens)
+        if session.opened_at >= self._cleanup_at:
+            self._start_cleanup(session.opened_at)
+        exchange = Exchange(self, session, environ, bearer)
+        if adopted is not None:
+            exchange.tell_of(adopted)
+        return exchange
+
+    def _open(self, tokens: list[str]) -> Session:
+        if not tokens:
+            return self.manager.anonymous()
+        if len(tokens) == 1 or len(set(tokens)) == 1:
+            return self.manager.open(tokens[0])
+        return self.manager.anonymous(refused=UnknownToken(at=self.manager.clock(), cause="ambiguous"))
+
+    def tell_of_plain_http(self, host: str) -> None:
+        """Log, once, that browsers will not keep the cookie that is being set for `host` without TLS."""
+        if self._told_of_plain_http or _LOCAL(host):
+            return
+        self._told_of_plain_http = True
+        logger.warning(
+            "A Secure cookie was set over plain http for %s, and browsers drop it there. Serve https; behind a proxy "
+            "that does, let it say so (X-Forwarded-Proto); in development, open http://localhost.",
+            host,
+        )
+
+    def _start_cleanup(self, now: int) -> None:
+        # Traffic drives it: where nobody comes, nothing piles up. The first one waits, so that processes
+        # that start together do not clean together. A thread of its own: the request that finds it due does not wait.
+        with self._cleanup_lock:
+            if now < self._cleanup_at:
+                return
+            if self._cleanup_ms is None:
+                self._cleanup_at = math.inf
+                return
+            first = self._cleanup_at == 0
+            self._cleanup_at = now + self._cleanup_ms * (0.5 + secrets.randbelow(1024) / 1024)
+        if not first:
+            threading.Thread(target=self._clean, name="sojourn-cleanup", daemon=True).start()
+
+    def _clean(self) -> None:
+        if not self._cleaning.acquire(blocking=False):
+            return
+        try:
+            self.manager.delete_expired()
+        except StoreUnavailable as error:
+            logger.warning("clean-up was put off: %s", error)
+        finally:
+            self._cleaning.release()
+
+
+class Exchange:
+    """A session on its way through a request.
+
+    An integration calls `finish` before the first byte of the response, then `tell` with its headers, and
+    `check_late_changes` when all is sent.
+    """
+
+    __slots__ = ("_agent", "_failed", "_forget", "_ip", "_plain_host", "_wiring", "bearer", "reply", "session")
+
+    def __init__(self, wiring: Wiring, session: Session, environ: Environ, bearer: bool) -> None:
+        self._wiring = wiring
+        self.session = session
+        # Not the environ: it may hold this exchange, and a cycle would wait for the garbage collector.
+        self._ip = environ.get("REMOTE_ADDR")
+        self._agent = environ.get("HTTP_USER_AGENT", "")
+        plain = environ.get("wsgi.url_scheme") == "http" and environ.get("HTTP_X_FORWARDED_PROTO") != "https"
+        self._plain_host = environ.get("HTTP_HOST") if plain else None
+        self.bearer = bearer
+        self.reply = NO_REPLY
+        self._forget: str | None = None
+        self._failed = False
+
+    @property
+    def manager(self) -> SessionManager:
+        """The manager that opened the session."""
+        return self._wiring.manager
+
+    @property
+    def cookie(self) -> str:
+        """The name of the cookie that carries this session."""
+        return self._wiring.transport.cookie.name
+
+    def tell_of(self, adopted: Adopted) -> None:
+        """The session was another layer's: the browser gets ours, and forgets the old one's cookie, in one answer."""
+        self.reply = adopted.reply
+        self._forget = adopted.forget_header(self._wiring.transport.cookie)
+
+    def commit(self) -> None:
+        """Write what was changed so far. What it raises is SessionManager.commit's."""
+        session = self.session
+        if session.live is None or session.wish:
+            session.client = Client(self._ip or "", self._agent[:512])
+        reply = self._wiring.manager.commit(session)
+        if reply is not NO_REPLY:
+            self.reply = reply
+
+    def finish(self, status: int) -> None:
+        """Commit what is due, and refuse changes from here on: the response starts. Raises as `commit`.
+
+        With a `status` of 500 or more nothing is kept: frameworks make such answers of a handler's exception.
+        """
+        if status >= FAILED:
+            self._failed = True
+        elif not nothing_due(self.session, self._wiring.manager.policy):
+            self.commit()
+        self.session.seal()
+
+    def tell(self, headers: HeaderList) -> None:
+        """Put into a response's headers, in place, what caches and the browser must know."""
+        if not self.session.accessed and self.reply is NO_REPLY:
+            return
+        transport = self._wiring.transport
+        _add_vary(headers, transport.vary)
+        if self.reply is NO_REPLY:
+            return
+        # Out of every cache, whatever the application said (CVE-2026-27205, CVE-2026-35192).
+        headers[:] = [pair for pair in headers if pair[0].lower() != "cache-control"]
+        headers.append(("Cache-Control", "no-store"))
+        name, value = transport.header(self.reply, self.bearer)
+        # As WSGI applications spell them: other middleware may look for just that.
+        headers.append((name.title(), value))
+        if self._forget is not None:
+            headers.append(("Set-Cookie", self._forget))
+        if self._plain_host is not None and self.reply.token and not self.bearer:
+            self._wiring.tell_of_plain_http(self._plain_host)
+
+    def check_late_changes(self) -> None:
+        """Raise SessionCommitted where something was changed, nested deep, after `finish`."""
+        late = self.session.changes()
+        if late and not self._failed:
+            keys = ", ".join(map(repr, late))
+            raise SessionCommitted(
+                f"session[{keys}] was changed after the response had started and is not kept. Change it before the "
+                "first byte: not in a streaming body or a background task."
+            )
+
+    def browse(self, request: Request, options: BrowserOptions) -> Answer:
+        """Answer a request to the browser endpoints, its commit included. Raises as `commit`."""
+        found = plan(request, self.session, options)
+        if not isinstance(found, Answer):
+            result = perform(found, self.session, self.manager)
+            # The commit's own outcome is part of the answer: a new id, the merged data.
+            self.commit()
+            found = answer(found, self.session, result, options, self.manager.clock())
+        length = ("content-length", str(len(found.body)))
+        # Not to be embedded or read by other sites (ASVS 3.5.8).
+        closed = ("cross-origin-resource-policy", "same-origin")
+        return found._replace(
+            body=b"" if request.method == "HEAD" else found.body, headers=[*found.headers, length, closed]
+        )
+
+
+def problem_to_send(error: SojournError) -> Problem:
+    """The answer to a request that met `error`; an outage goes to the log too. Raises a developer's mistake on."""
+    problem = problem_of(error)
+    if problem is None:
+        raise error
+    if isinstance(error, StoreUnavailable):
+        logger.warning("%s", error)
+    return problem
+
+
+def _is_bearer(environ: Environ) -> bool:
+    return "HTTP_SOJOURN_TRANSPORT" in environ or environ.get("HTTP_AUTHORIZATION", "").startswith("Bearer sj1-")
+
+
+def _client(environ: Environ) -> Client:
+    return Client(environ.get("REMOTE_ADDR") or "", environ.get("HTTP_USER_AGENT", "")[:512])
+
+
+def _of(environ: Environ) -> Header:
+    def find(name: str) -> str | None:
+        value: str | None = environ.get("HTTP_" + name.upper().replace("-", "_"))
+        return value
+
+    return find
+
+
+def _add_vary(headers: HeaderList, names: str) -> None:
+    for index, (name, value) in enumerate(headers):
+        if name.lower() == "vary":
+            # Whole names: X-Cookie-Consent does not say Cookie.
+            present = {name.strip().lower() for name in value.split(",")}
+            if "*" not in present and not present.issuperset(names.lower().split(", ")):
+                headers[index] = (name, f"{value}, {names}")
+            return
+    headers.append(("Vary", names))

@@ -1,0 +1,105 @@
+"""What joins a Flask application and a manager, and what a view asks of its own request."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import cast
+
+import flask
+from flask import Flask, Response
+from flask.sessions import SecureCookieSessionInterface
+
+from sojourn.adopt import Adoption
+from sojourn.cookie import CookieOptions
+from sojourn.errors import ConfigurationError, SojournError
+from sojourn.exchange import Wiring, problem_to_send
+from sojourn.manager import SessionManager
+
+from .interface import SojournInterface, answer_with
+from .session import LOGIN_KEY, FlaskSession
+from .settings import cookie_from
+
+__all__ = ["commit", "init_app", "manager_of", "session"]
+
+session = cast("FlaskSession", flask.session)
+"""`flask.session`, typed as what it is in an application with Sojourn."""
+
+
+def init_app(
+    app: Flask,
+    manager: SessionManager,
+    *,
+    user_key: str | None = LOGIN_KEY,
+    cookie: CookieOptions | None = None,
+    trusted_origins: Collection[str] = (),
+    script_readable_tokens: bool = False,
+    cleanup_interval: float | None = 600.0,
+    adopt: Adoption | None = None,
+) -> None:
+    """Make `flask.session` a Sojourn session in this application.
+
+    An unsafe request from another origin is refused (403), unless the origin is in `trusted_origins` or Flask-WTF's
+    CSRFProtect looks after the application. A store that does not answer is a 503, never an anonymous session.
+    Sojourn's errors are answered as problem+json, unless the application has an error handler for them. An answer
+    with a status of 500 or more keeps no change.
+
+    `user_key`: the key under which the application keeps who is logged in; to set it is to log in. The default is
+    Flask-Login's; None for an application that calls `session.login` only. `cookie`: by default what Flask's
+    SESSION_COOKIE_* settings say, Secure and HttpOnly in any case. The others are as sojourn.wsgi.SessionMiddleware's.
+    """
+    if "sojourn" in app.extensions:
+        raise ConfigurationError("sojourn.flask.init_app was called twice for this application. Call it once.")
+    other = type(app.session_interface)
+    if other is not SecureCookieSessionInterface:
+        raise ConfigurationError(
+            f"This application has another session layer, {other.__module__}.{other.__qualname__}. Remove it: an "
+            "application has one."
+        )
+    cookie = cookie_from(app.config, cookie)
+    wiring = Wiring(
+        manager,
+        cookie=cookie,
+        trusted_origins=trusted_origins,
+        script_readable_tokens=script_readable_tokens,
+        cleanup_interval=cleanup_interval,
+        adopt=adopt,
+    )
+    interface = app.session_interface = SojournInterface(wiring, user_key)
+    app.extensions["sojourn"] = interface
+    # What other extensions read there is what is so.
+    app.config.update(
+        SESSION_COOKIE_NAME=cookie.name,
+        SESSION_COOKIE_DOMAIN=cookie.domain,
+        SESSION_COOKIE_PATH=cookie.path,
+        SESSION_COOKIE_SECURE=not cookie.insecure_http,
+        SESSION_COOKIE_SAMESITE=cookie.same_site.capitalize(),
+        SESSION_COOKIE_PARTITIONED=cookie.partitioned,
+    )
+    # First of all, whatever was registered before: nothing of the application runs for a request that is refused.
+    app.before_request_funcs.setdefault(None, []).insert(0, interface.admit)
+    if SojournError not in app.error_handler_spec[None][None]:
+        app.register_error_handler(SojournError, _answer_error)
+
+
+def manager_of(app: Flask) -> SessionManager:
+    """The manager that the application was given, to list and revoke: `manager_of(current_app)`."""
+    return _interface(app).wiring.manager
+
+
+def commit() -> None:
+    """Write what was changed so far, before the response: to learn a new `id`, or to handle what it raises.
+
+    What it raises is SessionManager.commit's. Without a call, the commit comes when the view has answered.
+    """
+    _interface(flask.current_app).exchange().commit()
+
+
+def _interface(app: Flask) -> SojournInterface:
+    interface = app.extensions.get("sojourn")
+    if not isinstance(interface, SojournInterface):
+        raise ConfigurationError("This application has no sessions of Sojourn: call init_app(app, manager) first.")
+    return interface
+
+
+def _answer_error(error: SojournError) -> Response:
+    return answer_with(problem_to_send(error))

@@ -1,0 +1,130 @@
+"""SojournInterface: what Flask asks for each request's session."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Flask, Request, Response, current_app, request
+from flask.sessions import SessionInterface, SessionMixin
+
+from sojourn.commit import NO_REPLY
+from sojourn.errors import ConfigurationError, SojournError, StoreUnavailable
+from sojourn.exchange import Exchange, Wiring, problem_to_send
+from sojourn.problem import Problem
+from sojourn.transport import CROSS_ORIGIN
+
+from .session import FlaskSession, adopt
+
+__all__ = ["SojournInterface", "answer_with"]
+
+
+class SojournInterface(SessionInterface):
+    """Opens a request's session, and commits it when the response is ready."""
+
+    def __init__(self, wiring: Wiring, user_key: str | None) -> None:
+        self.wiring = wiring
+        self.user_key = user_key
+        # One per application: a request may be handed from one to another with its environ.
+        self._key = f"sojourn.flask.{id(self)}"
+        self.without_csrf_tokens: list[Blueprint] = []
+        self._begun = False
+
+    def open_session(self, app: Flask, request: Request) -> FlaskSession:
+        """The request's session. Where it may not have one, `admit` says why before any of the application runs."""
+        environ, wiring = request.environ, self.wiring
+        found: Exchange | Problem | SojournError | None = wiring.refusal(environ)
+        if found is None or (found is CROSS_ORIGIN and _has_csrf_tokens(app, environ["REQUEST_METHOD"])):
+            try:
+                found = wiring.open(environ)
+            except SojournError as error:
+                found = error
+        environ[self._key] = found
+        if type(found) is Exchange:
+            return adopt(found.session, self.user_key)
+        return adopt(wiring.manager.anonymous(), self.user_key)
+
+    def admit(self) -> Response | None:
+        """Flask's before_request: answer what may not be served, raise what went wrong."""
+        if not self._begun:
+            self._begin(current_app.extensions.get("csrf"))
+        found = request.environ.get(self._key)
+        if type(found) is Exchange:
+            return None
+        if isinstance(found, Problem):
+            return answer_with(found)
+        if isinstance(found, SojournError):
+            raise found
+        raise ConfigurationError(
+            "Another extension replaced app.session_interface after sojourn.flask.init_app. Remove it: an application "
+            "has one session layer."
+        )
+
+    def _begin(self, csrf: Any) -> None:
+        """At the first request all is set up, whatever the order was."""
+        for endpoints in self.without_csrf_tokens if hasattr(csrf, "exempt") else ():
+            csrf.exempt(endpoints)
+        self._begun = True
+
+    def exchange(self) -> Exchange:
+        """The exchange of the request at hand. Raises ConfigurationError where there is none."""
+        found = request.environ.get(self._key)
+        if type(found) is not Exchange:
+            raise ConfigurationError("This request has no session: it was refused, or is not this application's.")
+        return found
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Commit, and put into the response what browser and caches must know; a problem instead where it failed."""
+        exchange = request.environ.get(self._key)
+        if type(exchange) is not Exchange:
+            return
+        try:
+            exchange.finish(response.status_code)
+        except SojournError as error:
+            self._replace(app, exchange, response, error)
+        headers = response.headers
+        if exchange.reply is NO_REPLY and "Vary" not in headers:
+            if exchange.session.accessed:
+                headers.add("Vary", self.wiring.transport.vary)
+        else:
+            told = headers.to_wsgi_list()
+            exchange.tell(told)
+            headers[:] = told
+        if response.is_streamed:
+            response.call_on_close(exchange.check_late_changes)
+
+    def _replace(self, app: Flask, exchange: Exchange, response: Response, error: SojournError) -> None:
+        """Answer with what the application's error handler makes of `error`, which may leave a flash message."""
+        _become(response, app.make_response(app.handle_user_exception(error)))
+        if isinstance(error, StoreUnavailable):
+            return
+        try:
+            exchange.finish(response.status_code)
+        except SojournError as again:
+            _become(response, answer_with(problem_to_send(again)))
+
+
+def answer_with(problem: Problem) -> Response:
+    """A problem as Flask's response."""
+    return Response(problem.body(), problem.status, problem.headers())
+
+
+def _become(response: Response, other: Response) -> None:
+    close = getattr(response.response, "close", None)
+    if close is not None:
+        close()
+    # What CORS said is true of any answer to this request, and without it a page of another origin cannot read one.
+    cors = [pair for pair in response.headers if pair[0].lower().startswith("access-control-")]
+    response.response, response.status = other.response, other.status
+    response.direct_passthrough = other.direct_passthrough
+    response.headers[:] = [*other.headers, *cors]
+
+
+def _has_csrf_tokens(app: Flask, method: str) -> bool:
+    """Whether Flask-WTF's CSRFProtect looks after this request: it checks tokens, and knows the exempt views."""
+    config: dict[str, Any] = app.config
+    return bool(
+        "csrf" in app.extensions
+        and config.get("WTF_CSRF_ENABLED")
+        and config.get("WTF_CSRF_CHECK_DEFAULT")
+        and method in config.get("WTF_CSRF_METHODS", ())
+    )

@@ -1,0 +1,71 @@
+"""Shell: what both managers know. Nothing here does I/O but the caller's own callback."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from .errors import EndReason
+from .events import Adopted, Ended, Event, SessionCreated, UnknownToken
+from .policy import Policy
+from .record import Client, Record
+from .session import Session
+from .store import Create, End
+from .token import Random
+
+__all__ = ["Clock", "OnEvent", "Shell", "milliseconds"]
+
+logger = logging.getLogger("sojourn")
+
+Clock = Callable[[], int]
+OnEvent = Callable[[Event], None]
+
+
+def milliseconds() -> int:
+    """Unix time, now."""
+    return time.time_ns() // 1_000_000
+
+
+class Shell:
+    """A policy, a clock and a listener, and what is the same with threads and with an event loop."""
+
+    def __init__(self, policy: Policy, on_event: OnEvent | None, clock: Clock, random: Random) -> None:
+        self.policy = policy
+        self.clock = clock
+        self._on_event = on_event
+        self._random = random
+
+    def anonymous(self, client: Client = Client(), *, refused: UnknownToken | None = None) -> Session:
+        """A session that does not exist yet, for a request without a token or with a `refused` one. No read."""
+        if refused is not None:
+            self._emit((refused,))
+        return Session(None, self.clock(), client, presented=refused is not None)
+
+    def _emit(self, events: Iterable[Event]) -> None:
+        if self._on_event is None:
+            return
+        for event in events:
+            try:
+                self._on_event(event)
+            # The event is true already: a listener's bug must not turn the user's answer into an error.
+            except Exception:
+                logger.exception("on_event failed for %s", type(event).__name__)
+
+    def _malformed(self, client: Client) -> Session:
+        return self.anonymous(client, refused=UnknownToken(at=self.clock(), cause="malformed"))
+
+    def _emit_end(self, end: End, was: Record | None) -> bool:
+        """Tell of an end that this call made; whether it ended a live session."""
+        if was is None:
+            return False
+        ran_out = was.end_reason_at(end.now)
+        self._emit_ended([was.id], was.user_id, ran_out or end.reason, end.now)
+        return ran_out is None
+
+    def _emit_ended(self, ids: Sequence[str], user_id: str | None, reason: EndReason, now: int) -> None:
+        self._emit([Ended(at=now, id=id, user_id=user_id, reason=reason) for id in ids])
+
+    def _emit_adopted(self, ours: Create) -> None:
+        now, id, user_id = ours.now, ours.record.id, ours.record.user_id
+        self._emit((SessionCreated(at=now, id=id, user_id=user_id), Adopted(at=now, id=id, user_id=user_id)))

@@ -1,0 +1,68 @@
+"""SessionMiddleware: a session for every request of a WSGI application (PEP 3333)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from sojourn.adopt import Adoption
+from sojourn.cookie import CookieOptions
+from sojourn.errors import SojournError
+from sojourn.exchange import EXCHANGE_KEY, Wiring, problem_to_send
+from sojourn.manager import SessionManager
+
+from .answer import Answer, send_problem
+
+__all__ = ["SessionMiddleware"]
+
+
+class SessionMiddleware:
+    """Opens a Session for each request, for `session_of(environ)` and `environ["sojourn.session"]`, and commits it.
+
+    An unsafe request from another origin is refused (403), unless the origin is in `trusted_origins`. A store that
+    does not answer is a 503, never an anonymous session. The commit comes before the response's first byte: a later
+    change raises SessionCommitted. A response with a status of 500 or more keeps no change.
+
+    `script_readable_tokens` lets browser code hold the token itself and send it in `Authorization`: a script that is
+    injected into a page can then steal it, which it cannot with the cookie. docs/security.md says more.
+    `cleanup_interval` is how often, in seconds, this process deletes rows that are dead for long, in a thread of its
+    own; None never. `adopt` takes over the sessions of another layer: docs/migrating.md.
+    """
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        manager: SessionManager,
+        *,
+        cookie: CookieOptions | None = None,
+        trusted_origins: Collection[str] = (),
+        script_readable_tokens: bool = False,
+        cleanup_interval: float | None = 600.0,
+        adopt: Adoption | None = None,
+    ) -> None:
+        self.app = app
+        self.manager = manager
+        self._wiring = Wiring(
+            manager,
+            cookie=cookie,
+            trusted_origins=trusted_origins,
+            script_readable_tokens=script_readable_tokens,
+            cleanup_interval=cleanup_interval,
+            adopt=adopt,
+        )
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        refusal = self._wiring.refusal(environ)
+        if refusal is not None:
+            return send_problem(environ, start_response, refusal)
+        try:
+            exchange = self._wiring.open(environ)
+        except SojournError as error:
+            return send_problem(environ, start_response, problem_to_send(error))
+        environ[EXCHANGE_KEY], environ["sojourn.session"] = exchange, exchange.session
+        answer = Answer(exchange, environ, start_response)
+        try:
+            body = self.app(environ, answer.start)
+        except SojournError as error:
+            return answer.fail(error)
+        return answer.begin_with(body)

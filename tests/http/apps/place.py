@@ -1,0 +1,112 @@
+"""Where a site stands, told by its environment: its store, its clock, its gates. The same for every framework."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from sojourn import AsyncSessionManager, Policy, Session, SessionManager, open_async_store, open_store
+from sojourn.stores.redis import AsyncRedisStore, RedisStore
+
+__all__ = ["ACTIONS", "CHUNKS", "NAP", "OPTIONS", "POLICY", "READABLE", "WRITABLE", "Gate", "async_manager", "manager"]
+
+FOLDER = Path(os.environ["SITE_FOLDER"])
+STORE = os.environ["SITE_STORE"]
+
+POLICY = Policy(idle_timeout=600, absolute_timeout=3600, rotate_interval=300, max_bytes=4096)
+OPTIONS: dict[str, Any] = {
+    "trusted_origins": ["https://friend.test"],
+    "script_readable_tokens": os.environ.get("SITE_BEARER") == "1",
+}
+READABLE = {"theme", "cart"}
+WRITABLE = {"theme"}
+
+NAP = 0.02
+# How long a store that is away is waited for.
+PATIENCE = 0.3
+CHUNKS = ["one", "two", "three"]
+
+
+def clock() -> int:
+    """The time in milliseconds, moved by what the test has written into the place's file."""
+    return time.time_ns() // 1_000_000 + int((FOLDER / "clock").read_text() or 0)
+
+
+def async_manager() -> AsyncSessionManager:
+    store = AsyncRedisStore(STORE, timeout=PATIENCE) if STORE.startswith("redis") else open_async_store(STORE)
+    return AsyncSessionManager(store, POLICY, clock=clock)
+
+
+def manager() -> SessionManager:
+    store = RedisStore(STORE, timeout=PATIENCE) if STORE.startswith("redis") else open_store(STORE)
+    made = SessionManager(store, POLICY, clock=clock)
+    if os.environ.get("SITE_USED_BEFORE"):
+        made.get("0" * 32)
+    return made
+
+
+class Gate:
+    """Where a slow request waits until the test lets it go on; in whichever process it is."""
+
+    def __init__(self, name: str) -> None:
+        self._reached, self._go = FOLDER / f"{name}.reached", FOLDER / f"{name}.go"
+
+    def wait(self) -> None:
+        self._reached.touch()
+        while not self._go.exists():
+            time.sleep(0.005)
+
+    async def wait_async(self) -> None:
+        self._reached.touch()
+        while not self._go.exists():
+            await asyncio.sleep(0.005)
+
+
+# What a handler does with its session, and what it answers.
+
+
+def _login(session: Session, body: Any) -> Any:
+    session.login(body["user"], remember=body.get("remember", False))
+    session.update(body.get("data", {}))
+    return {"user": session.user_id}
+
+
+def _put(session: Session, body: Any) -> Any:
+    session.update(body)
+    return {}
+
+
+def _append(session: Session, body: Any) -> Any:
+    session.setdefault("cart", []).append(body["item"])
+    return {"cart": session["cart"]}
+
+
+def _show(session: Session, body: Any) -> Any:
+    return {
+        "user": session.user_id,
+        "status": session.status,
+        "end_reason": session.end_reason,
+        "data": dict(session),
+    }
+
+
+def _poll(session: Session, body: Any) -> Any:
+    session.passive = True
+    return _show(session, body)
+
+
+ACTIONS: Mapping[str, Callable[[Session, Any], Any]] = {
+    "login": _login,
+    "logout": lambda session, _: session.logout(),
+    "regenerate": lambda session, _: session.regenerate(),
+    "clear": lambda session, _: session.clear(),
+    "increment": lambda session, _: session.increment("n"),
+    "put": _put,
+    "append": _append,
+    "show": _show,
+    "poll": _poll,
+}

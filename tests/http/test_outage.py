@@ -1,0 +1,71 @@
+"""A store that is away is a 503, before the handler and after it: never an anonymous session, never a lost cookie."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.http.conftest import RedisSite
+
+REQUESTS = [
+    ("GET", "/see/show", None),
+    ("POST", "/do/put", {"a": 2}),
+    ("POST", "/do/logout", None),
+    ("GET", "/session/", None),
+    ("POST", "/session/touch", None),
+]
+
+
+def test_a_store_that_is_away_is_a_503_and_the_cookie_stays(redis_site: RedisSite) -> None:
+    browser = redis_site.browser()
+    token = browser.log_in("ada")
+    redis_site.redis.kill()
+
+    for method, path, body in REQUESTS:
+        answer = browser(method, path, body)
+        assert (answer.status, answer.problem) == (503, "store-unavailable"), (method, path)
+        assert answer.one("retry-after") == "2"
+        assert answer.one("cache-control") == "no-store"
+        assert answer.one("set-cookie") is None
+        assert b"127.0.0.1" not in answer.body
+    assert browser.get("/public").status == (200 if redis_site.site.kind.lazy else 503)
+    assert browser.token == token
+    assert "redis" in redis_site.site.server.output().lower()
+
+
+def test_a_browser_without_a_token_is_served_what_needs_no_store(redis_site: RedisSite) -> None:
+    redis_site.redis.kill()
+    browser = redis_site.browser()
+
+    assert browser.show()["status"] == "none"
+    assert browser.post("/do/login", {"user": "ada"}).problem == "store-unavailable"
+    assert browser.token == ""
+
+
+@pytest.mark.parametrize("action", ["put", "login", "logout", "append"])
+def test_a_store_that_goes_while_the_handler_works_is_a_503(redis_site: RedisSite, action: str) -> None:
+    browser = redis_site.browser()
+    token = browser.log_in("ada")
+    body = {"put": {"a": 2}, "login": {"user": "eve"}, "append": {"item": "x"}}.get(action)
+    with redis_site.site.slow(browser, action, body) as slow:
+        redis_site.redis.kill()
+        answer = slow.finish()
+
+    assert (answer.status, answer.problem) == (503, "store-unavailable")
+    assert answer.one("set-cookie") is None
+    assert slow.browser.token == token
+
+
+def test_a_handler_that_asks_the_manager_in_vain_answers_503_too(redis_site: RedisSite) -> None:
+    redis_site.redis.kill()
+
+    assert redis_site.browser().get("/sessions").problem == "store-unavailable"
+
+
+def test_the_site_is_well_again_as_soon_as_the_store_is(redis_site: RedisSite) -> None:
+    browser = redis_site.browser()
+    redis_site.redis.kill()
+    assert browser.post("/do/put", {"a": 1}).status == 503
+    redis_site.redis.restart()
+
+    browser.log_in("ada")
+    assert browser.show()["user"] == "ada"
