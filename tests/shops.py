@@ -20,10 +20,15 @@ SHOPS = {
     "asgi": [*UVICORN, "asgi_app:app"],
     "flask": ["-m", "flask", "--app", str(ROOT / "examples/flask_app.py"), "run", "--port", "{port}"],
     "wsgi": ["-m", "waitress", "--listen", "127.0.0.1:{port}", "examples.wsgi_app:app"],
+    "django": [str(ROOT / "examples/django_app/manage.py"), "runserver", "--noreload", "{port}"],
 }
 
 
 def serve_shop(start_server: StartServer, name: str, folder: Path) -> Server:
     """The shop of this name, its store in `folder`, by the one command that its docstring names."""
-    env = {"SOJOURN_STORE": f"sqlite:///{folder}/sessions.sqlite3", "PYTHONPATH": str(ROOT)}
+    env = {
+        "SOJOURN_STORE": f"sqlite:///{folder}/sessions.sqlite3",
+        "SHOP_FOLDER": str(folder),
+        "PYTHONPATH": str(ROOT),
+    }
     return start_server([sys.executable, *SHOPS[name]], env=env)

@@ -44,6 +44,7 @@ PUBLIC = [
     "sojourn.fastapi",
     "sojourn.flask",
     "sojourn.policy",
+    "sojourn.problem",
     "sojourn.record",
     "sojourn.remote",
     "sojourn.session",

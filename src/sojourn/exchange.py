@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 import secrets
 import threading
 from collections.abc import Collection, Mapping
@@ -14,16 +13,16 @@ from .adopt import Adopted, Adoption, ours
 from .browser import Answer, BrowserOptions, Request, answer, perform, plan
 from .commit import NO_REPLY, nothing_due
 from .cookie import CookieOptions
-from .errors import ConfigurationError, SessionCommitted, SojournError, StoreUnavailable
+from .errors import ConfigurationError, SessionCommitted, StoreUnavailable
 from .events import UnknownToken
 from .manager import AsyncSessionManager, SessionManager
 from .origin import SAFE_METHODS
-from .problem import Problem, problem_of
+from .problem import Problem
 from .record import Client
 from .session import Session
-from .transport import Header, Transport
+from .transport import PLAIN_HTTP, Header, Transport, drops_secure
 
-__all__ = ["Environ", "Exchange", "Wiring", "problem_to_send"]
+__all__ = ["Environ", "Exchange", "Wiring"]
 
 logger = logging.getLogger("sojourn")
 
@@ -33,9 +32,6 @@ HeaderList = list[tuple[str, str]]
 
 FAILED = 500
 EXCHANGE_KEY = "sojourn.exchange"
-
-# Where browsers keep Secure cookies without TLS (Safari does not).
-_LOCAL = re.compile(r"(?:(?:.+\.)?localhost|127(?:\.\d+){3}|\[::1\])(?::\d+)?", re.IGNORECASE).fullmatch
 
 
 class Wiring:
@@ -106,14 +102,9 @@ class Wiring:
 
     def tell_of_plain_http(self, host: str) -> None:
         """Log, once, that browsers will not keep the cookie that is being set for `host` without TLS."""
-        if self._told_of_plain_http or _LOCAL(host):
-            return
-        self._told_of_plain_http = True
-        logger.warning(
-            "A Secure cookie was set over plain http for %s, and browsers drop it there. Serve https; behind a proxy "
-            "that does, let it say so (X-Forwarded-Proto); in development, open http://localhost.",
-            host,
-        )
+        if not self._told_of_plain_http and drops_secure("http", host):
+            self._told_of_plain_http = True
+            logger.warning(PLAIN_HTTP, host)
 
     def _start_cleanup(self, now: int) -> None:
         # Traffic drives it: where nobody comes, nothing piles up. The first one waits, so that processes
@@ -240,16 +231,6 @@ class Exchange:
         return found._replace(
             body=b"" if request.method == "HEAD" else found.body, headers=[*found.headers, length, closed]
         )
-
-
-def problem_to_send(error: SojournError) -> Problem:
-    """The answer to a request that met `error`; an outage goes to the log too. Raises a developer's mistake on."""
-    problem = problem_of(error)
-    if problem is None:
-        raise error
-    if isinstance(error, StoreUnavailable):
-        logger.warning("%s", error)
-    return problem
 
 
 def _is_bearer(environ: Environ) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import msgspec
 
 from .errors import (
@@ -17,7 +19,9 @@ from .errors import (
     StoreUnavailable,
 )
 
-__all__ = ["Problem", "invalid_data", "problem_of"]
+__all__ = ["Problem", "invalid_data", "problem_of", "problem_to_send"]
+
+logger = logging.getLogger("sojourn")
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER = 2
@@ -73,6 +77,16 @@ def problem_of(error: SojournError) -> Problem | None:
         detail = "Try again soon. What this request was to write may be written, or not."
         return Problem(status=status, code=code, title=title, detail=detail)
     return Problem(status=status, code=code, title=title, detail=str(error), end_reason=reason)
+
+
+def problem_to_send(error: SojournError) -> Problem:
+    """The answer to a request that met `error`; an outage goes to the log too. Raises a developer's mistake on."""
+    problem = problem_of(error)
+    if problem is None:
+        raise error
+    if isinstance(error, StoreUnavailable):
+        logger.warning("%s", error)
+    return problem
 
 
 def invalid_data(error: InvalidData) -> Problem:

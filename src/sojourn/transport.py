@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 
 from .commit import Reply
@@ -9,10 +10,18 @@ from .cookie import CookieOptions
 from .origin import is_cross_origin, is_foreign_handshake, trusted
 from .problem import Problem
 
-__all__ = ["Header", "Transport", "set_cookie"]
+__all__ = ["PLAIN_HTTP", "Header", "Transport", "drops_secure", "set_cookie"]
 
 Header = Callable[[str], str | None]
 """A request's header by its name in lower case; None where it was not sent."""
+
+PLAIN_HTTP = (
+    "A Secure cookie was set over plain http for %s, and browsers drop it there. Serve https; behind a proxy "
+    "that does, let it say so (X-Forwarded-Proto); in development, open http://localhost."
+)
+"""For the log, with the request's host, where `drops_secure` says so."""
+
+_is_local = re.compile(r"(?:(?:.+\.)?localhost|127(?:\.\d+){3}|\[::1\])(?::\d+)?", re.IGNORECASE).fullmatch
 
 CROSS_ORIGIN = Problem(
     status=403,
@@ -95,3 +104,8 @@ class Transport:
 def set_cookie(cookie: CookieOptions, reply: Reply) -> str:
     """The Set-Cookie value for a reply that has something to tell."""
     return cookie.set(reply.token.reveal(), reply.max_age) if reply.token else cookie.clear()
+
+
+def drops_secure(scheme: str, host: str) -> bool:
+    """Whether a browser that came here by `scheme` does not keep a Secure cookie of `host`, a Host header."""
+    return scheme in ("http", "ws") and not _is_local(host)

@@ -135,6 +135,35 @@ def test_no_middleware_at_all_is_told() -> None:
         visit(Starlette(routes=[Route("/", page)])).get("/")
 
 
+# Plain http
+
+
+def test_a_secure_cookie_over_plain_http_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    async def put(request: StarletteRequest) -> Response:
+        request.session["a"] = 1
+        return JSONResponse({})
+
+    app = SessionMiddleware(Starlette(routes=[Route("/", put)]), new_manager())
+    for url in ("http://localhost:8000", "https://app.test", "http://app.test", "http://app.test"):
+        TestClient(app, base_url=url).get("/")
+
+    assert [record.getMessage()[:62] for record in caplog.records if record.name == "sojourn"] == [
+        "A Secure cookie was set over plain http for app.test, and brow"
+    ]
+
+
+def test_plain_http_that_was_asked_for_is_not_told(caplog: pytest.LogCaptureFixture) -> None:
+    async def put(request: StarletteRequest) -> Response:
+        request.session["a"] = 1
+        return JSONResponse({})
+
+    cookie = CookieOptions(insecure_http=True)
+    app = SessionMiddleware(Starlette(routes=[Route("/", put)]), new_manager(), cookie=cookie)
+    TestClient(app, base_url="http://app.test").get("/")
+
+    assert [record for record in caplog.records if record.name == "sojourn"] == []
+
+
 # Litestar
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, BrowserContext, Page, expect
 
+from tests.conftest import StartServer
 from tests.django.project.running import run_project
 from tests.server import Server
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module", params=["django", "ours"])
@@ -77,3 +82,25 @@ async def test_another_device_is_signed_out_from_the_page(shop: Server, page: Pa
     await phone.reload()
     await expect(phone.get_by_role("heading")).to_have_text("Hello, stranger")
     await phone.close()
+
+
+async def test_the_example_s_page_keeps_its_tabs_together(
+    start_server: StartServer, page: Page, context: BrowserContext, tmp_path: Path
+) -> None:
+    command = [sys.executable, str(ROOT / "examples/django_app/manage.py"), "runserver", "--noreload", "{port}"]
+    shop = start_server(command, env={"SHOP_FOLDER": str(tmp_path), "DJANGO_SETTINGS_MODULE": "shop.settings"})
+    other = await context.new_page()
+    await page.goto(shop.url)
+    await other.goto(shop.url)
+    await page.get_by_role("button", name="Put tea into the bag").click()
+    await expect(other.locator("#bag")).to_have_text("tea")
+    await page.get_by_label("Name").fill("ada")
+    await page.get_by_label("Password").fill("sesame")
+    await page.get_by_role("button", name="Sign in").click()
+
+    for tab in (page, other):
+        await expect(tab.get_by_role("heading", level=1)).to_have_text("Hello, ada")
+        await expect(tab.locator("#devices li")).to_have_count(1)
+    await page.get_by_role("button", name="Sign out", exact=True).click()
+    for tab in (page, other):
+        await expect(tab.get_by_role("status")).to_have_text("You signed out.")

@@ -4,33 +4,43 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from sojourn.adopt import Adopted
 from sojourn.commit import NO_REPLY, nothing_due
-from sojourn.errors import SessionCommitted, SojournError, StoreUnavailable
+from sojourn.errors import SessionCommitted, SojournError
 from sojourn.manager import AsyncSessionManager
-from sojourn.problem import Problem, problem_of
+from sojourn.problem import Problem, problem_to_send
 from sojourn.record import Client
 from sojourn.session import Session
-from sojourn.transport import Transport
+from sojourn.transport import PLAIN_HTTP, Transport, drops_secure
 
-from .headers import HeaderList, add_vary, set_no_store
+from .headers import HeaderList, add_vary, find_headers, set_no_store
 from .replacement import take_over
 from .types import Message, Scope, Send
 
-__all__ = ["Exchange", "Wiring", "client_of", "problem_to_send", "send_problem"]
+__all__ = ["Exchange", "Wiring", "client_of", "send_problem"]
 
 logger = logging.getLogger("sojourn")
 
 FAILED = 500
 
 
-class Wiring(NamedTuple):
+@dataclass(slots=True)
+class Wiring:
     """What every exchange of one middleware shares."""
 
     manager: AsyncSessionManager
     transport: Transport
+    told_of_plain_http: bool = False
+
+    def tell_of_plain_http(self, scope: Scope) -> None:
+        """Log, once, that browsers will not keep the cookie that is being set."""
+        host = find_headers(scope["headers"]).get(b"host", b"").decode("latin-1")
+        insecure = self.transport.cookie.insecure_http
+        if not insecure and not self.told_of_plain_http and drops_secure(scope.get("scheme", "https"), host):
+            self.told_of_plain_http = True
+            logger.warning(PLAIN_HTTP, host)
 
 
 class Exchange:
@@ -125,7 +135,7 @@ class Exchange:
     def begin(self, message: Message) -> None:
         """The commit is done and `message` the first: put into its headers what caches and the browser must know."""
         self.started = True
-        self._scope = None
+        scope, self._scope = self._scope, None
         self.session.seal()
         if not self.session.accessed and self.reply is NO_REPLY:
             return
@@ -136,6 +146,8 @@ class Exchange:
         if self.reply is NO_REPLY:
             return
         set_no_store(headers)
+        if scope is not None and not self.bearer:
+            self._wiring.tell_of_plain_http(scope)
         name, value = transport.header(self.reply, self.bearer)
         headers.append((name.encode(), value.encode()))
         forget = self.adopted.forget_header(transport.cookie) if self.adopted else None
@@ -162,16 +174,6 @@ async def _nothing() -> None:
 def client_of(peer: tuple[str, int] | None, agent: bytes) -> Client:
     """What a request tells of its browser."""
     return Client(peer[0] if peer else "", agent[:512].decode("latin-1"))
-
-
-def problem_to_send(error: SojournError) -> Problem:
-    """The answer to a request that met `error`; an outage goes to the log too. Raises a developer's mistake on."""
-    problem = problem_of(error)
-    if problem is None:
-        raise error
-    if isinstance(error, StoreUnavailable):
-        logger.warning("%s", error)
-    return problem
 
 
 async def send_problem(send: Send, problem: Problem) -> None:

@@ -12,11 +12,12 @@ from sojourn.errors import ConfigurationError, SojournError, StoreUnavailable
 from sojourn.events import UnknownToken
 from sojourn.manager import AsyncSessionManager
 from sojourn.origin import SAFE_METHODS
+from sojourn.problem import problem_to_send
 from sojourn.session import Session
 from sojourn.transport import Transport
 
 from .cleanup import Cleanup
-from .exchange import Exchange, Wiring, client_of, problem_to_send, send_problem
+from .exchange import Exchange, Wiring, client_of, send_problem
 from .headers import find_headers, of
 from .replacement import require_alone
 from .types import App, Receive, Scope, Send

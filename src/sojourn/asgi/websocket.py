@@ -8,8 +8,9 @@ import logging
 from typing import Any
 
 from sojourn.errors import SessionEnded, SojournError, StoreUnavailable
+from sojourn.problem import problem_to_send
 
-from .exchange import Exchange, problem_to_send
+from .exchange import Exchange
 from .types import App, Message, Receive, Scope, Send
 
 __all__ = ["WebSocketSession"]

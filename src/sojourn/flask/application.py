@@ -12,8 +12,9 @@ from flask.sessions import SecureCookieSessionInterface
 from sojourn.adopt import Adoption
 from sojourn.cookie import CookieOptions
 from sojourn.errors import ConfigurationError, SojournError
-from sojourn.exchange import Wiring, problem_to_send
+from sojourn.exchange import Wiring
 from sojourn.manager import SessionManager
+from sojourn.problem import problem_to_send
 
 from .interface import SojournInterface, answer_with
 from .session import LOGIN_KEY, FlaskSession

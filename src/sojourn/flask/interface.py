@@ -9,8 +9,8 @@ from flask.sessions import SessionInterface, SessionMixin
 
 from sojourn.commit import NO_REPLY
 from sojourn.errors import ConfigurationError, SojournError, StoreUnavailable
-from sojourn.exchange import Exchange, Wiring, problem_to_send
-from sojourn.problem import Problem
+from sojourn.exchange import Exchange, Wiring
+from sojourn.problem import Problem, problem_to_send
 from sojourn.transport import CROSS_ORIGIN
 
 from .session import FlaskSession, adopt

@@ -7,8 +7,8 @@ from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from sojourn.errors import SojournError
-from sojourn.exchange import Exchange, problem_to_send
-from sojourn.problem import Problem
+from sojourn.exchange import Exchange
+from sojourn.problem import Problem, problem_to_send
 
 __all__ = ["Answer", "reason_of", "send_problem"]
 

@@ -24,7 +24,7 @@ settings.configure(
     SECRET_KEY="for a test",
     ALLOWED_HOSTS=["*"],
     ROOT_URLCONF=__name__,
-    INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "sojourn.django"],
+    INSTALLED_APPS=["sojourn.django"],
     MIDDLEWARE=["sojourn.django.SessionMiddleware"],
     SESSION_ENGINE="sojourn.django",
     SESSION_COOKIE_NAME="__Host-session",
