@@ -40,6 +40,7 @@ test: $(DEV)/ready client $(ONE_SESSION) $(BENCH_EXPRESS) ## run every test: the
 	@scripts/chromium
 	@scripts/php
 	@scripts/dotnet
+	@scripts/django42
 	$(say) "Client: tests"
 	@$(NPM) test --silent
 	$(say) "Python and the adapters: tests, with coverage of the core"
@@ -80,11 +81,13 @@ bench: $(BENCH)/ready $(BENCH_EXPRESS) ## measure: Sojourn beside other session 
 	@scripts/servers
 	@PATH="$(CHECKOUT)/$(DEV)/bin:$$PATH" $(BENCH)/bin/python -m benchmarks
 
-LOCK = $(DEV)/bin/uv pip compile --quiet --no-config --universal --generate-hashes --no-header pyproject.toml
+COMPILE = $(DEV)/bin/uv pip compile --quiet --no-config --universal --generate-hashes --no-header
+LOCK = $(COMPILE) pyproject.toml
 lock: $(DEV)/ready ## write requirements/*.lock anew (UPGRADE=--upgrade: with the newest versions)
 	@$(LOCK) $(UPGRADE) --all-extras --group dev --output-file requirements/dev.lock
 	@$(LOCK) $(UPGRADE) --extra demo --group build --output-file requirements/demo.lock
-	@$(LOCK) $(UPGRADE) --extra demo --extra redis --extra postgres --group bench --output-file requirements/bench.lock
+	@$(LOCK) $(UPGRADE) --extra demo --extra redis --extra postgres --extra django --group bench --output-file requirements/bench.lock
+	@echo 'django>=4.2,<5' | $(COMPILE) $(UPGRADE) --output-file requirements/django42.lock -
 
 clean: ## remove what make and the tools made
 	@rm -rf $(DEV) $(DEMO) $(BENCH) .build .coverage* .hypothesis .import_linter_cache .mypy_cache \

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import contention, million, network, network_cost, overhead, races, revocation, scale
+from . import contention, million, network, network_cost, overhead, races, revocation, scale, service
 from .conditions import conditions
 from .flask_shop import flask_is_there
 from .over_http import express_is_there
@@ -26,6 +26,7 @@ FULL = Sizes(
     contention=contention.Size(rounds=11, writes=1024),
     million=million.Size(sessions=1_000_000, expired=100_000),
     revocation=revocation.Size(sessions=1_000),
+    service=service.Size(rounds=21, requests=4096),
 )
 QUICK = Sizes(
     overhead=overhead.Size(rounds=5, laps=2, requests=10),
@@ -37,6 +38,7 @@ QUICK = Sizes(
     contention=contention.Size(rounds=2, writes=256),
     million=million.Size(sessions=3_000, expired=500),
     revocation=revocation.Size(sessions=20),
+    service=service.Size(rounds=2, requests=512),
 )
 
 

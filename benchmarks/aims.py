@@ -15,6 +15,8 @@ from .races import Races
 from .revocation import Revocation
 from .rounds import Spread
 from .scale import Scale
+from .service import CONNECTIONS, Service
+from .service_peers import ADAPTER, CACHED_SERVICE
 from .tables import figure
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "judge_races",
     "judge_revocation",
     "judge_scale",
+    "judge_service",
 ]
 
 # Of what the signed cookie adds in the same round.
@@ -40,6 +43,8 @@ MOST_OF_SIGNED_COOKIE = 0.5
 MOST_OF_FLASK_SESSION = 1.2
 LEAST_OF_SPREAD_WRITES = 0.8
 MOST_REVOCATION_MS = 20
+# × the requests a second of Express with connect-redis.
+LEAST_OF_CONNECT_REDIS = {CACHED_SERVICE: 4, ADAPTER: 0.8}
 
 
 class Aim(NamedTuple):
@@ -157,3 +162,15 @@ def judge_revocation(found: Revocation) -> list[Aim]:
         )
         for each in found.delays
     ]
+
+
+def judge_service(found: Service) -> list[Aim]:
+    """How an open, and a page through the adapter, compare with Express and connect-redis."""
+    judged = []
+    for peer, least in LEAST_OF_CONNECT_REDIS.items():
+        for connections in CONNECTIONS:
+            ratio = found.ratio(peer, connections)
+            if ratio is not None:
+                wanted = f"{peer}: {connections} connections, at least {least} × the requests a second of connect-redis"
+                judged.append(Aim(wanted, f"{ratio.median:.3f} ×", ratio.median >= least))
+    return judged

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from . import contention, million, network, overhead, races, revocation, scale
+from . import contention, million, network, overhead, races, revocation, scale, service
 from .aims import (
     Aim,
     judge_contention,
@@ -17,6 +17,7 @@ from .aims import (
     judge_races,
     judge_revocation,
     judge_scale,
+    judge_service,
 )
 from .charts import overhead_chart, races_chart
 from .conditions import Conditions
@@ -41,6 +42,7 @@ PARTS: Mapping[str, Part] = {
     "contention": Part(contention.measure, contention.report, judge_contention),
     "million": Part(million.measure, million.report),
     "revocation": Part(revocation.measure, revocation.report, judge_revocation),
+    "service": Part(service.measure, service.report, judge_service),
 }
 
 
@@ -54,6 +56,7 @@ class Sizes(NamedTuple):
     contention: contention.Size
     million: million.Size
     revocation: revocation.Size
+    service: service.Size
 
 
 class Results(msgspec.Struct):
@@ -67,6 +70,7 @@ class Results(msgspec.Struct):
     contention: contention.Contention | None = None
     million: million.Million | None = None
     revocation: revocation.Revocation | None = None
+    service: service.Service | None = None
 
     def aims(self) -> list[Aim]:
         """Which of the aims were met, judged by the medians."""

@@ -209,6 +209,7 @@ NOT_AGAINST_A_STRANGER = {
     ("commit.py", "_plan_rotation"): "the same",
     ("apply.py", "changed"): "two records of ours",
     ("session.py", "_go_on"): "ids, which are public",
+    ("identity.py", "_hash_of_old_key"): "a hash of the session's own, against the user's",
 }
 SECRET_WORDS = {"hash", "secret", "secrets", "_secret", "shown", "digest", "token"}
 

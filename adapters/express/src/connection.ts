@@ -9,9 +9,11 @@ export interface Answer {
 	body: string;
 }
 
-interface Asked {
-	resolve: (answer: Answer) => void;
-	reject: (error: Error) => void;
+/** One request, and who waits for its answer. */
+export interface Call {
+	request: string;
+	/** Called once: with the answer, or with why the connection failed before it was there. */
+	answered: (result: Answer | Error) => void;
 }
 
 const HEAD_LIMIT = 64 * 1024;
@@ -24,7 +26,7 @@ export class Connection {
 	readonly #socket: Socket;
 	readonly #onIdle: (connection: Connection) => void;
 	readonly #onClose: (connection: Connection) => void;
-	#asked: Asked | null = null;
+	#asked: Call[] = [];
 	#chunks: Buffer[] = [];
 	#size = 0;
 	#head: Head | null = null;
@@ -44,45 +46,52 @@ export class Connection {
 		this.#socket.on("close", () => this.close(new Error("the connection was closed")));
 	}
 
-	/** Sends `request`, the whole of it. Rejects if the connection fails before the answer is there. */
-	ask(request: string, encoding: "latin1" | "utf8"): Promise<Answer> {
-		return new Promise((resolve, reject) => {
-			this.#asked = {resolve, reject};
-			this.#socket.ref();
-			this.#socket.write(request, encoding);
-		});
+	/** Sends the requests in one piece; they are answered in their order. */
+	ask(calls: Call[]): void {
+		this.#asked = calls;
+		this.#socket.ref();
+		this.#socket.write(calls.length === 1 ? calls[0]!.request : calls.map((call) => call.request).join(""));
 	}
 
 	close(error: Error): void {
 		this.#socket.destroy();
 		const asked = this.#asked;
-		this.#asked = null;
-		asked?.reject(error);
+		this.#asked = [];
 		this.#onClose(this);
+		for (const {answered} of asked) answered(error);
 	}
 
 	#read(chunk: Buffer): void {
-		if (!this.#asked) return this.close(new Error("an answer that nobody asked for"));
 		this.#chunks.push(chunk);
 		this.#size += chunk.length;
 		try {
-			if (!this.#head) {
-				const bytes = this.#gather();
-				this.#head = readHead(bytes);
-				if (!this.#head) {
-					if (bytes.length > HEAD_LIMIT) throw new Error("headers without an end");
-					return;
-				}
-			}
-			const {end, length, keepAlive, status} = this.#head;
-			if (length !== null && this.#size < end + length) return;
-			const body = length === null ? readChunked(this.#gather(), end) : this.#gather().toString("utf8", end, end + length);
-			if (body === null) return;
-			if (length !== null && this.#size > end + length) throw new Error("more than one answer");
-			this.#done({status, body}, keepAlive);
+			while (this.#size > 0 && this.#take());
 		} catch (error) {
 			this.close(error as Error);
 		}
+	}
+
+	/** Passes the next answer on, if all of it is there. */
+	#take(): boolean {
+		if (this.#asked.length === 0) throw new Error("an answer that nobody asked for");
+		if (!this.#head) {
+			const bytes = this.#gather();
+			this.#head = readHead(bytes);
+			if (!this.#head) {
+				if (bytes.length > HEAD_LIMIT) throw new Error("headers without an end");
+				return false;
+			}
+		}
+		const {end, length, keepAlive, status} = this.#head;
+		if (length !== null && this.#size < end + length) return false;
+		const bytes = this.#gather();
+		const body = length === null ? readChunked(bytes, end) : {text: bytes.toString("utf8", end, end + length), end: end + length};
+		if (body === null) return false;
+		this.#head = null;
+		this.#size -= body.end;
+		this.#chunks = this.#size > 0 ? [bytes.subarray(body.end)] : [];
+		this.#done({status, body: body.text}, keepAlive);
+		return true;
 	}
 
 	#gather(): Buffer {
@@ -91,17 +100,15 @@ export class Connection {
 	}
 
 	#done(answer: Answer, keepAlive: boolean): void {
-		const asked = this.#asked!;
-		this.#asked = this.#head = null;
-		this.#chunks = [];
-		this.#size = 0;
+		const {answered} = this.#asked.shift()!;
 		this.used = true;
-		if (keepAlive) {
+		if (!keepAlive) this.close(new Error("the server closes it"));
+		else if (this.#asked.length === 0) {
 			// Idle, it keeps no process alive.
 			this.#socket.unref();
-			this.#onIdle(this);
-		} else this.close(new Error("the server closes it"));
-		asked.resolve(answer);
+			if (this.#size === 0) this.#onIdle(this);
+		}
+		answered(answer);
 	}
 }
 
@@ -141,8 +148,8 @@ function readHead(bytes: Buffer): Head | null {
 	};
 }
 
-/** A body in chunks, as a proxy may send it; null where not all of it is there. */
-function readChunked(bytes: Buffer, start: number): string | null {
+/** A body in chunks, as a proxy may send it, and where it ends; null where not all of it is there. */
+function readChunked(bytes: Buffer, start: number): {text: string; end: number} | null {
 	const parts: Buffer[] = [];
 	for (let at = start; ; ) {
 		const line = bytes.indexOf("\r\n", at);
@@ -152,7 +159,7 @@ function readChunked(bytes: Buffer, start: number): string | null {
 		const from = line + 2;
 		const to = from + Number.parseInt(size, 16);
 		if (bytes.length < to + 2) return null;
-		if (to === from) return Buffer.concat(parts).toString("utf8");
+		if (to === from) return {text: Buffer.concat(parts).toString("utf8"), end: to + 2};
 		parts.push(bytes.subarray(from, to));
 		at = to + 2;
 	}

@@ -1,4 +1,4 @@
-import {Connection, type Address, type Answer} from "./connection.js";
+import {Connection, type Address, type Answer, type Call as Asked} from "./connection.js";
 import {configuration, SojournError, unavailable, type Problem} from "./errors.js";
 import type {Commit, Committed, Opened} from "./wire.js";
 
@@ -13,19 +13,23 @@ export interface ServiceOptions {
 
 const KEY = /^sjk1-[0-9a-f]{8}-[0-9a-f]{64}$/;
 const MOST_CONNECTIONS = 64;
+/**
+ * Opens of one turn of the event loop travel together, so many at most: a write and a read cost more than all else about
+ * one. The service answers them in their order.
+ */
+const MOST_TOGETHER = 16;
 /** Idle connections are not kept as long as servers and proxies keep them, so that none is closed under a request. */
 const KEEP_IDLE = 30_000;
 /** What a visitor may be told; any other refusal is a mistake of who wrote or runs the application. */
 const TOLD = new Set(["session-ended", "session-conflict", "session-limit", "data-too-large", "body-too-large", "store-unavailable"]);
 
-interface Call {
-	request: string;
-	encoding: "latin1" | "utf8";
+interface Call extends Asked {
 	repeatable: boolean;
 	/** null while it waits for its turn. */
 	connection: Connection | null;
+	/** Those that were sent with it. */
+	together: readonly Call[];
 	settled: boolean;
-	settle: (result: Answer | Error) => void;
 }
 
 /** The session service, over a few connections that stay open. */
@@ -38,6 +42,7 @@ export class Service {
 	readonly #idle: Connection[] = [];
 	readonly #all = new Set<Connection>();
 	readonly #waiting = new Set<Call>();
+	readonly #again: Call[] = [];
 	#away = false;
 
 	constructor({service, key, timeout = 2000}: ServiceOptions) {
@@ -67,8 +72,7 @@ export class Service {
 		const request = `POST ${this.#prefix}${path}${this.#headers}${length}\r\n\r\n${body}`;
 		let answer;
 		try {
-			// What is ASCII is written with less ado.
-			answer = await this.#call(request, length === body.length ? "latin1" : "utf8", repeatable);
+			answer = await this.#call(request, repeatable);
 		} catch (error) {
 			throw this.#failed(`The session service at ${this.#url} did not answer: ${(error as Error).message}.`, error);
 		}
@@ -94,48 +98,55 @@ export class Service {
 		return new SojournError(code, `The session service refused what it was sent (${code}): ${detail}`);
 	}
 
-	#call(request: string, encoding: "latin1" | "utf8", repeatable: boolean): Promise<Answer> {
+	#call(request: string, repeatable: boolean): Promise<Answer> {
 		return new Promise((resolve, reject) => {
-			const call: Call = {
-				request,
-				encoding,
-				repeatable,
-				connection: null,
-				settled: false,
-				settle: (result) => {
-					call.settled = true;
-					clearTimeout(timer);
-					this.#waiting.delete(call);
-					if (result instanceof Error) reject(result);
-					else resolve(result);
-				},
+			const settle = (result: Answer | Error) => {
+				call.settled = true;
+				clearTimeout(timer);
+				if (result instanceof Error) reject(result);
+				else resolve(result);
 			};
+			const answered = (result: Answer | Error) => {
+				if (!call.settled && !(result instanceof Error && this.#repeat(call))) settle(result);
+			};
+			const call: Call = {request, answered, repeatable, connection: null, together: [], settled: false};
 			const timer = setTimeout(() => {
 				const error = new Error(`nothing within ${this.#timeout} ms`);
-				call.settle(error);
-				// A late answer must not be taken for the next call's.
-				call.connection?.close(error);
+				this.#waiting.delete(call);
+				settle(error);
+				// A late answer keeps its place, and is dropped, while others of that connection still wait for theirs.
+				if (call.together.every(({settled}) => settled)) call.connection?.close(error);
 			}, this.#timeout);
-			const connection = this.#take();
-			if (connection) this.#send(call, connection);
-			else this.#waiting.add(call);
+			this.#waiting.add(call);
+			if (!repeatable) this.#next();
+			else if (this.#waiting.size === 1) setImmediate(() => this.#next());
 		});
 	}
 
-	#send(call: Call, connection: Connection): void {
-		const {used} = connection;
-		call.connection = connection;
-		connection.ask(call.request, call.encoding).then(call.settle, (error: Error) => {
-			// A server that restarted hangs up on kept connections: that says nothing about a new one.
-			if (call.settled) return;
-			if (used && call.repeatable) this.#send(call, this.#connect());
-			else call.settle(error);
-		});
+	/** A server that restarted hangs up on kept connections: that says nothing about a new one. */
+	#repeat(call: Call): boolean {
+		if (!call.repeatable || !call.connection!.used) return false;
+		if (this.#again.push(call) === 1) {
+			setImmediate(() => {
+				const calls = this.#again.splice(0).filter(({settled}) => !settled);
+				while (calls.length > 0) this.#send(calls.splice(0, MOST_TOGETHER), this.#connect());
+			});
+		}
+		return true;
+	}
+
+	#send(calls: Call[], connection: Connection): void {
+		for (const call of calls) {
+			call.connection = connection;
+			call.together = calls;
+		}
+		connection.ask([...calls]);
 	}
 
 	#take(): Connection | null {
 		for (let connection; (connection = this.#idle.pop()); ) {
 			if (performance.now() - connection.idleSince < KEEP_IDLE) return connection;
+			this.#all.delete(connection);
 			connection.close(new Error("idle for too long"));
 		}
 		return this.#all.size < MOST_CONNECTIONS ? this.#connect() : null;
@@ -165,11 +176,18 @@ export class Service {
 	}
 
 	#next(): void {
-		const [call] = this.#waiting;
-		const connection = call && this.#take();
-		if (!connection) return;
-		this.#waiting.delete(call);
-		this.#send(call, connection);
+		while (this.#waiting.size > 0) {
+			const connection = this.#take();
+			if (!connection) return;
+			const calls: Call[] = [];
+			for (const call of this.#waiting) {
+				// A write goes alone: it may take long, and is not repeated.
+				if (calls.length > 0 && !call.repeatable) break;
+				this.#waiting.delete(call);
+				if (calls.push(call) === MOST_TOGETHER || !call.repeatable) break;
+			}
+			this.#send(calls, connection);
+		}
 	}
 
 	#failed(message: string, cause?: unknown): SojournError {

@@ -11,7 +11,7 @@ from django.views.decorators.csrf import csrf_exempt
 from sojourn.browser import Request
 from sojourn.browser.endpoints import MAX_BODY
 from sojourn.errors import ConfigurationError, SojournError
-from sojourn.exchange import problem_to_send
+from sojourn.problem import problem_to_send
 
 from . import process
 from .engine import SessionStore

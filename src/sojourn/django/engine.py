@@ -18,7 +18,7 @@ from sojourn.session import Session
 from . import process
 from .visit import Visit
 
-__all__ = ["SessionStore", "session_of"]
+__all__ = ["SessionStore", "in_commit_thread", "session_of"]
 
 T = TypeVar("T")
 
@@ -50,6 +50,7 @@ class SessionStore(SessionBase):
 
     @accessed.setter
     def accessed(self, value: bool) -> None:
+        """Say so: SessionBase does."""
         self._accessed = value
 
     @property
@@ -59,6 +60,7 @@ class SessionStore(SessionBase):
 
     @modified.setter
     def modified(self, value: bool) -> None:
+        """Have it saved in any case, or leave that to what was changed."""
         self._modified = value
 
     def is_empty(self) -> bool:
@@ -177,8 +179,7 @@ class SessionStore(SessionBase):
 
     async def asave(self, must_create: bool = False) -> None:
         """As save."""
-        # It may ask the database for the user, which a test's transaction shows to Django's own thread alone.
-        await sync_to_async(self.save, thread_sensitive=bool(settings.SECRET_KEY_FALLBACKS))(must_create)
+        await in_commit_thread(self.save, must_create)
 
     async def acreate(self) -> None:
         """As create."""
@@ -209,6 +210,12 @@ class SessionStore(SessionBase):
 
 async def _in_thread(call: Callable[..., T], *arguments: Any) -> T:
     return await sync_to_async(call, thread_sensitive=False)(*arguments)
+
+
+async def in_commit_thread(call: Callable[..., T], *arguments: Any) -> T:
+    """Await a call that commits."""
+    # A commit may ask the database for the user, and a test's transaction is seen by Django's own thread alone.
+    return await sync_to_async(call, thread_sensitive=bool(settings.SECRET_KEY_FALLBACKS))(*arguments)
 
 
 def session_of(request: HttpRequest) -> Session:

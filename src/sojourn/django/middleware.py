@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.http import HttpRequest, HttpResponse
@@ -15,11 +14,11 @@ from django.utils.cache import patch_vary_headers
 
 from sojourn.commit import nothing_due
 from sojourn.errors import ConfigurationError, SojournError
-from sojourn.exchange import Exchange, problem_to_send
-from sojourn.problem import Problem, problem_of
+from sojourn.exchange import Exchange
+from sojourn.problem import Problem, problem_of, problem_to_send
 
 from . import process
-from .engine import SessionStore
+from .engine import SessionStore, in_commit_thread
 
 __all__ = ["SessionMiddleware", "problem_response"]
 
@@ -86,7 +85,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         session = getattr(request, "session", None)
         if isinstance(session, SessionStore) and _is_calm(session):
             return self.process_response(request, response)
-        return await sync_to_async(self.process_response)(request, response)
+        return await in_commit_thread(self.process_response, request, response)
 
     @staticmethod
     def _tell(session: SessionStore, response: HttpResponseBase) -> None:

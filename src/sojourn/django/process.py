@@ -50,7 +50,11 @@ def wiring() -> Wiring:
 
 def idle_timeout() -> int:
     """The seconds that a session lasts without activity, where nothing else was set for it."""
-    return int((_opened or _open()).settings.idle_timeout)
+    opened = _opened or _open()
+    if opened.settings.policy is not None:
+        return int(opened.settings.policy.idle_timeout)
+    # A remote manager's policy says nothing: the service has it.
+    return int(min(opened.wiring.manager.policy.idle_timeout, settings.SESSION_COOKIE_AGE))
 
 
 def browser_options() -> BrowserOptions:

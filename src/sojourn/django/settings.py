@@ -90,8 +90,3 @@ class SojournSettings:
         visit = max(age, LONGEST_VISIT)
         remember = Lifetime(idle_timeout=visit, absolute_timeout=visit)
         return Policy(idle_timeout=age, absolute_timeout=visit, remember=remember)
-
-    @property
-    def idle_timeout(self) -> float:
-        """How long a session lasts without activity, in seconds, where nothing else was set for it."""
-        return self.policy.idle_timeout if self.policy else settings.SESSION_COOKIE_AGE

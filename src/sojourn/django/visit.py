@@ -6,10 +6,11 @@ import os
 from copy import copy
 
 from django.conf import settings
+from django.contrib.auth import HASH_SESSION_KEY
 
 from sojourn.codec import decode, encode
 from sojourn.commit import nothing_due, plan_commit
-from sojourn.errors import InvalidData, SojournError, StoreUnavailable
+from sojourn.errors import InvalidData, SessionEnded, SojournError, StoreUnavailable
 from sojourn.exchange import Environ, Exchange, Wiring
 from sojourn.session import Session
 from sojourn.token import parse
@@ -36,6 +37,7 @@ class Visit:
         self.outage: StoreUnavailable | None = None
         self.cookie_due = False
         self._first: Exchange | None = None
+        self._is_limited = False
 
     @property
     def token(self) -> str | None:
@@ -72,11 +74,12 @@ class Visit:
         session, before = exchange.session, exchange.session.accessed
         expiry = session.get(EXPIRY)
         session.accessed = before
-        if not expiry:
+        if not expiry and not self._is_limited:
             return exchange
         wiring: Wiring = copy(process.wiring())
         wiring.manager = copy(wiring.manager)
         wiring.manager.policy = policy_for(wiring.manager.policy, expiry, session.opened_at)
+        self._is_limited = True
         return self._carry_on(exchange, wiring, session)
 
     def came_from(self, environ: Environ) -> None:
@@ -116,9 +119,16 @@ class Visit:
         if self.exchange is None:
             return
         exchange = self.limited()
-        if not nothing_due(exchange.session, exchange.manager.policy):
-            self.commit()
-        exchange.session.seal()
+        session = exchange.session
+        hash_alone = session.wish == "regenerate" and session.changes().keys() == {HASH_SESSION_KEY}
+        try:
+            if not nothing_due(session, exchange.manager.policy):
+                self.commit()
+        except SessionEnded as error:
+            # SECRET_KEY was renewed, and another request of this browser wrote the new hash.
+            if not hash_alone or error.reason != "replaced":
+                raise
+        session.seal()
 
     def commit(self) -> None:
         """Write what was changed so far. Raises as a manager's commit."""

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -77,6 +77,9 @@ class Service:
         self._outage_told_at = -OUTAGE_TOLD_EVERY
         self._description = msgspec.json.encode(openapi())
         endpoints = Endpoints(self._manager, manager_at, cookie or CookieOptions(), label)
+        self._open_at_hand = endpoints.open_at_hand
+        # Without a cache everything must wait, and to try would only cost.
+        self.open_at_hand = self._try_to_open if hasattr(store, "at_hand") else None
         self._endpoints: Mapping[str, Mapping[str, Endpoint]] = {
             "/v1/open": {"POST": Endpoint(endpoints.open, "sessions")},
             "/v1/commit": {"POST": Endpoint(endpoints.commit, "sessions")},
@@ -115,6 +118,16 @@ class Service:
         if began:
             _log(scope, status, began)
 
+    def _try_to_open(self, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bytes | None:
+        """What a POST to /v1/open is answered with 200, where nothing is to be waited for.
+
+        None for what must wait, is wrong or is to be logged: that goes the usual way, through `__call__`.
+        """
+        authorization, content_type = _key_and_kind(headers)
+        if content_type != b"application/json" or logger.isEnabledFor(logging.DEBUG):
+            return None
+        return None if self._keys.refusal(authorization, "sessions") else self._open_at_hand(body)
+
     async def _answer(self, scope: Scope, receive: Receive) -> bytes:
         found, methods = "", self._endpoints.get(scope["path"])
         if methods is None:
@@ -124,12 +137,7 @@ class Service:
         endpoint = methods.get("GET" if method == "HEAD" else method)
         if endpoint is None:
             raise method_not_allowed(methods)
-        authorization = content_type = b""
-        for name, value in scope["headers"]:
-            if name == b"authorization":
-                authorization = value
-            elif name == b"content-type":
-                content_type = value
+        authorization, content_type = _key_and_kind(scope["headers"])
         if endpoint.scope is not None:
             refusal = self._keys.refusal(authorization, endpoint.scope)
             if refusal is not None:
@@ -172,6 +180,16 @@ class Service:
         await asyncio.gather(upkeep, return_exceptions=True)
         await self._manager.close()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _key_and_kind(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, bytes]:
+    authorization = content_type = b""
+    for name, value in headers:
+        if name == b"authorization":
+            authorization = value
+        elif name == b"content-type":
+            content_type = value
+    return authorization, content_type
 
 
 def _match(path: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from sojourn.codec import encode, join
+from sojourn.codec import encode
 from sojourn.commit import NO_REPLY, Reply, nothing_due
 from sojourn.cookie import CookieOptions
 from sojourn.data import Data
@@ -158,7 +158,7 @@ def _state(session: Session) -> SessionState | None:
     return SessionState(
         id=record.id,
         user_id=record.user_id,
-        data=msgspec.Raw(join(session.encoded())),
+        data=msgspec.Raw(session.text()),
         version=record.version,
         created_at=record.created_at,
         authenticated_at=record.authenticated_at,

@@ -83,7 +83,7 @@ def _browser(settings: Settings, label: DeviceLabel | None, manager: AsyncSessio
     )
     # Browsers come through a proxy, which tells who they are. To a unix socket nobody comes from elsewhere.
     trusted = "*" if settings.uds else os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1,::1")
-    return ProxyHeadersMiddleware(sessions, trusted_hosts=trusted)  # type: ignore[arg-type, return-value]  # its own ASGI types
+    return ProxyHeadersMiddleware(sessions, trusted_hosts=trusted)
 
 
 def run(settings: Settings) -> None:

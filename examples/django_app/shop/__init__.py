@@ -1,0 +1,1 @@
+"""The shop: a Django project whose sessions are Sojourn's."""

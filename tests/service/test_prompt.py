@@ -1,0 +1,169 @@
+"""An open that the cache can answer is answered at once, past uvicorn's own way; nobody can tell but by the clock."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.server import Server, run_server
+from tests.servers.redis import RedisServer
+from tests.servers.waiting import wait_until
+from tests.service.backend import Backend
+
+# Connections that nobody uses are looked at, and closed, in a test's time; and what is answered at once is told.
+OURS = """
+import sojourn.service.protocol as protocol, sojourn.service.server as server, sojourn.cli
+answer = protocol.BoundedProtocol._answer
+protocol.BoundedProtocol._answer = lambda self, text: (print("at once"), answer(self, text))
+protocol.REQUEST_WITHIN = 0.5
+server.KEEP_ALIVE = 1
+sojourn.cli.main()
+"""
+LAST = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def cached(
+    tmp_path_factory: pytest.TempPathFactory, redis_server: RedisServer, keys: Path, key: str
+) -> Iterator[Server]:
+    """A service with a cache in front of Redis."""
+    redis_server.clear()
+    words = ["serve", "--store", f"{redis_server.url}?cache=8MiB", "--keys", str(keys), "--port", "{port}"]
+    log = tmp_path_factory.mktemp("prompt") / "service.log"
+    with run_server([sys.executable, "-c", OURS, *words], log, path="/health") as server:
+        yield server
+
+
+@pytest.fixture
+def back(cached: Server, key: str) -> Iterator[Backend]:
+    with Backend(cached.port, key) as backend:
+        yield backend
+
+
+@pytest.fixture
+def token(back: Backend, redis_server: RedisServer) -> str:
+    """Of a session that the cache has."""
+    token = back.log_in("ada", cart=["tea"])
+    wait_until(lambda: _reads_of(back, redis_server, token) == 0, "the cache")
+    return token
+
+
+def _reads_of(back: Backend, redis_server: RedisServer, token: str) -> int:
+    redis_server.ask("CONFIG", "RESETSTAT")
+    assert back.open(token)["status"] == "active"
+    commands = redis_server.info("commandstats")
+    return int(commands.get("cmdstat_get", "calls=0,").partition("calls=")[2].partition(",")[0])
+
+
+def ask(token: str, key: str, padding: int = 0) -> bytes:
+    """An open, as a back end sends it. One with much padding goes the usual way."""
+    body = json.dumps({"token": token}) + " " * padding
+    head = f"POST /v1/open HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json"
+    return f"{head}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+
+
+def answers(server: Server, *pieces: bytes) -> list[tuple[int, dict[str, str], bytes]]:
+    """Status, headers and body of each answer to what is sent in pieces."""
+    found, text = [], b""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as caller:
+        caller.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for piece in (*pieces, LAST):
+            caller.sendall(piece)
+        while part := caller.recv(65536):
+            text += part
+    while text:
+        head, _, text = text.partition(b"\r\n\r\n")
+        status, *lines = head.decode().split("\r\n")
+        headers = dict(line.split(": ", 1) for line in lines)
+        length = int(headers["content-length"])
+        found.append((int(status.split()[1]), headers, text[:length]))
+        text = text[length:]
+    assert found.pop()[2] == b'{"status":"alive"}'
+    return found
+
+
+def test_it_is_the_answer_that_the_usual_way_gives(cached: Server, key: str, token: str) -> None:
+    before = cached.output().count("at once")
+
+    prompt, usual = answers(cached, ask(token, key), ask(token, key, padding=10_000))
+
+    assert cached.output().count("at once") == before + 1
+    assert prompt[1] == usual[1]
+    told, same = json.loads(prompt[2]), json.loads(usual[2])
+    assert told.pop("now") <= same.pop("now")
+    assert told == same
+    assert told["session"]["user_id"] == "ada"
+    assert told["session"]["data"] == {"cart": ["tea"]}
+
+
+def test_requests_in_one_piece_are_answered_in_their_order(cached: Server, key: str, token: str) -> None:
+    foreign = f"sj1-{'0' * 32}-{'f' * 64}"
+    whole = b"".join([ask(token, key), ask(foreign, key), ask(token, key), b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n"])
+
+    found = answers(cached, whole + ask(token, key))
+
+    told = [json.loads(body)["status"] for _, _, body in found]
+    assert told == ["active", "none", "active", "ready", "active"]
+
+
+def test_a_request_in_many_pieces_is_answered(cached: Server, key: str, token: str) -> None:
+    whole = ask(token, key)
+
+    found = answers(cached, *[whole[at : at + 7] for at in range(0, len(whole), 7)])
+
+    assert [status for status, _, _ in found] == [200]
+
+
+def test_a_body_in_chunks_is_taken(cached: Server, key: str, token: str) -> None:
+    head, _, body = ask(token, key).partition(b"\r\n\r\n")
+    kept = b"\r\n".join(line for line in head.split(b"\r\n") if not line.startswith(b"Content-Length"))
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (body[:20], body[20:]))
+
+    found = answers(cached, kept + b"\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n")
+
+    assert [json.loads(body)["status"] for _, _, body in found] == ["active"]
+
+
+@pytest.mark.parametrize(
+    ("instead", "by", "status"),
+    [
+        ("Bearer sjk1-", "Bearer sjk1-0", 401),
+        ("application/json", "text/plain", 415),
+        ('"token"', '"taken"', 400),
+        ("POST /v1/open", "PUT /v1/open?", 405),
+    ],
+)
+def test_what_is_wrong_is_refused_as_ever(
+    cached: Server, key: str, token: str, instead: str, by: str, status: int
+) -> None:
+    wrong = ask(token, key).replace(instead.encode(), by.encode())
+
+    found = answers(cached, ask(token, key) + wrong + ask(token, key))
+
+    assert [each[0] for each in found] == [200, status, 200]
+
+
+def test_a_session_that_is_revoked_is_over_at_once(
+    back: Backend, cached: Server, token: str, redis_server: RedisServer
+) -> None:
+    assert _reads_of(back, redis_server, token) == 0
+
+    back.commit(token, action={"type": "logout"})
+
+    assert back.open(token)["end_reason"] == "logout"
+
+
+def test_a_wrong_secret_opens_nothing(back: Backend, token: str) -> None:
+    assert back.open(token[:-1] + ("0" if token[-1] != "0" else "1"))["status"] == "none"
+
+
+def test_a_connection_that_falls_idle_after_it_is_closed(cached: Server, key: str, token: str) -> None:
+    with socket.create_connection(("127.0.0.1", cached.port), timeout=10) as caller:
+        caller.sendall(ask(token, key))
+        assert caller.recv(65536).startswith(b"HTTP/1.1 200 OK\r\n")
+        assert caller.recv(65536) == b""
