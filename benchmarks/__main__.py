@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import contention, million, network, network_cost, overhead, races, revocation, scale, service
+from . import contention, framework_cost, million, network, network_cost, overhead, races, revocation, scale, service
 from .conditions import conditions
 from .flask_shop import flask_is_there
 from .over_http import express_is_there
@@ -27,6 +27,8 @@ FULL = Sizes(
     million=million.Size(sessions=1_000_000, expired=100_000),
     revocation=revocation.Size(sessions=1_000),
     service=service.Size(rounds=21, requests=4096),
+    flask=framework_cost.Size(rounds=51, laps=5, requests=40),
+    django=framework_cost.Size(rounds=31, laps=3, requests=40),
 )
 QUICK = Sizes(
     overhead=overhead.Size(rounds=5, laps=2, requests=10),
@@ -39,6 +41,8 @@ QUICK = Sizes(
     million=million.Size(sessions=3_000, expired=500),
     revocation=revocation.Size(sessions=20),
     service=service.Size(rounds=2, requests=512),
+    flask=framework_cost.Size(rounds=2, laps=1, requests=10),
+    django=framework_cost.Size(rounds=2, laps=1, requests=10),
 )
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from . import django_cost, flask_cost
 from .contention import SESSIONS, WRITERS, Contention
 from .flask_shop import FLASK_SESSION
+from .framework_cost import FrameworkCost
 from .network import Network
 from .network_cost import AT_ONCE, NetworkCost
 from .network_peers import CACHED_REDIS, REDIS
@@ -22,6 +24,8 @@ from .tables import figure
 __all__ = [
     "Aim",
     "judge_contention",
+    "judge_django",
+    "judge_flask",
     "judge_network",
     "judge_overhead",
     "judge_races",
@@ -43,6 +47,8 @@ MOST_OF_SIGNED_COOKIE = 0.5
 MOST_OF_FLASK_SESSION = 1.2
 LEAST_OF_SPREAD_WRITES = 0.8
 MOST_REVOCATION_MS = 20
+MOST_OF_FLASK_COOKIE = 0.6
+MOST_OF_DJANGO = 0.5
 # × the requests a second of Express with connect-redis.
 LEAST_OF_CONNECT_REDIS = {CACHED_SERVICE: 4, ADAPTER: 0.8}
 
@@ -174,3 +180,19 @@ def judge_service(found: Service) -> list[Aim]:
                 wanted = f"{peer}: {connections} connections, at least {least} × the requests a second of connect-redis"
                 judged.append(Aim(wanted, f"{ratio.median:.3f} ×", ratio.median >= least))
     return judged
+
+
+def judge_flask(found: FrameworkCost) -> list[Aim]:
+    """What reading one key costs in Flask."""
+    return _judge_framework(found, flask_cost.OURS_SQLITE, MOST_OF_FLASK_COOKIE)
+
+
+def judge_django(found: FrameworkCost) -> list[Aim]:
+    """What reading one key costs in Django."""
+    return _judge_framework(found, django_cost.OURS, MOST_OF_DJANGO)
+
+
+def _judge_framework(found: FrameworkCost, peer: str, most: float) -> list[Aim]:
+    wanted = f"{found.framework}: with {peer}, reading one key adds at most {most} × what {found.own} adds"
+    shares = [cost.share.median for cost in found.costs if (cost.peer, cost.kind) == (peer, "read")]
+    return [Aim(wanted, f"{share:.3f} ×", share <= most) for share in shares]

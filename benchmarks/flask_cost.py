@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
@@ -10,49 +9,18 @@ from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
-import msgspec
-
-from .flask_shop import FLASK, FlaskShop
-from .rounds import Rounds, Spread
+from . import framework_cost
+from .flask_shop import FLASK
+from .framework_cost import FrameworkCost, Shop, Size
 from .shop import SESSION
-from .tables import NONE, figure, table, with_quartiles
 
-__all__ = ["FLASK_COOKIE", "OURS_MEMORY", "OURS_SQLITE", "Cost", "FlaskCost", "Size", "measure", "report"]
+__all__ = ["OURS_SQLITE", "measure"]
 
 FLASK_COOKIE = "Flask signed cookie"
 OURS_MEMORY = "Sojourn, memory"
 OURS_SQLITE = "Sojourn, SQLite"
-
-Kind = Literal["read", "change"]
-TITLES: dict[Kind, str] = {"read": "One key read", "change": "One key changed"}
-
-
-class Size(msgspec.Struct, frozen=True):
-    """How many rounds, how many laps of each peer in each, and how many requests in a lap."""
-
-    rounds: int
-    laps: int
-    requests: int
-
-
-class Cost(msgspec.Struct, frozen=True):
-    """One peer's request of one kind, in µs. What compares was taken inside each round."""
-
-    peer: str
-    kind: Kind
-    took: Spread
-    added: Spread
-    of_signed_cookie: Spread
-
-
-class FlaskCost(msgspec.Struct, frozen=True):
-    """All that this benchmark found; nothing without Flask."""
-
-    size: Size
-    costs: list[Cost]
 
 
 class _Peer(NamedTuple):
@@ -60,7 +28,7 @@ class _Peer(NamedTuple):
     join: Callable[[Any, Path], Callable[[], None]]
 
 
-class _Shop(FlaskShop):
+class _Shop(Shop):
     """The shop behind one peer's layer, and a browser that has a session there."""
 
     def __init__(self, peer: _Peer, folder: Path) -> None:
@@ -87,14 +55,6 @@ class _Shop(FlaskShop):
         if not bare:
             (headers,) = self.visit("/fill")
             self._cookie = next(value for name, value in headers if name == "Set-Cookie").partition(";")[0].encode()
-
-    def time(self, kind: Kind, requests: int) -> float:
-        """The µs of one request, from a run of them, one after another."""
-        environs = [self.environ(f"/{kind}") for _ in range(requests)]
-        began = perf_counter()
-        for environ in environs:
-            self.call(environ)
-        return (perf_counter() - began) / requests * 1e6
 
 
 def _without(app: Any, folder: Path) -> Callable[[], None]:
@@ -135,49 +95,9 @@ def _shops() -> Iterator[list[tuple[str, _Shop]]]:
         yield shops
 
 
-def measure(size: Size) -> FlaskCost:
+def measure(size: Size) -> FrameworkCost:
     """Take the rounds of all peers."""
     if find_spec("flask") is None:
-        return FlaskCost(size, [])
-    taken: dict[Kind, Rounds] = {kind: Rounds() for kind in get_args(Kind)}
+        return FrameworkCost(size, "Flask", FLASK_COOKIE)
     with _shops() as shops:
-        for round_ in range(size.rounds + 1):
-            for kind, rounds in taken.items():
-                laps: dict[str, list[float]] = {name: [] for name, _ in shops}
-                for _ in range(size.laps):
-                    for name, shop in random.sample(shops, len(shops)):
-                        laps[name].append(shop.time(kind, size.requests))
-                # The first round warms caches up. The machine's other work only ever slows a lap.
-                if round_:
-                    rounds.add({name: min(took) for name, took in laps.items()})
-    return FlaskCost(size, [_cost(peer.name, kind, rounds) for kind, rounds in taken.items() for peer in PEERS])
-
-
-def _cost(peer: str, kind: Kind, rounds: Rounds) -> Cost:
-    return Cost(
-        peer=peer,
-        kind=kind,
-        took=rounds.compare(float, peer),
-        added=rounds.compare(lambda mine, bare: mine - bare, peer, FLASK),
-        of_signed_cookie=rounds.compare(
-            lambda mine, bare, cookie: (mine - bare) / (cookie - bare), peer, FLASK, FLASK_COOKIE
-        ),
-    )
-
-
-def report(found: FlaskCost) -> str:
-    """The tables, in Markdown."""
-    if not found.costs:
-        return "Flask is not installed."
-    return "\n\n".join(_table(found, kind) for kind in get_args(Kind))
-
-
-def _table(found: FlaskCost, kind: Kind) -> str:
-    rows = []
-    for cost in found.costs:
-        if cost.kind == kind:
-            bare = cost.peer == FLASK
-            added = NONE if bare else with_quartiles(cost.added)
-            ratio = NONE if bare else f"{figure(cost.of_signed_cookie.median)}"
-            rows.append([cost.peer, with_quartiles(cost.took), added, ratio])
-    return table([f"Flask: {TITLES[kind].lower()}", "µs", "added µs", "added, × signed cookie"], rows)
+        return framework_cost.measure(size, "Flask", shops)

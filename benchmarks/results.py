@@ -8,10 +8,24 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from . import contention, million, network, overhead, races, revocation, scale, service
+from . import (
+    contention,
+    django_cost,
+    flask_cost,
+    framework_cost,
+    million,
+    network,
+    overhead,
+    races,
+    revocation,
+    scale,
+    service,
+)
 from .aims import (
     Aim,
     judge_contention,
+    judge_django,
+    judge_flask,
     judge_network,
     judge_overhead,
     judge_races,
@@ -43,6 +57,8 @@ PARTS: Mapping[str, Part] = {
     "million": Part(million.measure, million.report),
     "revocation": Part(revocation.measure, revocation.report, judge_revocation),
     "service": Part(service.measure, service.report, judge_service),
+    "flask": Part(flask_cost.measure, framework_cost.report, judge_flask),
+    "django": Part(django_cost.measure, framework_cost.report, judge_django),
 }
 
 
@@ -57,6 +73,8 @@ class Sizes(NamedTuple):
     million: million.Size
     revocation: revocation.Size
     service: service.Size
+    flask: framework_cost.Size
+    django: framework_cost.Size
 
 
 class Results(msgspec.Struct):
@@ -71,6 +89,8 @@ class Results(msgspec.Struct):
     million: million.Million | None = None
     revocation: revocation.Revocation | None = None
     service: service.Service | None = None
+    flask: framework_cost.FrameworkCost | None = None
+    django: framework_cost.FrameworkCost | None = None
 
     def aims(self) -> list[Aim]:
         """Which of the aims were met, judged by the medians."""

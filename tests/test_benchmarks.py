@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -72,6 +74,16 @@ def test_every_store_lists_and_revokes_a_users_sessions_and_is_cleaned_up() -> N
         assert met["list"] == met["revoke_all"]
         assert met["delete_expired"] == size.expired
         assert met["stats"] == size.sessions - size.expired - met["revoke_all"]
+
+
+@pytest.mark.parametrize("framework", ["flask", "django"])
+def test_a_framework_s_own_sessions_are_measured_beside_ours(framework: str) -> None:
+    """In a process of its own: Django's settings stay where they are."""
+    command = [sys.executable, "-m", "benchmarks", framework, "--quick"]
+    told = subprocess.run(command, cwd=FOLDER.parent, capture_output=True, text=True, check=True).stdout
+
+    assert "Sojourn, SQLite" in told
+    assert "reading one key adds at most" in told
 
 
 def test_a_revoked_session_is_refused_by_the_process_that_has_it_cached() -> None:
