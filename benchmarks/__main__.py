@@ -13,6 +13,7 @@ from .over_http import express_is_there
 from .peers import PEERS, installed
 from .results import PARTS, Results, Sizes
 from .servers import versions
+from .service_peers import adapter_is_there
 
 __all__ = ["FULL", "QUICK", "main", "run"]
 
@@ -60,6 +61,8 @@ def main(arguments: Sequence[str] | None = None, folder: Path = Path(__file__).p
         parser.error(f"a full run needs {', '.join(missing)}: `make bench` installs what requirements/bench.lock names")
     if not express_is_there():
         print("Without Express: there is no Node, or benchmarks/express has no packages. `make bench` installs both.")
+    elif not adapter_is_there():
+        print("Without sojourn-express: adapters/express is not built. `npm ci && npm run build` there.")
     found = run(given.names or list(PARTS), QUICK if given.quick else FULL)
     if whole:
         found.write(folder)

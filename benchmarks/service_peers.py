@@ -68,14 +68,12 @@ def start_peers(servers: Servers, folder: Path, running: ExitStack, core: Set[in
         with on_cores(core):
             server = start(name, redis.url + cache)
         peers.append(ServicePeer(name, server, partial(_log_in_at_service, server, key)))
-    if not (express_is_there() and adapter_is_there()):
-        return peers
-    behind = start("behind", servers.new_redis().url + CACHE)
-    layers = {
-        EXPRESS: ["none"],
-        CONNECT_REDIS: ["connect-redis", servers.new_redis().url],
-        ADAPTER: [MODULE.as_uri(), f"http://127.0.0.1:{behind.port}", key],
-    }
+    layers: dict[str, list[str]] = {}
+    if express_is_there():
+        layers = {EXPRESS: ["none"], CONNECT_REDIS: ["connect-redis", servers.new_redis().url]}
+        if adapter_is_there():
+            behind = start("behind", servers.new_redis().url + CACHE)
+            layers[ADAPTER] = [MODULE.as_uri(), f"http://127.0.0.1:{behind.port}", key]
     for name, words in layers.items():
         with on_cores(core):
             server = _express(folder / f"{len(peers)}.log", running, words)

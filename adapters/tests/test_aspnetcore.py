@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -440,6 +441,36 @@ def test_a_renewed_token_is_the_browsers_alone(tmp_path_factory: pytest.TempPath
         assert relay.tokens == shown, "a renewed secret is the browser's to show first"
         facts, total, kept = visitor.do(["facts"], ["get", "n"], ["get_list", "list"]).results
         assert (facts["user_id"], total, len(kept)) == ("ada", 100, 50)
+
+
+def test_a_request_that_was_at_work_while_its_token_was_renewed_is_no_thief(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """However often it writes."""
+    policy = {"rotate_interval": 0, "rotate_grace": 0.5}
+    with (
+        SessionService(tmp_path_factory.mktemp("renewing"), policy) as service,
+        Site(
+            tmp_path_factory.mktemp("site"),
+            build("tests"),
+            {"SOJOURN_SERVICE": service.url, "SOJOURN_KEY": service.key},
+            ["serve", "{url}"],
+        ) as site,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        visitor = site.visitor()
+        visitor.do(["login", "ada"])
+        steps = [["wait", "slow"], ["set", "a", 1], ["commit"], ["set", "b", 2], ["commit"], ["set", "c", 3]]
+        slow = thread.submit(visitor.copy().do, *steps)
+        site.get("/arrived/slow")
+        for _ in range(3):
+            visitor.do(["increment", "n"])
+        time.sleep(0.7)
+        site.get("/release/slow")
+        assert slow.result().status == 200
+
+        facts, keys = visitor.do(["facts"], ["keys"]).results
+        assert (facts["user_id"], set(keys)) == ("ada", {"n", "a", "b", "c"})
 
 
 # Other sites' pages

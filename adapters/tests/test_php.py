@@ -705,6 +705,28 @@ def test_bursts_of_a_browser_whose_token_is_renewed_lose_nothing(tmp_path: Path,
         assert (data["n"], len(data["list"])) == (100, 50)
 
 
+@fpm_alone
+def test_a_request_that_was_at_work_while_its_token_was_renewed_is_no_thief(tmp_path: Path, visitor: Visitor) -> None:
+    """However often it writes, or loads its session anew."""
+    turnstile = Turnstile(tmp_path / "turnstile")
+    with SessionService(tmp_path / "renewing", {"rotate_interval": 0, "rotate_grace": 0.5}) as renewing:
+        options = {"service": renewing.url, "key": renewing.key}
+        visitor.do(["login", "ada"], options=options)
+        again: Steps = [["session_write_close"], ["start"]]
+        steps: Steps = [turnstile.step, ["set", "a", 1], *again, ["set", "b", 2], *again, ["set", "c", 3]]
+        with ThreadPoolExecutor(1) as pool:
+            slow = pool.submit(visitor.copy().do, *steps, options=options)
+            turnstile.wait_for_arrival()
+            for _ in range(3):
+                visitor.do(["increment", "n"], options=options)
+            time.sleep(0.7)
+            turnstile.release()
+            assert slow.result().status == 200
+
+        assert visitor.facts(options=options)["user_id"] == "ada"
+        assert visitor.data(options=options) == {"n": 3, "a": 1, "b": 2, "c": 3}
+
+
 def test_a_renewed_token_reaches_the_browser(tmp_path: Path, visitor: Visitor) -> None:
     with SessionService(tmp_path / "renewing", {"rotate_interval": 0}) as renewing:
         options = {"service": renewing.url, "key": renewing.key}

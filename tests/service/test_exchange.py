@@ -14,8 +14,7 @@ from sojourn.cookie import CookieOptions
 from sojourn.errors import EndReason, InvalidData, SessionConflict, SessionEnded
 from sojourn.events import Event, Merged
 from sojourn.service.endpoints import Endpoints
-from sojourn.service.exchange import opened
-from sojourn.service.wire import Commit, Committed, Opened
+from sojourn.service.wire import Commit, Committed, Open, Opened
 from sojourn.stores.memory import AsyncMemoryStore
 
 MINUTE = 60_000
@@ -35,9 +34,8 @@ class World:
     def manager_at(self, clock: Callable[[], int]) -> AsyncSessionManager:
         return AsyncSessionManager(self.store, self.policy, on_event=self.events.append, clock=clock)
 
-    def open(self, token: str) -> Opened:
-        session = asyncio.run(self.manager.open(token))
-        return opened(session, self.manager.policy)
+    def open(self, token: str, at: int | None = None) -> Opened:
+        return asyncio.run(self.endpoints.load(Open(token=token, opened_at=at)))
 
     def commit(self, token: str | None = None, **wanted: Any) -> Committed:
         return asyncio.run(self.endpoints.carry_out(msgspec.convert({"token": token, **wanted}, Commit)))
@@ -144,6 +142,7 @@ def test_a_request_that_was_at_work_while_its_secret_was_renewed_is_no_thief(wor
     answer = world.commit(old, opened_at=slow, changes={"a": {"value": 1}})
     assert (answer.status, data(answer)) == ("active", {"a": 1})
 
+    assert world.open(old, at=slow).status == "active"
     assert world.open(old).end_reason == "token_reuse"
 
 

@@ -156,7 +156,14 @@ namespace Sojourn.AspNetCore
                 SetCookie = setCookie;
             }
             var token = committed.GetProperty("token").GetString();
+            var (id, openedAt) = (IdOf(State), _openedAt);
             Become(committed);
+            // The token is judged as of the request that showed it, however late this one still writes: renewed
+            // meanwhile, it would be taken for a thief's.
+            if (State != null && IdOf(State) == id)
+            {
+                _openedAt = openedAt;
+            }
             // A renewed secret of the same session is the browser's to show first: shown from here, it would retire the
             // one that the browser may go on with if this answer is lost.
             if (State == null)
@@ -198,6 +205,8 @@ namespace Sojourn.AspNetCore
             _openedAt = answer.GetProperty("now").GetInt64();
             Data.Load(State?.GetProperty("data"));
         }
+
+        private static string? IdOf(JsonElement? state) => state?.GetProperty("id").GetString();
 
         private static ReadOnlyMemory<byte> Body(Action<Utf8JsonWriter> write)
         {

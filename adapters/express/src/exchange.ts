@@ -39,7 +39,7 @@ export class Exchange {
 	/** Loads the session as it now is; its data, {} where there is none. */
 	async open(): Promise<Data> {
 		if (this.#token === null) return {};
-		const opened = await this.#service.open(this.#token);
+		const opened = await this.#service.open(this.#token, this.#openedAt);
 		this.#become(opened.status, opened.end_reason, opened.session, opened.now);
 		this.#due = opened.commit_due;
 		// An unknown token is not shown again. One that ended is: what begins next tells the browser why.

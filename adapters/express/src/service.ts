@@ -57,8 +57,9 @@ export class Service {
 		this.#timeout = timeout;
 	}
 
-	open(token: string): Promise<Opened> {
-		return this.#post("/v1/open", {token}, true);
+	/** `openedAt`: when this request opened it first, to load it anew. */
+	open(token: string, openedAt: number | null = null): Promise<Opened> {
+		return this.#post("/v1/open", {token, opened_at: openedAt}, true);
 	}
 
 	/** Never sent twice: who knows what became of the first? */

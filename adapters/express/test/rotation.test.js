@@ -38,6 +38,7 @@ test("a renewed secret is the browser's to show first, and a request is not a th
 		if (req.query.slow) await held;
 		req.session.increment("saved");
 		await req.session.save();
+		if (req.query.slow) await req.session.reload();
 		req.session.increment("left");
 		res.json(req.session.userId);
 	});

@@ -12,6 +12,7 @@ namespace Sojourn;
 final class Exchange
 {
     private ?Answer $answer = null;
+    private ?int $openedAt = null;
     /** @var array<mixed> the data as this request loaded it, or wrote it last */
     private array $loaded = [];
     /** @var null|Answer|array<mixed> the same as shapes, or what they are made of once they are needed */
@@ -23,22 +24,27 @@ final class Exchange
     private bool $due = false;
     private bool $over = false;
 
-    /** @param array<string, ?string> $client what is kept of the browser with a session that begins */
+    /**
+     * @param array<string, ?string> $client what is kept of the browser with a session that begins
+     * @param ?int $openedAt when this request opened the session first, where it did before
+     */
     public function __construct(
         private readonly Service $service,
         private readonly Cookie $cookie,
         #[\SensitiveParameter] private ?string $token,
         private readonly array $client,
         private readonly bool $passive,
+        ?int $openedAt = null,
     ) {
         if ($token === null) {
             return;
         }
-        $answer = $this->service->open($token);
+        $answer = $this->service->open($token, $openedAt);
         if ($answer->isActive() && $answer->session('id') !== Token::id($token)) {
             throw new ServiceUnavailable('The session service answered for another session than was asked for.');
         }
         $this->answer = $this->shapes = $answer;
+        $this->openedAt = $answer->now();
         $this->loaded = $answer->data();
         $this->due = $answer->isCommitDue() && !$passive;
     }
@@ -53,6 +59,12 @@ final class Exchange
     public function id(): ?string
     {
         return $this->answer?->session('id');
+    }
+
+    /** When this request opened the session, by the service's clock; null where it did not. */
+    public function openedAt(): ?int
+    {
+        return $this->openedAt;
     }
 
     /** The token that opens this session, if the browser has one. */
@@ -206,7 +218,7 @@ final class Exchange
             'token' => $this->token,
             'client' => $begins ? $this->client : null,
             'passive' => $this->passive,
-            'opened_at' => $this->answer?->now(),
+            'opened_at' => $this->openedAt,
             'changes' => $changes === [] ? null : Data::object($changes),
             'increments' => $increments === [] ? null : Data::object($increments),
             'action' => $this->action,
@@ -239,6 +251,11 @@ final class Exchange
             $set = array_filter($changes, static fn (array $change): bool => array_key_exists('value', $change));
             $counted = array_map(static fn (array $counter): int => $counter[1], $counters);
             $this->shapes = $kept + array_map(static fn (array $change): mixed => $change['value'], $set) + $counted;
+        }
+        // The token is judged as of the request that showed it, however late this one still writes: renewed meanwhile, it
+        // would be taken for a thief's.
+        if (!$answer?->isActive() || $answer->session('id') !== $this->id()) {
+            $this->openedAt = $answer?->now();
         }
         $this->loaded = $values;
         $this->answer = $answer;

@@ -44,13 +44,13 @@ final class Service
     }
 
     /**
-     * What a token opens.
+     * What a token opens: by the time of `$openedAt`, when this request opened it first.
      *
      * @throws SojournException
      */
-    public function open(#[\SensitiveParameter] string $token): Answer
+    public function open(#[\SensitiveParameter] string $token, ?int $openedAt = null): Answer
     {
-        return $this->post('/v1/open', ['token' => $token], true);
+        return $this->post('/v1/open', ['token' => $token, 'opened_at' => $openedAt], true);
     }
 
     /**

@@ -254,10 +254,12 @@ final class SessionHandler implements
         $this->fresh = true;
         $this->failure = null;
         try {
-            $token ??= $this->exchange === null
-                ? $this->cookie->find(Request::current()->cookies)
-                : $this->exchange->token();
-            $this->exchange = new Exchange($this->service, $this->cookie, $token, Request::client(), $this->passive);
+            $before = $this->exchange;
+            $token ??= $before === null ? $this->cookie->find(Request::current()->cookies) : $before->token();
+            $openedAt = $token !== null && $token === $before?->token() ? $before->openedAt() : null;
+            $this->exchange = new Exchange(
+                $this->service, $this->cookie, $token, Request::client(), $this->passive, $openedAt,
+            );
         } catch (SojournException $error) {
             $this->failure = $error;
         }

@@ -19,7 +19,7 @@ from .exchange import client_of, committed, note, opened
 from .keys import Scope
 from .refusal import BAD_KEEP, NO_REMEMBER, NOT_FOUND, Refused
 from .request import Request
-from .wire import Commit, Committed, Ended, Found, Listed, ListedSession, Login, Open, configuration
+from .wire import Commit, Committed, Ended, Found, Listed, ListedSession, Login, Open, Opened, configuration
 
 __all__ = ["Endpoint", "Endpoints"]
 
@@ -60,9 +60,11 @@ class Endpoints:
 
     async def open(self, request: Request) -> bytes:
         """POST /v1/open."""
-        asked = await request.read(_open, self._limit)
-        session = await self._manager.open(asked.token)
-        return _encode(opened(session, self._manager.policy))
+        return _encode(await self.load(await request.read(_open, self._limit)))
+
+    async def load(self, asked: Open) -> Opened:
+        """What an open asks for."""
+        return opened(await self._as_of(asked.opened_at).open(asked.token), self._manager.policy)
 
     def open_at_hand(self, body: bytes) -> bytes | None:
         """The answer to POST /v1/open, where nothing is to be waited for; None where there is, or the body is wrong."""
@@ -70,7 +72,7 @@ class Endpoints:
             asked = _open(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        session = self._manager.open_at_hand(asked.token)
+        session = None if asked.opened_at else self._manager.open_at_hand(asked.token)
         return None if session is None else _encode(opened(session, self._manager.policy))
 
     async def commit(self, request: Request) -> bytes:
@@ -88,14 +90,15 @@ class Endpoints:
         return committed(session, reply, wanted, merged, self._cookie, manager.clock())
 
     async def _reopen(self, wanted: Commit) -> Session:
-        manager, client, at = self._manager, client_of(wanted.client), wanted.opened_at
+        client = client_of(wanted.client)
         if wanted.token is None:
-            return manager.anonymous(client)
-        if at is not None and at < manager.clock():
-            # Judged as it was: a secret that was renewed while a slow request was at work is no theft, and its
-            # activity was then. Whether the session still lives is the store's to say, when it is written.
-            manager = self._manager_at(at)
-        return await manager.open(wanted.token, client)
+            return self._manager.anonymous(client)
+        return await self._as_of(wanted.opened_at).open(wanted.token, client)
+
+    def _as_of(self, at: int | None) -> AsyncSessionManager:
+        # Judged as it was: a secret that was renewed while a slow request was at work is no theft, and its activity was
+        # then. Whether the session still lives is the store's to say, when it is written.
+        return self._manager if at is None or at >= self._manager.clock() else self._manager_at(at)
 
     async def config(self, request: Request) -> bytes:
         """GET /v1/config."""

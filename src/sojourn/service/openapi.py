@@ -79,7 +79,12 @@ _SCHEMAS = {
         "type": ["object", "null"],
         "description": "What the browser is, kept with a session that begins.",
     },
-    "Open": _body(("token",), token=_TEXT, client={"$ref": "#/components/schemas/Client"}),
+    "Open": _body(
+        ("token",),
+        token=_TEXT,
+        client={"$ref": "#/components/schemas/Client"},
+        opened_at={"type": ["integer", "null"], "description": "`now` of this request's first open, to load it anew"},
+    ),
     "Change": {
         **_body(base={}, value={}),
         "description": "Without `base` the key was not there when it was loaded; without `value` it is removed.",

@@ -53,6 +53,7 @@ class Open(_Asked, frozen=True, kw_only=True):
 
     token: str
     client: Told | None = None
+    opened_at: int | None = None
 
 
 class Change(_Asked, frozen=True, kw_only=True):
