@@ -16,9 +16,12 @@ from django.core.management import call_command
 
 # A test module imports models, and these need the settings: the project is set up before the first one is collected.
 FOLDER = TemporaryDirectory(prefix="sojourn-django-")
-os.environ["PROJECT_FOLDER"] = FOLDER.name
-os.environ["DJANGO_SETTINGS_MODULE"] = "tests.django.project.settings"
+NAMED = {"PROJECT_FOLDER": FOLDER.name, "DJANGO_SETTINGS_MODULE": "tests.django.project.settings"}
+os.environ |= NAMED
 django.setup()
+# Another test's process would take them for its own.
+for name in NAMED:
+    del os.environ[name]
 
 
 @pytest.fixture(scope="session")

@@ -146,6 +146,7 @@ def test_an_encoded_object_is_its_members_still_encoded(value: dict[str, Any]) -
     assert len(found) == len(members)
     assert list(found) == list(members)
     assert all(key in found for key in members)
+    assert EncodedObject(join(found)) == found
 
 
 def test_an_encoded_object_is_not_looked_at_before_it_is_asked() -> None:

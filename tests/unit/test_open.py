@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 
 import pytest
 
-from sojourn import (
-    Policy,
-)
+from sojourn import AsyncSessionManager, Policy
 from sojourn.events import Ended, UnknownToken
+from sojourn.record import Record
 from sojourn.store import Stats
+from sojourn.stores.memory import AsyncMemoryStore
 from sojourn.testing.records import HOUR, MINUTE, NOW
 from sojourn.token import mint
 from tests.unit.site import Site, id_of
@@ -98,3 +99,57 @@ def test_a_revoked_session_says_why_on_every_visit_and_writes_nothing() -> None:
     assert site.visit(token).end_reason == "revoked"
     assert site.visit(token).end_reason == "revoked"
     assert site.record(token) is before
+
+
+class AtHand(AsyncMemoryStore):
+    """A store that has what it was asked for at hand, as a cache has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: dict[str, Record] = {}
+
+    async def get(self, id: str) -> Record | None:
+        found = await super().get(id)
+        if found is not None:
+            self._seen[id] = found
+        return found
+
+    def at_hand(self, id: str) -> Record | None:
+        return self._seen.get(id)
+
+
+def test_a_live_session_that_the_store_has_at_hand_is_opened_without_a_wait() -> None:
+    async def visit() -> None:
+        manager = AsyncSessionManager(AtHand(), clock=lambda: NOW)
+        session = manager.anonymous()
+        session.login("ada")
+        session["theme"] = "dark"
+        issued = (await manager.commit(session)).token
+        assert issued is not None
+        token = issued.reveal()
+
+        assert manager.open_at_hand(token) is None, "it is not at hand yet"
+        await manager.open(token)
+        found = manager.open_at_hand(token)
+        assert found is not None
+        assert (found.user_id, found.text()) == ("ada", '{"theme":"dark"}')
+
+        assert manager.open_at_hand("no token") is None
+        assert manager.open_at_hand(token[:-1] + ("0" if token[-1] != "0" else "1")) is None
+        await manager.revoke(id_of(token))
+        await manager.open(token)
+        assert manager.open_at_hand(token) is None, "it is over: to open it tells so"
+
+    asyncio.run(visit())
+
+
+def test_a_store_without_a_cache_has_nothing_at_hand() -> None:
+    async def visit() -> None:
+        manager = AsyncSessionManager(AsyncMemoryStore(), clock=lambda: NOW)
+        session = manager.anonymous()
+        session.start()
+        issued = (await manager.commit(session)).token
+        assert issued is not None
+        assert manager.open_at_hand(issued.reveal()) is None
+
+    asyncio.run(visit())

@@ -7,7 +7,7 @@ import {sojourn} from "sojourn-express";
 import {startRelay, startService, until} from "./service.js";
 import {closeAll, listen, visitor} from "./visitor.js";
 
-const GRACE = 400;
+const GRACE = 1500;
 const POLICY = `
 [policy]
 touch_interval = 0

@@ -20,7 +20,7 @@ beforeEach(() => relay.clear());
 
 for (const [version, express] of VERSIONS) {
 	const serve = async (handler, {settings, ...more} = {}) => {
-		const store = new SojournStore({service: relay.url, key: service.key, timeout: 500, ...more});
+		const store = new SojournStore({service: relay.url, key: service.key, timeout: 10_000, ...more});
 		const app = express();
 		app.use(store.session({resave: false, saveUninitialized: false, ...settings}));
 		app.use((req, res, next) => handler(req, res, next, store));

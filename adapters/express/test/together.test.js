@@ -24,7 +24,7 @@ after(async () => {
 });
 beforeEach(() => {
 	relay.clear();
-	client = new Service({service: relay.url, key: service.key, timeout: 1000});
+	client = new Service({service: relay.url, key: service.key, timeout: 20000});
 });
 afterEach(() => relay.hangUp());
 
@@ -69,10 +69,11 @@ test("where none is answered in time, all are refused, and the next ones are not
 	t.mock.method(process, "emitWarning", () => {});
 	relay.mode = "hang";
 	const began = performance.now();
-	const settled = await Promise.allSettled(tokens.map((token) => client.open(token)));
+	const hasty = new Service({service: relay.url, key: service.key, timeout: 1000});
+	const settled = await Promise.allSettled(tokens.map((token) => hasty.open(token)));
 
 	assert.ok(settled.every(({reason}) => reason?.code === "store-unavailable"));
-	assert.ok(performance.now() - began < 3000);
+	assert.ok(performance.now() - began < 10_000);
 	relay.clear();
 	assert.deepEqual(await openAll(), numbers);
 });
