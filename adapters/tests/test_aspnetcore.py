@@ -460,7 +460,14 @@ def test_a_request_that_was_at_work_while_its_token_was_renewed_is_no_thief(
     ):
         visitor = site.visitor()
         visitor.do(["login", "ada"])
-        steps = [["wait", "slow"], ["set", "a", 1], ["commit"], ["set", "b", 2], ["commit"], ["set", "c", 3]]
+        steps: list[list[Any]] = [
+            ["wait", "slow"],
+            ["set", "a", 1],
+            ["commit"],
+            ["set", "b", 2],
+            ["commit"],
+            ["set", "c", 3],
+        ]
         slow = thread.submit(visitor.copy().do, *steps)
         site.get("/arrived/slow")
         for _ in range(3):
