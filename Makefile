@@ -15,7 +15,8 @@ EXPRESS := adapters/express/node_modules/.package-lock.json
 BENCH_EXPRESS := benchmarks/express/node_modules/.package-lock.json
 EXPRESS_BUILD := adapters/express/dist/index.js
 ONE_SESSION := examples/one-session/express/node_modules/.package-lock.json $(EXPRESS_BUILD)
-WORKERS ?= 2
+# More than two cores need: a good part of the tests waits for servers.
+WORKERS ?= 3
 
 # The development environment brings its own Node and npm.
 npm = cd $(1) && PATH="$(CHECKOUT)/$(DEV)/bin:$$PATH" npm --no-audit --no-fund --no-update-notifier

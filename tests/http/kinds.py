@@ -12,7 +12,8 @@ UVICORN = [PYTHON, "-m", "uvicorn", "{app}:app", "--port", "{port}", "--log-leve
 GUNICORN = [PYTHON, "-m", "gunicorn", "{app}:app", "--bind", "127.0.0.1:{port}", "--worker-class", "gthread"]
 GUNICORN += ["--threads", "16", "--keep-alive", "30", "--log-level", "warning", "--no-control-socket"]
 WAITRESS = [PYTHON, "-m", "waitress", "--listen", "127.0.0.1:{port}", "--threads", "16", "--connection-limit", "1100"]
-WAITRESS += ["--channel-timeout", "60", "{app}:app"]
+# A thousand connections are too many for select().
+WAITRESS += ["--asyncore-use-poll", "--backlog", "2048", "--channel-timeout", "60", "{app}:app"]
 
 PROCESSES = {"uvicorn": ["--workers", "2"], "gunicorn": ["--workers", "2"], "waitress": []}
 SERVERS = {"uvicorn": UVICORN, "gunicorn": GUNICORN, "waitress": WAITRESS}

@@ -310,7 +310,7 @@ def test_life(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None
             (tmp_path / "sessions.sqlite3").unlink(missing_ok=True)
             return open_kind(kind, request, tmp_path)
 
-    examples, steps = (2000, 40) if kind == "memory" else (100, 100)
+    examples, steps = (600, 40) if kind == "memory" else (100, 100)
     quiet = (HealthCheck.too_slow, HealthCheck.filter_too_much)
     run_state_machine_as_test(
         Here,
