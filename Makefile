@@ -78,7 +78,7 @@ client: $(CLIENT) ## build the browser client, and see that the committed build 
 	@diff -rq .build/static $(STATIC) || { \
 		echo "$(STATIC) was not what client/src builds. It is built anew: commit it."; exit 1; }
 
-bench: $(BENCH)/ready $(BENCH_EXPRESS) ## measure: Sojourn beside other session layers
+bench: $(BENCH)/ready $(BENCH_EXPRESS) $(EXPRESS_BUILD) ## measure: Sojourn beside other session layers
 	@scripts/servers
 	@PATH="$(CHECKOUT)/$(DEV)/bin:$$PATH" $(BENCH)/bin/python -m benchmarks
 
