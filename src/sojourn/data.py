@@ -143,6 +143,16 @@ class Data(MutableMapping[str, Any]):
         """Refuse changes from here on: the response's headers are sent."""
         self._sealed = True
 
+    def check_late_changes(self) -> None:
+        """Raise SessionCommitted where something was changed, nested deep, after `seal`."""
+        late = self.changes()
+        if late:
+            keys = ", ".join(map(repr, late))
+            raise SessionCommitted(
+                f"session[{keys}] was changed after the response had started and is not kept. Change it before the "
+                "first byte: not in a streaming body or a background task."
+            )
+
     def _forget_counter(self, key: str) -> None:
         if key in self._counters:
             self._counters = {other: by for other, by in self._counters.items() if other != key}

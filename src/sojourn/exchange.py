@@ -10,10 +10,10 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from .adopt import Adopted, Adoption, ours
-from .browser import Answer, BrowserOptions, Request, answer, perform, plan
+from .browser import Answer, BrowserOptions, Request, answer, perform, plan, to_send
 from .commit import NO_REPLY, nothing_due
 from .cookie import CookieOptions
-from .errors import ConfigurationError, SessionCommitted, StoreUnavailable
+from .errors import ConfigurationError, StoreUnavailable
 from .events import UnknownToken
 from .manager import AsyncSessionManager, SessionManager
 from .origin import SAFE_METHODS
@@ -209,13 +209,8 @@ class Exchange:
 
     def check_late_changes(self) -> None:
         """Raise SessionCommitted where something was changed, nested deep, after `finish`."""
-        late = self.session.changes()
-        if late and not self._failed:
-            keys = ", ".join(map(repr, late))
-            raise SessionCommitted(
-                f"session[{keys}] was changed after the response had started and is not kept. Change it before the "
-                "first byte: not in a streaming body or a background task."
-            )
+        if not self._failed:
+            self.session.check_late_changes()
 
     def browse(self, request: Request, options: BrowserOptions) -> Answer:
         """Answer a request to the browser endpoints, its commit included. Raises as `commit`."""
@@ -225,12 +220,7 @@ class Exchange:
             # The commit's own outcome is part of the answer: a new id, the merged data.
             self.commit()
             found = answer(found, self.session, result, options, self.manager.clock())
-        length = ("content-length", str(len(found.body)))
-        # Not to be embedded or read by other sites (ASVS 3.5.8).
-        closed = ("cross-origin-resource-policy", "same-origin")
-        return found._replace(
-            body=b"" if request.method == "HEAD" else found.body, headers=[*found.headers, length, closed]
-        )
+        return to_send(found, request.method)
 
 
 def _is_bearer(environ: Environ) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sojourn.browser import Answer, BrowserOptions, Request, answer, perform_async, plan
+from sojourn.browser import Answer, BrowserOptions, Request, answer, perform_async, plan, to_send
 from sojourn.browser.device import DeviceLabel, device_label
 from sojourn.browser.endpoints import MAX_BODY
 from sojourn.errors import ConfigurationError
@@ -39,14 +39,10 @@ class BrowserEndpoints:
         exchange = scope.get("sojourn")
         if scope["type"] != "http" or not isinstance(exchange, Exchange):
             raise ConfigurationError("BrowserEndpoints needs SessionMiddleware around the application, and HTTP.")
-        found = await self._answer(scope, receive, exchange)
+        found = to_send(await self._answer(scope, receive, exchange), scope["method"])
         headers = [(name.encode(), value.encode()) for name, value in found.headers]
-        headers.append((b"content-length", str(len(found.body)).encode()))
-        # Not to be embedded or read by other sites (ASVS 3.5.8).
-        headers.append((b"cross-origin-resource-policy", b"same-origin"))
         await send({"type": "http.response.start", "status": found.status, "headers": headers})
-        body = b"" if scope["method"] == "HEAD" else found.body
-        await send({"type": "http.response.body", "body": body})
+        await send({"type": "http.response.body", "body": found.body})
 
     async def _answer(self, scope: Scope, receive: Receive, exchange: Exchange) -> Answer:
         session, manager = exchange.session, exchange.manager

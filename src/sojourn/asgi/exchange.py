@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sojourn.adopt import Adopted
 from sojourn.commit import NO_REPLY, nothing_due
-from sojourn.errors import SessionCommitted, SojournError
+from sojourn.errors import SojournError
 from sojourn.manager import AsyncSessionManager
 from sojourn.problem import Problem, problem_to_send
 from sojourn.record import Client
@@ -158,13 +158,7 @@ class Exchange:
         """Raise SessionCommitted where something was changed, nested deep, after the commit had passed."""
         if self.replaced or self.failed or not self.started:
             return
-        late = self.session.changes()
-        if late:
-            keys = ", ".join(map(repr, late))
-            raise SessionCommitted(
-                f"session[{keys}] was changed after the response had started and is not kept. Change it before the "
-                "first byte: not in a streaming body or a background task."
-            )
+        self.session.check_late_changes()
 
 
 async def _nothing() -> None:

@@ -1,5 +1,5 @@
 """What the browser client calls: decided here without I/O, so that every integration can mount it."""
 
-from .endpoints import Answer, Ask, BrowserOptions, Request, answer, perform, perform_async, plan
+from .endpoints import Answer, Ask, BrowserOptions, Request, answer, perform, perform_async, plan, to_send
 
-__all__ = ["Answer", "Ask", "BrowserOptions", "Request", "answer", "perform", "perform_async", "plan"]
+__all__ = ["Answer", "Ask", "BrowserOptions", "Request", "answer", "perform", "perform_async", "plan", "to_send"]

@@ -20,7 +20,18 @@ from .assets import ASSETS
 from .device import DeviceLabel, require_ua_parser
 from .state import listed, state_of
 
-__all__ = ["Answer", "Ask", "BrowserOptions", "Request", "answer", "perform", "perform_async", "plan", "problem_answer"]
+__all__ = [
+    "Answer",
+    "Ask",
+    "BrowserOptions",
+    "Request",
+    "answer",
+    "perform",
+    "perform_async",
+    "plan",
+    "problem_answer",
+    "to_send",
+]
 
 MAX_BODY = 64 * 1024
 
@@ -180,6 +191,14 @@ def answer(
             return _refuse(404, "not-found", "No such session", "None of your live sessions has this id.")
         return _json({"ended": result})
     return _json(state_of(session, options.readable, now))
+
+
+def to_send(found: Answer, method: str) -> Answer:
+    """An answer as it goes out to a request of this method."""
+    length = ("content-length", str(len(found.body)))
+    # Not to be embedded or read by other sites (ASVS 3.5.8).
+    closed = ("cross-origin-resource-policy", "same-origin")
+    return found._replace(body=b"" if method == "HEAD" else found.body, headers=[*found.headers, length, closed])
 
 
 def perform(ask: Ask, session: Session, manager: SessionManager) -> Sequence[SessionInfo] | int:
