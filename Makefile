@@ -1,4 +1,5 @@
-# Needs git, make and Python 3.11 or later; everything else is installed from the lock files, here in the folder.
+# Needs git, make and Python 3.11 or later; everything else is installed from the lock files, here in the folder,
+# by the uv of requirements/uv.lock.
 # Chromium, libatomic1, Redis, PostgreSQL, PHP and nginx (for `make test`) and python3-venv come from apt, where they are
 # missing; for x86-64 Linux a .NET SDK comes from npm.
 
@@ -24,7 +25,7 @@ NPM = $(call npm,client)
 say = @printf '\n==> %s\n'
 
 .DELETE_ON_ERROR:
-.PHONY: help run one-session test adapters check format client bench lock clean
+.PHONY: help run one-session test quick quick-types quick-tests adapters check format client bench lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -46,6 +47,21 @@ test: $(DEV)/ready client $(ONE_SESSION) $(BENCH_EXPRESS) ## run every test: the
 	@$(NPM) test --silent
 	$(say) "Python and the adapters: tests, with coverage of the core"
 	@$(DEV)/bin/pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term
+
+# Stores on servers, browsers, other languages and other processes are make test's.
+quick: $(DEV)/ready $(CLIENT) ## run what is quick, at every change: lint, types, layers, units, the contract on memory and SQLite
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target quick-types quick-tests
+
+quick-types:
+	@$(DEV)/bin/ruff check --quiet .
+	@$(DEV)/bin/ruff format --quiet --check .
+	@mkdir -p .build && $(DEV)/bin/lint-imports --no-logo >.build/layers || { cat .build/layers; exit 1; }
+	@$(DEV)/bin/mypy
+
+quick-tests:
+	@$(NPM) test --silent -- --project source --reporter dot
+	@$(DEV)/bin/pytest -q -n 2 --dist worksteal tests/unit tests/contract tests/test_package.py tests/test_docs.py \
+		-k "not postgres and not redis and not valkey"
 
 adapters: $(DEV)/ready $(EXPRESS_BUILD) ## run the tests of the adapters alone: Express, PHP and ASP.NET Core, over a real session service
 	@scripts/php
@@ -82,13 +98,16 @@ bench: $(BENCH)/ready $(BENCH_EXPRESS) $(EXPRESS_BUILD) ## measure: Sojourn besi
 	@scripts/servers
 	@PATH="$(CHECKOUT)/$(DEV)/bin:$$PATH" $(BENCH)/bin/python -m benchmarks
 
-COMPILE = $(DEV)/bin/uv pip compile --quiet --no-config --universal --generate-hashes --no-header
+UV = PYTHON="$(PYTHON)" scripts/uv
+COMPILE = $(UV) pip compile --quiet --no-config --universal --generate-hashes --no-header
 LOCK = $(COMPILE) pyproject.toml
-lock: $(DEV)/ready ## write requirements/*.lock anew (UPGRADE=--upgrade: with the newest versions)
+lock: ## write requirements/*.lock anew (UPGRADE=--upgrade: with the newest versions)
 	@$(LOCK) $(UPGRADE) --all-extras --group dev --output-file requirements/dev.lock
 	@$(LOCK) $(UPGRADE) --extra demo --group build --output-file requirements/demo.lock
 	@$(LOCK) $(UPGRADE) --extra demo --extra redis --extra postgres --extra django --group bench --output-file requirements/bench.lock
 	@echo 'django>=4.2,<5' | $(COMPILE) $(UPGRADE) --output-file requirements/django42.lock -
+	@echo 'uv>=0.13.9' | $(COMPILE) $(UPGRADE) --output-file requirements/uv.lock -
+	@echo 'psycopg2-binary==2.9.5' | $(COMPILE) --output-file requirements/openssl11.lock -
 
 clean: ## remove what make and the tools made
 	@rm -rf $(DEV) $(DEMO) $(BENCH) .build .coverage* .hypothesis .import_linter_cache .mypy_cache \
@@ -107,7 +126,7 @@ $(DEV)/locked $(DEMO)/locked $(BENCH)/locked: %/locked:
 	@touch $@
 
 $(DEV)/ready $(DEMO)/ready $(BENCH)/ready: %/ready: %/locked pyproject.toml
-	@$*/bin/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(UV) pip install --quiet --python $* --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # The wheel has copies where npm has symbolic links, and a copy does not find the rest of npm.

@@ -26,8 +26,8 @@ from tests.servers.waiting import wait_until
 from tests.service.backend import COMMAND, Backend
 
 TIMEOUT = 2.0  # every adapter's own
-MARGIN = 1.0  # for a busy machine
-BACK_WITHIN = 3.0
+MARGIN = 20.0  # for a busy machine
+BACK_WITHIN = 30.0
 MAX_STALENESS = 1.0  # the cache's own
 SPARE = 5  # connections: who counts meets some at work
 # Requests at one time. PHP has a dozen workers, of which the load takes four; Node and .NET go over 64 connections.
@@ -181,7 +181,7 @@ class Outage:
                 sum(visit.status == status for visit in load.since(since)) >= count for load in self.loads.values()
             )
 
-        wait_until(all_have, f"{count} answers {status} of each site", 15)
+        wait_until(all_have, f"{count} answers {status} of each site", 60)
 
 
 FAULTS = [
@@ -247,7 +247,7 @@ def test_what_was_acknowledged_is_kept(outage: Outage, kind: str) -> None:
 def test_no_worker_hangs_and_no_connection_is_left(outage: Outage, kind: str) -> None:
     assert set(outage.world.crowd(kind)) == {200}
     site, most = outage.world.sites[kind], outage.world.sockets[kind] + KEPT[kind] + SPARE
-    wait_until(lambda: site.sockets() <= most, f"no more than {most} connections of {kind}", 5)
+    wait_until(lambda: site.sockets() <= most, f"no more than {most} connections of {kind}", 30)
 
 
 def test_a_service_that_was_silent_has_heard_of_a_logout(on_redis: World) -> None:

@@ -258,17 +258,14 @@ def test_fifty_parallel_writes_are_all_kept(visitor: Visitor) -> None:
         ]
         return visitor.copy().do(*steps, ["put", "map", f"k{number}", number]).status
 
-    began = time.monotonic()
     with ThreadPoolExecutor(50) as pool:
         assert set(pool.map(write, range(50))) == {200}
-    took = time.monotonic() - began
 
     data = visitor.data()
     assert sum(f"key{number}" in data for number in range(50)) == 50
     assert sorted(data["list"]) == list(range(50))
     assert len(data["map"]) == 51
     assert data["count"] == 50
-    assert took < 50 * 0.2, "they waited for one another"
 
 
 @fpm_alone

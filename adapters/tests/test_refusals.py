@@ -246,7 +246,7 @@ def assert_our_mistake(answer: Answer, site: Site, code: str, before: int) -> No
         assert (site.kind, answer.code) == ("express", "session-not-kept")
     assert answer.cookies == []
     assert not [word for word in ("sjk1", "sj1-", "api-key", "127.0.0.1", "Sojourn") if word in answer.body]
-    wait_until(lambda: site.told().count(f"({code})") > before, f"the mistake in the log of {site.kind}", 5)
+    wait_until(lambda: site.told().count(f"({code})") > before, f"the mistake in the log of {site.kind}")
 
 
 @pytest.mark.parametrize(
@@ -299,11 +299,11 @@ def test_a_revoked_key_opens_nothing_from_then_on(visitor: Visitor, site: Site, 
     revoke = [*COMMAND, "keys", "revoke", "--keys", str(service.keys), service.key[5:13]]
     subprocess.run(revoke, capture_output=True, check=True)
     try:
-        wait_until(lambda: status() != 200, "a revoked key", 5)
+        wait_until(lambda: status() != 200, "a revoked key")
         assert_our_mistake(answers[-1], site, "api-key-refused", before)
     finally:
         service.keys.write_text(keys)
-    wait_until(lambda: status() == 200, "the key again", 5)
+    wait_until(lambda: status() == 200, "the key again")
     assert answers[-1].results[0]["user_id"] == "ada"
 
 

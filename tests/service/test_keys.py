@@ -133,8 +133,8 @@ def running(path: Path, tmp_path: Path) -> Iterator[Server]:
 
 
 def soon(backend: Backend, status: int) -> Answer:
-    """The answer, once it is `status`: within a second, and a half for a slow machine."""
-    deadline = time.monotonic() + 1.5
+    """The answer, once it is `status`: within a second, or later on a busy machine."""
+    deadline = time.monotonic() + 20
     while True:
         answer = backend.request("POST", "/v1/open", {"token": ""})
         if answer.status == status:
@@ -161,7 +161,7 @@ def test_a_broken_file_takes_no_key_away(running: Server, path: Path) -> None:
     with Backend(running.port, make_key_by_program(path, "sessions")) as backend:
         soon(backend, 200)
         path.write_text("{")
-        deadline = time.monotonic() + 3
+        deadline = time.monotonic() + 30
         while "The API keys stay as they were" not in running.output():
             assert backend.request("POST", "/v1/open", {"token": ""}).status == 200
             assert time.monotonic() < deadline

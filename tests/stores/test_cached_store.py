@@ -230,7 +230,7 @@ def test_a_silent_channel_lets_nothing_be_stale_for_long(memory: ToldMemoryStore
     revoked = time.monotonic()
     wait_until(lambda: store.get(record.id) != record, "the revocation to be seen")
 
-    assert time.monotonic() - revoked < 0.3
+    assert time.monotonic() - revoked < 3
 
 
 def test_after_silence_the_cache_serves_again(memory: ToldMemoryStore, cached: Cached) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
+import hiredis
 import pytest
 
 from sojourn.record import Record
@@ -99,7 +100,7 @@ def wait_until_sound(*all_told: Told) -> None:
 
 def wait_until_lost(*all_told: Told) -> None:
     """The first loss is the channel's beginning."""
-    wait_until(lambda: all(told.losses >= 2 for told in all_told), "the loss", 10)
+    wait_until(lambda: all(told.losses >= 2 for told in all_told), "the loss")
 
 
 def wait_for(all_told: tuple[Told, ...], *records: Record) -> None:
@@ -265,6 +266,14 @@ def test_a_channel_that_is_silent_is_sound_no_longer(server: RedisServer, watch:
         told.wait_until_sound()
 
 
+def is_busy(server: RedisServer) -> bool:
+    try:
+        server.ask("PING")
+    except hiredis.ReplyError as error:
+        return str(error).startswith("BUSY")
+    return False
+
+
 @either_binary
 def test_a_server_that_is_busy_with_a_script_confirms_nothing(tmp_path: Path, find: Callable[[], str]) -> None:
     """It answers some commands amid what it has still to tell."""
@@ -276,9 +285,10 @@ def test_a_server_that_is_busy_with_a_script_confirms_nothing(tmp_path: Path, fi
     with start_redis(tmp_path, find(), "--busy-reply-threshold", "50") as one, both_ways(one.url) as told:
         script = threading.Thread(target=run_a_script)
         script.start()
-        started = time.monotonic()
+        wait_until(lambda: is_busy(one), "a server that is busy")
+        busy = time.monotonic()
         time.sleep(0.5)
-        assert all(each.until < started + 0.1 for each in told)
+        assert all(each.until < busy for each in told)
         one.kill()
         script.join()
 

@@ -33,7 +33,7 @@ class Told:
 
     def wait_for(self, *records: Record) -> None:
         """Until these are told of; what came before is forgotten."""
-        wait_until(lambda: {record.id for record in records} <= set(self.ids), "word of the writes", 10)
+        wait_until(lambda: {record.id for record in records} <= set(self.ids), "word of the writes")
         self.ids.clear()
 
     def wait_until_sound(self, patience: float = 10) -> None:

@@ -73,7 +73,7 @@ test("where none is answered in time, all are refused, and the next ones are not
 	const settled = await Promise.allSettled(tokens.map((token) => hasty.open(token)));
 
 	assert.ok(settled.every(({reason}) => reason?.code === "store-unavailable"));
-	assert.ok(performance.now() - began < 10_000);
+	assert.ok(performance.now() - began < 20_000);
 	relay.clear();
 	assert.deepEqual(await openAll(), numbers);
 });
