@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from sojourn.codec import decode
+from sojourn.core.codec import decode
 
 from .peers import OURS, Peer
 from .request import ask
@@ -48,7 +48,7 @@ class _Counter:
 
 
 class _Decodes:
-    """Counts the calls of sojourn.codec.decode while the `with` lasts."""
+    """Counts the calls of sojourn.core.codec.decode while the `with` lasts."""
 
     def __init__(self) -> None:
         self.count = 0

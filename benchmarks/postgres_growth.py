@@ -16,7 +16,7 @@ import msgspec
 import psycopg
 from msgspec.structs import replace
 
-from sojourn.store import Applied, Commit, Create
+from sojourn.core.store import Applied, Commit, Create
 from sojourn.stores.postgres import PostgresStore
 
 from .servers import start_servers

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sojourn.session import Session
+from sojourn.core.session import Session
 
 from .peers import BARE, OURS, Peer, installed, unwrapped
 from .request import App, ask, cookie_of

@@ -10,11 +10,11 @@ from contextlib import closing
 from pathlib import Path
 from time import time
 
-from sojourn.codec import encode
-from sojourn.record import Client, Record, Secrets
+from sojourn.core.codec import encode
+from sojourn.core.record import Client, Record, Secrets
+from sojourn.core.token import partition
 from sojourn.stores.sqlite import SQLiteStore
 from sojourn.stores.sqlite.rows import insert
-from sojourn.token import partition
 
 from .shop import SESSION
 

@@ -13,9 +13,21 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from sojourn import EndReason, SessionExists
-from sojourn.apply import changed, ended, may_be_replaced, may_end, over_limit
-from sojourn.record import Record
-from sojourn.store import Applied, Commit, Create, End, Refused, Stats, Store
+from sojourn.stores import (
+    Applied,
+    Commit,
+    Create,
+    End,
+    Record,
+    Refused,
+    Stats,
+    Store,
+    changed,
+    ended,
+    may_be_replaced,
+    may_end,
+    over_limit,
+)
 from sojourn.testing import StoreContract
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -23,7 +35,7 @@ _decode = msgspec.msgpack.Decoder(Record).decode
 
 
 class FolderStore:
-    """Judges in Python, with `sojourn.apply`, behind one lock: that is its atomic step."""
+    """Judges in Python, with what `sojourn.stores` has for it, behind one lock: that is its atomic step."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

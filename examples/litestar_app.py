@@ -16,9 +16,8 @@ from litestar.exceptions import PermissionDeniedException
 from litestar.middleware import DefineMiddleware
 from litestar.params import FromPath, JSONBody
 
-from sojourn import AsyncSessionManager, LoginRequired, Policy, SojournError, open_async_store
+from sojourn import AsyncSessionManager, LoginRequired, Policy, SojournError, open_async_store, problem_of
 from sojourn.asgi import BrowserEndpoints, SessionMiddleware, session_of
-from sojourn.problem import problem_of
 
 PAGE = Path(__file__).with_name("browser.html").read_text("utf-8")
 

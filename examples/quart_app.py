@@ -12,9 +12,8 @@ from pathlib import Path
 from quart import Quart, request, session
 from quart.typing import ResponseReturnValue
 
-from sojourn import AsyncSessionManager, LoginRequired, Policy, SojournError, open_async_store
+from sojourn import AsyncSessionManager, LoginRequired, Policy, SojournError, open_async_store, problem_of
 from sojourn.asgi import BrowserEndpoints, QuartSessions, SessionMiddleware, mount, session_of
-from sojourn.problem import problem_of
 
 PAGE = Path(__file__).with_name("browser.html").read_text("utf-8")
 

@@ -8,10 +8,10 @@ from typing import cast
 import psycopg
 import pytest
 
-from sojourn.open_store import open_async_store, open_store
-from sojourn.store import AsyncWatchableStore, Store, WatchableStore
+from sojourn.core.store import AsyncWatchableStore, Store, WatchableStore
 from sojourn.stores.cached import AsyncCachedStore, CachedStore
 from sojourn.stores.postgres import migrate
+from sojourn.stores.store_url import open_async_store, open_store
 from sojourn.testing import blocking
 
 __all__ = ["FEW", "KINDS", "open_kind"]

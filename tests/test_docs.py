@@ -18,11 +18,12 @@ from typing import Any, NamedTuple
 import pytest
 from starlette.testclient import TestClient
 
-from sojourn import AsyncSessionManager, Policy, errors
+from sojourn import AsyncSessionManager, Policy
 from sojourn.asgi import BrowserEndpoints
 from sojourn.browser.state import State
-from sojourn.errors import SojournError
-from sojourn.problem import problem_of
+from sojourn.core import errors
+from sojourn.core.errors import SojournError
+from sojourn.core.problem import problem_of
 from sojourn.stores.memory import AsyncMemoryStore
 from sojourn.testing import StoreContract
 

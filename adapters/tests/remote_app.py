@@ -16,9 +16,9 @@ from starlette.routing import Route
 
 from sojourn import Session
 from sojourn.asgi import SessionMiddleware
-from sojourn.cookie import CookieOptions
-from sojourn.errors import SojournError
-from sojourn.problem import problem_of
+from sojourn.core.cookie import CookieOptions
+from sojourn.core.errors import SojournError
+from sojourn.core.problem import problem_of
 from sojourn.remote import AsyncRemoteSessionManager, RemoteSessionManager
 
 __all__ = ["asgi", "serve"]

@@ -1,7 +1,7 @@
 """Sojourn: server-side web sessions that lose nothing and end when they end."""
 
-from .cookie import CookieOptions
-from .errors import (
+from .core.cookie import CookieOptions
+from .core.errors import (
     ConfigurationError,
     DataTooLarge,
     EndReason,
@@ -16,13 +16,14 @@ from .errors import (
     SojournError,
     StoreUnavailable,
 )
-from .events import Event
-from .info import SessionInfo
+from .core.events import Event
+from .core.info import SessionInfo
+from .core.policy import Lifetime, Policy
+from .core.problem import Problem, problem_of
+from .core.record import Client
+from .core.session import Session
 from .manager import AsyncSessionManager, SessionManager
-from .open_store import open_async_store, open_store
-from .policy import Lifetime, Policy
-from .record import Client
-from .session import Session
+from .stores.store_url import open_async_store, open_store
 
 __version__ = "0.1.0"
 
@@ -38,6 +39,7 @@ __all__ = [
     "Lifetime",
     "LoginRequired",
     "Policy",
+    "Problem",
     "ReauthenticationRequired",
     "Session",
     "SessionCommitted",
@@ -51,4 +53,5 @@ __all__ = [
     "StoreUnavailable",
     "open_async_store",
     "open_store",
+    "problem_of",
 ]

@@ -1,12 +1,16 @@
-"""What happened to sessions, as values for the `on_event` callback. No event holds a token."""
+"""What happened to sessions: the values that a manager's `on_event` is called with."""
 
-from __future__ import annotations
-
-from typing import Literal
-
-import msgspec
-
-from .errors import EndReason
+from .core.events import (
+    Adopted,
+    Ended,
+    Event,
+    LoggedIn,
+    Merged,
+    Rotated,
+    SessionCreated,
+    TokenReused,
+    UnknownToken,
+)
 
 __all__ = [
     "Adopted",
@@ -19,52 +23,3 @@ __all__ = [
     "TokenReused",
     "UnknownToken",
 ]
-
-
-class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that happened to a session. `at` is Unix milliseconds."""
-
-    at: int
-    id: str | None = None
-    user_id: str | None = None
-
-
-class SessionCreated(Event, frozen=True, kw_only=True):
-    """A session was made: anonymous, by a log-in (a LoggedIn follows), or of another layer's (an Adopted follows)."""
-
-
-class LoggedIn(Event, frozen=True, kw_only=True):
-    """A user was tied to a new session; `replaced` is the id of the one before."""
-
-    replaced: str | None = None
-
-
-class Adopted(Event, frozen=True, kw_only=True):
-    """Another layer's session was taken over, by sojourn.adopt. Where these cease, adoption can be ended."""
-
-
-class Rotated(Event, frozen=True, kw_only=True):
-    """A browser showed its next secret, which is the current one from now on."""
-
-
-class Ended(Event, frozen=True, kw_only=True):
-    """A session ended. A time-out is noticed, and told, when the token is next shown."""
-
-    reason: EndReason
-
-
-class Merged(Event, frozen=True, kw_only=True):
-    """Two requests changed the same keys at once and both changes were kept, or the later one won (`conflicts`)."""
-
-    keys: tuple[str, ...]
-    conflicts: tuple[str, ...] = ()
-
-
-class TokenReused(Event, frozen=True, kw_only=True):
-    """A secret that was retired longer ago than the grace was shown: two hold this session. It was ended."""
-
-
-class UnknownToken(Event, frozen=True, kw_only=True):
-    """A token was refused and nothing created for it. Many from one source are somebody guessing (OWASP)."""
-
-    cause: Literal["malformed", "unknown", "wrong_secret", "ambiguous"]

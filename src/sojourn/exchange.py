@@ -11,16 +11,16 @@ from typing import Any
 
 from .adopt import Adopted, Adoption, ours
 from .browser import Answer, BrowserOptions, Request, answer, perform, plan, to_send
-from .commit import NO_REPLY, nothing_due
-from .cookie import CookieOptions
-from .errors import ConfigurationError, StoreUnavailable
-from .events import UnknownToken
+from .core.commit import NO_REPLY, nothing_due
+from .core.cookie import CookieOptions
+from .core.errors import ConfigurationError, StoreUnavailable
+from .core.events import UnknownToken
+from .core.origin import SAFE_METHODS
+from .core.problem import Problem
+from .core.record import Client
+from .core.session import Session
+from .core.transport import PLAIN_HTTP, Header, Transport, drops_secure
 from .manager import AsyncSessionManager, SessionManager
-from .origin import SAFE_METHODS
-from .problem import Problem
-from .record import Client
-from .session import Session
-from .transport import PLAIN_HTTP, Header, Transport, drops_secure
 
 __all__ = ["Environ", "Exchange", "Wiring"]
 

@@ -11,8 +11,8 @@ try:
 except ImportError as error:
     raise ImportError("sojourn.fastapi needs FastAPI: pip install 'sojourn[fastapi]'") from error
 
-from .errors import ConfigurationError, LoginRequired, ReauthenticationRequired
-from .session import Session
+from .core.errors import ConfigurationError, LoginRequired, ReauthenticationRequired
+from .core.session import Session
 
 __all__ = ["CurrentSession", "LoggedIn", "UserId", "current_session", "current_user_id", "logged_in"]
 

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from sojourn import AsyncSessionManager, Policy
 from sojourn.adopt import Adoption, Layer
 from sojourn.asgi import SessionMiddleware
-from sojourn.events import Event
+from sojourn.core.events import Event
 from sojourn.stores.memory import AsyncMemoryStore, MemoryStore
 
 COOKIE = "__Host-session"

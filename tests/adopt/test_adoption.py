@@ -13,8 +13,8 @@ import pytest
 
 from sojourn import ConfigurationError, CookieOptions, Policy, SessionManager, StoreUnavailable
 from sojourn.adopt import Adoption, Layer, Old, StarletteCookie, ours
+from sojourn.core.store import Applied, Create, Refused
 from sojourn.remote import RemoteSessionManager
-from sojourn.store import Applied, Create, Refused
 from sojourn.stores.memory import MemoryStore
 from tests.adopt.site import COOKIE, DAY, MINUTE, NOBODY, SOON, Site
 

@@ -17,7 +17,7 @@ from redis import Redis
 
 from sojourn import Policy, SessionManager
 from sojourn.adopt import Adopted, Adoption, FlaskSessionRedis
-from sojourn.commit import NO_REPLY
+from sojourn.core.commit import NO_REPLY
 from sojourn.stores.memory import MemoryStore
 from tests.adopt.site import SOON
 from tests.adopt.test_adoption import KEY, Shelf

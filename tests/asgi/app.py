@@ -12,9 +12,9 @@ from starlette.testclient import TestClient
 
 from sojourn import AsyncSessionManager, Policy
 from sojourn.asgi import BrowserEndpoints, SessionMiddleware
-from sojourn.events import Event
-from sojourn.record import Record
-from sojourn.store import Applied, Commit, Create, End, Refused
+from sojourn.core.events import Event
+from sojourn.core.record import Record
+from sojourn.core.store import Applied, Commit, Create, End, Refused
 from sojourn.stores.memory import AsyncMemoryStore
 
 COOKIE = "__Host-session"

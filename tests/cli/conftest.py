@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sojourn import Client, SessionManager, open_store
-from sojourn.token import Token
+from sojourn.core.token import Token
 from tests.cli.program import Program
 
 CHROME = (

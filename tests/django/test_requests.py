@@ -18,9 +18,9 @@ from django.test import AsyncClient, Client
 from django.test.utils import override_settings
 
 from sojourn import Policy
+from sojourn.core.record import Record
+from sojourn.core.store import Applied, Commit, Create, End, Refused
 from sojourn.django import SessionStore, manager
-from sojourn.record import Record
-from sojourn.store import Applied, Commit, Create, End, Refused
 from sojourn.stores.memory import MemoryStore
 
 MEMORY = {"store": "tests.django.test_requests.counting_manager", "readable": ["cart"], "writable": ["theme"]}

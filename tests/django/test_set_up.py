@@ -167,7 +167,9 @@ get_wsgi_application()
 
     assert run.returncode == 1
     last = run.stderr.strip().splitlines()[-1]
-    assert last.startswith("sojourn.errors.ConfigurationError: SOJOURN has 'polcy', but knows only store, policy, ")
+    assert last.startswith(
+        "sojourn.core.errors.ConfigurationError: SOJOURN has 'polcy', but knows only store, policy, "
+    )
 
 
 def test_this_is_the_release_that_was_asked_for() -> None:

@@ -8,7 +8,7 @@ from flask import Flask, jsonify, request
 from flask.testing import FlaskClient
 
 from sojourn import Policy, SessionManager
-from sojourn.events import Event
+from sojourn.core.events import Event
 from sojourn.flask import BrowserEndpoints, init_app, session
 from tests.wsgi.world import CountingStore
 

@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 )
 
 from sojourn import EndReason, Policy, Session, SessionEnded, SessionManager
-from sojourn.store import Store
+from sojourn.core.store import Store
 from tests.kinds import open_kind
 
 POLICY = Policy(

@@ -11,7 +11,7 @@ from itertools import count
 import pytest
 
 from sojourn import Policy, SessionManager
-from sojourn.events import Event, Rotated, TokenReused
+from sojourn.core.events import Event, Rotated, TokenReused
 from sojourn.stores.memory import MemoryStore
 
 SECOND = 1000

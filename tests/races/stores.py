@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sojourn.store import Store
+from sojourn.core.store import Store
 from tests.kinds import FEW, open_kind
 
 

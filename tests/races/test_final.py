@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 
 from sojourn import Policy, Session, SessionEnded, SessionManager
-from sojourn.store import Store
+from sojourn.core.store import Store
 
 from .stores import store
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from sojourn import Policy, Session, SessionConflict, SessionManager
-from sojourn.events import Event, Merged
-from sojourn.store import Store
+from sojourn.core.events import Event, Merged
+from sojourn.core.store import Store
 from sojourn.stores.sqlite import SQLiteStore
 
 from .stores import store

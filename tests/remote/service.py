@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from sojourn import Session
-from sojourn.commit import Reply
+from sojourn.core.commit import Reply
 from sojourn.remote import AsyncRemoteSessionManager, RemoteSessionManager
 from tests.server import Server
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from sojourn.commit import NO_REPLY, nothing_due
-from sojourn.errors import (
+from sojourn.core.commit import NO_REPLY, nothing_due
+from sojourn.core.errors import (
     ConfigurationError,
     DataTooLarge,
     InvalidData,
@@ -17,9 +17,9 @@ from sojourn.errors import (
     SessionEnded,
     SessionLimitReached,
 )
-from sojourn.record import Client
+from sojourn.core.record import Client
+from sojourn.core.session import Session
 from sojourn.remote import RemoteSessionManager
-from sojourn.session import Session
 
 from .service import Service, begin, change, manager_of, token_of
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from sojourn.errors import ConfigurationError, StoreUnavailable
+from sojourn.core.errors import ConfigurationError, StoreUnavailable
 from sojourn.remote import AsyncRemoteSessionManager, RemoteSessionManager
 from tests.server import free_port
 

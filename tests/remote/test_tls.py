@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sojourn.errors import StoreUnavailable
+from sojourn.core.errors import StoreUnavailable
 
 from .service import KINDS, Service, begin, manager_of
 

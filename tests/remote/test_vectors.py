@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from sojourn.errors import ConfigurationError, SessionEnded, SojournError
-from sojourn.problem import problem_of
+from sojourn.core.errors import ConfigurationError, SessionEnded, SojournError
+from sojourn.core.problem import problem_of
 from sojourn.remote import RemoteSessionManager
 from sojourn.remote.address import Address
 from sojourn.remote.wire import Answer, Ask, Opened, read

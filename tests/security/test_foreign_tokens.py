@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from sojourn.events import UnknownToken
+from sojourn.core.events import UnknownToken
 from tests.security.conftest import MakeSite
 from tests.security.site import COOKIE, Site, cookie, log_in, token_of, user_of
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from sojourn import ConfigurationError, Policy
-from sojourn.events import Ended
+from sojourn.core.events import Ended
 from tests.security.conftest import MakeSite
 from tests.security.site import log_in, user_of
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from sojourn import Policy
-from sojourn.store import Commit, Refused
+from sojourn.core.store import Commit, Refused
 from tests.security.application import SLOW
 from tests.security.conftest import MakeSite
 from tests.security.site import COOKIE, Answer, Browser, Gate, Site, cookie, log_in, token_of, user_of

@@ -17,9 +17,9 @@ import pytest
 
 import sojourn
 from sojourn import AsyncSessionManager, Policy, SessionExists, SojournError
-from sojourn.problem import problem_of
+from sojourn.core.problem import problem_of
+from sojourn.core.token import mint, parse, renew
 from sojourn.stores.memory import AsyncMemoryStore
-from sojourn.token import mint, parse, renew
 from tests.security.conftest import MakeSite
 from tests.security.site import Clock, Site, cookie, log_in, token_of
 

@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from sojourn import Policy, StoreUnavailable
-from sojourn.record import Record
+from sojourn.core.record import Record
 from sojourn.stores.memory import AsyncMemoryStore
 from tests.security.conftest import MakeSite
 from tests.security.site import COOKIE, Site

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sojourn import Policy
-from sojourn.events import Ended
+from sojourn.core.events import Ended
 from tests.security.conftest import MakeSite
 from tests.security.site import Site, cookie, log_in, token_of, user_of
 

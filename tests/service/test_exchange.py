@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from sojourn import AsyncSessionManager, Policy
-from sojourn.cookie import CookieOptions
-from sojourn.errors import EndReason, InvalidData, SessionConflict, SessionEnded
-from sojourn.events import Event, Merged
+from sojourn.core.cookie import CookieOptions
+from sojourn.core.errors import EndReason, InvalidData, SessionConflict, SessionEnded
+from sojourn.core.events import Event, Merged
 from sojourn.service.endpoints import Endpoints
 from sojourn.service.wire import Commit, Committed, Open, Opened
 from sojourn.stores.memory import AsyncMemoryStore

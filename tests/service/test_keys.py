@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sojourn.errors import ConfigurationError
+from sojourn.core.errors import ConfigurationError
 from sojourn.service.keyring import Keyring
 from sojourn.service.keys import ApiKey, changing_keys, make_key, read_keys, rotate_key, take_apart
 from tests.server import Server

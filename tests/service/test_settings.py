@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sojourn.errors import ConfigurationError
-from sojourn.policy import Lifetime, Policy
+from sojourn.core.errors import ConfigurationError
+from sojourn.core.policy import Lifetime, Policy
 from sojourn.service.settings import EXAMPLE, Settings, make_settings, read_file
 
 NEEDED = 'store = "memory:"\nkeys = "keys.json"\n'

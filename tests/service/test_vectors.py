@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from sojourn.cookie import CookieOptions
-from sojourn.errors import (
+from sojourn.core.cookie import CookieOptions
+from sojourn.core.errors import (
     DataTooLarge,
     InvalidData,
     SessionConflict,
@@ -17,11 +17,11 @@ from sojourn.errors import (
     SessionLimitReached,
     StoreUnavailable,
 )
-from sojourn.merge import MISSING, merge, same
-from sojourn.problem import Problem, invalid_data, problem_of
+from sojourn.core.merge import MISSING, merge, same
+from sojourn.core.problem import Problem, invalid_data, problem_of
+from sojourn.core.token import parse
 from sojourn.service import refusal
 from sojourn.service.keys import take_apart
-from sojourn.token import parse
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 

@@ -15,10 +15,10 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from msgspec.structs import replace
 
 from sojourn import ConfigurationError, StoreUnavailable
-from sojourn.codec import EncodedObject, join
-from sojourn.errors import SessionExists, SessionLimitReached
-from sojourn.record import Client, Dated, Record, Secrets
-from sojourn.store import Applied, Create, Ends, Refused
+from sojourn.core.codec import EncodedObject, join
+from sojourn.core.errors import SessionExists, SessionLimitReached
+from sojourn.core.record import Client, Dated, Record, Secrets
+from sojourn.core.store import Applied, Create, Ends, Refused
 from sojourn.stores.cached.cache import Cache
 from sojourn.stores.redis.blob import decode_record, encode_record
 from sojourn.testing import NOW, make_record

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from sojourn.record import Record
-from sojourn.store import End, Store, Watcher
+from sojourn.core.record import Record
+from sojourn.core.store import End, Store, Watcher
 from sojourn.stores.cached import AsyncCachedStore, CachedStore
 from sojourn.stores.postgres import AsyncPostgresStore, PostgresStore
 from sojourn.stores.redis import AsyncRedisStore, RedisStore

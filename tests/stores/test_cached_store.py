@@ -13,7 +13,7 @@ from typing import TypeVar
 import pytest
 
 from sojourn import ConfigurationError, SessionManager, StoreUnavailable
-from sojourn.store import Create, End, Ends, Limit, Store
+from sojourn.core.store import Create, End, Ends, Limit, Store
 from sojourn.stores.cached import AsyncCachedStore, CachedStore, channel
 from sojourn.stores.memory import AsyncMemoryStore, MemoryStore
 from sojourn.stores.sqlite import AsyncSQLiteStore, SQLiteStore

@@ -17,8 +17,8 @@ import pytest
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from sojourn import ConfigurationError, SessionExists, StoreUnavailable
-from sojourn.record import Record
-from sojourn.store import Applied, Create, Ends, Store
+from sojourn.core.record import Record
+from sojourn.core.store import Applied, Create, Ends, Store
 from sojourn.stores.postgres import AsyncPostgresStore, PostgresStore, migrate
 from sojourn.testing import blocking
 from sojourn.testing.records import NOW, change, commit, live, make_record, put

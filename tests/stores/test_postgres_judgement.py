@@ -1,4 +1,4 @@
-"""What PostgreSQL judges in SQL is what sojourn.apply judges in Python, to the last byte."""
+"""What PostgreSQL judges in SQL is what sojourn.core.apply judges in Python, to the last byte."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from sojourn.codec import MAX_INTEGER
-from sojourn.errors import DataTooLarge
-from sojourn.record import Client, Dated, Record, Secrets
-from sojourn.store import Commit, Create, End, Store
+from sojourn.core.codec import MAX_INTEGER
+from sojourn.core.errors import DataTooLarge
+from sojourn.core.record import Client, Dated, Record, Secrets
+from sojourn.core.store import Commit, Create, End, Store
 from sojourn.stores.memory import MemoryStore
 from sojourn.stores.postgres import PostgresStore, migrate
 from sojourn.testing.records import MINUTE, NOW, change, make_record

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from sojourn.store import Applied, Create, End, Ends, Limit
+from sojourn.core.store import Applied, Create, End, Ends, Limit
 from sojourn.stores.postgres import PostgresStore, operations
 from sojourn.stores.postgres import statements as sql
 from sojourn.testing.records import HOUR, MINUTE, NOW, change, commit, live, make_record, put

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from sojourn import StoreUnavailable
-from sojourn.record import Record
-from sojourn.store import Create
+from sojourn.core.record import Record
+from sojourn.core.store import Create
 from sojourn.stores.postgres import AsyncPostgresStore
 from sojourn.stores.postgres.together import Together
 from sojourn.testing.records import NOW, make_record

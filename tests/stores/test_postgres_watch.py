@@ -13,7 +13,7 @@ import pytest
 from psycopg_pool import ConnectionPool
 
 from sojourn import ConfigurationError
-from sojourn.store import End, Watcher
+from sojourn.core.store import End, Watcher
 from sojourn.stores.postgres import AsyncPostgresStore, PostgresStore
 from sojourn.stores.postgres.watch import _listen
 from sojourn.testing.records import HOUR, MINUTE, NOW, change, commit, put

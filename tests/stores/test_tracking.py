@@ -13,8 +13,8 @@ from pathlib import Path
 import hiredis
 import pytest
 
-from sojourn.record import Record
-from sojourn.store import End
+from sojourn.core.record import Record
+from sojourn.core.store import End
 from sojourn.stores.redis import AsyncRedisStore, RedisStore
 from sojourn.stores.redis.keys import session_key
 from sojourn.testing import NOW

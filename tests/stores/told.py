@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from sojourn.record import Record
+from sojourn.core.record import Record
 from tests.servers.waiting import wait_until
 
 __all__ = ["Told"]

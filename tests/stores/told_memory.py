@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from sojourn.errors import EndReason
-from sojourn.record import Record
-from sojourn.store import Applied, Commit, Create, End, Refused, Watcher
+from sojourn.core.errors import EndReason
+from sojourn.core.record import Record
+from sojourn.core.store import Applied, Commit, Create, End, Refused, Watcher
 from sojourn.stores.memory import AsyncMemoryStore, MemoryStore
 
 __all__ = ["AsyncToldMemoryStore", "ToldMemoryStore"]

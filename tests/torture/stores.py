@@ -17,9 +17,9 @@ import msgspec
 from msgspec.structs import replace
 
 from sojourn import EndReason, SessionExists, StoreUnavailable
-from sojourn.apply import changed, ended, may_be_replaced, may_end, over_limit
-from sojourn.record import Record
-from sojourn.store import Applied, Commit, Create, End, Refused, Stats
+from sojourn.core.apply import changed, ended, may_be_replaced, may_end, over_limit
+from sojourn.core.record import Record
+from sojourn.core.store import Applied, Commit, Create, End, Refused, Stats
 
 encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(Record).decode

@@ -28,9 +28,9 @@ from sojourn import (
     open_store,
 )
 from sojourn.asgi import BrowserEndpoints, SessionMiddleware
-from sojourn.events import Ended, TokenReused
+from sojourn.core.events import Ended, TokenReused
+from sojourn.core.store import AsyncStore, Stats, Store
 from sojourn.fastapi import CurrentSession, LoggedIn, logged_in
-from sojourn.store import AsyncStore, Stats, Store
 from sojourn.stores.memory import AsyncMemoryStore, MemoryStore
 from sojourn.stores.sqlite import AsyncSQLiteStore, SQLiteStore
 

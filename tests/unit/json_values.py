@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from sojourn.codec import MAX_INTEGER
+from sojourn.core.codec import MAX_INTEGER
 
 LEAVES = (
     st.none()

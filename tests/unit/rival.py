@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from sojourn.store import Applied, Commit, Refused
+from sojourn.core.store import Applied, Commit, Refused
 from sojourn.stores.memory import MemoryStore
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from sojourn import Client, Event, Policy, Session, SessionManager
-from sojourn.record import Record
-from sojourn.store import Store
+from sojourn.core.record import Record
+from sojourn.core.store import Store
 from sojourn.stores.memory import MemoryStore
 from tests.unit.clock import Clock
 

@@ -8,11 +8,11 @@ import pytest
 from msgspec.structs import replace
 
 from sojourn import DataTooLarge, SessionLimitReached
-from sojourn.apply import changed, ended, may_be_replaced, may_end, over_limit
-from sojourn.codec import MAX_INTEGER
-from sojourn.errors import EndReason
-from sojourn.record import Dated, Secrets
-from sojourn.store import End, Ends, Limit
+from sojourn.core.apply import changed, ended, may_be_replaced, may_end, over_limit
+from sojourn.core.codec import MAX_INTEGER
+from sojourn.core.errors import EndReason
+from sojourn.core.record import Dated, Secrets
+from sojourn.core.store import End, Ends, Limit
 from sojourn.testing.records import HOUR, MINUTE, NOW, change, commit, make_record
 
 RECORD = make_record("ada", data={"a": b"1", "b": b"[1]"})

@@ -15,9 +15,9 @@ from sojourn.browser.device import device_label
 from sojourn.browser.endpoints import MAX_BODY
 from sojourn.browser.openapi import openapi
 from sojourn.browser.state import ListedSession, State, listed, state_of
-from sojourn.info import info
+from sojourn.core.info import info
+from sojourn.core.record import Record
 from sojourn.manager import AsyncSessionManager
-from sojourn.record import Record
 from sojourn.stores.memory import AsyncMemoryStore, MemoryStore
 from sojourn.testing.records import HOUR, MINUTE, NOW, make_record
 from tests.unit.clock import Clock

@@ -14,8 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sojourn import InvalidData, StoreUnavailable
-from sojourn.codec import MAX_DEPTH, MAX_INTEGER, EncodedObject, decode, encode, is_unicode, join, same_encoding, size
-from sojourn.merge import same
+from sojourn.core.codec import (
+    MAX_DEPTH,
+    MAX_INTEGER,
+    EncodedObject,
+    decode,
+    encode,
+    is_unicode,
+    join,
+    same_encoding,
+    size,
+)
+from sojourn.core.merge import same
 from tests.unit.json_values import json_values, small_values
 
 

@@ -18,13 +18,13 @@ from sojourn import (
     SessionConflict,
     SessionEnded,
 )
-from sojourn.codec import size
-from sojourn.commit import NO_REPLY, NOTHING, Plan, nothing_due, plan_commit, plan_open, settle
-from sojourn.events import Merged, UnknownToken
-from sojourn.record import Record
-from sojourn.store import Applied, Commit, Create, End, Refused
+from sojourn.core.codec import size
+from sojourn.core.commit import NO_REPLY, NOTHING, Plan, nothing_due, plan_commit, plan_open, settle
+from sojourn.core.events import Merged, UnknownToken
+from sojourn.core.record import Record
+from sojourn.core.store import Applied, Commit, Create, End, Refused
+from sojourn.core.token import Token, mint
 from sojourn.testing.records import HOUR, MINUTE, NOW, make_record
-from sojourn.token import Token, mint
 from tests.unit.rival import Rival
 from tests.unit.site import Site, id_of
 

@@ -11,11 +11,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sojourn import InvalidData, SessionCommitted
-from sojourn.apply import changed
-from sojourn.codec import MAX_INTEGER, decode, encode
-from sojourn.data import Data
-from sojourn.merge import same
-from sojourn.store import Change
+from sojourn.core.apply import changed
+from sojourn.core.codec import MAX_INTEGER, decode, encode
+from sojourn.core.data import Data
+from sojourn.core.merge import same
+from sojourn.core.store import Change
 from sojourn.testing.records import commit, make_record
 from tests.unit.json_values import small_keys, small_values
 

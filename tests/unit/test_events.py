@@ -7,8 +7,9 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from sojourn import errors, events
-from sojourn.events import Ended, Event, Merged, UnknownToken
+from sojourn import events
+from sojourn.core import errors
+from sojourn.core.events import Ended, Event, Merged, UnknownToken
 from sojourn.testing.records import NOW
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from sojourn.info import info
+from sojourn.core.info import info
 from sojourn.testing.records import HOUR, MINUTE, NOW, make_record
 
 

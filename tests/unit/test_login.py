@@ -13,10 +13,10 @@ from sojourn import (
     SessionEnded,
     SessionLimitReached,
 )
-from sojourn.commit import NO_REPLY, Reply
-from sojourn.events import Ended, LoggedIn
+from sojourn.core.commit import NO_REPLY, Reply
+from sojourn.core.events import Ended, LoggedIn
+from sojourn.core.token import mint
 from sojourn.testing.records import HOUR, MINUTE, NOW
-from sojourn.token import mint
 from tests.unit.site import Site, id_of
 
 SECOND = 1000

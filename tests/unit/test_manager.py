@@ -11,10 +11,11 @@ from typing import Any, cast
 import pytest
 
 from sojourn import AsyncSessionManager, Client, Event, Policy, Session, SessionConflict, SessionManager
-from sojourn.commit import NO_REPLY, Reply
-from sojourn.events import Ended, UnknownToken
-from sojourn.manager import BATCH, milliseconds
-from sojourn.store import Stats
+from sojourn.core.commit import NO_REPLY, Reply
+from sojourn.core.events import Ended, UnknownToken
+from sojourn.core.store import Stats
+from sojourn.manager import milliseconds
+from sojourn.manager.manager import BATCH
 from sojourn.stores.memory import AsyncMemoryStore, MemoryStore
 from sojourn.testing.records import HOUR, MINUTE, NOW, put
 from tests.unit.clock import Clock

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sojourn.codec import encode
-from sojourn.merge import MISSING, merge, same
+from sojourn.core.codec import encode
+from sojourn.core.merge import MISSING, merge, same
 from tests.unit.json_values import json_values, small_keys, small_leaves, small_values
 
 missing_or_value = st.just(MISSING) | small_values

@@ -8,12 +8,12 @@ import os
 import pytest
 
 from sojourn import AsyncSessionManager, Policy
-from sojourn.events import Ended, UnknownToken
-from sojourn.record import Record
-from sojourn.store import Stats
+from sojourn.core.events import Ended, UnknownToken
+from sojourn.core.record import Record
+from sojourn.core.store import Stats
+from sojourn.core.token import mint
 from sojourn.stores.memory import AsyncMemoryStore
 from sojourn.testing.records import HOUR, MINUTE, NOW
-from sojourn.token import mint
 from tests.unit.site import Site, id_of
 
 # Opening

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from sojourn import ConfigurationError, open_async_store, open_store
-from sojourn.open_store import StoreURL
 from sojourn.stores.cached import AsyncCachedStore, CachedStore
 from sojourn.stores.memory import AsyncMemoryStore, MemoryStore
 from sojourn.stores.postgres import AsyncPostgresStore, PostgresStore, migrate
 from sojourn.stores.redis import AsyncRedisStore, RedisStore
 from sojourn.stores.sqlite import AsyncSQLiteStore, SQLiteStore
+from sojourn.stores.store_url import StoreURL
 from tests.servers.postgres import PostgresServer
 
 Open = Callable[[str], Any]
@@ -187,6 +187,6 @@ def test_a_driver_that_is_missing_is_told_with_the_extra_that_brings_it(
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
     assert done.stderr.splitlines()[-1] == (
-        f"sojourn.errors.ConfigurationError: A store of this scheme needs the extra `{extra}`: "
+        f"sojourn.core.errors.ConfigurationError: A store of this scheme needs the extra `{extra}`: "
         f"pip install 'sojourn[{extra}]'"
     )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sojourn import ConfigurationError
-from sojourn.origin import is_cross_origin, is_foreign_handshake, trusted
+from sojourn.core.origin import is_cross_origin, is_foreign_handshake, trusted
 
 HOST = "app.example.com"
 METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "get", ""]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sojourn import ConfigurationError, Lifetime, Policy
-from sojourn.policy import LONGEST
+from sojourn.core.policy import LONGEST
 
 BOUNDS = {
     "idle_timeout": (1, 43_200),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from sojourn import errors
-from sojourn.errors import SojournError
-from sojourn.problem import Problem, invalid_data, problem_of
+from sojourn.core import errors
+from sojourn.core.errors import SojournError
+from sojourn.core.problem import Problem, invalid_data, problem_of
 
 TABLE: list[tuple[SojournError, int, str]] = [
     (errors.SessionEnded("logout"), 401, "session-ended"),

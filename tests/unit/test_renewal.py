@@ -6,8 +6,8 @@ from sojourn import (
     Policy,
     Session,
 )
+from sojourn.core.token import parse
 from sojourn.testing.records import HOUR, MINUTE, NOW
-from sojourn.token import parse
 from tests.unit.site import Site, id_of
 
 SECOND = 1000

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sojourn import Policy
-from sojourn.record import Dated, Secrets
-from sojourn.rotation import ISSUE_PAUSE_MS, MAX_NEXT, MAX_RETIRED, issue, issue_is_due, promote, which
+from sojourn.core.record import Dated, Secrets
+from sojourn.core.rotation import ISSUE_PAUSE_MS, MAX_NEXT, MAX_RETIRED, issue, issue_is_due, promote, which
 from sojourn.testing.records import HOUR, NOW
 
 CURRENT, NEXT, LATER, OLD, OLDER = (letter * 32 for letter in (b"c", b"n", b"l", b"o", b"p"))

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from sojourn import Client, ConfigurationError, InvalidData, Session, SessionCommitted
-from sojourn.record import Record
-from sojourn.session import Login
+from sojourn.core.record import Record
+from sojourn.core.session import Login
 from sojourn.testing.records import MINUTE, NOW, make_record
 
 CLIENT = Client("192.0.2.1", "Mozilla/5.0")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sojourn.token import Token, mint, parse, partition, renew
+from sojourn.core.token import Token, mint, parse, partition, renew
 
 ID = "0123456789abcdef" * 2
 SECRET = "fedcba9876543210" * 4

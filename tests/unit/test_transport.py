@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sojourn.transport import drops_secure
+from sojourn.core.transport import drops_secure
 
 KEPT = ["localhost", "localhost:8000", "LOCALHOST", "app.localhost:8000", "127.0.0.1", "127.1.2.3:80", "[::1]:8000"]
 DROPPED = ["app.test", "192.168.1.5:8000", "localhost.evil.test", "notlocalhost", "127.0.0.1.nip.io", "[::2]", ""]

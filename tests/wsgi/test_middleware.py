@@ -21,7 +21,7 @@ from sojourn import (
     SessionLimitReached,
     StoreUnavailable,
 )
-from sojourn.events import UnknownToken
+from sojourn.core.events import UnknownToken
 from sojourn.stores.memory import AsyncMemoryStore
 from sojourn.wsgi import SessionMiddleware, commit, session_of
 from tests.wsgi.world import COOKIE, CountingStore, World, call, new_environ

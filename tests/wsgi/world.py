@@ -12,9 +12,9 @@ from wsgiref.util import setup_testing_defaults
 from wsgiref.validate import validator
 
 from sojourn import Policy, Session, SessionManager
-from sojourn.events import Event
-from sojourn.record import Record
-from sojourn.store import Applied, Commit, Create, End, Refused
+from sojourn.core.events import Event
+from sojourn.core.record import Record
+from sojourn.core.store import Applied, Commit, Create, End, Refused
 from sojourn.stores.memory import MemoryStore
 from sojourn.wsgi import BrowserEndpoints, SessionMiddleware, mount, session_of
 

@@ -8,14 +8,14 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
-from sojourn.commit import NO_REPLY, Reply
-from sojourn.cookie import CookieOptions
-from sojourn.errors import ConfigurationError, StoreUnavailable
-from sojourn.info import SessionInfo
+from sojourn.core.commit import NO_REPLY, Reply
+from sojourn.core.cookie import CookieOptions
+from sojourn.core.errors import ConfigurationError, StoreUnavailable
+from sojourn.core.info import SessionInfo
+from sojourn.core.record import Client
+from sojourn.core.session import Session
+from sojourn.core.token import Token
 from sojourn.manager import AsyncSessionManager, SessionManager
-from sojourn.record import Client
-from sojourn.session import Session
-from sojourn.token import Token
 
 from .layer import Layer, Old
 from .plan import Mark, Planned, plan

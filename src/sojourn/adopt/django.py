@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
-from sojourn.cookie import CookieOptions
-from sojourn.errors import ConfigurationError, StoreUnavailable
+from sojourn.core.cookie import CookieOptions
+from sojourn.core.errors import ConfigurationError, StoreUnavailable
 
 from .json_text import json_object
 from .layer import MAX_BYTES, Old

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from sojourn.cookie import CookieOptions
+from sojourn.core.cookie import CookieOptions
 
 from .json_text import json_object
 from .keeper import Keeper

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sojourn.cookie import CookieOptions
+from sojourn.core.cookie import CookieOptions
 
 from .json_text import json_object
 from .layer import Old, user_at

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from sojourn.cookie import CookieOptions
+from sojourn.core.cookie import CookieOptions
 
 from .json_text import json_object
 from .keeper import Keeper

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
-from sojourn.cookie import CookieOptions
+from sojourn.core.cookie import CookieOptions
 
 __all__ = ["MAX_BYTES", "Layer", "Old", "user_at"]
 

@@ -13,13 +13,13 @@ import logging
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from sojourn.codec import encode, is_unicode, size
-from sojourn.commit import Reply
-from sojourn.errors import InvalidData
-from sojourn.policy import Policy
-from sojourn.record import Client, Dated, Record, Secrets
-from sojourn.store import Create
-from sojourn.token import Random, Token, parse, partition, renew
+from sojourn.core.codec import encode, is_unicode, size
+from sojourn.core.commit import Reply
+from sojourn.core.errors import InvalidData
+from sojourn.core.policy import Policy
+from sojourn.core.record import Client, Dated, Record, Secrets
+from sojourn.core.store import Create
+from sojourn.core.token import Random, Token, parse, partition, renew
 
 from .layer import Old
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sojourn.cookie import CookieOptions
+from sojourn.core.cookie import CookieOptions
 
 from .json_text import json_object
 from .layer import Old, user_at

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from sojourn.cookie import CookieOptions
+from sojourn.core.cookie import CookieOptions
 
 from .json_text import json_object
 from .keeper import Keeper

@@ -7,7 +7,7 @@ import logging
 import secrets
 from weakref import WeakKeyDictionary
 
-from sojourn.errors import StoreUnavailable
+from sojourn.core.errors import StoreUnavailable
 from sojourn.manager import AsyncSessionManager
 
 __all__ = ["Cleanup"]

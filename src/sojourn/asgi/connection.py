@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from sojourn.errors import ConfigurationError
-from sojourn.session import Session
+from sojourn.core.errors import ConfigurationError
+from sojourn.core.session import Session
 
 from .exchange import Exchange
 

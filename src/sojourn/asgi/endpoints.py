@@ -8,7 +8,7 @@ from typing import Any
 from sojourn.browser import Answer, BrowserOptions, Request, answer, perform_async, plan, to_send
 from sojourn.browser.device import DeviceLabel, device_label
 from sojourn.browser.endpoints import MAX_BODY
-from sojourn.errors import ConfigurationError
+from sojourn.core.errors import ConfigurationError
 
 from .exchange import Exchange
 from .headers import find_headers

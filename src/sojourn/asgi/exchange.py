@@ -7,13 +7,13 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 
 from sojourn.adopt import Adopted
-from sojourn.commit import NO_REPLY, nothing_due
-from sojourn.errors import SojournError
+from sojourn.core.commit import NO_REPLY, nothing_due
+from sojourn.core.errors import SojournError
+from sojourn.core.problem import Problem, problem_to_send
+from sojourn.core.record import Client
+from sojourn.core.session import Session
+from sojourn.core.transport import PLAIN_HTTP, Transport, drops_secure
 from sojourn.manager import AsyncSessionManager
-from sojourn.problem import Problem, problem_to_send
-from sojourn.record import Client
-from sojourn.session import Session
-from sojourn.transport import PLAIN_HTTP, Transport, drops_secure
 
 from .headers import HeaderList, add_vary, find_headers, set_no_store
 from .replacement import take_over

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sojourn.transport import Header
+from sojourn.core.transport import Header
 
 __all__ = ["add_vary", "find_headers", "of", "set_no_store"]
 

@@ -7,14 +7,14 @@ from collections.abc import Collection
 from typing import Any
 
 from sojourn.adopt import Adopted, Adoption, ours
-from sojourn.cookie import CookieOptions
-from sojourn.errors import ConfigurationError, SojournError, StoreUnavailable
-from sojourn.events import UnknownToken
+from sojourn.core.cookie import CookieOptions
+from sojourn.core.errors import ConfigurationError, SojournError, StoreUnavailable
+from sojourn.core.events import UnknownToken
+from sojourn.core.origin import SAFE_METHODS
+from sojourn.core.problem import problem_to_send
+from sojourn.core.session import Session
+from sojourn.core.transport import Transport
 from sojourn.manager import AsyncSessionManager
-from sojourn.origin import SAFE_METHODS
-from sojourn.problem import problem_to_send
-from sojourn.session import Session
-from sojourn.transport import Transport
 
 from .cleanup import Cleanup
 from .exchange import Exchange, Wiring, client_of, send_problem

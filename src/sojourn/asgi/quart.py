@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sojourn.session import Session
+from sojourn.core.session import Session
 
 from .connection import Connection, session_of
 

@@ -7,8 +7,8 @@ import contextlib
 import logging
 from typing import Any
 
-from sojourn.errors import SessionEnded, SojournError, StoreUnavailable
-from sojourn.problem import problem_to_send
+from sojourn.core.errors import SessionEnded, SojournError, StoreUnavailable
+from sojourn.core.problem import problem_to_send
 
 from .exchange import Exchange
 from .types import App, Message, Receive, Scope, Send

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sojourn.errors import ConfigurationError
+from sojourn.core.errors import ConfigurationError
 
 __all__ = ["DeviceLabel", "device_label", "require_ua_parser"]
 

@@ -8,13 +8,13 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from sojourn.codec import encode
-from sojourn.errors import ConfigurationError, InvalidData, LoginRequired, SessionEnded
-from sojourn.info import SessionInfo
+from sojourn.core.codec import encode
+from sojourn.core.errors import ConfigurationError, InvalidData, LoginRequired, SessionEnded
+from sojourn.core.info import SessionInfo
+from sojourn.core.problem import Problem, invalid_data, problem_of
+from sojourn.core.session import Session
+from sojourn.core.token import ID_PATTERN
 from sojourn.manager import AsyncSessionManager, SessionManager
-from sojourn.problem import Problem, invalid_data, problem_of
-from sojourn.session import Session
-from sojourn.token import ID_PATTERN
 
 from .assets import ASSETS
 from .device import DeviceLabel, require_ua_parser

@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from sojourn.errors import EndReason
-from sojourn.info import SessionInfo
-from sojourn.session import Session
+from sojourn.core.errors import EndReason
+from sojourn.core.info import SessionInfo
+from sojourn.core.session import Session
 
 from .device import DeviceLabel
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from sojourn.policy import Lifetime, Policy
+from sojourn.core.policy import Lifetime, Policy
 
 from .duration import DURATION
 from .exit import Exit

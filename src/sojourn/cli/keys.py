@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from sojourn.errors import ConfigurationError
+from sojourn.core.errors import ConfigurationError
 from sojourn.manager import milliseconds
 from sojourn.service.keys import SCOPES, ApiKey, Scope, changing_keys, find_key, make_key, read_keys, rotate_key
 

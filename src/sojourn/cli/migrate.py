@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from sojourn.errors import ConfigurationError
-from sojourn.open_store import StoreURL
+from sojourn.core.errors import ConfigurationError
+from sojourn.stores.store_url import StoreURL
 
 from .exit import Exit
 from .store_option import store_options

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from sojourn.policy import Policy
+from sojourn.core.policy import Policy
 
 __all__ = ["AAL", "AALS", "LIMITS", "Departure", "Limit", "departures"]
 

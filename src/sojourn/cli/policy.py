@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import click
 
-from sojourn.policy import Lifetime, Policy
+from sojourn.core.policy import Lifetime, Policy
 
 from .duration import DURATION
 from .exit import Exit

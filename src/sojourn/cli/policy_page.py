@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sojourn.policy import Policy
+from sojourn.core.policy import Policy
 
 from .duration import spell
 from .nist import AAL, Departure, departures

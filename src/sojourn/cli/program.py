@@ -8,7 +8,7 @@ import traceback
 import click
 
 from sojourn import __version__
-from sojourn.errors import SojournError, StoreUnavailable
+from sojourn.core.errors import SojournError, StoreUnavailable
 
 from .demo import demo
 from .exit import Exit

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from sojourn.errors import ConfigurationError
+from sojourn.core.errors import ConfigurationError
 
 from .exit import Exit
 

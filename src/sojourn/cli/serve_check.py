@@ -8,11 +8,11 @@ from typing import Literal, NamedTuple
 
 import click
 
-from sojourn.errors import ConfigurationError
-from sojourn.open_store import StoreURL
-from sojourn.policy import Policy
+from sojourn.core.errors import ConfigurationError
+from sojourn.core.policy import Policy
 from sojourn.service.keys import read_keys
 from sojourn.service.settings import Settings
+from sojourn.stores.store_url import StoreURL
 
 from .duration import spell
 from .exit import Exit

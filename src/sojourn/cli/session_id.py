@@ -6,7 +6,7 @@ import re
 
 import click
 
-from sojourn.info import SessionInfo
+from sojourn.core.info import SessionInfo
 from sojourn.manager import SessionManager
 
 __all__ = ["find"]

@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from sojourn.errors import ConfigurationError
-from sojourn.info import SessionInfo
+from sojourn.core.errors import ConfigurationError
+from sojourn.core.info import SessionInfo
 from sojourn.manager import SessionManager
 
 from .duration import relative

@@ -10,10 +10,10 @@ from urllib.parse import quote
 
 import click
 
-from sojourn.errors import ConfigurationError
+from sojourn.core.errors import ConfigurationError
+from sojourn.core.policy import Policy
 from sojourn.manager import SessionManager
-from sojourn.open_store import StoreURL, open_store
-from sojourn.policy import Policy
+from sojourn.stores.store_url import StoreURL, open_store
 
 __all__ = ["json_option", "open_manager", "store_options"]
 

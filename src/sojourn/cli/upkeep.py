@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import msgspec
 
-from sojourn.policy import Policy
+from sojourn.core.policy import Policy
 
 from .duration import DURATION, spell
 from .exit import Exit

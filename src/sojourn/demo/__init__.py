@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sojourn.errors import ConfigurationError
+from sojourn.core.errors import ConfigurationError
 
 __all__ = ["serve"]
 

@@ -12,10 +12,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sojourn.asgi import session_of
-from sojourn.codec import decode
-from sojourn.record import Record
-from sojourn.store import AsyncStore
-from sojourn.token import ID_PATTERN
+from sojourn.core.codec import decode
+from sojourn.core.record import Record
+from sojourn.core.store import AsyncStore
+from sojourn.core.token import ID_PATTERN
 
 from .requests import done
 from .traffic import Traffic

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sojourn.problem import Problem
+from sojourn.core.problem import Problem
 
 __all__ = ["body_of", "done", "refuse", "wrong"]
 

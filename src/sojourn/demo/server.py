@@ -11,8 +11,8 @@ from pathlib import Path
 
 import uvicorn
 
-from sojourn.errors import ConfigurationError
-from sojourn.open_store import StoreURL
+from sojourn.core.errors import ConfigurationError
+from sojourn.stores.store_url import StoreURL
 
 from .site import make_site
 from .store import check_store, name_of

@@ -18,9 +18,9 @@ from starlette.staticfiles import StaticFiles
 
 from sojourn.asgi import BrowserEndpoints, session_of
 from sojourn.asgi.types import App, Message, Receive, Scope, Send
-from sojourn.cookie import CookieOptions
+from sojourn.core.cookie import CookieOptions
 from sojourn.manager import AsyncSessionManager
-from sojourn.open_store import open_async_store
+from sojourn.stores.store_url import open_async_store
 
 from . import accounts, bag, inside, races
 from .requests import wrong

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from sojourn.open_store import StoreURL, open_store
+from sojourn.stores.store_url import StoreURL, open_store
 
 __all__ = ["check_store", "name_of"]
 

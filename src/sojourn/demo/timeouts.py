@@ -10,9 +10,9 @@ from urllib.parse import parse_qs
 
 from sojourn.asgi import SessionMiddleware
 from sojourn.asgi.types import App, Receive, Scope, Send
-from sojourn.cookie import CookieOptions
+from sojourn.core.cookie import CookieOptions
+from sojourn.core.policy import Lifetime, Policy
 from sojourn.manager import AsyncSessionManager
-from sojourn.policy import Lifetime, Policy
 
 __all__ = ["USUAL", "SessionOfChoice", "policies"]
 

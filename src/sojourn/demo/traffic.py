@@ -11,8 +11,8 @@ from itertools import count
 import msgspec
 
 from sojourn.asgi.types import App, Message, Receive, Scope, Send
-from sojourn.events import Event, LoggedIn
-from sojourn.session import Session
+from sojourn.core.events import Event, LoggedIn
+from sojourn.core.session import Session
 
 __all__ = ["Exchange", "Traffic", "TrafficMiddleware", "masked"]
 

@@ -14,8 +14,8 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
 from sojourn.browser.device import device_label
-from sojourn.errors import ConfigurationError, StoreUnavailable
-from sojourn.open_store import StoreURL
+from sojourn.core.errors import ConfigurationError, StoreUnavailable
+from sojourn.stores.store_url import StoreURL
 
 from . import process
 from .settings import SojournSettings

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods
 
 from sojourn.browser import Ask, perform
 from sojourn.browser.state import ListedSession, listed
-from sojourn.session import Session
+from sojourn.core.session import Session
 
 from . import process
 from .engine import session_of

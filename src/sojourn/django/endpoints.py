@@ -10,8 +10,8 @@ from django.views.decorators.csrf import csrf_exempt
 
 from sojourn.browser import Request
 from sojourn.browser.endpoints import MAX_BODY
-from sojourn.errors import ConfigurationError, SojournError
-from sojourn.problem import problem_to_send
+from sojourn.core.errors import ConfigurationError, SojournError
+from sojourn.core.problem import problem_to_send
 
 from . import process
 from .engine import SessionStore

@@ -12,8 +12,8 @@ from django.contrib.sessions.backends.base import CreateError, SessionBase, Upda
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
-from sojourn.errors import ConfigurationError, SessionEnded
-from sojourn.session import Session
+from sojourn.core.errors import ConfigurationError, SessionEnded
+from sojourn.core.session import Session
 
 from . import process
 from .visit import Visit

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, get_user_model
 
-from sojourn.codec import decode
-from sojourn.session import Session
-from sojourn.store import Change
+from sojourn.core.codec import decode
+from sojourn.core.session import Session
+from sojourn.core.store import Change
 
 __all__ = ["password_changed", "settle_user"]
 

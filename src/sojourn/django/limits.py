@@ -6,9 +6,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sojourn.errors import EndReason
-from sojourn.policy import Policy
-from sojourn.record import Record
+from sojourn.core.errors import EndReason
+from sojourn.core.policy import Policy
+from sojourn.core.record import Record
 
 __all__ = ["EXPIRY", "over", "policy_for"]
 

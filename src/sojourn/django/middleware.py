@@ -12,10 +12,10 @@ from django.http.response import HttpResponseBase
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.cache import patch_vary_headers
 
-from sojourn.commit import nothing_due
-from sojourn.errors import ConfigurationError, SojournError
+from sojourn.core.commit import nothing_due
+from sojourn.core.errors import ConfigurationError, SojournError
+from sojourn.core.problem import Problem, problem_of, problem_to_send
 from sojourn.exchange import Exchange
-from sojourn.problem import Problem, problem_of, problem_to_send
 
 from . import process
 from .engine import SessionStore, in_commit_thread

@@ -15,11 +15,11 @@ from django.utils.module_loading import import_string
 
 from sojourn.adopt import Adoption
 from sojourn.browser import BrowserOptions
-from sojourn.cookie import CookieOptions
-from sojourn.errors import ConfigurationError
+from sojourn.core.cookie import CookieOptions
+from sojourn.core.errors import ConfigurationError
 from sojourn.exchange import Wiring
 from sojourn.manager import SessionManager
-from sojourn.open_store import open_store
+from sojourn.stores.store_url import open_store
 
 from .settings import SojournSettings
 

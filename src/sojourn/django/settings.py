@@ -10,9 +10,9 @@ from django.utils.module_loading import import_string
 
 from sojourn.adopt import Adoption
 from sojourn.browser.device import DeviceLabel, device_label
-from sojourn.errors import ConfigurationError
-from sojourn.open_store import StoreURL
-from sojourn.policy import Lifetime, Policy
+from sojourn.core.errors import ConfigurationError
+from sojourn.core.policy import Lifetime, Policy
+from sojourn.stores.store_url import StoreURL
 
 __all__ = ["SojournSettings"]
 

@@ -6,7 +6,7 @@ import logging
 
 from django.conf import settings
 
-from sojourn.errors import ConfigurationError, StoreUnavailable
+from sojourn.core.errors import ConfigurationError, StoreUnavailable
 
 __all__ = ["require_sound_setup"]
 

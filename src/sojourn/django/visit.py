@@ -8,12 +8,12 @@ from copy import copy
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY
 
-from sojourn.codec import decode, encode
-from sojourn.commit import nothing_due, plan_commit
-from sojourn.errors import InvalidData, SessionEnded, SojournError, StoreUnavailable
+from sojourn.core.codec import decode, encode
+from sojourn.core.commit import nothing_due, plan_commit
+from sojourn.core.errors import InvalidData, SessionEnded, SojournError, StoreUnavailable
+from sojourn.core.session import Session
+from sojourn.core.token import parse
 from sojourn.exchange import Environ, Exchange, Wiring
-from sojourn.session import Session
-from sojourn.token import parse
 
 from . import process
 from .identity import password_changed, settle_user

@@ -10,11 +10,11 @@ from flask import Flask, Response
 from flask.sessions import SecureCookieSessionInterface
 
 from sojourn.adopt import Adoption
-from sojourn.cookie import CookieOptions
-from sojourn.errors import ConfigurationError, SojournError
+from sojourn.core.cookie import CookieOptions
+from sojourn.core.errors import ConfigurationError, SojournError
+from sojourn.core.problem import problem_to_send
 from sojourn.exchange import Wiring
 from sojourn.manager import SessionManager
-from sojourn.problem import problem_to_send
 
 from .interface import SojournInterface, answer_with
 from .session import LOGIN_KEY, FlaskSession

@@ -11,7 +11,7 @@ from flask.blueprints import BlueprintSetupState
 from sojourn.browser import BrowserOptions, Request
 from sojourn.browser.device import DeviceLabel, device_label
 from sojourn.browser.endpoints import MAX_BODY
-from sojourn.errors import ConfigurationError
+from sojourn.core.errors import ConfigurationError
 
 from .interface import SojournInterface, answer_with
 

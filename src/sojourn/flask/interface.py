@@ -7,11 +7,11 @@ from typing import Any
 from flask import Blueprint, Flask, Request, Response, current_app, request
 from flask.sessions import SessionInterface, SessionMixin
 
-from sojourn.commit import NO_REPLY
-from sojourn.errors import ConfigurationError, SojournError, StoreUnavailable
+from sojourn.core.commit import NO_REPLY
+from sojourn.core.errors import ConfigurationError, SojournError, StoreUnavailable
+from sojourn.core.problem import Problem, problem_to_send
+from sojourn.core.transport import CROSS_ORIGIN
 from sojourn.exchange import Exchange, Wiring
-from sojourn.problem import Problem, problem_to_send
-from sojourn.transport import CROSS_ORIGIN
 
 from .session import FlaskSession, adopt
 

@@ -8,7 +8,7 @@ from typing import Any
 from flask.json.tag import TaggedJSONSerializer
 from flask.sessions import SessionMixin
 
-from sojourn.session import Session
+from sojourn.core.session import Session
 
 __all__ = ["FlaskSession", "adopt"]
 

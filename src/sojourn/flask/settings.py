@@ -7,8 +7,8 @@ from dataclasses import fields
 from datetime import timedelta
 from typing import Any
 
-from sojourn.cookie import CookieOptions
-from sojourn.errors import ConfigurationError
+from sojourn.core.cookie import CookieOptions
+from sojourn.core.errors import ConfigurationError
 
 __all__ = ["cookie_from"]
 

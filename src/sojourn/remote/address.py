@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from sojourn.errors import ConfigurationError
+from sojourn.core.errors import ConfigurationError
 
 __all__ = ["Address"]
 

@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 from functools import cached_property
 
-from sojourn.errors import StoreUnavailable
+from sojourn.core.errors import StoreUnavailable
 
 from .address import Address
 from .connections import CHUNK, IDLE_FOR, away

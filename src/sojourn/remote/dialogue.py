@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from sojourn.errors import ConfigurationError, StoreUnavailable
+from sojourn.core.errors import ConfigurationError, StoreUnavailable
 
 from .address import Address
 from .wire import Answer, Ask

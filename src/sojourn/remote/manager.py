@@ -7,16 +7,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypeVar
 
-from sojourn.commit import NO_REPLY, Reply
-from sojourn.errors import ConfigurationError, EndReason, SojournError
-from sojourn.events import UnknownToken
-from sojourn.info import SessionInfo
+from sojourn.core.commit import NO_REPLY, Reply
+from sojourn.core.errors import ConfigurationError, EndReason, SojournError
+from sojourn.core.events import UnknownToken
+from sojourn.core.info import SessionInfo
+from sojourn.core.policy import LONGEST, Policy
+from sojourn.core.record import Client
+from sojourn.core.session import Session
+from sojourn.core.store import Stats
+from sojourn.core.token import parse
 from sojourn.manager import AsyncSessionManager, SessionManager, milliseconds
-from sojourn.policy import LONGEST, Policy
-from sojourn.record import Client
-from sojourn.session import Session
-from sojourn.store import Stats
-from sojourn.token import parse
 
 from .address import Address
 from .connections import Connections

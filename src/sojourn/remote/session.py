@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 
-from sojourn.codec import EncodedObject
-from sojourn.commit import NO_REPLY, Reply
-from sojourn.errors import ConfigurationError, EndReason, SessionEnded, SojournError
-from sojourn.record import Client, Record, Secrets
-from sojourn.session import Session
-from sojourn.token import Token, parse
+from sojourn.core.codec import EncodedObject
+from sojourn.core.commit import NO_REPLY, Reply
+from sojourn.core.errors import ConfigurationError, EndReason, SessionEnded, SojournError
+from sojourn.core.record import Client, Record, Secrets
+from sojourn.core.session import Session
+from sojourn.core.token import Token, parse
 
 from .wire import Committed, Opened, SessionState
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from sojourn.errors import (
+from sojourn.core.errors import (
     ConfigurationError,
     DataTooLarge,
     EndReason,
@@ -20,8 +20,8 @@ from sojourn.errors import (
     SojournError,
     StoreUnavailable,
 )
-from sojourn.info import SessionInfo
-from sojourn.token import ID_PATTERN, Token
+from sojourn.core.info import SessionInfo
+from sojourn.core.token import ID_PATTERN, Token
 
 from .address import Address
 

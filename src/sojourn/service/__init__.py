@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from sojourn.errors import ConfigurationError
+from sojourn.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from .settings import Settings

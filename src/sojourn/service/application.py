@@ -12,13 +12,13 @@ import msgspec
 
 from sojourn.asgi.types import App, Receive, Scope, Send
 from sojourn.browser.device import DeviceLabel
-from sojourn.cookie import CookieOptions
-from sojourn.errors import ConfigurationError, InvalidData, SojournError, StoreUnavailable
+from sojourn.core.cookie import CookieOptions
+from sojourn.core.errors import ConfigurationError, InvalidData, SojournError, StoreUnavailable
+from sojourn.core.policy import Policy
+from sojourn.core.problem import Problem, invalid_data, problem_of
+from sojourn.core.store import AsyncStore
+from sojourn.core.token import ID_PATTERN
 from sojourn.manager import AsyncSessionManager, OnEvent
-from sojourn.policy import Policy
-from sojourn.problem import Problem, invalid_data, problem_of
-from sojourn.store import AsyncStore
-from sojourn.token import ID_PATTERN
 
 from .endpoints import Endpoint, Endpoints
 from .keyring import Keyring

@@ -10,10 +10,10 @@ from urllib.parse import parse_qs, unquote
 import msgspec
 
 from sojourn.browser.device import DeviceLabel
-from sojourn.cookie import CookieOptions
+from sojourn.core.cookie import CookieOptions
+from sojourn.core.session import Session
+from sojourn.core.token import ID_PATTERN
 from sojourn.manager import AsyncSessionManager
-from sojourn.session import Session
-from sojourn.token import ID_PATTERN
 
 from .exchange import client_of, committed, note, opened
 from .keys import Scope

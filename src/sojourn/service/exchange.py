@@ -6,16 +6,16 @@ from collections.abc import Mapping
 
 import msgspec
 
-from sojourn.codec import encode
-from sojourn.commit import NO_REPLY, Reply, nothing_due
-from sojourn.cookie import CookieOptions
-from sojourn.data import Data
-from sojourn.errors import SessionConflict, SessionEnded
-from sojourn.merge import MISSING, same
-from sojourn.policy import Policy
-from sojourn.record import Client
-from sojourn.session import Session
-from sojourn.transport import set_cookie
+from sojourn.core.codec import encode
+from sojourn.core.commit import NO_REPLY, Reply, nothing_due
+from sojourn.core.cookie import CookieOptions
+from sojourn.core.data import Data
+from sojourn.core.errors import SessionConflict, SessionEnded
+from sojourn.core.merge import MISSING, same
+from sojourn.core.policy import Policy
+from sojourn.core.record import Client
+from sojourn.core.session import Session
+from sojourn.core.transport import set_cookie
 
 from .wire import Change, Commit, Committed, Login, Logout, Opened, Regenerate, SessionState, Start, Told
 

@@ -6,9 +6,9 @@ import logging
 import time
 from pathlib import Path
 
-from sojourn.errors import ConfigurationError
+from sojourn.core.errors import ConfigurationError
+from sojourn.core.problem import Problem
 from sojourn.manager import Clock, milliseconds
-from sojourn.problem import Problem
 
 from .keys import ApiKey, Scope, read_keys, take_apart
 from .refusal import API_KEY_REFUSED, API_KEY_REQUIRED, wrong_scope

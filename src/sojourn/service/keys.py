@@ -16,8 +16,8 @@ from typing import Final, Literal
 import msgspec
 from msgspec.structs import replace
 
-from sojourn.errors import ConfigurationError
-from sojourn.token import Random
+from sojourn.core.errors import ConfigurationError
+from sojourn.core.token import Random
 
 __all__ = [
     "SCOPES",

@@ -7,7 +7,7 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
-from sojourn.errors import ConfigurationError
+from sojourn.core.errors import ConfigurationError
 
 __all__ = ["bind_tcp", "bind_unix"]
 

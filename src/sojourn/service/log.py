@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from sojourn.events import Ended, Event, LoggedIn, TokenReused
+from sojourn.core.events import Ended, Event, LoggedIn, TokenReused
 
 __all__ = ["LogFormat", "LogLevel", "hide_secrets", "set_up_logging", "tell"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sojourn import __version__
-from sojourn.codec import MAX_INTEGER
+from sojourn.core.codec import MAX_INTEGER
 
 __all__ = ["openapi"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sojourn.problem import Problem
+from sojourn.core.problem import Problem
 
 __all__ = [
     "API_KEY_REFUSED",

@@ -19,9 +19,9 @@ from uvicorn.supervisors import Multiprocess
 from sojourn.asgi import BrowserEndpoints, SessionMiddleware
 from sojourn.asgi.types import App
 from sojourn.browser.device import DeviceLabel, device_label, require_ua_parser
-from sojourn.errors import ConfigurationError
+from sojourn.core.errors import ConfigurationError
 from sojourn.manager import AsyncSessionManager
-from sojourn.open_store import StoreURL, open_async_store, open_store
+from sojourn.stores.store_url import StoreURL, open_async_store, open_store
 
 from .application import Service
 from .keyring import Keyring

@@ -13,10 +13,10 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from sojourn.cookie import CookieOptions
-from sojourn.errors import ConfigurationError
-from sojourn.open_store import StoreURL
-from sojourn.policy import Lifetime, Policy
+from sojourn.core.cookie import CookieOptions
+from sojourn.core.errors import ConfigurationError
+from sojourn.core.policy import Lifetime, Policy
+from sojourn.stores.store_url import StoreURL
 
 from .log import LogFormat, LogLevel
 

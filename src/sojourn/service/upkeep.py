@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 
-from sojourn.errors import StoreUnavailable
+from sojourn.core.errors import StoreUnavailable
 from sojourn.manager import AsyncSessionManager
 
 __all__ = ["keep_up"]

@@ -9,11 +9,11 @@ import msgspec
 
 from sojourn import __version__
 from sojourn.browser.device import DeviceLabel
-from sojourn.cookie import CookieOptions
-from sojourn.errors import EndReason
-from sojourn.info import SessionInfo
-from sojourn.merge import MISSING
-from sojourn.policy import Policy
+from sojourn.core.cookie import CookieOptions
+from sojourn.core.errors import EndReason
+from sojourn.core.info import SessionInfo
+from sojourn.core.merge import MISSING
+from sojourn.core.policy import Policy
 
 __all__ = [
     "Change",

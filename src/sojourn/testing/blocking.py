@@ -7,9 +7,9 @@ import threading
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
-from sojourn.errors import EndReason
-from sojourn.record import Record
-from sojourn.store import Applied, AsyncStore, Commit, Create, End, Refused, Stats
+from sojourn.core.errors import EndReason
+from sojourn.core.record import Record
+from sojourn.core.store import Applied, AsyncStore, Commit, Create, End, Refused, Stats
 
 __all__ = ["blocking"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from sojourn.errors import DataTooLarge, SessionExists
-from sojourn.record import Dated, Secrets
-from sojourn.store import Applied, Create, Refused, Store
+from sojourn.core.errors import DataTooLarge, SessionExists
+from sojourn.core.record import Dated, Secrets
+from sojourn.core.store import Applied, Create, Refused, Store
 
 from .records import HOUR, MINUTE, NOW, change, commit, ids, live, make_record, put, raises
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sojourn.store import Store
+from sojourn.core.store import Store
 
 from .commits import Commits
 from .endings import Endings

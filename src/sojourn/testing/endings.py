@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from sojourn.errors import SessionLimitReached
-from sojourn.store import Applied, Create, End, Ends, Limit, Refused, Store
+from sojourn.core.errors import SessionLimitReached
+from sojourn.core.store import Applied, Create, End, Ends, Limit, Refused, Store
 
 from .records import HOUR, MINUTE, NOW, change, commit, ids, live, make_record, put, raises
 

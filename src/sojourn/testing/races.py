@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
-from sojourn.errors import SessionExists, SessionLimitReached
-from sojourn.store import Applied, Create, End, Ends, Limit, Refused, Store
+from sojourn.core.errors import SessionExists, SessionLimitReached
+from sojourn.core.store import Applied, Create, End, Ends, Limit, Refused, Store
 
 from .records import NOW, change, commit, live, make_record, put
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from sojourn.record import Client, Record, Secrets
-from sojourn.store import Change, Commit, Create, Store
-from sojourn.token import mint
+from sojourn.core.record import Client, Record, Secrets
+from sojourn.core.store import Change, Commit, Create, Store
+from sojourn.core.token import mint
 
 __all__ = ["HOUR", "MINUTE", "NOW", "change", "commit", "ids", "live", "make_record", "put", "raises"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sojourn.store import End, Store
+from sojourn.core.store import End, Store
 
 from .records import HOUR, MINUTE, NOW, ids, live, put
 

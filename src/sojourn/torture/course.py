@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from sojourn.token import Token
+from sojourn.core.token import Token
 
 from .crew import Call, Crew
 from .instance import OWNER, Instance, Visitor

@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection, wait
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from sojourn.errors import ConfigurationError, StoreUnavailable
+from sojourn.core.errors import ConfigurationError, StoreUnavailable
 
 from .target import Target
 from .worker import Answers, Failure, Order, Ready, Told, Work, serve

@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from sojourn.errors import SessionEnded
-from sojourn.policy import Policy
+from sojourn.core.errors import SessionEnded
+from sojourn.core.policy import Policy
 
 from .course import Course
 from .crew import Call

@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple, TypeVar, cast
 
-from sojourn.codec import encode
-from sojourn.events import Event
+from sojourn.core.codec import encode
+from sojourn.core.events import Event
+from sojourn.core.policy import Policy
+from sojourn.core.session import Session
+from sojourn.core.store import AsyncStore, Store
 from sojourn.manager import AsyncSessionManager, SessionManager, milliseconds
-from sojourn.policy import Policy
-from sojourn.session import Session
-from sojourn.store import AsyncStore, Store
 
 __all__ = ["DUE", "PLAIN", "Instance", "Visitor", "without_waiting"]
 

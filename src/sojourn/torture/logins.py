@@ -7,10 +7,10 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sojourn.errors import SessionLimitReached
-from sojourn.events import Event, LoggedIn
-from sojourn.policy import Policy
-from sojourn.token import mint
+from sojourn.core.errors import SessionLimitReached
+from sojourn.core.events import Event, LoggedIn
+from sojourn.core.policy import Policy
+from sojourn.core.token import mint
 
 from .course import TRIES, Course, revealed
 from .crew import Call

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from sojourn.errors import SessionEnded
+from sojourn.core.errors import SessionEnded
 
 from .course import TRIES, Course
 from .crew import Call

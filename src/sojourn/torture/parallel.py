@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sojourn.session import Session
+from sojourn.core.session import Session
 
 from .course import TRIES, Course
 from .instance import Instance, Visitor

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sojourn.errors import StoreUnavailable
+from sojourn.core.errors import StoreUnavailable
 
 from .crew import Broken
 

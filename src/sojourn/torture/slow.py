@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from sojourn.errors import SessionEnded
+from sojourn.core.errors import SessionEnded
+from sojourn.core.session import Session
 from sojourn.manager import AsyncSessionManager
-from sojourn.session import Session
 
 from .course import TRIES, Course, revealed
 from .instance import DUE, Instance, Visitor

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, NamedTuple
 
-from sojourn.errors import StoreUnavailable
-from sojourn.session import Session
+from sojourn.core.errors import StoreUnavailable
+from sojourn.core.session import Session
 
 from .course import Course, revealed
 from .crew import Call, Killed

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sojourn.errors import ConfigurationError
-from sojourn.open_store import StoreURL, open_async_store, open_store
-from sojourn.store import AsyncStore, Store
+from sojourn.core.errors import ConfigurationError
+from sojourn.core.store import AsyncStore, Store
+from sojourn.stores.store_url import StoreURL, open_async_store, open_store
 
 __all__ = ["Target"]
 
@@ -53,7 +53,7 @@ class Target(NamedTuple):
         lacks = [name for name in METHODS if not callable(getattr(store, name, None))]
         if lacks:
             raise ConfigurationError(
-                f"{self.name} made no Store: it lacks {', '.join(lacks)}. See sojourn.store.Store."
+                f"{self.name} made no Store: it lacks {', '.join(lacks)}. See sojourn.core.store.Store."
             )
         return store
 

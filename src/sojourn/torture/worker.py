@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
-from sojourn.errors import SojournError
+from sojourn.core.errors import SojournError
 
 from .instance import Instance, without_waiting
 from .target import Target

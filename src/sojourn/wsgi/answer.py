@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from sojourn.errors import SojournError
+from sojourn.core.errors import SojournError
+from sojourn.core.problem import Problem, problem_to_send
 from sojourn.exchange import Exchange
-from sojourn.problem import Problem, problem_to_send
 
 __all__ = ["Answer", "reason_of", "send_problem"]
 

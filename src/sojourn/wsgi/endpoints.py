@@ -8,7 +8,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from sojourn.browser import BrowserOptions, Request
 from sojourn.browser.device import DeviceLabel, device_label
 from sojourn.browser.endpoints import MAX_BODY
-from sojourn.errors import ConfigurationError
+from sojourn.core.errors import ConfigurationError
 
 from .answer import reason_of
 from .request import exchange_of

@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterable
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from sojourn.adopt import Adoption
-from sojourn.cookie import CookieOptions
-from sojourn.errors import SojournError
+from sojourn.core.cookie import CookieOptions
+from sojourn.core.errors import SojournError
+from sojourn.core.problem import problem_to_send
 from sojourn.exchange import EXCHANGE_KEY, Wiring
 from sojourn.manager import SessionManager
-from sojourn.problem import problem_to_send
 
 from .answer import Answer, send_problem
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sojourn.errors import ConfigurationError
+from sojourn.core.errors import ConfigurationError
+from sojourn.core.session import Session
 from sojourn.exchange import EXCHANGE_KEY, Environ, Exchange
-from sojourn.session import Session
 
 __all__ = ["commit", "exchange_of", "session_of"]
 

@@ -15,7 +15,7 @@ from litestar.response import Redirect, Stream
 
 from sojourn import SojournError
 from sojourn.asgi import BrowserEndpoints, SessionMiddleware, session_of
-from sojourn.problem import problem_of
+from sojourn.core.problem import problem_of
 from tests.http.apps import place
 
 manager = place.async_manager()

@@ -11,7 +11,7 @@ from quart.typing import ResponseReturnValue
 
 from sojourn import SojournError
 from sojourn.asgi import BrowserEndpoints, QuartSessions, SessionMiddleware, mount, session_of
-from sojourn.problem import problem_of
+from sojourn.core.problem import problem_of
 from tests.http.apps import place
 
 manager = place.async_manager()

@@ -8,10 +8,10 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 
-from sojourn.codec import size
-from sojourn.errors import ConfigurationError, SojournError, StoreUnavailable
-from sojourn.record import Record
-from sojourn.store import Applied, Create, Refused
+from sojourn.core.codec import size
+from sojourn.core.errors import ConfigurationError, SojournError, StoreUnavailable
+from sojourn.core.record import Record
+from sojourn.core.store import Applied, Create, Refused
 
 __all__ = ["Cache", "Fill", "milliseconds"]
 

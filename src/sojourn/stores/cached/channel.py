@@ -13,8 +13,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 from weakref import WeakSet
 
-from sojourn.errors import ConfigurationError
-from sojourn.store import Watcher
+from sojourn.core.errors import ConfigurationError
+from sojourn.core.store import Watcher
 
 from .cache import Cache
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sojourn.errors import ConfigurationError, EndReason
-from sojourn.record import Record
-from sojourn.store import Applied, AsyncWatchableStore, Commit, Create, End, Refused, Stats, WatchableStore
+from sojourn.core.errors import ConfigurationError, EndReason
+from sojourn.core.record import Record
+from sojourn.core.store import Applied, AsyncWatchableStore, Commit, Create, End, Refused, Stats, WatchableStore
 
 from .cache import Cache, milliseconds
 from .channel import AsyncChannel, Channel

@@ -19,7 +19,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
-from sojourn.errors import ConfigurationError
+from sojourn.core.errors import ConfigurationError
 
 __all__ = [
     "AsyncBoundConnection",

@@ -6,7 +6,7 @@ import psycopg
 from psycopg import errors
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
-from sojourn.errors import ConfigurationError, SessionExists, SojournError, StoreUnavailable
+from sojourn.core.errors import ConfigurationError, SessionExists, SojournError, StoreUnavailable
 
 __all__ = ["NEW_TRIALS", "may_try_again", "told", "unreachable"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 from psycopg.rows import scalar_row
 
-from sojourn.errors import ConfigurationError
+from sojourn.core.errors import ConfigurationError
 
 from .connections import complete
 from .faults import unreachable

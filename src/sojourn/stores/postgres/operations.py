@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sojourn.apply import changed, may_be_replaced, over_limit
-from sojourn.errors import EndReason
-from sojourn.record import Record
-from sojourn.store import Applied, Change, Commit, Create, End, Refused, Stats
+from sojourn.core.apply import changed, may_be_replaced, over_limit
+from sojourn.core.errors import EndReason
+from sojourn.core.record import Record
+from sojourn.core.store import Applied, Change, Commit, Create, End, Refused, Stats
 
 from . import statements as sql
 from .migrations import SELECT_VERSION, judge_version

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 from msgspec.structs import force_setattr, replace
 
-from sojourn.codec import EncodedObject
-from sojourn.errors import StoreUnavailable
-from sojourn.record import Record, Secrets
+from sojourn.core.codec import EncodedObject
+from sojourn.core.errors import StoreUnavailable
+from sojourn.core.record import Record, Secrets
 
 __all__ = ["COLUMNS", "cost", "encode_data", "encode_secrets", "escaped", "record_of", "row_of", "unescaped"]
 
@@ -94,7 +94,7 @@ def encode_data(data: Mapping[str, bytes]) -> str:
 
 
 def cost(key: str, value: bytes | None) -> int:
-    """What a key adds to sojourn.codec.size; a missing one nothing."""
+    """What a key adds to sojourn.core.codec.size; a missing one nothing."""
     return 0 if value is None else len(key.encode()) + len(value) + 4
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from sojourn.codec import MAX_INTEGER
+from sojourn.core.codec import MAX_INTEGER
 
 from .rows import COLUMNS
 from .schema import USER_LOCK
@@ -89,7 +89,7 @@ SELECT {COLUMNS} FROM sojourn_session AS s
 WHERE s.id = %(ends)s OR s.user_id = %(user_id)s AND s.ended_at IS NULL ORDER BY s.id FOR UPDATE
 """
 
-# Ending: as sojourn.apply.ended.
+# Ending: as sojourn.core.apply.ended.
 
 _ENDED = f"""
     ended_at = least(%(now)s, {_RUNS_OUT_AT}), sweep_at = least(%(now)s, {_RUNS_OUT_AT}), data = '{{}}', bytes = 0,
@@ -110,7 +110,7 @@ WHERE s.user_id = %(user_id)s AND s.ended_at IS NULL AND s.id IS DISTINCT FROM %
 RETURNING s.id, {_RUNS_OUT_AT} > %(now)s
 """
 
-# Committing: as sojourn.apply.changed.
+# Committing: as sojourn.core.apply.changed.
 
 _SEEN = "seen_at = greatest(s.seen_at, %(seen_at)s), secrets = coalesce(%(new_secrets)s, s.secrets)"
 _LIVE = """s.id = %(id)s AND s.ended_at IS NULL

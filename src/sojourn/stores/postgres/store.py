@@ -10,9 +10,9 @@ import psycopg
 from psycopg.rows import tuple_row
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
-from sojourn.errors import ConfigurationError, EndReason
-from sojourn.record import Record
-from sojourn.store import Applied, Commit, Create, End, Refused, Stats, Watcher
+from sojourn.core.errors import ConfigurationError, EndReason
+from sojourn.core.record import Record
+from sojourn.core.store import Applied, Commit, Create, End, Refused, Stats, Watcher
 
 from . import operations
 from .connections import AsyncConnections, AsyncPool, BoundConnection, Connections, Pool, complete

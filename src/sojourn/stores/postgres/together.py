@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from sojourn.record import Record
+from sojourn.core.record import Record
 
 __all__ = ["Together"]
 

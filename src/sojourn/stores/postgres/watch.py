@@ -16,8 +16,8 @@ from typing import Any
 import psycopg
 from psycopg import Notify
 
-from sojourn.errors import ConfigurationError
-from sojourn.store import Watcher
+from sojourn.core.errors import ConfigurationError
+from sojourn.core.store import Watcher
 
 from .connections import AsyncBoundConnection, BoundConnection
 from .rows import unescaped

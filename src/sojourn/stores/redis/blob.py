@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from sojourn.codec import EncodedObject
-from sojourn.errors import EndReason, StoreUnavailable
-from sojourn.record import Client, Dated, Record, Secrets
+from sojourn.core.codec import EncodedObject
+from sojourn.core.errors import EndReason, StoreUnavailable
+from sojourn.core.record import Client, Dated, Record, Secrets
 
 __all__ = ["Glance", "decode_record", "encode_record", "encode_secrets", "glance"]
 

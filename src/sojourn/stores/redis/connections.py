@@ -11,7 +11,7 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from sojourn.errors import ConfigurationError
+from sojourn.core.errors import ConfigurationError
 
 from .calls import Address
 from .url import Location

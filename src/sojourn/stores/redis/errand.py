@@ -10,7 +10,7 @@ from typing import Any
 
 from redis import exceptions
 
-from sojourn.errors import StoreUnavailable
+from sojourn.core.errors import StoreUnavailable
 
 from .calls import Address, Call
 from .topology import Topology

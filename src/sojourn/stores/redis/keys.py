@@ -9,7 +9,7 @@ import base64
 import re
 from binascii import b2a_base64
 
-from sojourn.token import partition
+from sojourn.core.token import partition
 
 __all__ = ["PREFIX", "SESSIONS", "id_in", "id_of", "index_key", "member", "session_key"]
 

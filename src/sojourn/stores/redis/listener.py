@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import hiredis
 
-from sojourn.store import Watcher
+from sojourn.core.store import Watcher
 
 from .calls import Address, pack
 from .keys import PREFIX, id_of

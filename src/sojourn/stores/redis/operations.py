@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from sojourn.errors import (
+from sojourn.core.errors import (
     ConfigurationError,
     DataTooLarge,
     EndReason,
@@ -14,9 +14,9 @@ from sojourn.errors import (
     SessionLimitReached,
     StoreUnavailable,
 )
-from sojourn.record import Record
-from sojourn.store import Applied, Commit, Create, End, Refused
-from sojourn.token import partition
+from sojourn.core.record import Record
+from sojourn.core.store import Applied, Commit, Create, End, Refused
+from sojourn.core.token import partition
 
 from . import scripts
 from .blob import decode_record, encode_record, encode_secrets

@@ -1,6 +1,6 @@
 """The scripts that Redis runs: each write judged and made in one step, in one slot.
 
-They are what sojourn.apply is for stores that judge in Python, word for word where it can be; StoreContract holds
+They are what sojourn.core.apply is for stores that judge in Python, word for word where it can be; StoreContract holds
 both to the same. A session is the array that blob.py writes.
 """
 

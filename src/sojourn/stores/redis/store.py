@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from sojourn.errors import EndReason, StoreUnavailable
-from sojourn.record import Record
-from sojourn.store import Applied, Commit, Create, End, Refused, Stats, Watcher
+from sojourn.core.errors import EndReason, StoreUnavailable
+from sojourn.core.record import Record
+from sojourn.core.store import Applied, Commit, Create, End, Refused, Stats, Watcher
 
 from . import operations, survey
 from .calls import Address, Call, Steps

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from sojourn.record import Record
-from sojourn.store import Stats
+from sojourn.core.record import Record
+from sojourn.core.store import Stats
 
 from . import scripts
 from .blob import decode_record, glance

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 from redis.crc import key_slot
 
-from sojourn.errors import StoreUnavailable
+from sojourn.core.errors import StoreUnavailable
 
 from .calls import Address, pack
 from .url import Location

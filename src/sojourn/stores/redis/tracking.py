@@ -16,8 +16,8 @@ from redis.connection import AbstractConnection as Connection
 from redis.connection import SSLConnection
 from redis.exceptions import RedisError, TimeoutError
 
-from sojourn.errors import StoreUnavailable
-from sojourn.store import Watcher
+from sojourn.core.errors import StoreUnavailable
+from sojourn.core.store import Watcher
 
 from .calls import Address
 from .listener import Broken, Listener, Round, Talk

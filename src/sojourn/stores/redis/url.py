@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, unquote, urlencode
 import msgspec
 from redis.connection import parse_url
 
-from sojourn.errors import ConfigurationError
+from sojourn.core.errors import ConfigurationError
 
 from .calls import Address
 

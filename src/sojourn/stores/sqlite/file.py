@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 from weakref import WeakSet
 
-from sojourn.errors import ConfigurationError, SojournError, StoreUnavailable
-from sojourn.record import Record
+from sojourn.core.errors import ConfigurationError, SojournError, StoreUnavailable
+from sojourn.core.record import Record
 
 from .rows import SELECT_ONE, record_of
 from .schema import set_up

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from sojourn.apply import changed, ended, may_be_replaced, may_end, over_limit
-from sojourn.errors import EndReason, SessionExists
-from sojourn.record import Record
-from sojourn.store import Applied, Commit, Create, End, Refused, Stats
+from sojourn.core.apply import changed, ended, may_be_replaced, may_end, over_limit
+from sojourn.core.errors import EndReason, SessionExists
+from sojourn.core.record import Record
+from sojourn.core.store import Applied, Commit, Create, End, Refused, Stats
 
 from .rows import insert, select, select_all, update
 

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 from msgspec.structs import force_setattr, replace
 
-from sojourn.codec import EncodedObject, join
-from sojourn.errors import StoreUnavailable
-from sojourn.record import Record
+from sojourn.core.codec import EncodedObject, join
+from sojourn.core.errors import StoreUnavailable
+from sojourn.core.record import Record
 
 __all__ = ["SELECT_ONE", "insert", "record_of", "select", "select_all", "update"]
 

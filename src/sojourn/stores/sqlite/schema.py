@@ -6,7 +6,7 @@ import sqlite3
 import time
 from pathlib import Path
 
-from sojourn.errors import ConfigurationError, StoreUnavailable
+from sojourn.core.errors import ConfigurationError, StoreUnavailable
 
 __all__ = ["SCHEMA", "SCHEMA_VERSION", "set_up"]
 

@@ -11,9 +11,9 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar, cast
 
-from sojourn.errors import EndReason, StoreUnavailable
-from sojourn.record import Record
-from sojourn.store import Applied, Commit, Create, End, Refused, Stats
+from sojourn.core.errors import EndReason, StoreUnavailable
+from sojourn.core.record import Record
+from sojourn.core.store import Applied, Commit, Create, End, Refused, Stats
 
 from . import operations
 from .file import MAX_GROUP, SQLiteFile, Work, Write

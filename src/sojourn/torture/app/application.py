@@ -10,7 +10,7 @@ from itertools import count
 from random import Random
 from typing import NamedTuple
 
-from sojourn.errors import ConfigurationError
+from sojourn.core.errors import ConfigurationError
 from sojourn.torture.crew import Broken
 
 from .endpoint import Endpoint

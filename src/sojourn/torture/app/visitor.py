@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from sojourn.errors import ConfigurationError
+from sojourn.core.errors import ConfigurationError
 
 from .endpoint import Endpoint
 

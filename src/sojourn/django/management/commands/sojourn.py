@@ -10,9 +10,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from sojourn.core.errors import ConfigurationError
+from sojourn.core.policy import Policy
 from sojourn.django.settings import SojournSettings
-from sojourn.errors import ConfigurationError
-from sojourn.policy import Policy
 
 __all__ = ["Command"]
 

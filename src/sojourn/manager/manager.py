@@ -8,15 +8,16 @@ import os
 import time
 from collections.abc import Callable, Sequence
 
-from .commit import NO_REPLY, Plan, Reply, plan_commit, plan_open, settle
-from .errors import EndReason, SessionConflict, SessionExists, SojournError
-from .info import SessionInfo, info
-from .policy import Policy
-from .record import Client, Record
-from .session import Session
-from .shell import Clock, OnEvent, Shell, milliseconds
-from .store import Applied, AsyncStore, Commit, Create, End, Refused, Stats, Store
-from .token import Random, parse
+from sojourn.core.commit import NO_REPLY, Plan, Reply, plan_commit, plan_open, settle
+from sojourn.core.errors import EndReason, SessionConflict, SessionExists, SojournError
+from sojourn.core.info import SessionInfo, info
+from sojourn.core.policy import Policy
+from sojourn.core.record import Client, Record
+from sojourn.core.session import Session
+from sojourn.core.store import Applied, AsyncStore, Commit, Create, End, Refused, Stats, Store
+from sojourn.core.token import Random, parse
+
+from .context import Clock, OnEvent, Shell, milliseconds
 
 __all__ = ["AsyncSessionManager", "Clock", "OnEvent", "SessionManager", "milliseconds"]
 

@@ -6,13 +6,13 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from .errors import EndReason
-from .events import Adopted, Ended, Event, SessionCreated, UnknownToken
-from .policy import Policy
-from .record import Client, Record
-from .session import Session
-from .store import Create, End
-from .token import Random
+from sojourn.core.errors import EndReason
+from sojourn.core.events import Adopted, Ended, Event, SessionCreated, UnknownToken
+from sojourn.core.policy import Policy
+from sojourn.core.record import Client, Record
+from sojourn.core.session import Session
+from sojourn.core.store import Create, End
+from sojourn.core.token import Random
 
 __all__ = ["Clock", "OnEvent", "Shell", "milliseconds"]
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import NamedTuple, NotRequired, TypedDict
 from urllib.parse import quote, unquote
 
-from .errors import ConfigurationError
-from .store import AsyncStore, AsyncWatchableStore, Store, WatchableStore
+from sojourn.core.errors import ConfigurationError
+from sojourn.core.store import AsyncStore, AsyncWatchableStore, Store, WatchableStore
 
 __all__ = ["StoreURL", "open_async_store", "open_store"]
 
@@ -79,17 +79,17 @@ def open_store(url: str, *, timeout: float = TIMEOUT) -> Store:
     """
     at = StoreURL.parse(url)
     if at.scheme == "memory":
-        from .stores.memory import MemoryStore
+        from .memory import MemoryStore
 
         return MemoryStore()
     if at.path is not None:
-        from .stores.sqlite import SQLiteStore
+        from .sqlite import SQLiteStore
 
         return SQLiteStore(at.path)
     store = _open_watchable(at, timeout)
     if at.cache is None:
         return store
-    from .stores.cached import CachedStore
+    from .cached import CachedStore
 
     return CachedStore(store, **at.cache)
 
@@ -98,17 +98,17 @@ def open_async_store(url: str, *, timeout: float = TIMEOUT) -> AsyncStore:
     """The store at `url`, for an event loop. Raises as open_store does."""
     at = StoreURL.parse(url)
     if at.scheme == "memory":
-        from .stores.memory import AsyncMemoryStore
+        from .memory import AsyncMemoryStore
 
         return AsyncMemoryStore()
     if at.path is not None:
-        from .stores.sqlite import AsyncSQLiteStore
+        from .sqlite import AsyncSQLiteStore
 
         return AsyncSQLiteStore(at.path)
     store = _open_async_watchable(at, timeout)
     if at.cache is None:
         return store
-    from .stores.cached import AsyncCachedStore
+    from .cached import AsyncCachedStore
 
     return AsyncCachedStore(store, **at.cache)
 
@@ -116,20 +116,20 @@ def open_async_store(url: str, *, timeout: float = TIMEOUT) -> AsyncStore:
 def _open_watchable(at: StoreURL, timeout: float) -> WatchableStore:
     if at.scheme in _POSTGRES:
         with _extra("postgres"):
-            from .stores.postgres import PostgresStore
+            from .postgres import PostgresStore
         return PostgresStore(at.bare, timeout=timeout)
     with _extra("redis"):
-        from .stores.redis import RedisStore
+        from .redis import RedisStore
     return RedisStore(at.bare, timeout=timeout)
 
 
 def _open_async_watchable(at: StoreURL, timeout: float) -> AsyncWatchableStore:
     if at.scheme in _POSTGRES:
         with _extra("postgres"):
-            from .stores.postgres import AsyncPostgresStore
+            from .postgres import AsyncPostgresStore
         return AsyncPostgresStore(at.bare, timeout=timeout)
     with _extra("redis"):
-        from .stores.redis import AsyncRedisStore
+        from .redis import AsyncRedisStore
     return AsyncRedisStore(at.bare, timeout=timeout)
 
 

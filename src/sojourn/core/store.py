@@ -74,7 +74,7 @@ class Limit(msgspec.Struct, frozen=True):
 class Create(msgspec.Struct, frozen=True, kw_only=True):
     """A new session, the one it ends, and the cap that it must keep: all or nothing.
 
-    The record's id is one that sojourn.token.mint makes for its user.
+    The record's id is one that sojourn.core.token.mint makes for its user.
     """
 
     record: Record

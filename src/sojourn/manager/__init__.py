@@ -1,0 +1,6 @@
+"""The managers: they join a Policy and a store, and alone call the store."""
+
+from .context import Clock, OnEvent, milliseconds
+from .manager import AsyncSessionManager, SessionManager
+
+__all__ = ["AsyncSessionManager", "Clock", "OnEvent", "SessionManager", "milliseconds"]
