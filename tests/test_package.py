@@ -8,7 +8,7 @@ import inspect
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 from types import ModuleType
 
@@ -160,6 +160,20 @@ def test_both_managers_are_made_alike() -> None:
     assert [*one.parameters.values()][1:] == [*other.parameters.values()][1:]
 
 
+# What a handler sees
+
+
+def test_a_handler_sees_a_mapping_and_few_names_more() -> None:
+    """Each of them is for applications: what only managers and integrations need begins with an underscore."""
+    session = sojourn.SessionManager(MemoryStore()).anonymous()
+    more = {name for name in dir(session) if name[0] != "_"} - set(dir(MutableMapping))
+
+    assert more == {
+        *("authenticated_at", "client", "end_reason", "id", "opened_at", "passive", "status", "user_id"),
+        *("increment", "login", "logout", "regenerate", "start"),
+    }
+
+
 # What is loaded
 
 
@@ -178,12 +192,25 @@ def test_a_store_in_memory_loads_no_driver() -> None:
     assert loaded.stdout.strip() == "False"
 
 
-def test_the_middleware_loads_no_framework() -> None:
-    heavy = ["click", "fastapi", "starlette", "sqlite3", "ua_parser", "uvicorn"]
-    code = f"import sys, sojourn.asgi; print(*[name for name in {heavy!r} if name in sys.modules])"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+def loaded_by(module: str) -> set[str]:
+    """The names of the modules that are there once this one was imported."""
+    code = f"import sys, {module}; print(*sys.modules)"
+    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
 
-    assert loaded.stdout.split() == []
+
+@pytest.mark.parametrize("module", ["sojourn.asgi", "sojourn.wsgi"])
+def test_the_middleware_loads_what_it_needs_and_no_more(module: str) -> None:
+    loaded = loaded_by(module)
+
+    assert not loaded & {"click", "fastapi", "starlette", "sqlite3", "ua_parser", "uvicorn"}
+    assert "sojourn.adopt" not in loaded
+    assert "sojourn.browser" not in loaded
+    assert len([name for name in loaded if name.partition(".")[0] == "sojourn"]) <= 36
+
+
+@pytest.mark.parametrize("module", ["sojourn.wsgi", "sojourn.flask", "sojourn.exchange", "sojourn.stores.sqlite"])
+def test_what_is_for_threads_loads_no_event_loop(module: str) -> None:
+    assert "asyncio" not in loaded_by(module)
 
 
 # House rules

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from sojourn import ConfigurationError, CookieOptions, Policy, SessionManager, StoreUnavailable
-from sojourn.adopt import Adoption, Layer, Old, StarletteCookie, ours
+from sojourn.adopt import Adoption, Layer, Old, StarletteCookie
 from sojourn.core.store import Applied, Create, Refused
 from sojourn.remote import RemoteSessionManager
 from sojourn.stores.memory import MemoryStore
@@ -493,4 +493,4 @@ def test_an_old_cookie_under_our_own_name_is_taken_and_replaced() -> None:
     assert found.session.user_id == "ada"
     assert found.forget_header(CookieOptions(name="session")) is None
     assert found.forget_header(CookieOptions(name="session", domain="example.com")) is not None
-    assert ours([KEY, "sj1-x"]) == ["sj1-x"]
+    assert Adoption.ours([KEY, "sj1-x"]) == ["sj1-x"]

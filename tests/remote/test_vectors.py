@@ -51,7 +51,7 @@ def test_what_is_no_token_is_not_sent(manager: RemoteSessionManager, service: Se
     before = len(service.asked())
     session = manager.open(case["text"])
 
-    assert (session.status, session.presented) == ("none", True)
+    assert (session.status, session._presented) == ("none", True)
     assert len(service.asked()) == before
 
 

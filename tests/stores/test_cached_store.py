@@ -136,7 +136,7 @@ def test_requests_share_a_record_and_not_its_values(memory: ToldMemoryStore) -> 
     del one["cart"][0]
     one["more"] = 1
 
-    assert one.record is other.record
+    assert one._record is other._record
     assert dict(other) == dict(manager.open(token.reveal())) == {"cart": ["apple"]}
     manager.close()
 

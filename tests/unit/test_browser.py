@@ -109,7 +109,7 @@ def test_the_state_is_asked_for_passively(method: str, path: str) -> None:
 
     assert ask(session, method, path) == Ask("nothing")
     assert session.passive
-    assert not session.touched
+    assert not session._touched
 
 
 def test_the_client_is_a_module_that_may_be_cached() -> None:
@@ -199,7 +199,7 @@ def test_a_body_of_another_form_is_refused_and_nothing_noted(body: bytes) -> Non
     session = active()
 
     assert refused(ask(session, "POST", "/start", body)) == (400, "invalid-body")
-    assert not session.touched
+    assert not session._touched
 
 
 def test_a_body_too_large_is_refused_before_it_is_read() -> None:
@@ -216,7 +216,7 @@ def test_a_start_makes_a_session_with_what_the_browser_may_write() -> None:
     session = none()
 
     assert ask(session, "POST", "/start", {"data": {"theme": "dark"}}) == Ask("commit")
-    assert session.wish == "start"
+    assert session._wish == "start"
     assert dict(session) == {"theme": "dark"}
 
 
@@ -224,7 +224,7 @@ def test_a_start_of_an_ended_session_asks_for_a_fresh_one() -> None:
     session = over()
 
     assert ask(session, "POST", "/start") == Ask("commit")
-    assert session.wish == "start"
+    assert session._wish == "start"
 
 
 def test_a_patch_sets_and_removes() -> None:
@@ -232,7 +232,7 @@ def test_a_patch_sets_and_removes() -> None:
 
     assert ask(session, "PATCH", "", {"set": {"theme": "light"}, "remove": ["cart", "cart"]}) == Ask("commit")
     assert dict(session) == {"theme": "light", "secret": 1}
-    assert session.wish is None
+    assert session._wish is None
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def test_a_key_that_is_not_declared_writable_is_refused_and_nothing_noted(body: 
     session = active(data={"name": b'"Ada"'})
 
     assert refused(ask(session, "PATCH", "", body)) == (403, "not-writable")
-    assert not session.touched
+    assert not session._touched
 
 
 def test_only_the_first_few_keys_are_named_in_a_refusal() -> None:
@@ -257,7 +257,7 @@ def test_a_value_that_a_session_cannot_keep_is_the_browsers_mistake(value: Any) 
     session = active()
 
     assert refused(ask(session, "PATCH", "", {"set": {"theme": value}})) == (422, "invalid-data")
-    assert not session.touched
+    assert not session._touched
 
 
 @pytest.mark.parametrize(("method", "path"), [("PATCH", ""), ("POST", "/touch"), ("DELETE", "/sessions")])
@@ -282,7 +282,7 @@ def test_a_log_out_is_always_possible(make: Any) -> None:
     session = make()
 
     assert ask(session, "POST", "/logout") == Ask("commit")
-    assert session.logged_out
+    assert session._logged_out
 
 
 # My sessions
@@ -352,7 +352,7 @@ def test_somebody_elses_is_never_ended(mine: Mine) -> None:
 
 def test_to_end_the_one_that_asks_is_a_log_out(mine: Mine) -> None:
     assert mine.perform(Ask("revoke", "ada", mine.token[4:36])) == 1
-    assert mine.session.logged_out
+    assert mine.session._logged_out
     assert mine.site.manager.commit(mine.session).clear
     assert mine.alive() == [False, True, True]
 
@@ -451,8 +451,8 @@ def test_a_token_is_in_no_state() -> None:
 
 def test_a_list_marks_the_one_that_asks() -> None:
     session, other = active("ada"), make_record("ada")
-    assert session.live is not None
-    infos = [info(session.live, NOW), info(other, NOW)]
+    assert session._live is not None
+    infos = [info(session._live, NOW), info(other, NOW)]
     found = body_of(answer(Ask("list", "ada"), session, infos, OPTIONS, NOW))
 
     assert [(one["id"], one["current"]) for one in found["sessions"]] == [(session.id, True), (other.id, False)]

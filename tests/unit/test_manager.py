@@ -94,7 +94,7 @@ def test_a_session_goes_from_request_to_request(world: World) -> None:
 def test_an_anonymous_session_costs_no_read_and_no_write(world: World) -> None:
     session = world.manager.anonymous(Client("192.0.2.9", "x"))
 
-    assert (session.status, session.presented, session.opened_at) == ("none", False, NOW)
+    assert (session.status, session._presented, session.opened_at) == ("none", False, NOW)
     assert session.client == Client("192.0.2.9", "x")
     assert world.manager.commit(session) == NO_REPLY
     assert world.events == []
@@ -104,7 +104,7 @@ def test_a_refused_token_is_told_and_was_presented(world: World) -> None:
     refused = UnknownToken(at=NOW, cause="ambiguous")
     session = world.manager.anonymous(refused=refused)
 
-    assert session.presented
+    assert session._presented
     assert world.events == [refused]
 
 

@@ -24,7 +24,7 @@ def test_an_unknown_token_is_never_adopted() -> None:
     token = mint(None, os.urandom).reveal()
     session = site.visit(token)
 
-    assert (session.status, session.id, session.presented) == ("none", None, True)
+    assert (session.status, session.id, session._presented) == ("none", None, True)
     assert site.events == [UnknownToken(at=NOW, id=id_of(token), cause="unknown")]
     session["a"] = 1
     fresh = site.commit(session)
@@ -132,7 +132,7 @@ def test_a_live_session_that_the_store_has_at_hand_is_opened_without_a_wait() ->
         await manager.open(token)
         found = manager.open_at_hand(token)
         assert found is not None
-        assert (found.user_id, found.text()) == ("ada", '{"theme":"dark"}')
+        assert (found.user_id, found._text()) == ("ada", '{"theme":"dark"}')
 
         assert manager.open_at_hand("no token") is None
         assert manager.open_at_hand(token[:-1] + ("0" if token[-1] != "0" else "1")) is None

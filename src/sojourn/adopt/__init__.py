@@ -1,6 +1,6 @@
 """Moving in without signing anybody out: another layer's sessions become ours, each once."""
 
-from .adoption import Adopted, Adoption, ours
+from .adoption import Adopted, Adoption
 from .django import DjangoSessions
 from .express import ExpressSessionRedis
 from .flask import FlaskCookie
@@ -20,5 +20,4 @@ __all__ = [
     "Old",
     "StarletteCookie",
     "StarsessionsRedis",
-    "ours",
 ]

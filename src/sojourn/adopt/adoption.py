@@ -20,7 +20,7 @@ from sojourn.manager import AsyncSessionManager, SessionManager
 from .layer import Layer, Old
 from .plan import Mark, Planned, plan
 
-__all__ = ["Adopted", "Adoption", "ours"]
+__all__ = ["Adopted", "Adoption"]
 
 logger = logging.getLogger("sojourn")
 
@@ -45,11 +45,6 @@ class Adopted(NamedTuple):
         old = self.forget
         same = (old.name, old.path, old.domain) == (ours.name, ours.path, ours.domain)
         return None if same else old.clear()
-
-
-def ours(values: Sequence[str]) -> list[str]:
-    """What can be a token of ours, of what a request shows under our cookie's name: the old cookie may share it."""
-    return [value for value in values if value.startswith("sj1-")]
 
 
 class _Found(NamedTuple):
@@ -97,6 +92,11 @@ class Adoption:
         if left <= 0:
             logger.warning("adoption has ended: adopt= can be removed, and the old layer with it")
 
+    @staticmethod
+    def ours(values: Sequence[str]) -> list[str]:
+        """What can be a token of ours, of what a request shows under our cookie's name: the old cookie may share it."""
+        return [value for value in values if value.startswith("sj1-")]
+
     def open(self, manager: SessionManager, cookies: bytes, client: Client = Client()) -> Adopted | None:
         """The session that was made of the one that a Cookie header shows, now or before; None where there is none.
 
@@ -107,7 +107,7 @@ class Adoption:
         over = None
         for found in self._find(cookies, manager.clock()):
             adopted = self._open(manager, found, client)
-            if adopted is not None and adopted.session.live is not None:
+            if adopted is not None and adopted.session._live is not None:
                 return adopted
             over = over or adopted
         return over
@@ -119,7 +119,7 @@ class Adoption:
         over = None
         for found in self._find(cookies, manager.clock()):
             adopted = await self._open_async(manager, found, client)
-            if adopted is not None and adopted.session.live is not None:
+            if adopted is not None and adopted.session._live is not None:
                 return adopted
             over = over or adopted
         return over

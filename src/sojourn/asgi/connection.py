@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from sojourn.core.errors import ConfigurationError
 from sojourn.core.session import Session
 
-from .exchange import Exchange
+from .exchange import AsyncExchange
 
 __all__ = ["Connection", "commit", "session_of"]
 
@@ -34,9 +34,9 @@ async def commit(connection: Connection) -> None:
     await _exchange(connection).commit()
 
 
-def _exchange(connection: Connection) -> Exchange:
+def _exchange(connection: Connection) -> AsyncExchange:
     exchange = connection.scope.get("sojourn")
-    if not isinstance(exchange, Exchange):
+    if not isinstance(exchange, AsyncExchange):
         raise ConfigurationError(
             "There is no session: put SessionMiddleware(manager=…) around the application, outside of what asks for it."
         )

@@ -10,8 +10,7 @@ from sojourn.browser.device import DeviceLabel, device_label
 from sojourn.browser.endpoints import MAX_BODY
 from sojourn.core.errors import ConfigurationError
 
-from .exchange import Exchange
-from .headers import find_headers
+from .exchange import AsyncExchange, encode_headers, find_headers
 from .types import App, Receive, Scope, Send
 
 __all__ = ["BrowserEndpoints", "mount"]
@@ -37,14 +36,13 @@ class BrowserEndpoints:
     # Any: as App's.
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         exchange = scope.get("sojourn")
-        if scope["type"] != "http" or not isinstance(exchange, Exchange):
+        if scope["type"] != "http" or not isinstance(exchange, AsyncExchange):
             raise ConfigurationError("BrowserEndpoints needs SessionMiddleware around the application, and HTTP.")
         found = to_send(await self._answer(scope, receive, exchange), scope["method"])
-        headers = [(name.encode(), value.encode()) for name, value in found.headers]
-        await send({"type": "http.response.start", "status": found.status, "headers": headers})
+        await send({"type": "http.response.start", "status": found.status, "headers": encode_headers(found.headers)})
         await send({"type": "http.response.body", "body": found.body})
 
-    async def _answer(self, scope: Scope, receive: Receive, exchange: Exchange) -> Answer:
+    async def _answer(self, scope: Scope, receive: Receive, exchange: AsyncExchange) -> Answer:
         session, manager = exchange.session, exchange.manager
         planned = plan(await _request(scope, receive), session, self._options)
         if isinstance(planned, Answer):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sojourn.adopt import Adopted, Adoption, ours
 from sojourn.core.cookie import CookieOptions
 from sojourn.core.errors import ConfigurationError, SojournError, StoreUnavailable
 from sojourn.core.events import UnknownToken
@@ -17,17 +16,17 @@ from sojourn.core.transport import Transport
 from sojourn.manager import AsyncSessionManager
 
 from .cleanup import Cleanup
-from .exchange import Exchange, Wiring, client_of, send_problem
-from .headers import find_headers, of
+from .exchange import AsyncExchange, client_of, find_headers, look_up, send_problem
 from .replacement import require_alone
 from .types import App, Receive, Scope, Send
 from .websocket import WebSocketSession
 
+if TYPE_CHECKING:
+    from sojourn.adopt import Adopted, Adoption
+
 __all__ = ["SessionMiddleware"]
 
 logger = logging.getLogger("sojourn")
-
-BEARER = b"Bearer sj1-"
 
 
 class SessionMiddleware:
@@ -66,10 +65,9 @@ class SessionMiddleware:
         self.manager = manager
         self._transport = Transport(cookie, trusted_origins, script_readable_tokens)
         self._find_cookie = self._transport.cookie.find
-        self._wiring = Wiring(manager, self._transport)
         self._websocket_check = websocket_check
-        self._cleanup = None if cleanup_interval is None else Cleanup.of(manager)
-        self._cleanup_ms = int((cleanup_interval or 0) * 1000)
+        self._cleanup = Cleanup.of(manager, cleanup_interval)
+        self._cleanup_schedule = self._cleanup.schedule
 
     # Any: as App's.
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -82,26 +80,29 @@ class SessionMiddleware:
         if "session" in scope:
             self._require_alone(scope)
         headers = find_headers(scope["headers"])
-        bearer = b"sojourn-transport" in headers or headers.get(b"authorization", b"").startswith(BEARER)
+        may_be_bearer = b"authorization" in headers or b"sojourn-transport" in headers
+        bearer = may_be_bearer and self._transport.is_bearer(look_up(headers))
         if bearer or scope["method"] not in SAFE_METHODS:
-            refusal = self._transport.refusal(scope["method"], of(headers), bearer)
+            refusal = self._transport.refusal(scope["method"], look_up(headers), bearer)
             if refusal is not None:
                 await send_problem(send, refusal)
                 return
         exchange = None
         try:
             tokens = (
-                self._transport.tokens(of(headers), True) if bearer else self._find_cookie(headers.get(b"cookie", b""))
+                self._transport.tokens(look_up(headers), True)
+                if bearer
+                else self._find_cookie(headers.get(b"cookie", b""))
             )
             adopted = None
-            if self._adopt is not None and not bearer and (len(tokens) != 1 or ours(tokens) != tokens):
+            if self._adopt is not None and not bearer:
                 tokens, adopted = await self._take_over(self._adopt, tokens, headers, scope)
             # The common case spares a coroutine.
             session = await (self.manager.open(tokens[0]) if len(tokens) == 1 else self._open(tokens, adopted))
-            cleanup = self._cleanup
-            if cleanup is not None and session.opened_at >= cleanup.at:
-                cleanup.start(self.manager, session.opened_at, self._cleanup_ms)
-            exchange = Exchange(self._wiring, session, scope, headers.get(b"user-agent", b""), send, bearer, adopted)
+            if session.opened_at >= self._cleanup_schedule.at:
+                self._cleanup.start_if_due(self.manager, session.opened_at)
+            agent = headers.get(b"user-agent", b"")
+            exchange = AsyncExchange(self.manager, self._transport, session, scope, agent, send, bearer, adopted)
             scope["session"], scope["sojourn"] = session, exchange
             await self.app(scope, receive, exchange.send)
         except SojournError as error:
@@ -121,7 +122,7 @@ class SessionMiddleware:
     async def _take_over(
         self, adopt: Adoption, tokens: list[str], headers: dict[bytes, bytes], scope: Scope
     ) -> tuple[list[str], Adopted | None]:
-        tokens = ours(tokens)
+        tokens = adopt.ours(tokens)
         if tokens:
             return tokens, None
         client = client_of(scope.get("client"), headers.get(b"user-agent", b""))
@@ -129,13 +130,13 @@ class SessionMiddleware:
 
     def _require_alone(self, scope: Scope) -> None:
         outer = scope.get("sojourn")
-        require_alone(scope, outer.cookie if isinstance(outer, Exchange) else None, self._transport.cookie.name)
+        require_alone(scope, outer.cookie if isinstance(outer, AsyncExchange) else None, self._transport.cookie.name)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         if "session" in scope:
             self._require_alone(scope)
         headers = find_headers(scope["headers"])
-        if self._transport.is_foreign_handshake(of(headers)):
+        if self._transport.is_foreign_handshake(look_up(headers)):
             await receive()
             await send({"type": "websocket.close", "code": 1008, "reason": "from another origin"})
             return
@@ -149,6 +150,7 @@ class SessionMiddleware:
             await receive()
             await send({"type": "websocket.close", "code": 1013, "reason": "sessions are not available"})
             return
-        exchange = Exchange(self._wiring, session, scope, headers.get(b"user-agent", b""), send, False, adopted)
+        agent = headers.get(b"user-agent", b"")
+        exchange = AsyncExchange(self.manager, self._transport, session, scope, agent, send, False, adopted)
         scope["session"], scope["sojourn"] = session, exchange
         await WebSocketSession(exchange, receive, send, self._websocket_check).run(self.app, scope)

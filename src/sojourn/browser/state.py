@@ -54,7 +54,7 @@ class ListedSession(msgspec.Struct, frozen=True, kw_only=True):
 
 def state_of(session: Session, readable: Collection[str], now: int) -> State:
     """What `session` is at `now`, with the data that is declared readable and no other."""
-    record, reason = session.record, session.end_reason
+    reason, record = session.end_reason, session._record
     if record is None:
         return State(status="none", now=now)
     if reason is not None:

@@ -37,6 +37,11 @@ class Client(msgspec.Struct, frozen=True):
     ip: str = ""
     user_agent: str = ""
 
+    @classmethod
+    def of(cls, ip: str | None, user_agent: str) -> Client:
+        """The client of a request. Of a User-Agent no more is kept than tells a person which browser it is."""
+        return cls(ip or "", user_agent[:512])
+
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One session as a store keeps it.

@@ -46,7 +46,7 @@ class SessionStore(SessionBase):
     def accessed(self) -> bool:
         """Whether the answer depends on the session."""
         exchange = self.visit.exchange
-        return self._accessed or (exchange is not None and exchange.session.accessed)
+        return self._accessed or (exchange is not None and exchange.session._accessed)
 
     @accessed.setter
     def accessed(self, value: bool) -> None:
@@ -72,9 +72,9 @@ class SessionStore(SessionBase):
         if visit.exchange is None:
             return not visit.shown
         session = visit.exchange.session
-        if session.logged_out and not session.wish and not len(session):
+        if session._logged_out and not session._wish and not len(session):
             visit.commit()
-        if session.live is not None or session.wish or len(session):
+        if session._live is not None or session._wish or len(session):
             return False
         # In the last two cases Django would send the browser a token that opens nothing.
         return (
@@ -104,7 +104,7 @@ class SessionStore(SessionBase):
     def save(self, must_create: bool = False) -> None:
         """Write what was changed; a session that is not there yet is made. Raises UpdateError where it has ended."""
         session = self._get_session()
-        if session.live is None:
+        if session._live is None:
             session.start()
         elif must_create:
             raise CreateError
@@ -127,7 +127,7 @@ class SessionStore(SessionBase):
     def cycle_key(self) -> None:
         """Go on under a new token, the data kept: with the next save, or when `session_key` is asked for."""
         session = self._get_session()
-        if session.live is None:
+        if session._live is None:
             session.start()
         else:
             session.regenerate()
@@ -149,13 +149,13 @@ class SessionStore(SessionBase):
     def delete(self, session_key: str | None = None) -> None:
         """End the session of this token, or this one."""
         visit = self.visit if session_key is None else Visit(session_key)
-        live = visit.open().session.live
+        live = visit.open().session._live
         if live is not None:
             process.manager().revoke(live.id, "logout")
 
     def exists(self, session_key: str) -> bool:
         """Whether this token opens a session."""
-        return Visit(session_key).open().session.live is not None
+        return Visit(session_key).open().session._live is not None
 
     def load(self) -> dict[str, Any]:
         """All of the data."""

@@ -138,7 +138,7 @@ def _is_calm(session: SessionStore) -> bool:
 
 def _max_age(session: SessionStore, exchange: Exchange) -> int | None:
     # As long as the session may last: it is the server that ends it when nobody comes, and no cookie is due before.
-    live, max_age = exchange.session.live, exchange.reply.max_age
+    live, max_age = exchange.session._live, exchange.reply.max_age
     if max_age is not None or live is None or session.get_expire_at_browser_close():
         return max_age
     return max(0, (live.absolute_expires_at - exchange.manager.clock()) // 1000)

@@ -11,6 +11,7 @@ from django.contrib.auth import HASH_SESSION_KEY
 from sojourn.core.codec import decode, encode
 from sojourn.core.commit import nothing_due, plan_commit
 from sojourn.core.errors import InvalidData, SessionEnded, SojournError, StoreUnavailable
+from sojourn.core.outcome import end
 from sojourn.core.session import Session
 from sojourn.core.token import parse
 from sojourn.exchange import Environ, Exchange, Wiring
@@ -45,12 +46,12 @@ class Visit:
         if self.exchange is None and self.environ is None:
             return self.shown if self.shown and parse(self.shown) else None
         session = self.open().session
-        if session.wish:
+        if session._wish:
             self.commit()
         exchange = self.open()
         if exchange.reply.token is not None:
             return exchange.reply.token.reveal()
-        return self.shown if session.live is not None else None
+        return self.shown if session._live is not None else None
 
     def open(self) -> Exchange:
         """The exchange; at the first call, at most one read of the store."""
@@ -71,9 +72,9 @@ class Visit:
     def limited(self) -> Exchange:
         """The exchange, opened, its policy with the limits that set_expiry gave this session."""
         exchange = self.open()
-        session, before = exchange.session, exchange.session.accessed
+        session, before = exchange.session, exchange.session._accessed
         expiry = session.get(EXPIRY)
-        session.accessed = before
+        session._accessed = before
         if not expiry and not self._is_limited:
             return exchange
         wiring: Wiring = copy(process.wiring())
@@ -120,7 +121,7 @@ class Visit:
             return
         exchange = self.limited()
         session = exchange.session
-        hash_alone = session.wish == "regenerate" and session.changes().keys() == {HASH_SESSION_KEY}
+        hash_alone = session._wish == "regenerate" and session._changes().keys() == {HASH_SESSION_KEY}
         try:
             if not nothing_due(session, exchange.manager.policy):
                 self.commit()
@@ -128,16 +129,16 @@ class Visit:
             # SECRET_KEY was renewed, and another request of this browser wrote the new hash.
             if not hash_alone or error.reason != "replaced":
                 raise
-        session.seal()
+        session._sealed = True
 
     def commit(self) -> None:
         """Write what was changed so far. Raises as a manager's commit."""
         session = self.open().session
         try:
-            changes = session.changes()
+            changes = session._changes()
         except InvalidData:
             _make_plain(session)
-            changes = session.changes()
+            changes = session._changes()
         settle_user(session, changes)
         renewed = password_changed(session, changes)
         exchange = self.limited()
@@ -166,14 +167,14 @@ class Visit:
 
 def _end_by_expiry(exchange: Exchange) -> None:
     session, manager = exchange.session, exchange.manager
-    live = session.live
+    live = session._live
     if live is None or EXPIRY not in live.data:
         return
     reason = over(decode(live.data[EXPIRY]), live, manager.clock())
     if reason is not None:
         # The store knows no such limit, and takes nobody's word that a session ran out.
         manager.revoke(live.id)
-        session.ended(reason)
+        end(session, reason)
 
 
 def _make_plain(session: Session) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import flask
 from flask import Flask, Response
 from flask.sessions import SecureCookieSessionInterface
 
-from sojourn.adopt import Adoption
 from sojourn.core.cookie import CookieOptions
 from sojourn.core.errors import ConfigurationError, SojournError
 from sojourn.core.problem import problem_to_send
@@ -19,6 +18,9 @@ from sojourn.manager import SessionManager
 from .interface import SojournInterface, answer_with
 from .session import LOGIN_KEY, FlaskSession
 from .settings import cookie_from
+
+if TYPE_CHECKING:
+    from sojourn.adopt import Adoption
 
 __all__ = ["commit", "init_app", "manager_of", "session"]
 

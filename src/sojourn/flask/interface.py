@@ -83,7 +83,7 @@ class SojournInterface(SessionInterface):
             self._replace(app, exchange, response, error)
         headers = response.headers
         if exchange.reply is NO_REPLY and "Vary" not in headers:
-            if exchange.session.accessed:
+            if exchange.session._accessed:
                 headers.add("Vary", self.wiring.transport.vary)
         else:
             told = headers.to_wsgi_list()

@@ -8,6 +8,7 @@ from typing import Any
 from flask.json.tag import TaggedJSONSerializer
 from flask.sessions import SessionMixin
 
+from sojourn.core.changes import changed
 from sojourn.core.session import Session
 
 __all__ = ["FlaskSession", "adopt"]
@@ -59,8 +60,8 @@ class FlaskSession(Session, SessionMixin):
     @property
     def permanent(self) -> bool:
         """Whether the cookie outlives the browser: Flask's name for `login(remember=True)`, in force with a log-in."""
-        self.accessed = True
-        login, live = self.pending_login, self.live
+        self._accessed = True
+        login, live = self._login, self._live
         if login is not None:
             return login.remember
         return live.remember if live is not None and live.user_id is not None else self._permanent
@@ -69,7 +70,7 @@ class FlaskSession(Session, SessionMixin):
     def permanent(self, value: bool) -> None:
         """Whether this request's log-in, before or after, is to be remembered."""
         self._permanent = bool(value)
-        login = self.pending_login
+        login = self._login
         if login is not None:
             super().login(login.user_id, remember=self._permanent)
 
@@ -81,8 +82,8 @@ class FlaskSession(Session, SessionMixin):
     @property
     def modified(self) -> bool:
         """Whether this request changed something, however deep. Setting it does nothing: changes are found."""
-        self.accessed = True
-        return bool(self.wish) or self.logged_out or bool(self._changed())
+        self._accessed = True
+        return bool(self._wish) or self._logged_out or bool(changed(self._base, self._values))
 
     @modified.setter
     def modified(self, value: bool) -> None:
@@ -96,8 +97,8 @@ class FlaskSession(Session, SessionMixin):
 
     def _confirm(self) -> None:
         """Flask-Login's confirm_login: the user of an old log-in has proved anew who they are."""
-        live = self.live
-        if live is not None and live.user_id is not None and self.pending_login is None and self.get(FRESH) is False:
+        live = self._live
+        if live is not None and live.user_id is not None and self._login is None and self.get(FRESH) is False:
             self.login(live.user_id, remember=live.remember)
 
 

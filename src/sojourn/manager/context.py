@@ -1,9 +1,8 @@
-"""Shell: what both managers know. Nothing here does I/O but the caller's own callback."""
+"""ManagerContext: what both managers know. Nothing here does I/O but the caller's own callback."""
 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterable, Sequence
 
 from sojourn.core.errors import EndReason
@@ -14,7 +13,7 @@ from sojourn.core.session import Session
 from sojourn.core.store import Create, End
 from sojourn.core.token import Random
 
-__all__ = ["Clock", "OnEvent", "Shell", "milliseconds"]
+__all__ = ["Clock", "ManagerContext", "OnEvent"]
 
 logger = logging.getLogger("sojourn")
 
@@ -22,12 +21,7 @@ Clock = Callable[[], int]
 OnEvent = Callable[[Event], None]
 
 
-def milliseconds() -> int:
-    """Unix time, now."""
-    return time.time_ns() // 1_000_000
-
-
-class Shell:
+class ManagerContext:
     """A policy, a clock and a listener, and what is the same with threads and with an event loop."""
 
     def __init__(self, policy: Policy, on_event: OnEvent | None, clock: Clock, random: Random) -> None:

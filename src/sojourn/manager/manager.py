@@ -1,6 +1,4 @@
-"""SessionManager and AsyncSessionManager: they join a Policy and a store, and alone call the store.
-
-Two thin shells of the same lines; what has an `if` about sessions is in commit.py."""
+"""SessionManager and AsyncSessionManager: two thin shells of the same lines. What has an `if` is the core's."""
 
 from __future__ import annotations
 
@@ -8,18 +6,19 @@ import os
 import time
 from collections.abc import Callable, Sequence
 
-from sojourn.core.commit import NO_REPLY, Plan, Reply, plan_commit, plan_open, settle
+from sojourn.core.commit import NO_REPLY, Plan, Reply, plan_commit, plan_open
 from sojourn.core.errors import EndReason, SessionConflict, SessionExists, SojournError
 from sojourn.core.info import SessionInfo, info
+from sojourn.core.outcome import Answer, carry_on, refuse
 from sojourn.core.policy import Policy
 from sojourn.core.record import Client, Record
 from sojourn.core.session import Session
-from sojourn.core.store import Applied, AsyncStore, Commit, Create, End, Refused, Stats, Store
+from sojourn.core.store import AsyncStore, Commit, Create, End, Stats, Store
 from sojourn.core.token import Random, parse
 
-from .context import Clock, OnEvent, Shell, milliseconds
+from .context import Clock, ManagerContext, OnEvent
 
-__all__ = ["AsyncSessionManager", "Clock", "OnEvent", "SessionManager", "milliseconds"]
+__all__ = ["AsyncSessionManager", "SessionManager", "milliseconds"]
 
 # Each refusal means that another request's change went in, so this many in a row is a storm, not a bug.
 MAX_ATTEMPTS = 200
@@ -28,7 +27,12 @@ BATCH = 200
 PAUSE_BETWEEN_BATCHES = 0.005
 
 
-class SessionManager(Shell):
+def milliseconds() -> int:
+    """Unix time, now."""
+    return time.time_ns() // 1_000_000
+
+
+class SessionManager(ManagerContext):
     """Sessions for threads: Flask, WSGI, Django, scripts.
 
     `on_event` is called with each event, after it is so, in the thread that caused it. `clock` gives Unix
@@ -69,18 +73,18 @@ class SessionManager(Shell):
             for _ in range(MAX_ATTEMPTS):
                 now = self.clock()
                 plan = plan_commit(session, self.policy, now, self._random)
-                if plan.write is None and not session.logged_out:
+                if plan.write is None and not session._logged_out:
                     return NO_REPLY
-                settled = settle(session, plan, self._write(plan), self.policy, now)
+                settled = carry_on(session, plan, self._write(plan), self.policy, now)
                 if settled is not None:
-                    self._emit(settled[1])
-                    return settled[0]
-            raise SessionConflict(tuple(session.merged))
+                    self._emit(settled.events)
+                    return settled.reply
+            raise SessionConflict(tuple(session._merged))
         except SojournError as error:
-            session.refused(error)
+            refuse(session, error)
             raise
 
-    def _write(self, plan: Plan) -> Applied | Refused | Record | None:
+    def _write(self, plan: Plan) -> Answer:
         match plan.write:
             case Commit() as commit:
                 return self._store.commit(commit)
@@ -135,8 +139,7 @@ class SessionManager(Shell):
 
         In small batches, so that requests are served meanwhile; `on_batch` is called with the count so far.
         """
-        before = self.clock() - int(self.policy.keep_ended * 1000)
-        total = 0
+        total, before = 0, self.clock() - int(self.policy.keep_ended * 1000)
         while deleted := self._store.delete_expired(before, BATCH):
             total += deleted
             if on_batch:
@@ -158,7 +161,7 @@ class SessionManager(Shell):
         self._store.close()
 
 
-class AsyncSessionManager(Shell):
+class AsyncSessionManager(ManagerContext):
     """Sessions for an event loop: ASGI. The same methods as SessionManager, awaited."""
 
     def __init__(
@@ -172,7 +175,7 @@ class AsyncSessionManager(Shell):
     ) -> None:
         super().__init__(policy or Policy(), on_event, clock, random)
         self._store = store
-        # A cache's: most requests of a busy server need not wait, and neither for their turn in the event loop.
+        # A cache's: most requests of a busy server need not wait for their turn in the event loop.
         self._at_hand: Callable[[str], Record | None] = getattr(store, "at_hand", lambda _: None)
 
     def open_at_hand(self, token: str, client: Client = Client()) -> Session | None:
@@ -182,7 +185,7 @@ class AsyncSessionManager(Shell):
         if parsed is None or record is None:
             return None
         session, _, _ = plan_open(record, parsed, self.policy, self.clock(), client)
-        return None if session.live is None else session
+        return None if session._live is None else session
 
     async def open(self, token: str, client: Client = Client()) -> Session:
         """The session that `token` opens, or an empty one. At most one read, and one write at a session's end."""
@@ -206,18 +209,18 @@ class AsyncSessionManager(Shell):
             for _ in range(MAX_ATTEMPTS):
                 now = self.clock()
                 plan = plan_commit(session, self.policy, now, self._random)
-                if plan.write is None and not session.logged_out:
+                if plan.write is None and not session._logged_out:
                     return NO_REPLY
-                settled = settle(session, plan, await self._write(plan), self.policy, now)
+                settled = carry_on(session, plan, await self._write(plan), self.policy, now)
                 if settled is not None:
-                    self._emit(settled[1])
-                    return settled[0]
-            raise SessionConflict(tuple(session.merged))
+                    self._emit(settled.events)
+                    return settled.reply
+            raise SessionConflict(tuple(session._merged))
         except SojournError as error:
-            session.refused(error)
+            refuse(session, error)
             raise
 
-    async def _write(self, plan: Plan) -> Applied | Refused | Record | None:
+    async def _write(self, plan: Plan) -> Answer:
         match plan.write:
             case Commit() as commit:
                 return await self._store.commit(commit)
@@ -274,8 +277,7 @@ class AsyncSessionManager(Shell):
         """
         from asyncio import sleep  # here: the threads' side of this module never loads an event loop
 
-        before = self.clock() - int(self.policy.keep_ended * 1000)
-        total = 0
+        total, before = 0, self.clock() - int(self.policy.keep_ended * 1000)
         while deleted := await self._store.delete_expired(before, BATCH):
             total += deleted
             if on_batch:

@@ -100,7 +100,7 @@ class RemoteSessionManager(SessionManager):
         except SojournError as error:
             mine.failed(error, self.clock())
             raise
-        return mine.forget_logout() if mine.logged_out else reply
+        return mine.forget_logout() if mine._logged_out else reply
 
     def get(self, id: str) -> SessionInfo | None:
         """One session, live or ended, by its public id; without its data."""
@@ -176,7 +176,7 @@ class AsyncRemoteSessionManager(AsyncSessionManager):
         except SojournError as error:
             mine.failed(error, self.clock())
             raise
-        return mine.forget_logout() if mine.logged_out else reply
+        return mine.forget_logout() if mine._logged_out else reply
 
     async def get(self, id: str) -> SessionInfo | None:
         """One session, live or ended, by its public id; without its data."""

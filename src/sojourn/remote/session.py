@@ -6,9 +6,11 @@ from typing import Any
 
 import msgspec
 
+from sojourn.core.changes import changed
 from sojourn.core.codec import EncodedObject
 from sojourn.core.commit import NO_REPLY, Reply
 from sojourn.core.errors import ConfigurationError, EndReason, SessionEnded, SojournError
+from sojourn.core.outcome import become, end, refuse
 from sojourn.core.record import Client, Record, Secrets
 from sojourn.core.session import Session
 from sojourn.core.token import Token, parse
@@ -36,29 +38,29 @@ class RemoteSession(Session):
         self.token = token
 
     @property
-    def touched(self) -> bool:
+    def _touched(self) -> bool:
         """Whether a commit may have something to write: here too what the service said is due."""
-        return super().touched or self._due
+        return super()._touched or self._due
 
     @property
     def _due(self) -> bool:
-        return self.commit_due and not self.passive and self.live is not None
+        return self.commit_due and not self.passive and self._live is not None
 
     def next_commit(self) -> dict[str, Any] | None:
         """What is to be asked of the service next; None where nothing is left to be written."""
-        if self.logged_out and self.wish and self.leaving:
+        if self._logged_out and self._wish and self._leaving:
             # One commit, one action: whatever becomes of the second, the log-out holds.
             return {"token": _reveal(self.token), "opened_at": self.opened_at, "action": {"type": "logout"}}
-        on_a_socket = self.live is not None and self.shown is None
-        if on_a_socket or not (self.touched or self.logged_out):
+        on_a_socket = self._live is not None and self._shown is None
+        if on_a_socket or not (self._touched or self._logged_out):
             # A socket's token grows old while it is open: shown to the service again, it would look like a stolen one.
             return None
-        action, increments = self._action(), self.increments()
+        action, increments = self._action(), self._increments()
         changes = self._all_keys() if action and action["type"] == "login" else self._changed_keys()
         if not (action or changes or increments or self._due):
             return None
         # A session that was over before the log-out has nothing to do with what follows.
-        token = self.token if self.live or self.leaving or self.end_reason else None
+        token = self.token if self._live or self._leaving or self.end_reason else None
         asked: dict[str, Any] = {
             "token": _reveal(token),
             "opened_at": self.opened_at if token else None,
@@ -72,18 +74,18 @@ class RemoteSession(Session):
         return asked
 
     def _action(self) -> dict[str, Any] | None:
-        login = self.pending_login
+        login = self._login
         if login:
             return {"type": "login", "user_id": login.user_id, "remember": login.remember}
-        if self.leaving:
+        if self._leaving:
             return {"type": "logout"}
-        if self.wish == "start" and self.live:
+        if self._wish == "start" and self._live:
             return None
-        return {"type": self.wish} if self.wish else None
+        return {"type": self._wish} if self._wish else None
 
     def _changed_keys(self) -> dict[str, dict[str, msgspec.Raw]]:
         changed = {}
-        for key, change in self.changes().items():
+        for key, change in self._changes().items():
             sides = (("base", change.base), ("value", change.value))
             changed[key] = {side: msgspec.Raw(raw) for side, raw in sides if raw is not None}
         return changed
@@ -98,10 +100,10 @@ class RemoteSession(Session):
         self.commit_due = False
         token = parse(answer.token) if answer.token else None
         state = answer.session
-        if self.wish and self.leaving and state is None:
-            self._leaving, self.logged_out, self.token = None, False, None
+        if self._wish and self._leaving and state is None:
+            self._leaving, self._logged_out, self.token = None, False, None
         elif state is None:
-            self.ended(answer.end_reason)
+            end(self, answer.end_reason)
             # What is set from now on begins a new session, as after an open that found this one over.
             self.opened_at = answer.now
         else:
@@ -113,35 +115,36 @@ class RemoteSession(Session):
             self.opened_at = now
         # A renewed secret is for the browser: until it shows it, this request goes by the one it came with.
         if token and (self.token is None or token.id != self.token.id):
-            self.token, self.shown = token, token.hash
+            self.token, self._shown = token, token.hash
         assert self.token is not None
         record = _record(state, self.token, now)
-        self.became(record, self.shown)
+        become(self, record, self._shown)
         self._base = record.data
         # A list that the handler holds stays the session's, but where another request changed it too.
-        for key in self._changed():
+        for key in changed(self._base, self._values):
             del self._values[key]
 
     def failed(self, error: SojournError, now: int) -> None:
         """A commit raised `error`: as where a store refused it."""
         if isinstance(error, SessionEnded):
-            self.ended(error.reason)
+            end(self, error.reason)
             self.opened_at = now
-        self.refused(error)
+        refuse(self, error)
 
     def forget_logout(self) -> Reply:
         """There was nothing that a log-out could end: only the browser is to forget."""
-        if not self.logged_out:
+        if not self._logged_out:
             return NO_REPLY
-        self.ended(None)
-        return Reply(clear=True) if self.presented else NO_REPLY
+        end(self, None)
+        return Reply(clear=True) if self._presented else NO_REPLY
 
 
 def opened(answer: Opened, token: Token, client: Client) -> RemoteSession:
     """The session that the service opened."""
     now, reason = answer.now, answer.end_reason
     if answer.session is not None:
-        session = RemoteSession(_record(answer.session, token, now), now, client, token, True)
+        record = _record(answer.session, token, 0 if answer.commit_due else now)
+        session = RemoteSession(record, now, client, token, True)
         session.commit_due = answer.commit_due
         return session
     if reason is None:
@@ -167,11 +170,11 @@ def remote(session: Session) -> RemoteSession:
     return session
 
 
-def _record(state: SessionState, token: Token, now: int) -> Record:
-    # The secrets are the service's to know. These say that the token opens the session, and that no other is due.
+def _record(state: SessionState, token: Token, renewed_at: int) -> Record:
+    # The secrets are the service's to know. These say that the token opens the session; 0, that a commit is due.
     return Record(
         id=state.id,
-        secrets=Secrets(token.hash, now),
+        secrets=Secrets(token.hash, renewed_at),
         created_at=state.created_at,
         seen_at=state.seen_at,
         idle_timeout=state.idle_timeout,

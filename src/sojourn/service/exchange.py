@@ -6,12 +6,13 @@ from collections.abc import Mapping
 
 import msgspec
 
+from sojourn.core.changes import rebased
 from sojourn.core.codec import encode
 from sojourn.core.commit import NO_REPLY, Reply, nothing_due
 from sojourn.core.cookie import CookieOptions
-from sojourn.core.data import Data
 from sojourn.core.errors import SessionConflict, SessionEnded
 from sojourn.core.merge import MISSING, same
+from sojourn.core.outcome import go_on_alone
 from sojourn.core.policy import Policy
 from sojourn.core.record import Client
 from sojourn.core.session import Session
@@ -24,7 +25,7 @@ __all__ = ["client_of", "committed", "note", "opened"]
 
 def opened(session: Session, policy: Policy) -> Opened:
     """The answer to /v1/open."""
-    record, reason, now = session.record, session.end_reason, session.opened_at
+    reason, record, now = session.end_reason, session._record, session.opened_at
     ended_at = record.expires_at if record is not None and reason is not None else None
     return Opened(
         status=session.status,
@@ -58,11 +59,11 @@ def note(session: Session, wanted: Commit, policy: Policy) -> list[str]:
     had = len(session)
     _act(session, action)
     # What is set in a new session, after a log-out or a log-in of somebody else, has nothing to be merged with.
-    fresh = session.live is None or (had > 0 and len(session) == 0)
+    fresh = session._live is None or (had > 0 and len(session) == 0)
     merged, conflicts = _put(session, changes, {} if fresh else _bases(changes))
     if conflicts and policy.on_conflict == "raise":
         raise SessionConflict(conflicts)
-    session.merged = {**dict.fromkeys(merged, False), **dict.fromkeys(conflicts, True)}
+    session._merged = {**dict.fromkeys(merged, False), **dict.fromkeys(conflicts, True)}
     for key, by in wanted.increments.items():
         session.increment(key, by)
     return list(merged)
@@ -70,14 +71,14 @@ def note(session: Session, wanted: Commit, policy: Policy) -> list[str]:
 
 def _knew(session: Session, wanted: Commit) -> bool:
     """Whether the session was over already when the back end loaded it."""
-    record = session.record
+    record = session._record
     return record is not None and wanted.opened_at is not None and record.expires_at < wanted.opened_at
 
 
 def _leave(session: Session, wanted: Commit, login: Login) -> None:
     """Log in from a session that is over: take along what may be, by the same rule as where a commit finds out."""
-    record, reason = session.record, session.end_reason
-    session.replace_all(_bases(wanted.changes))
+    record, reason = session._record, session.end_reason
+    session._replace_data(_bases(wanted.changes))
     for key, change in wanted.changes.items():
         if change.value is not MISSING:
             session[key] = change.value
@@ -86,7 +87,7 @@ def _leave(session: Session, wanted: Commit, login: Login) -> None:
     for key, by in wanted.increments.items():
         session.increment(key, by)
     foreign = record is not None and record.user_id not in (None, login.user_id)
-    session.left_behind(None if foreign else reason)
+    go_on_alone(session, None if foreign else reason)
 
 
 def _act(session: Session, action: Start | Login | Logout | Regenerate | None) -> None:
@@ -111,19 +112,15 @@ def _put(
     """Merge `changes` of `bases` into the session; the keys that were merged, and those that lost something."""
     if not changes:
         return (), ()
-    mine = Data(bases)
-    for key, change in changes.items():
-        if change.value is not MISSING:
-            mine[key] = change.value
-        elif key in bases:
-            del mine[key]
-    merged, conflicts = mine.rebase(session.encoded())
+    wanted = {key: change.value for key, change in changes.items()}
+    found = rebased(bases, wanted, {}, session._encoded())
     for key in changes:
-        if key in mine:
-            session[key] = mine[key]
-        else:
+        value = found.values.get(key, MISSING)
+        if value is not MISSING:
+            session[key] = value
+        elif key in found.values:
             session.pop(key, None)
-    return merged, conflicts
+    return found.merged, found.conflicts
 
 
 def committed(
@@ -152,13 +149,13 @@ def _moved(session: Session, key: str, change: Change) -> bool:
 
 
 def _state(session: Session) -> SessionState | None:
-    record = session.live
+    record = session._live
     if record is None:
         return None
     return SessionState(
         id=record.id,
         user_id=record.user_id,
-        data=msgspec.Raw(session.text()),
+        data=msgspec.Raw(session._text()),
         version=record.version,
         created_at=record.created_at,
         authenticated_at=record.authenticated_at,

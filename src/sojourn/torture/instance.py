@@ -69,7 +69,7 @@ class Instance:
         """What the visitor's token opens; another one's session is counted."""
         session = await (manager or self.manager()).open(visitor.token)
         # Looked at in the record: reading it from the session would count as a use of the data.
-        owner = session.live.data.get(OWNER) if session.live else None
+        owner = session._live.data.get(OWNER) if session._live else None
         stranger = owner is not None and owner != encode(visitor.owner)
         with self._lock:
             self.opened += 1

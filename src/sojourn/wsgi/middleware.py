@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from sojourn.adopt import Adoption
 from sojourn.core.cookie import CookieOptions
 from sojourn.core.errors import SojournError
 from sojourn.core.problem import problem_to_send
@@ -13,6 +13,9 @@ from sojourn.exchange import EXCHANGE_KEY, Wiring
 from sojourn.manager import SessionManager
 
 from .answer import Answer, send_problem
+
+if TYPE_CHECKING:
+    from sojourn.adopt import Adoption
 
 __all__ = ["SessionMiddleware"]
 

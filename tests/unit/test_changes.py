@@ -1,28 +1,45 @@
-"""Data: a mapping whose changes, nested ones too, are found by comparing."""
+"""A session's data: a mapping whose changes, nested ones too, are found by comparing."""
 
 from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sojourn import InvalidData, SessionCommitted
+from sojourn import Client, InvalidData, Session, SessionCommitted
 from sojourn.core.apply import changed
 from sojourn.core.codec import MAX_INTEGER, decode, encode
-from sojourn.core.data import Data
 from sojourn.core.merge import same
+from sojourn.core.outcome import become, rebase
 from sojourn.core.store import Change
-from sojourn.testing.records import commit, make_record
+from sojourn.testing.records import NOW, commit, make_record
 from tests.unit.json_values import small_keys, small_values
 
 
-def data(**values: Any) -> Data:
-    """Data that was loaded with `values`."""
-    return Data({key: encode(value) for key, value in values.items()})
+def loaded(base: Mapping[str, bytes]) -> Session:
+    """A session that was loaded with this data."""
+    return Session(make_record(data=base), NOW, Client())
+
+
+def data(**values: Any) -> Session:
+    """The same, of `values`."""
+    return loaded({key: encode(value) for key, value in values.items()})
+
+
+def on_top(found: Session, theirs: Mapping[str, bytes]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Put the session's changes on top of `theirs`: the keys that were merged, and those that lost something."""
+    lost = rebase(found, make_record(data=theirs))
+    return tuple(found._merged), lost
+
+
+def settle(found: Session) -> None:
+    """As after a commit."""
+    become(found, make_record(), None)
 
 
 # Reading
@@ -46,8 +63,8 @@ def test_reading_changes_nothing() -> None:
     found = data(a=1, b=[2], c={"x": {}})
     dict(found.items())
 
-    assert found.changes() == {}
-    assert found.increments() == {}
+    assert found._changes() == {}
+    assert found._increments() == {}
 
 
 def test_a_container_that_was_fetched_twice_is_one_object() -> None:
@@ -72,10 +89,10 @@ LOOKS = {
 @pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
 def test_whoever_looks_or_writes_is_noticed(look: Any) -> None:
     found = data(a=1)
-    assert not found.accessed
+    assert not found._accessed
 
     look(found)
-    assert found.accessed
+    assert found._accessed
 
 
 # Changing
@@ -85,7 +102,7 @@ def test_what_was_set_is_a_change_with_what_was_loaded() -> None:
     found = data(a=1)
     found["a"], found["b"] = 2, 3
 
-    assert found.changes() == {"a": Change(b"1", b"2"), "b": Change(None, b"3")}
+    assert found._changes() == {"a": Change(b"1", b"2"), "b": Change(None, b"3")}
     assert dict(found) == {"a": 2, "b": 3}
 
 
@@ -93,7 +110,7 @@ def test_a_value_set_to_what_it_was_is_no_change() -> None:
     found = data(a=1, box={"x": 1, "y": 2})
     found["a"], found["box"] = 1, {"y": 2, "x": 1}
 
-    assert found.changes() == {}
+    assert found._changes() == {}
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, True), (1, 1.0), (0, False), ([1], [True]), ({"a": 1}, {"a": 1.0})])
@@ -101,7 +118,7 @@ def test_another_type_is_a_change_though_python_calls_it_equal(before: Any, afte
     found = data(a=before)
     found["a"] = after
 
-    assert found.changes() == {"a": Change(encode(before), encode(after))}
+    assert found._changes() == {"a": Change(encode(before), encode(after))}
 
 
 def test_a_nested_change_in_place_is_found() -> None:
@@ -109,14 +126,14 @@ def test_a_nested_change_in_place_is_found() -> None:
     found["cart"][0]["sku"] = 2
     found["cart"].append("x")
 
-    assert found.changes() == {"cart": Change(b'[{"sku":1}]', b'[{"sku":2},"x"]')}
+    assert found._changes() == {"cart": Change(b'[{"sku":1}]', b'[{"sku":2},"x"]')}
 
 
 def test_a_default_that_is_changed_afterwards_is_kept() -> None:
     found = data()
     found.setdefault("cart", []).append(1)
 
-    assert found.changes() == {"cart": Change(None, b"[1]")}
+    assert found._changes() == {"cart": Change(None, b"[1]")}
 
 
 def test_a_deleted_key_is_gone_and_a_change() -> None:
@@ -126,7 +143,7 @@ def test_a_deleted_key_is_gone_and_a_change() -> None:
     assert "a" not in found
     assert dict(found) == {"b": 2}
     assert len(found) == 1
-    assert found.changes() == {"a": Change(b"1", None)}
+    assert found._changes() == {"a": Change(b"1", None)}
     with pytest.raises(KeyError):
         del found["a"]
     with pytest.raises(KeyError):
@@ -138,7 +155,7 @@ def test_a_key_that_came_and_went_is_no_change() -> None:
     found["a"] = 1
     assert found.pop("a") == 1
 
-    assert found.changes() == {}
+    assert found._changes() == {}
     assert dict(found) == {}
 
 
@@ -147,7 +164,7 @@ def test_a_key_deleted_and_set_again_is_one_change() -> None:
     del found["a"]
     found["a"] = 2
 
-    assert found.changes() == {"a": Change(b"1", b"2")}
+    assert found._changes() == {"a": Change(b"1", b"2")}
     assert list(found) == ["a"]
 
 
@@ -177,7 +194,7 @@ def test_every_other_text_is_a_key() -> None:
         found[key] = 1
         assert found.increment(key) == 2
 
-    assert found.changes().keys() == found.keys()
+    assert found._changes().keys() == found.keys()
 
 
 def test_a_value_that_json_cannot_hold_is_refused_with_its_key() -> None:
@@ -185,9 +202,9 @@ def test_a_value_that_json_cannot_hold_is_refused_with_its_key() -> None:
     found["when"] = {"at": (1, 2)}
 
     with pytest.raises(InvalidData, match=r"session\['when'\] holds a tuple"):
-        found.changes()
+        found._changes()
     with pytest.raises(InvalidData, match=r"session\['when'\] holds a tuple"):
-        found.encoded()
+        found._encoded()
 
 
 @pytest.mark.parametrize(
@@ -201,7 +218,7 @@ def test_a_value_that_json_cannot_hold_is_refused_even_where_its_json_looks_like
     found["a"] = value
 
     with pytest.raises(InvalidData):
-        found.changes()
+        found._changes()
 
 
 # Counting
@@ -214,8 +231,8 @@ def test_increments_add_up_and_are_no_changes() -> None:
     assert found.increment("n", 3) == 9
     assert found.increment("new", -2) == -2
     assert found["n"] == 9
-    assert found.changes() == {}
-    assert found.increments() == {"n": 4, "new": -2}
+    assert found._changes() == {}
+    assert found._increments() == {"n": 4, "new": -2}
 
 
 def test_an_increment_of_a_value_set_here_is_a_change() -> None:
@@ -223,8 +240,8 @@ def test_an_increment_of_a_value_set_here_is_a_change() -> None:
     found["n"] = 10
     found.increment("n")
 
-    assert found.changes() == {"n": Change(b"5", b"11")}
-    assert found.increments() == {}
+    assert found._changes() == {"n": Change(b"5", b"11")}
+    assert found._increments() == {}
 
 
 def test_an_increment_of_a_key_deleted_here_begins_at_nought_and_is_a_change() -> None:
@@ -232,8 +249,8 @@ def test_an_increment_of_a_key_deleted_here_begins_at_nought_and_is_a_change() -
     del found["n"]
 
     assert found.increment("n") == 1
-    assert found.changes() == {"n": Change(b"5", b"1")}
-    assert found.increments() == {}
+    assert found._changes() == {"n": Change(b"5", b"1")}
+    assert found._increments() == {}
 
 
 def test_an_increment_of_a_value_set_to_what_it_was_still_adds_up() -> None:
@@ -241,8 +258,8 @@ def test_an_increment_of_a_value_set_to_what_it_was_still_adds_up() -> None:
     found["n"] = 5
     found.increment("n")
 
-    assert found.changes() == {}
-    assert found.increments() == {"n": 1}
+    assert found._changes() == {}
+    assert found._increments() == {"n": 1}
 
 
 @pytest.mark.parametrize("then", [lambda found: found.update(n=2), lambda found: found.pop("n")], ids=["set", "delete"])
@@ -252,8 +269,8 @@ def test_setting_or_deleting_a_counter_ends_the_counting(then: Any) -> None:
     found.increment("other")
     then(found)
 
-    assert found.increments() == {"other": 1}
-    assert set(found.changes()) == {"n"}
+    assert found._increments() == {"other": 1}
+    assert set(found._changes()) == {"n"}
 
 
 def test_a_counter_that_comes_back_to_where_it_was_adds_nothing() -> None:
@@ -261,8 +278,8 @@ def test_a_counter_that_comes_back_to_where_it_was_adds_nothing() -> None:
     found.increment("n", 2)
     found.increment("n", -2)
 
-    assert found.increments() == {}
-    assert found.changes() == {}
+    assert found._increments() == {}
+    assert found._changes() == {}
 
 
 def test_a_new_counter_that_stands_at_nought_is_there() -> None:
@@ -270,7 +287,7 @@ def test_a_new_counter_that_stands_at_nought_is_there() -> None:
     found.increment("n", 0)
 
     assert dict(found) == {"n": 0}
-    assert found.increments() == {"n": 0}
+    assert found._increments() == {"n": 0}
 
 
 @pytest.mark.parametrize("value", [1.0, True, "1", None, [1]])
@@ -281,8 +298,8 @@ def test_only_integers_count(value: Any) -> None:
         found.increment("n")
     with pytest.raises(InvalidData, match="'m'"):
         found.increment("m", value)
-    assert found.changes() == {}
-    assert found.increments() == {}
+    assert found._changes() == {}
+    assert found._increments() == {}
 
 
 @pytest.mark.parametrize(("start", "by"), [(MAX_INTEGER, 1), (-MAX_INTEGER, -1), (0, 2**60)])
@@ -305,44 +322,44 @@ def test_changes_are_put_on_top_of_newer_data() -> None:
     found = data(a=1, b=1, gone=1)
     found["a"] = 2
     del found["gone"]
-    touched = found.rebase(encoded(a=1, b=9, gone=1, c=3))
+    touched = on_top(found, encoded(a=1, b=9, gone=1, c=3))
 
     assert touched == ((), ())
     assert dict(found) == {"a": 2, "b": 9, "c": 3}
-    assert found.changes() == {"a": Change(b"1", b"2"), "gone": Change(b"1", None)}
+    assert found._changes() == {"a": Change(b"1", b"2"), "gone": Change(b"1", None)}
 
 
 def test_a_rebase_tells_what_was_merged_and_what_was_lost() -> None:
     found = data(cart=["x"], theme="dark", same=1)
     found["cart"].append("mine")
     found["theme"], found["same"] = "light", 2
-    merged, conflicts = found.rebase(encoded(cart=["x", "theirs"], theme="blue", same=2))
+    merged, conflicts = on_top(found, encoded(cart=["x", "theirs"], theme="blue", same=2))
 
     assert merged == ("cart", "theme", "same")
     assert conflicts == ("theme",)
     assert dict(found) == {"cart": ["x", "theirs", "mine"], "theme": "light", "same": 2}
-    assert set(found.changes()) == {"cart", "theme"}
+    assert set(found._changes()) == {"cart", "theme"}
 
 
 @pytest.mark.parametrize(("theirs", "total"), [({"n": 7}, 9), ({}, 2)])
 def test_a_counter_goes_on_from_what_is_there_now(theirs: dict[str, int], total: int) -> None:
     found = data(n=5)
     found.increment("n", 2)
-    touched = found.rebase(encoded(**theirs))
+    touched = on_top(found, encoded(**theirs))
 
     assert touched == ((), ())
     assert found["n"] == total
-    assert found.increments() == {"n": 2}
+    assert found._increments() == {"n": 2}
 
 
 def test_a_counter_that_became_something_else_is_a_conflict() -> None:
     found = data(n=5)
     found.increment("n", 2)
-    touched = found.rebase(encoded(n="five"))
+    touched = on_top(found, encoded(n="five"))
 
     assert touched == (("n",), ("n",))
-    assert found.increments() == {}
-    assert found.changes() == {"n": Change(b'"five"', b"7")}
+    assert found._increments() == {}
+    assert found._changes() == {"n": Change(b'"five"', b"7")}
 
 
 def test_a_counter_that_others_took_to_the_end_is_refused_not_tried_for_ever() -> None:
@@ -350,16 +367,16 @@ def test_a_counter_that_others_took_to_the_end_is_refused_not_tried_for_ever() -
     found.increment("n")
 
     with pytest.raises(InvalidData, match="'n'"):
-        found.rebase(encoded(n=MAX_INTEGER))
+        on_top(found, encoded(n=MAX_INTEGER))
 
 
 def test_what_was_only_looked_at_is_theirs_after_a_rebase() -> None:
     found = data(cart=["x"])
     assert found["cart"] == ["x"]
-    found.rebase(encoded(cart=["y"]))
+    on_top(found, encoded(cart=["y"]))
 
     assert found["cart"] == ["y"]
-    assert found.changes() == {}
+    assert found._changes() == {}
 
 
 # The end
@@ -369,25 +386,25 @@ def test_after_it_was_settled_there_is_nothing_to_write() -> None:
     found = data(a=1, n=1)
     found["a"], found["cart"] = 2, []
     found.increment("n")
-    found.settle()
+    settle(found)
 
-    assert found.changes() == {}
-    assert found.increments() == {}
+    assert found._changes() == {}
+    assert found._increments() == {}
     found["cart"].append(1)
     found.increment("n")
-    assert found.changes() == {"cart": Change(b"[]", b"[1]")}
-    assert found.increments() == {"n": 1}
+    assert found._changes() == {"cart": Change(b"[]", b"[1]")}
+    assert found._increments() == {"n": 1}
 
 
 def test_replace_all_forgets_changes_and_counters() -> None:
     found = data(a=1)
     found["a"] = 2
     found.increment("n")
-    found.replace_all(encoded(b=1))
+    found._replace_data(encoded(b=1))
 
     assert dict(found) == {"b": 1}
-    assert found.changes() == {}
-    assert found.increments() == {}
+    assert found._changes() == {}
+    assert found._increments() == {}
 
 
 WRITES = {
@@ -402,7 +419,7 @@ WRITES = {
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
 def test_once_sealed_it_can_be_read_and_not_changed(write: Any) -> None:
     found = data(a=1)
-    found.seal()
+    found._sealed = True
 
     with pytest.raises(SessionCommitted, match="before the first byte of the response"):
         write(found)
@@ -422,7 +439,7 @@ steps = st.lists(
 )
 
 
-def take(step: Step, session: Data | dict[str, Any]) -> None:
+def take(step: Step, session: Session | dict[str, Any]) -> None:
     """One step, on a session or on the dict that it should be like."""
     act, key, value = step
     found, value = session.get(key), copy.deepcopy(value)
@@ -445,9 +462,9 @@ def take(step: Step, session: Data | dict[str, Any]) -> None:
             count(session, key, value)
 
 
-def count(session: Data | dict[str, Any], key: str, by: int) -> None:
+def count(session: Session | dict[str, Any], key: str, by: int) -> None:
     """An increment, which a dict does not have."""
-    if isinstance(session, Data):
+    if isinstance(session, Session):
         session.increment(key, by)
     else:
         session[key] = session.get(key, 0) + by
@@ -457,22 +474,22 @@ def count(session: Data | dict[str, Any], key: str, by: int) -> None:
 @example({}, [("increment", "a", 1), ("increment", "a", -1)])
 def test_whatever_is_done_the_store_then_has_what_a_dict_would(base: dict[str, Any], done: list[Step]) -> None:
     record = make_record(data={key: encode(value) for key, value in base.items()})
-    session, model = Data(record.data), copy.deepcopy(base)
+    session, model = loaded(record.data), copy.deepcopy(base)
     for step in done:
         if step[0] == "settle":
-            after = changed(record, commit(record, changes=session.changes(), increments=session.increments()))
+            after = changed(record, commit(record, changes=session._changes(), increments=session._increments()))
             assert after is not None
             record = after
-            session.settle()
+            settle(session)
         take(step, session)
         take(step, model)
         assert same(dict(session), model)
-    changes, increments = session.changes(), session.increments()
+    changes, increments = session._changes(), session._increments()
     after = changed(record, commit(record, changes=changes, increments=increments))
 
     assert after is not None
     assert same({key: decode(value) for key, value in after.data.items()}, model)
-    assert same({key: decode(value) for key, value in session.encoded().items()}, model)
+    assert same({key: decode(value) for key, value in session._encoded().items()}, model)
     assert changes.keys().isdisjoint(increments)
     assert len(session) == len(model)
     assert (after.version > record.version) is bool(changes or increments)
@@ -486,13 +503,13 @@ def test_writers_of_different_keys_need_no_merge(base: dict[str, Any], mine: lis
     """My keys are a to c, theirs are A to C: the second commit applies as it is, and all of both is there."""
     model = copy.deepcopy(base) | {key.upper(): copy.deepcopy(value) for key, value in base.items()}
     record = make_record(data={key: encode(value) for key, value in model.items()})
-    loaded = record.data
+    base_data = record.data
     for done in (mine, [(act, key.upper(), value) for act, key, value in theirs]):
-        session = Data(loaded)
+        session = loaded(base_data)
         for step in done:
             take(step, session)
             take(step, model)
-        after = changed(record, commit(record, changes=session.changes(), increments=session.increments()))
+        after = changed(record, commit(record, changes=session._changes(), increments=session._increments()))
         assert after is not None
         record = after
 
