@@ -125,7 +125,7 @@ class Wiring:
 class Exchange:
     """A session on its way through a request.
 
-    An integration calls `finish` before the first byte of the response, then `tell` with its headers, and
+    An integration calls `finish` before the first byte of the response, then `add_headers`, and
     `check_late_changes` when all is sent.
     """
 
@@ -179,7 +179,7 @@ class Exchange:
             self.commit()
         self.session._sealed = True
 
-    def tell(self, headers: HeaderList) -> None:
+    def add_headers(self, headers: HeaderList) -> None:
         """Put into a response's headers, in place, what caches and the browser must know."""
         transport = self._wiring.transport
         needed = transport.answer(self.session, self.reply, self.bearer, self._forget)
@@ -194,7 +194,7 @@ class Exchange:
         if not self._failed:
             self.session._check_late_changes()
 
-    def browse(self, request: Request, options: BrowserOptions) -> Answer:
+    def answer_browser(self, request: Request, options: BrowserOptions) -> Answer:
         """Answer a request to the browser endpoints, its commit included. Raises as `commit`."""
         from .browser import Answer, answer, perform, plan, to_send
 

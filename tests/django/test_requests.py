@@ -428,10 +428,10 @@ def test_two_requests_may_note_a_renewed_secret_key_at_once(ours: None, ada: Use
     for session in both:
         session.cycle_key()
         session["_auth_user_hash"] = "of the new key"
-        session.visit.finish()
+        session.lazy_exchange.finish()
 
     assert both[0].exists(both[0].session_key or "")
-    assert both[1].visit.tell()[1:] == []
+    assert both[1].lazy_exchange.headers()[1:] == []
     assert len(manager().list(str(ada.pk))) == 1
 
 
@@ -442,7 +442,7 @@ def test_two_requests_may_note_a_renewed_secret_key_at_once(ours: None, ada: Use
 def test_views_that_are_coroutines_log_in_and_out(layer: str, ada: User) -> None:
     import asyncio
 
-    async def visit() -> None:
+    async def lazy() -> None:
         client = AsyncClient()
         await client.post("/ado/put", '{"a": 1}', content_type="application/json")
         await client.post("/ado/login", '"ada"', content_type="application/json")
@@ -451,7 +451,7 @@ def test_views_that_are_coroutines_log_in_and_out(layer: str, ada: User) -> None
         await client.post("/ado/logout", "null", content_type="application/json")
         assert token(client) == ""  # type: ignore[arg-type]  # the same for this
 
-    asyncio.run(visit())
+    asyncio.run(lazy())
 
 
 # The client of the device

@@ -357,10 +357,10 @@ def test_set_expiry_in_seconds_counts_from_the_last_activity() -> None:
     assert not session.get_expire_at_browser_close()
     for _ in range(5):
         clock.pass_seconds(80)
-        visit = again(session)
-        assert visit["a"] == 1
-        assert visit.modified
-        visit.save()
+        lazy = again(session)
+        assert lazy["a"] == 1
+        assert lazy.modified
+        lazy.save()
     clock.pass_seconds(100)
     assert again(session).load() == {}
     assert [found.end_reason for found in manager().scan()] == ["revoked"]

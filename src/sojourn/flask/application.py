@@ -79,7 +79,7 @@ def init_app(
         SESSION_COOKIE_PARTITIONED=cookie.partitioned,
     )
     # First of all, whatever was registered before: nothing of the application runs for a request that is refused.
-    app.before_request_funcs.setdefault(None, []).insert(0, interface.admit)
+    app.before_request_funcs.setdefault(None, []).insert(0, interface.before_request)
     if SojournError not in app.error_handler_spec[None][None]:
         app.register_error_handler(SojournError, _answer_error)
 

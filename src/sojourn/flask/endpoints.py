@@ -67,7 +67,7 @@ class BrowserEndpoints(Blueprint):
             _read_body(),
             request.headers.get("If-None-Match", ""),
         )
-        answer = interface.exchange().browse(asked, self._options)
+        answer = interface.exchange().answer_browser(asked, self._options)
         return Response(answer.body, answer.status, list(answer.headers))
 
 

@@ -11,7 +11,7 @@ from flask.sessions import SessionMixin
 from sojourn.core.changes import changed
 from sojourn.core.session import Session
 
-__all__ = ["FlaskSession", "adopt"]
+__all__ = ["FlaskSession", "as_flask_session"]
 
 FLASHES = "_flashes"
 # What Flask-Login keeps: who is logged in, and whether that was just now proved.
@@ -38,7 +38,7 @@ class FlaskSession(Session, SessionMixin):
 
     def __setitem__(self, key: str, value: Any) -> None:
         if key == self.user_key:
-            self._be(value)
+            self._set_user(value)
         elif key == FRESH and value is True:
             self._confirm()
         super().__setitem__(key, json.loads(_tagged.dumps(value)) if key == FLASHES else value)
@@ -89,7 +89,7 @@ class FlaskSession(Session, SessionMixin):
     def modified(self, value: bool) -> None:
         """Nothing."""
 
-    def _be(self, user: Any) -> None:
+    def _set_user(self, user: Any) -> None:
         if user is not None:
             self.login(str(user))
         elif self.user_id is not None:
@@ -102,7 +102,7 @@ class FlaskSession(Session, SessionMixin):
             self.login(live.user_id, remember=live.remember)
 
 
-def adopt(session: Session, user_key: str | None) -> FlaskSession:
+def as_flask_session(session: Session, user_key: str | None) -> FlaskSession:
     """`session`, which a manager made, as a FlaskSession."""
     kind = type(session)
     found = _KINDS.get(kind)

@@ -41,7 +41,7 @@ class BrowserEndpoints:
             _read_body(environ),
             environ.get("HTTP_IF_NONE_MATCH", ""),
         )
-        answer = exchange_of(environ).browse(request, self._options)
+        answer = exchange_of(environ).answer_browser(request, self._options)
         start_response(reason_of(answer.status), list(answer.headers))
         return [answer.body]
 

@@ -1,4 +1,4 @@
-"""Visit: a session on its way through one request of Django's, opened at the first look."""
+"""LazyExchange: a session on its way through one request of Django's, opened at the first look."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from .identity import password_changed, settle_user
 from .limits import EXPIRY, over, policy_for
 from .plain import plain
 
-__all__ = ["Visit"]
+__all__ = ["LazyExchange"]
 
 
-class Visit:
+class LazyExchange:
     """The token that a request shows and, once somebody looked, the exchange that it opens.
 
     `environ` is the request's META where it is known: Django's own middleware hands on the cookie's value alone.
@@ -151,12 +151,12 @@ class Visit:
             raise
         self.cookie_due = self.cookie_due or EXPIRY in changes
 
-    def tell(self) -> list[tuple[str, str]]:
+    def headers(self) -> list[tuple[str, str]]:
         """The headers that go with the answer."""
         headers: list[tuple[str, str]] = []
         if self._first is not None and self.exchange is not None:
             self._first.reply = self.exchange.reply
-            self._first.tell(headers)
+            self._first.add_headers(headers)
         return headers
 
     def _carry_on(self, before: Exchange, wiring: Wiring, session: Session) -> Exchange:
