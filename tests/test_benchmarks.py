@@ -12,14 +12,25 @@ import msgspec
 import pytest
 
 import benchmarks
-from benchmarks import contention, million, network, network_peers, overhead, races, revocation, scale, service
+from benchmarks import contention, million, network, network_peers, overhead, path, races, revocation, scale, service
 from benchmarks.__main__ import QUICK, main
 from benchmarks.network_peers import CACHED_REDIS, REDIS
-from benchmarks.peers import OURS
+from benchmarks.peers import MEMORY, OURS
 from benchmarks.results import Results, put
 from benchmarks.service_peers import CACHED_SERVICE, SERVICE
+from tests.servers.redis import RedisServer
 
 FOLDER = Path(benchmarks.__file__).parent
+
+
+def test_a_read_passes_few_files_and_few_functions(redis_server: RedisServer) -> None:
+    """Both are what a reader must follow. `python -m benchmarks.path` prints them, in their order."""
+    memory, redis = path.measure([MEMORY, path.redis_peer(redis_server.url)])
+
+    assert len(memory.files) <= 11
+    assert len(memory.calls) <= 24
+    assert len(redis.files) <= 16
+    assert len(redis.calls) <= 48
 
 
 def test_a_request_that_reads_one_key_reads_the_store_once_and_writes_nothing() -> None:

@@ -56,6 +56,8 @@ _DICTIONARY = (
     b"Gecko/20100101 Firefox/140.0 (Windows NT 10.0; Win64; x64) AppleWebKit/605.1.15 "
     b"AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36 Edg/142.0.0.0"
 )
+# By its first byte, how many bytes of a msgpack text come before its own; of a short one, one.
+_HEADS = {0xD9: 2, 0xDA: 3}
 _EMPTY = b"\x90"  # what the scripts write for a table without members
 
 
@@ -97,8 +99,9 @@ def decode_record(id: str, raw: bytes) -> Record:
     """The record that a blob holds. Raises StoreUnavailable for what was never written here."""
     try:
         blob = _decode(raw)
-        current, rotated_at, following, retired = _decode_secrets(_bytes_of(blob.secrets))
-        authenticated_at, remember, client, key_thumbprint, follows = _inflate(_bytes_of(blob.rest))
+        secrets, rest = bytes(blob.secrets), bytes(blob.rest)
+        current, rotated_at, following, retired = _decode_secrets(secrets[_HEADS.get(secrets[0], 1) :])
+        authenticated_at, remember, client, key_thumbprint, follows = _inflate(rest[_HEADS.get(rest[0], 1) :])
     except (msgspec.DecodeError, zlib.error, IndexError):
         raise _unreadable() from None
     created_at, user, reason = blob.created_at, blob.user, blob.reason
@@ -177,9 +180,3 @@ def _as_text(raw: bytes) -> msgspec.Raw:
     if length < 256:
         return msgspec.Raw(b"\xd9" + bytes((length,)) + raw)
     return msgspec.Raw(b"\xda" + length.to_bytes(2, "big") + raw)
-
-
-def _bytes_of(text: msgspec.Raw) -> bytes:
-    raw = bytes(text)
-    first = raw[0]
-    return raw[{0xD9: 2, 0xDA: 3}.get(first, 1) :]

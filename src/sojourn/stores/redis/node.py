@@ -35,6 +35,7 @@ class _Parcel:
     def __init__(self, calls: Sequence[Packed], min_replicas: int) -> None:
         self.calls = list(calls)
         self.arrived: asyncio.Future[list[Any]] | None = None
+        self.waits = False
         self._min_replicas = min_replicas
 
     async def join(self, calls: Sequence[Packed]) -> list[Any]:
@@ -51,12 +52,11 @@ class _Parcel:
             self.arrived.set_result(replies)
 
     def packed(self) -> bytes:
+        """What to send. From then on `waits` says whether the replicas' answer comes last."""
         calls = self.calls
         packed = b"".join([call[0] for call in calls]) if len(calls) > 1 else calls[0][0]
-        return packed + pack("WAIT", self._min_replicas, REPLICA_WAIT) if self.waits() else packed
-
-    def waits(self) -> bool:
-        return self._min_replicas > 0 and any([durable for _, _, durable in self.calls])
+        self.waits = self._min_replicas > 0 and any([durable for _, _, durable in calls])
+        return packed + pack("WAIT", self._min_replicas, REPLICA_WAIT) if self.waits else packed
 
     def confirm(self, replies: list[Any], replicas: int) -> None:
         """Turn the answers to writes that too few replicas have into NotReplicated."""
@@ -91,7 +91,7 @@ class Node:
                 for _ in range(passed_over):
                     _read(connection)
                 replies.append(_read(connection))
-            if parcel.waits():
+            if parcel.waits:
                 parcel.confirm(replies, _read(connection))
         except (RedisError, OSError) as error:
             connection.disconnect()
@@ -208,7 +208,7 @@ class AsyncNode:
                 for _ in range(passed_over):
                     await _read_async(connection)
                 replies.append(await _read_async(connection))
-            if parcel.waits():
+            if parcel.waits:
                 parcel.confirm(replies, await _read_async(connection))
         except (RedisError, OSError) as error:
             await connection.disconnect(nowait=True)

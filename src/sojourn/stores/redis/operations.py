@@ -20,10 +20,10 @@ from sojourn.core.token import partition
 
 from . import scripts
 from .blob import decode_record, encode_record, encode_secrets
-from .calls import Call, Steps, command, run
+from .calls import Call, Steps, run
 from .keys import id_in, index_key, member, session_key
 
-__all__ = ["answered", "ask", "commit", "create", "end", "end_all", "of_user"]
+__all__ = ["ask", "commit", "create", "end", "end_all", "of_user"]
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -32,12 +32,8 @@ _encode = msgspec.msgpack.Encoder().encode
 def ask(id: str) -> Call:
     """Store.get's one call."""
     key = session_key(id)
-    return command(key, "GET", key)
-
-
-def answered(id: str, raw: bytes | None) -> Record | None:
-    """Store.get, from the call's answer."""
-    return decode_record(id, raw) if raw is not None else None
+    # Packed by hand: each request makes one, and its length is known.
+    return Call(key, f"*2\r\n$3\r\nGET\r\n$28\r\n{key}\r\n".encode(), repeatable=True)
 
 
 def create(create: Create, keep: int) -> Steps[Applied | Refused]:

@@ -13,6 +13,7 @@ from sojourn.core.record import Record
 from sojourn.core.store import Applied, Commit, Create, End, Refused, Stats, Watcher
 
 from . import operations, survey
+from .blob import decode_record
 from .calls import Address, Call, Steps
 from .connections import async_connect, connect
 from .errand import Errand
@@ -52,7 +53,8 @@ class RedisStore:
 
     def get(self, id: str) -> Record | None:
         """As Store.get."""
-        return operations.answered(id, self._perform([operations.ask(id)])[0])
+        raw = self._perform([operations.ask(id)])[0]
+        return None if raw is None else decode_record(id, raw)
 
     def create(self, create: Create) -> Applied | Refused:
         """As Store.create."""
@@ -178,7 +180,8 @@ class AsyncRedisStore:
 
     async def get(self, id: str) -> Record | None:
         """As Store.get."""
-        return operations.answered(id, (await self._perform([operations.ask(id)]))[0])
+        raw = (await self._perform([operations.ask(id)]))[0]
+        return None if raw is None else decode_record(id, raw)
 
     async def create(self, create: Create) -> Applied | Refused:
         """As Store.create."""
