@@ -1,4 +1,7 @@
-"""The endpoints as pure decisions: plan() reads a request, perform() carries, answer() says what came of it."""
+"""The endpoints: plan() reads a request and notes in the session what it wants, perform() carries, answer() answers.
+
+plan and answer do no I/O.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CleanupSchedule: when a process deletes rows that are dead for long. Pure: time and randomness are arguments."""
+"""CleanupSchedule: when a process deletes rows that are dead for long. No I/O, no clock: both are arguments."""
 
 from __future__ import annotations
 
