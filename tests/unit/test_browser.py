@@ -21,7 +21,7 @@ from sojourn.manager import AsyncSessionManager
 from sojourn.stores.memory import AsyncMemoryStore, MemoryStore
 from sojourn.testing.records import HOUR, MINUTE, NOW, make_record
 from tests.unit.clock import Clock
-from tests.unit.site import Site
+from tests.unit.site import Site, token_for
 
 OPTIONS = BrowserOptions({"theme", "cart", "name"}, {"theme", "cart"}, None)
 JSON = "application/json"
@@ -38,7 +38,7 @@ def none() -> Session:
 def active(user_id: str | None = None, **fields: Any) -> Session:
     """A live session."""
     record = make_record(user_id, **fields)
-    return Session(record, NOW, Client(), record.secrets.current, True)
+    return Session(record, NOW, Client(), token_for(record), True)
 
 
 def over(reason: EndReason = "revoked", user_id: str | None = "ada") -> Session:
@@ -442,7 +442,7 @@ def test_the_state_of_an_ended_session_says_why_and_when_and_shows_no_data(
 
 def test_a_token_is_in_no_state() -> None:
     record = make_record("ada")
-    session = Session(record, NOW, Client(), record.secrets.current, True)
+    session = Session(record, NOW, Client(), token_for(record), True)
     text = msgspec.json.encode(state_of(session, OPTIONS.readable, NOW))
 
     assert record.secrets.current.hex().encode() not in text

@@ -11,13 +11,14 @@ from sojourn.core.outcome import become, end, go_on_alone, rebase
 from sojourn.core.record import Record
 from sojourn.core.session import Login
 from sojourn.testing.records import MINUTE, NOW, make_record
+from tests.unit.site import token_for
 
 CLIENT = Client("192.0.2.1", "Mozilla/5.0")
 
 
 def opened(record: Record | None, end_reason: Any = None) -> Session:
     """The session of `record`, opened a minute after it was made."""
-    return Session(record, NOW + MINUTE, CLIENT, record.secrets.current if record else None, bool(record), end_reason)
+    return Session(record, NOW + MINUTE, CLIENT, token_for(record) if record else None, bool(record), end_reason)
 
 
 def test_a_session_that_does_not_exist_yet_is_none_of_anything() -> None:
@@ -227,12 +228,13 @@ def test_what_a_commit_wrote_is_the_session_from_there_on() -> None:
     session["a"] = 1
     session.login("ada")
     record = make_record("ada", data={"a": b"1"})
-    become(session, record, record.secrets.current)
+    become(session, record, token_for(record))
 
     assert (session.status, session.id, session.user_id) == ("active", record.id, "ada")
     assert session._wish is None
     assert session._changes() == {}
-    assert session._shown == record.secrets.current
+    assert session._token is not None
+    assert session._token.hash == record.secrets.current
 
 
 def test_a_reload_puts_the_changes_on_top_and_notes_what_was_merged() -> None:

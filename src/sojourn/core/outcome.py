@@ -121,7 +121,7 @@ def _created(session: Session, write: Create, token: Token | None, answer: Appli
     if login is not None:
         replaced = write.ends.id if write.ends else None
         events.append(LoggedIn(at=now, id=record.id, user_id=record.user_id, replaced=replaced))
-    become(session, record, record.secrets.current)
+    become(session, record, token)
     return Settled(_reply(record, token, now), events)
 
 
@@ -143,14 +143,14 @@ def _committed(session: Session, write: Commit, token: Token | None, answer: App
         seen_at=write.seen_at or live.seen_at,
         secrets=write.secrets[1] if write.secrets else live.secrets,
     )
-    become(session, record, session._shown)
+    become(session, record, session._token)
     return Settled(_reply(record, token, now), events)
 
 
-def become(session: Session, record: Record, shown: bytes | None) -> None:
-    """A commit wrote `record`: this is the session from here on, and the secret of this hash opens it."""
+def become(session: Session, record: Record, token: Token | None) -> None:
+    """A commit wrote `record`: this is the session from here on, and `token` opens it."""
     session._base, session._counters = session._encoded(), {}
-    session._record, session._shown = record, shown
+    session._record, session._token = record, token
     session._end_reason = session._leaving = None
     session._forget_wishes()
     session._merged = {}

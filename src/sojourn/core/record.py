@@ -19,15 +19,17 @@ class Dated(msgspec.Struct, frozen=True):
 
 
 class Secrets(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The sha256 hashes of the secrets that open one session.
+    """Hashes of the secrets that open one session, each of 16 bytes, as many as its secret part has: see Token.
 
-    `next` were issued and not yet shown, oldest first; `retired` were current once, oldest first.
-    `rotated_at` is when `current` became so.
+    `family` is that of all of them. `next` were issued to take the place of `current`, `late` beside it: neither were
+    shown yet. `retired` were current lately. All are oldest first. `rotated_at` is when `current` became so.
     """
 
+    family: bytes
     current: bytes
     rotated_at: int
     next: tuple[Dated, ...] = ()
+    late: tuple[Dated, ...] = ()
     retired: tuple[Dated, ...] = ()
 
 

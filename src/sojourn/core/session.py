@@ -14,6 +14,7 @@ from .errors import ConfigurationError, EndReason, InvalidData, SessionCommitted
 from .merge import MISSING
 from .record import Client, Record
 from .store import Change
+from .token import Token
 
 __all__ = ["Login", "Session", "Status", "Wish"]
 
@@ -56,7 +57,7 @@ class Session(MutableMapping[str, Any]):
         record: Record | None,
         opened_at: int,
         client: Client,
-        shown: bytes | None = None,
+        token: Token | None = None,
         presented: bool = False,
         end_reason: EndReason | None = None,
     ) -> None:
@@ -67,7 +68,7 @@ class Session(MutableMapping[str, Any]):
             self._end_reason = end_reason
         self.opened_at = opened_at
         self.client = client
-        self._shown = shown
+        self._token = token
         self._presented = presented
 
     # The mapping

@@ -40,12 +40,12 @@ class _Blob(msgspec.Struct, array_like=True):
     data: msgspec.Raw
 
 
-_Secrets = tuple[bytes, int, tuple[Dated, ...], tuple[Dated, ...]]
+_Pairs = list[tuple[bytes, int]]
 _Rest = tuple[int | None, bool, str, str, str | None, EndReason | None]
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Blob).decode
-_decode_secrets = msgspec.msgpack.Decoder(tuple[bytes, int, list[tuple[bytes, int]], list[tuple[bytes, int]]]).decode
+_decode_secrets = msgspec.msgpack.Decoder(tuple[bytes, bytes, int, _Pairs, _Pairs, _Pairs]).decode
 _decode_rest = msgspec.msgpack.Decoder(_Rest).decode
 _split_data = msgspec.msgpack.Decoder(dict[str, str]).decode
 
@@ -91,8 +91,8 @@ def encode_record(record: Record) -> bytes:
 
 def encode_secrets(secrets: Secrets) -> bytes:
     """Secrets in the one form in which the scripts compare them."""
-    pairs = [[(dated.hash, dated.at) for dated in some] for some in (secrets.next, secrets.retired)]
-    return _encode((secrets.current, secrets.rotated_at, *pairs))
+    pairs = [[(dated.hash, dated.at) for dated in some] for some in (secrets.next, secrets.late, secrets.retired)]
+    return _encode((secrets.family, secrets.current, secrets.rotated_at, *pairs))
 
 
 def decode_record(id: str, raw: bytes) -> Record:
@@ -100,16 +100,16 @@ def decode_record(id: str, raw: bytes) -> Record:
     try:
         blob = _decode(raw)
         secrets, rest = bytes(blob.secrets), bytes(blob.rest)
-        current, rotated_at, following, retired = _decode_secrets(secrets[_HEADS.get(secrets[0], 1) :])
+        family, current, rotated_at, following, late, retired = _decode_secrets(secrets[_HEADS.get(secrets[0], 1) :])
         authenticated_at, remember, client, key_thumbprint, follows = _inflate(rest[_HEADS.get(rest[0], 1) :])
     except (msgspec.DecodeError, zlib.error, IndexError):
         raise _unreadable() from None
     created_at, user, reason = blob.created_at, blob.user, blob.reason
     return Record(
         id=id,
-        secrets=Secrets(current, rotated_at, _dated(following), _dated(retired))
-        if following or retired
-        else Secrets(current, rotated_at),
+        secrets=Secrets(family, current, rotated_at, _dated(following), _dated(late), _dated(retired))
+        if following or late or retired
+        else Secrets(family, current, rotated_at),
         created_at=created_at,
         seen_at=created_at + blob.seen,
         idle_timeout=blob.idle_timeout,
@@ -154,7 +154,7 @@ def _data(raw: msgspec.Raw) -> Mapping[str, bytes]:
     return {} if bytes(raw) == _EMPTY else EncodedObject(raw, _split_data)
 
 
-def _dated(pairs: list[tuple[bytes, int]]) -> tuple[Dated, ...]:
+def _dated(pairs: _Pairs) -> tuple[Dated, ...]:
     return tuple([Dated(hash, at) for hash, at in pairs]) if pairs else ()
 
 
