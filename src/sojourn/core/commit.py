@@ -166,6 +166,8 @@ def _plan_create(session: Session, policy: Policy, now: int, random: Random) -> 
         data=data,
         user_id=user_id,
         authenticated_at=now if login else None,
+        level=login.level if login else None,
+        methods=login.methods if login else (),
         remember=login is not None and login.remember,
         client=session.client,
         follows=None if login else session.end_reason,

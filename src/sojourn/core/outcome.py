@@ -12,11 +12,12 @@ from msgspec.structs import replace
 
 from . import changes
 from .commit import NO_REPLY, Plan, Reply
-from .errors import EndReason, SessionConflict, SessionEnded, SojournError, StoreUnavailable
+from .errors import EndReason, ReauthenticationRequired, SessionConflict, SessionEnded, SojournError, StoreUnavailable
 from .events import Ended, Event, LoggedIn, Merged, Rotated, SessionCreated
 from .policy import Policy
 from .record import Record
 from .session import Session
+from .step_up import GRANT
 from .store import Applied, Commit, Create, End, Refused
 from .token import Token
 
@@ -179,8 +180,13 @@ def refuse(session: Session, error: SojournError) -> None:
 
 def rebase(session: Session, record: Record) -> tuple[str, ...]:
     """Put this request's changes on top of a newer record; the keys in which another's change was lost, so far."""
-    found = changes.rebased(session._base, session._values, session._counters, record.data)
-    session._record, session._base = record, record.data
+    data = session._login.kept(record.data) if session._login else record.data
+    for key in session._used:
+        if key not in data:
+            # Another request used it first: only one of two who hold a grant may act on it.
+            raise ReauthenticationRequired(action=key.removeprefix(GRANT))
+    found = changes.rebased(session._base, session._values, session._counters, data)
+    session._record, session._base = record, data
     session._values, session._counters = found.values, found.counters
     merged, lost = dict.fromkeys(found.merged, False), dict.fromkeys(found.conflicts, True)
     session._merged = {**session._merged, **merged, **lost}

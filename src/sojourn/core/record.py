@@ -50,8 +50,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `data` maps each key to its value as encoded JSON. `version` counts the changes of `data`: a touch or a
     rotation leaves it. `idle_timeout` and `absolute_expires_at` are the limits that the session was given, so
-    that a change of policy does not reach back. `follows` is why the session before ended, where this anonymous one
-    was begun with its token: the browser is still to be told.
+    that a change of policy does not reach back. `level` and `methods` are what the log-in proved. `follows` is why the
+    session before ended, where this anonymous one was begun with its token: the browser is still to be told.
     """
 
     id: str
@@ -64,6 +64,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     version: int = 1
     user_id: str | None = None
     authenticated_at: int | None = None
+    level: str | None = None
+    methods: tuple[str, ...] = ()
     remember: bool = False
     ended_at: int | None = None
     end_reason: EndReason | None = None

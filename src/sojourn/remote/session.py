@@ -38,11 +38,6 @@ class RemoteSession(Session):
         self.token = token
 
     @property
-    def _touched(self) -> bool:
-        """Whether a commit may have something to write: here too what the service said is due."""
-        return super()._touched or self._due
-
-    @property
     def _due(self) -> bool:
         return self.commit_due and not self.passive and self._live is not None
 
@@ -52,7 +47,7 @@ class RemoteSession(Session):
             # One commit, one action: whatever becomes of the second, the log-out holds.
             return {"token": _reveal(self.token), "opened_at": self.opened_at, "action": {"type": "logout"}}
         on_a_socket = self._live is not None and self._token is None
-        if on_a_socket or not (self._touched or self._logged_out):
+        if on_a_socket or not (self._values or self._wish or self._logged_out or self._due):
             # A socket's token grows old while it is open: shown to the service again, it would look like a stolen one.
             return None
         action, increments = self._action(), self._increments()

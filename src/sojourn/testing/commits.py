@@ -33,7 +33,17 @@ class Commits:
             retired=(Dated(b"r" * 16, NOW + 2),),
         )
         data = {"näme": '"Zoë 🦊"'.encode(), "n": b"1", "l": b'[1,{"a":null}]', 'quo"te': b"true"}
-        full = put(self.store, "ada", secrets=secrets, data=data, remember=True, key_thumbprint="abc", version=7)
+        full = put(
+            self.store,
+            "ada",
+            secrets=secrets,
+            data=data,
+            remember=True,
+            key_thumbprint="abc",
+            version=7,
+            level="aal2",
+            methods=("pwd", "otp"),
+        )
         bare = put(self.store)
 
         assert self.store.get(full.id) == full

@@ -41,7 +41,7 @@ class _Blob(msgspec.Struct, array_like=True):
 
 
 _Pairs = list[tuple[bytes, int]]
-_Rest = tuple[int | None, bool, str, str, str | None, EndReason | None]
+_Rest = tuple[int | None, bool, str, str, str | None, EndReason | None, str | None, tuple[str, ...]]
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Blob).decode
@@ -71,6 +71,8 @@ def encode_record(record: Record) -> bytes:
         client.user_agent,
         record.key_thumbprint,
         record.follows,
+        record.level,
+        record.methods,
     )
     return _encode(
         _Blob(
@@ -101,9 +103,10 @@ def decode_record(id: str, raw: bytes) -> Record:
         blob = _decode(raw)
         secrets, rest = bytes(blob.secrets), bytes(blob.rest)
         family, current, rotated_at, following, late, retired = _decode_secrets(secrets[_HEADS.get(secrets[0], 1) :])
-        authenticated_at, remember, client, key_thumbprint, follows = _inflate(rest[_HEADS.get(rest[0], 1) :])
+        inflated = _inflate(rest[_HEADS.get(rest[0], 1) :])
     except (msgspec.DecodeError, zlib.error, IndexError):
         raise _unreadable() from None
+    authenticated_at, remember, client, key_thumbprint, follows, level, methods = inflated
     created_at, user, reason = blob.created_at, blob.user, blob.reason
     return Record(
         id=id,
@@ -118,6 +121,8 @@ def decode_record(id: str, raw: bytes) -> Record:
         version=blob.version,
         user_id=user[1:] if user else None,
         authenticated_at=authenticated_at,
+        level=level,
+        methods=methods,
         remember=remember,
         ended_at=created_at + blob.ended if reason else None,
         end_reason=reason or None,  # type: ignore[arg-type]  # only reasons are written there
@@ -165,11 +170,13 @@ def _deflate(raw: bytes) -> bytes:
 
 # A user agent is worth keeping small in Redis, and not worth taking apart at every read.
 @lru_cache(4096)
-def _inflate(raw: bytes) -> tuple[int | None, bool, Client, str | None, EndReason | None]:
+def _inflate(
+    raw: bytes,
+) -> tuple[int | None, bool, Client, str | None, EndReason | None, str | None, tuple[str, ...]]:
     decompress = zlib.decompressobj(wbits=-15, zdict=_DICTIONARY)
     rest = _decode_rest(decompress.decompress(raw) + decompress.flush())
-    authenticated_at, remember, ip, user_agent, key_thumbprint, follows = rest
-    return authenticated_at, remember, Client(ip, user_agent), key_thumbprint, follows
+    authenticated_at, remember, ip, user_agent, *more = rest
+    return authenticated_at, remember, Client(ip, user_agent), *more
 
 
 def _as_text(raw: bytes) -> msgspec.Raw:
