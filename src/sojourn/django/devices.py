@@ -8,7 +8,6 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -76,6 +75,9 @@ def _end(request: HttpRequest, session: Session) -> HttpResponse:
         session.require_login(within=process.browser_options().reauthenticate_within)
     except ReauthenticationRequired:
         messages.info(request, _("Please log in again: only then can other devices be signed out."), fail_silently=True)
+        # Here: its module needs the accounts' models, which are not loaded yet when this one is.
+        from django.contrib.auth.views import redirect_to_login
+
         return redirect_to_login(request.path)
     ask = Ask("revoke_others", user_id, session.id or "") if id == "others" else Ask("revoke", user_id, id)
     ended = perform(ask, session, process.manager())
