@@ -29,7 +29,7 @@ def fill_redis(server: RedisServer, sessions: int, expired: int) -> None:
             for record in batch:
                 assert record.user_id is not None
                 pipeline.set(session_key(record.id), encode_record(record), px=DAY)
-                pipeline.zadd(index_key(record.user_id), {member(record.id): record.created_at})
+                pipeline.zadd(index_key("", record.user_id), {member(record.id): record.created_at})
             pipeline.execute()
 
 

@@ -75,5 +75,5 @@ def url_of(kind: str, request: pytest.FixtureRequest, folder: Path) -> str:
 def _emptied(conninfo: str) -> str:
     migrate(conninfo)
     with psycopg.connect(conninfo) as connection:
-        connection.execute("TRUNCATE sojourn_session")
+        connection.execute("TRUNCATE sojourn_session, sojourn_bar, sojourn_mark")
     return conninfo

@@ -76,7 +76,7 @@ class Site:
         app = FastAPI()
         app.state.site = self
         app.include_router(router)
-        endpoints = BrowserEndpoints(readable={"theme", "cart"}, writable={"theme"}, device_label=None)
+        endpoints = BrowserEndpoints(readable={"theme", "cart"}, writable={"theme"})
         app.mount("/session", endpoints)
         app.add_middleware(SessionMiddleware, manager=self.manager, cleanup_interval=None, **middleware)
         if cors is not None:

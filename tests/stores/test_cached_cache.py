@@ -210,7 +210,7 @@ def test_a_read_that_failed_leaves_nothing_behind(cache: Cache) -> None:
 
 def test_a_new_session_drops_those_that_it_ended(cache: Cache) -> None:
     replaced, oldest, other = (fill(cache, make_record("ada")) for _ in range(3))
-    create = Create(record=make_record("ada"), now=NOW, ends=Ends(replaced.id, "replaced", 1))
+    create = Create(record=make_record("ada"), now=NOW, began_at=NOW, ends=Ends(replaced.id, "replaced", 1))
     cache.created(create, Applied(1, (oldest.id,)))
 
     assert [cache.get(record.id) for record in (replaced, oldest, other)] == [None, None, other]
@@ -218,7 +218,9 @@ def test_a_new_session_drops_those_that_it_ended(cache: Cache) -> None:
 
 def test_a_new_session_that_was_refused_drops_the_one_that_was_not_as_it_thought(cache: Cache) -> None:
     replaced = fill(cache, make_record("ada"))
-    cache.created(Create(record=make_record("ada"), now=NOW, ends=Ends(replaced.id, "replaced", 1)), Refused(None))
+    cache.created(
+        Create(record=make_record("ada"), now=NOW, began_at=NOW, ends=Ends(replaced.id, "replaced", 1)), Refused(None)
+    )
 
     assert cache.get(replaced.id) is None
 

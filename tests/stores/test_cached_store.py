@@ -178,7 +178,7 @@ def test_a_new_session_takes_the_ones_that_it_ends_out_of_the_cache(memory: Told
     store.get(oldest.id)
     memory.silent = True
     ends, limit = Ends(anonymous.id, "replaced", 1), Limit(1, end_oldest=True)
-    store.create(Create(record=make_record("ada"), now=NOW, ends=ends, limit=limit))
+    store.create(Create(record=make_record("ada"), now=NOW, began_at=NOW, ends=ends, limit=limit))
 
     assert [record and record.end_reason for record in map(store.get, (anonymous.id, oldest.id))] == [
         "replaced",
@@ -205,7 +205,9 @@ def test_a_write_that_may_be_made_is_asked_for(memory: UnsureStore, cached: Cach
     writes: list[Callable[[], object]] = [
         lambda: store.commit(commit(records[0], changes={"a": change(None, b"1")})),
         lambda: store.end(End(records[1].id, "logout", NOW)),
-        lambda: store.create(Create(record=make_record(), now=NOW, ends=Ends(records[2].id, "replaced", 1))),
+        lambda: store.create(
+            Create(record=make_record(), now=NOW, began_at=NOW, ends=Ends(records[2].id, "replaced", 1))
+        ),
         lambda: store.end_all("ada", "revoked", NOW),
     ]
     for record, write in zip(records, writes, strict=True):

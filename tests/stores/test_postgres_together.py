@@ -107,7 +107,9 @@ def test_a_store_reads_many_at_once(database: str) -> None:
 
     async def run() -> None:
         store = AsyncPostgresStore(database, max_connections=1)
-        await asyncio.gather(*(store.create(Create(record=record, now=NOW)) for record in RECORDS.values()))
+        await asyncio.gather(
+            *(store.create(Create(record=record, now=NOW, began_at=NOW)) for record in RECORDS.values())
+        )
         assert await asyncio.gather(*map(store.get, [*IDS, "unknown"])) == [*RECORDS.values(), None]
         await store.close()
 

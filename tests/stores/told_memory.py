@@ -45,8 +45,12 @@ class ToldMemoryStore(MemoryStore):
     def end(self, end: End) -> Record | None:
         return self._tell(lambda: super(ToldMemoryStore, self).end(end), lambda _: [end.id])
 
-    def end_all(self, user_id: str, reason: EndReason, now: int, keep: str | None = None) -> Sequence[str]:
-        return self._tell(lambda: super(ToldMemoryStore, self).end_all(user_id, reason, now, keep), lambda ids: ids)
+    def end_all(
+        self, user_id: str, reason: EndReason, now: int, keep: str | None = None, realm: str = ""
+    ) -> Sequence[str]:
+        return self._tell(
+            lambda: super(ToldMemoryStore, self).end_all(user_id, reason, now, keep, realm), lambda ids: ids
+        )
 
     def watch(self, watcher: Watcher, interval: float) -> None:
         self.attach(watcher)

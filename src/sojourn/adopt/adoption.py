@@ -10,15 +10,13 @@ from typing import NamedTuple
 
 from sojourn.core.commit import NO_REPLY, Reply
 from sojourn.core.cookie import CookieOptions
-from sojourn.core.errors import ConfigurationError, StoreUnavailable
-from sojourn.core.info import SessionInfo
+from sojourn.core.errors import ConfigurationError, SessionEnded, StoreUnavailable
 from sojourn.core.record import Client
 from sojourn.core.session import Session
-from sojourn.core.token import Token
 from sojourn.manager import AsyncSessionManager, SessionManager
 
 from .layer import Layer, Old
-from .plan import Mark, Planned, plan
+from .plan import OldCookie, Planned, plan
 
 __all__ = ["Adopted", "Adoption"]
 
@@ -52,7 +50,7 @@ class _Found(NamedTuple):
 
     layer: Layer
     key: str
-    mark: Mark
+    cookie: OldCookie
 
 
 class Adoption:
@@ -105,7 +103,7 @@ class Adoption:
         the old store.
         """
         over = None
-        for found in self._find(cookies, manager.clock()):
+        for found in self._find(manager, cookies):
             adopted = self._open(manager, found, client)
             if adopted is not None and adopted.session._live is not None:
                 return adopted
@@ -117,14 +115,15 @@ class Adoption:
     ) -> Adopted | None:
         """As `open`, for an event loop; a thread waits for the old store."""
         over = None
-        for found in self._find(cookies, manager.clock()):
+        for found in self._find(manager, cookies):
             adopted = await self._open_async(manager, found, client)
             if adopted is not None and adopted.session._live is not None:
                 return adopted
             over = over or adopted
         return over
 
-    def _find(self, cookies: bytes, now: int) -> Iterator[_Found]:
+    def _find(self, manager: SessionManager | AsyncSessionManager, cookies: bytes) -> Iterator[_Found]:
+        now = manager.clock()
         if now >= self._until:
             return
         for layer in self.layers:
@@ -134,46 +133,54 @@ class Adoption:
             if len(keys) == 1:
                 key = keys.pop()
                 assert key is not None
-                yield _Found(layer, key, Mark(layer.kind, key))
+                yield _Found(layer, key, OldCookie(manager.realm, layer.kind, key))
 
     def _open(self, manager: SessionManager, found: _Found, client: Client) -> Adopted | None:
-        known = manager.get(found.mark.id)
+        known = manager.adopted(found.cookie.id)
         if known is None:
             old = found.layer.read(found.key, manager.clock())
             planned = self._plan(manager, found, old, client) if old else None
             if planned is not None:
-                made = manager.adopt(planned.ours, planned.mark)
+                try:
+                    made = manager.adopt(planned.ours, planned.mark)
+                except SessionEnded:
+                    # The user's sessions were revoked since that log-in: this one too.
+                    _retire(found)
+                    return None
                 _retire(found)
                 if made:
                     return _first(planned, found, client)
                 return _again(manager.open(planned.token.reveal(), client), found)
             # Another request may have adopted and deleted it since.
-            known = None if old else manager.get(found.mark.id)
-        token = _known(found, known)
-        return _again(manager.open(token.reveal(), client), found) if token else None
+            known = None if old else manager.adopted(found.cookie.id)
+        return _again(manager.open(found.cookie.known(known).reveal(), client), found) if known else None
 
     async def _open_async(self, manager: AsyncSessionManager, found: _Found, client: Client) -> Adopted | None:
         from asyncio import to_thread  # here: the threads' side never loads an event loop
 
-        known = await manager.get(found.mark.id)
+        known = await manager.adopted(found.cookie.id)
         if known is None:
             old = await to_thread(found.layer.read, found.key, manager.clock())
             planned = self._plan(manager, found, old, client) if old else None
             if planned is not None:
-                made = await manager.adopt(planned.ours, planned.mark)
+                try:
+                    made = await manager.adopt(planned.ours, planned.mark)
+                except SessionEnded:
+                    # The user's sessions were revoked since that log-in: this one too.
+                    await to_thread(_retire, found)
+                    return None
                 await to_thread(_retire, found)
                 if made:
                     return _first(planned, found, client)
                 return _again(await manager.open(planned.token.reveal(), client), found)
-            known = None if old else await manager.get(found.mark.id)
-        token = _known(found, known)
-        return _again(await manager.open(token.reveal(), client), found) if token else None
+            known = None if old else await manager.adopted(found.cookie.id)
+        return _again(await manager.open(found.cookie.known(known).reveal(), client), found) if known else None
 
     def _plan(
         self, manager: SessionManager | AsyncSessionManager, found: _Found, old: Old, client: Client
     ) -> Planned | None:
         return plan(
-            found.mark,
+            found.cookie,
             old,
             manager.policy,
             remember=self.remember,
@@ -182,10 +189,6 @@ class Adoption:
             client=client,
             random=os.urandom,
         )
-
-
-def _known(found: _Found, known: SessionInfo | None) -> Token | None:
-    return found.mark.known(known.data) if known else None
 
 
 def _first(planned: Planned, found: _Found, client: Client) -> Adopted:

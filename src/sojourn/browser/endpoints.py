@@ -21,7 +21,6 @@ from sojourn.core.token import ID_PATTERN
 from sojourn.manager import AsyncSessionManager, SessionManager
 
 from .assets import ASSETS
-from .device import DeviceLabel, require_ua_parser
 from .state import listed, state_of
 
 __all__ = [
@@ -63,19 +62,15 @@ class BrowserOptions:
         self,
         readable: Collection[str],
         writable: Collection[str],
-        device_label: DeviceLabel | None,
         reauthenticate_within: float | None = REAUTHENTICATE_WITHIN,
     ) -> None:
         for name, keys in (("readable", readable), ("writable", writable)):
             if isinstance(keys, str):
                 raise ConfigurationError(f"{name}={keys!r}: give a set of keys, not one text.")
-        if device_label is not None:
-            require_ua_parser()
         self.writable = frozenset(writable)
         refuse_grants([*readable, *writable])
         # What a browser wrote, it knows.
         self.readable = self.writable.union(readable)
-        self.device_label = device_label
         self.reauthenticate_within = reauthenticate_within
 
 
@@ -204,7 +199,7 @@ def answer(
     """The answer to what was carried out: the session's state, the list, or how many were ended."""
     if ask.action == "list":
         assert not isinstance(result, int)
-        sessions = [listed(other, session.id, options.device_label) for other in result]
+        sessions = [listed(other, session.id) for other in result]
         return _json({"sessions": sessions})
     if ask.action in ("revoke", "revoke_others"):
         if ask.action == "revoke" and result == 0:

@@ -11,7 +11,6 @@ from typing import Any
 
 import click
 
-from sojourn.core.errors import ConfigurationError
 from sojourn.core.info import SessionInfo
 from sojourn.manager import SessionManager
 
@@ -97,24 +96,16 @@ def describe(session: SessionInfo, now: int) -> str:
         *([] if dead else [("at the latest", moment(session.absolute_expires_at))]),
         ("remembered", "yes" if session.remember else "no"),
         ("ip", session.ip or NOBODY),
-        ("device", device(session.user_agent)),
+        ("device", device(session)),
         ("user agent", session.user_agent or NOBODY),
         ("version", str(session.version)),
     ]
     return fields(pairs)
 
 
-def device(user_agent: str) -> str:
-    """A label like "Chrome on Windows", or the header itself where ua-parser is not installed."""
-    if not user_agent:
-        return NOBODY
-    from sojourn.browser.device import device_label, require_ua_parser
-
-    try:
-        require_ua_parser()
-    except ConfigurationError:
-        return user_agent
-    return device_label(user_agent)
+def device(session: SessionInfo) -> str:
+    """The label like "Chrome on Windows" that was made at the log-in, or the header itself where there is none."""
+    return session.device or session.user_agent or NOBODY
 
 
 def _wanted(manager: SessionManager, user: str | None, with_dead: bool) -> Iterable[SessionInfo]:
@@ -147,9 +138,7 @@ def _table(sessions: list[SessionInfo], now: int, with_dead: bool) -> str:
     for session in sessions:
         moments = (session.created_at, session.seen_at, session.expires_at)
         told = [relative(at, now) for at in moments]
-        rows.append(
-            [session.id[:short], session.user_id or NOBODY, *told, session.ip or NOBODY, device(session.user_agent)]
-        )
+        rows.append([session.id[:short], session.user_id or NOBODY, *told, session.ip or NOBODY, device(session)])
     if with_dead:
         header.insert(2, "STATUS")
         for row, session in zip(rows, sessions, strict=True):

@@ -7,6 +7,7 @@ SojournError
 ├── SessionEnded                  the session ended while the request was at work
 ├── SessionConflict               two requests changed one value and the policy forbids to choose
 ├── SessionLimitReached           the user has as many sessions as the policy allows
+├── SessionRefused                the application's own limit allows no session now
 ├── SessionCommitted              changed after its commit, where the change could not be kept
 ├── LoginRequired                 nobody is logged in here
 ├── ReauthenticationRequired      somebody is, but what was proved is not enough, or too long ago
@@ -32,6 +33,7 @@ __all__ = [
     "SessionEnded",
     "SessionExists",
     "SessionLimitReached",
+    "SessionRefused",
     "SojournError",
     "StoreUnavailable",
 ]
@@ -96,6 +98,14 @@ class SessionLimitReached(SojournError):
     def __init__(self, limit: int) -> None:
         super().__init__(f"This user already has {limit} sessions, the most that are allowed. End one of them first.")
         self.limit = limit
+
+
+class SessionRefused(SojournError):
+    """No session is made for this client now: `before_create` said so. `retry_after` is in seconds."""
+
+    def __init__(self, retry_after: int = 60) -> None:
+        super().__init__(f"Too many sessions were begun from here. Try again in {retry_after} seconds.")
+        self.retry_after = retry_after
 
 
 class SessionCommitted(SojournError):

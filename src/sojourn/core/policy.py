@@ -48,6 +48,8 @@ class Policy:
     `max_sessions`: live sessions a user may have; at the limit `on_limit` ends the oldest or refuses the log-in.
     `on_conflict`: two requests set one value to different things: the later wins, or SessionConflict is raised.
     `keep_ended`: how long an ended session's row stays, without data, so that the browser can be told why.
+    `keep_client`: what is kept of the address and user agent that a session began with: all, the address's network
+    alone, or nothing. A label of the device is kept in any case.
     `max_bytes`: the most that a session's data may take, as encoded JSON.
     """
 
@@ -59,10 +61,11 @@ class Policy:
     touch_interval: float | None = None
     rotate_interval: float | None = 3600
     rotate_grace: float = 60
-    max_sessions: int | None = None
+    max_sessions: int | None = 100
     on_limit: Literal["end_oldest", "refuse"] = "end_oldest"
     on_conflict: Literal["last_writer_wins", "raise"] = "last_writer_wins"
     keep_ended: float = 86400
+    keep_client: Literal["all", "network", "none"] = "all"
     max_bytes: int = 32 * 1024
 
     def __post_init__(self) -> None:
@@ -78,6 +81,7 @@ class Policy:
             _whole("max_sessions", self.max_sessions, 1, 10_000)
         if self.remember is not None and not isinstance(self.remember, Lifetime):
             raise ConfigurationError(f"Policy(remember={self.remember!r}): give a Lifetime, or None.")
+        _one_of("keep_client", self.keep_client, ("all", "network", "none"))
         _one_of("on_limit", self.on_limit, ("end_oldest", "refuse"))
         _one_of("on_conflict", self.on_conflict, ("last_writer_wins", "raise"))
 

@@ -15,6 +15,7 @@ from .errors import (
     SessionConflict,
     SessionEnded,
     SessionLimitReached,
+    SessionRefused,
     SojournError,
     StoreUnavailable,
 )
@@ -35,6 +36,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     detail: str
     end_reason: EndReason | None = None
+    retry_after: int | None = None
 
     def body(self) -> bytes:
         """The problem as JSON; its type is `urn:sojourn:problem:` and the code."""
@@ -50,7 +52,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
     def headers(self) -> list[tuple[str, str]]:
         """The headers that go with the body. Never cached: the next try may succeed."""
-        retry = [("retry-after", str(RETRY_AFTER))] if self.status == 503 else []
+        wait = RETRY_AFTER if self.status == 503 else self.retry_after
+        retry = [] if wait is None else [("retry-after", str(wait))]
         return [("content-type", CONTENT_TYPE), ("cache-control", "no-store"), *retry]
 
 
@@ -60,6 +63,7 @@ _KNOWN: dict[type[SojournError], tuple[int, str, str]] = {
     ReauthenticationRequired: (401, "reauthentication-required", "Log in again"),
     SessionConflict: (409, "session-conflict", "Changed by another request"),
     SessionLimitReached: (409, "session-limit", "Too many sessions"),
+    SessionRefused: (429, "session-refused", "Not now"),
     DataTooLarge: (413, "data-too-large", "Too much data for a session"),
     StoreUnavailable: (503, "store-unavailable", "Sessions are not available right now"),
 }
@@ -76,7 +80,8 @@ def problem_of(error: SojournError) -> Problem | None:
         # The driver's words are for the log: they may name hosts and files.
         detail = "Try again soon. What this request was to write may be written, or not."
         return Problem(status=status, code=code, title=title, detail=detail)
-    return Problem(status=status, code=code, title=title, detail=str(error), end_reason=reason)
+    wait = error.retry_after if isinstance(error, SessionRefused) else None
+    return Problem(status=status, code=code, title=title, detail=str(error), end_reason=reason, retry_after=wait)
 
 
 def problem_to_send(error: SojournError) -> Problem:

@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections.abc import Callable
 
-__all__ = ["Random", "Token", "mint", "parse", "partition"]
+__all__ = ["Random", "Token", "hash_user", "mint", "parse", "partition"]
 
 Random = Callable[[int], bytes]
 """A source of so many random bytes: os.urandom, but in a test that needs to foresee them."""
@@ -70,6 +70,11 @@ def mint(user_id: str | None, random: Random) -> Token:
     """
     raw = random(48).hex()
     return Token(raw[:32] if user_id is None else partition(user_id) + raw[3:32], raw[32:])
+
+
+def hash_user(user_id: str) -> str:
+    """A name for a user that tells nobody who it is: for what is kept after the user's sessions are erased."""
+    return hashlib.sha256(f"sojourn user\0{user_id}".encode()).hexdigest()[:32]
 
 
 def partition(user_id: str) -> str:

@@ -108,7 +108,7 @@ class RemoteSessionManager(SessionManager):
         found = self._ask(ask, Found).session if ask else None
         return found.info() if found else None
 
-    def list(self, user_id: str) -> Sequence[SessionInfo]:
+    def list(self, user_id: str, *, after: str = "", limit: int = 100) -> Sequence[SessionInfo]:
         """The user's live sessions, the latest seen first; without their data. The key needs the scope `admin`."""
         return [session.info(user_id) for session in self._ask(ask_list(user_id), Listed).sessions]
 
@@ -124,6 +124,14 @@ class RemoteSessionManager(SessionManager):
     def delete_expired(self, on_batch: Callable[[int], None] | None = None) -> int:
         """Nothing: the service cleans up after itself."""
         return 0
+
+    def revoke_everything(self, on_batch: Callable[[int], None] | None = None) -> int:
+        """Not over the service: `sojourn revoke --all` does it on its store. Raises ConfigurationError."""
+        _not_here("revoke_everything")
+
+    def erase(self, user_id: str) -> int:
+        """Not over the service: `sojourn erase` does it on its store. Raises ConfigurationError."""
+        _not_here("erase")
 
     def scan(self, after: str = "", limit: int = 100) -> Sequence[SessionInfo]:
         """Not over the service: `sojourn list` asks its store. Raises ConfigurationError."""
@@ -184,7 +192,7 @@ class AsyncRemoteSessionManager(AsyncSessionManager):
         found = (await self._ask(ask, Found)).session if ask else None
         return found.info() if found else None
 
-    async def list(self, user_id: str) -> Sequence[SessionInfo]:
+    async def list(self, user_id: str, *, after: str = "", limit: int = 100) -> Sequence[SessionInfo]:
         """The user's live sessions, the latest seen first; without their data. The key needs the scope `admin`."""
         return [session.info(user_id) for session in (await self._ask(ask_list(user_id), Listed)).sessions]
 
@@ -200,6 +208,14 @@ class AsyncRemoteSessionManager(AsyncSessionManager):
     async def delete_expired(self, on_batch: Callable[[int], None] | None = None) -> int:
         """Nothing: the service cleans up after itself."""
         return 0
+
+    async def revoke_everything(self, on_batch: Callable[[int], None] | None = None) -> int:
+        """Not over the service: `sojourn revoke --all` does it on its store. Raises ConfigurationError."""
+        _not_here("revoke_everything")
+
+    async def erase(self, user_id: str) -> int:
+        """Not over the service: `sojourn erase` does it on its store. Raises ConfigurationError."""
+        _not_here("erase")
 
     async def scan(self, after: str = "", limit: int = 100) -> Sequence[SessionInfo]:
         """Not over the service: `sojourn list` asks its store. Raises ConfigurationError."""

@@ -113,6 +113,9 @@ class ListedSession(msgspec.Struct, frozen=True, kw_only=True):
     absolute_expires_at: int = 0
     version: int = 0
     remember: bool = False
+    level: str | None = None
+    methods: tuple[str, ...] = ()
+    device: str | None = None
 
     def info(self, user_id: str | None = None) -> SessionInfo:
         """The same as a manager tells it."""
@@ -128,6 +131,9 @@ class ListedSession(msgspec.Struct, frozen=True, kw_only=True):
             end_reason=self.end_reason,
             version=self.version,
             remember=self.remember,
+            level=self.level,
+            methods=self.methods,
+            device=self.device or "",
             ip=self.ip or "",
             user_agent=self.user_agent or "",
             data={},

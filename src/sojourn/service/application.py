@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 
 from sojourn.asgi.types import App, Receive, Scope, Send
-from sojourn.browser.device import DeviceLabel
 from sojourn.core.cookie import CookieOptions
 from sojourn.core.errors import ConfigurationError, InvalidData, SojournError, StoreUnavailable
 from sojourn.core.policy import Policy
@@ -62,7 +61,6 @@ class Service:
         keys: Keyring,
         *,
         cookie: CookieOptions | None = None,
-        label: DeviceLabel | None = None,
         browser: Callable[[AsyncSessionManager], App] | None = None,
         mount: str = "/session",
         on_event: OnEvent | None = None,
@@ -76,7 +74,7 @@ class Service:
         self._mount = mount
         self._outage_told_at = -OUTAGE_TOLD_EVERY
         self._description = msgspec.json.encode(openapi())
-        endpoints = Endpoints(self._manager, manager_at, cookie or CookieOptions(), label)
+        endpoints = Endpoints(self._manager, manager_at, cookie or CookieOptions())
         self._open_at_hand = endpoints.open_at_hand
         # Without a cache everything must wait, and to try would only cost.
         self.open_at_hand = self._try_to_open if hasattr(store, "at_hand") else None

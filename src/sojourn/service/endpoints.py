@@ -9,7 +9,6 @@ from urllib.parse import parse_qs, unquote
 
 import msgspec
 
-from sojourn.browser.device import DeviceLabel
 from sojourn.core.cookie import CookieOptions
 from sojourn.core.session import Session
 from sojourn.core.token import ID_PATTERN
@@ -47,12 +46,10 @@ class Endpoints:
         manager: AsyncSessionManager,
         manager_at: Callable[[int], AsyncSessionManager],
         cookie: CookieOptions,
-        label: DeviceLabel | None,
     ) -> None:
         self._manager = manager
         self._manager_at = manager_at
         self._cookie = cookie
-        self._label = label
         policy = manager.policy
         # A key comes twice, as it was and as it is to be, and another program's JSON may be full of escapes.
         self._limit = 4 * policy.max_bytes + 64 * 1024
@@ -107,7 +104,7 @@ class Endpoints:
     async def list(self, request: Request) -> bytes:
         """GET /v1/users/{user_id}/sessions."""
         sessions = await self._manager.list(_user_id(request))
-        return _encode(Listed([ListedSession.of(session, self._label) for session in sessions]))
+        return _encode(Listed([ListedSession.of(session) for session in sessions]))
 
     async def revoke_all(self, request: Request) -> bytes:
         """DELETE /v1/users/{user_id}/sessions."""

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from sojourn import __version__
-from sojourn.browser.device import DeviceLabel
 from sojourn.core.cookie import CookieOptions
 from sojourn.core.errors import EndReason
 from sojourn.core.info import SessionInfo
@@ -152,11 +151,11 @@ class ListedSession(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: int
 
     @classmethod
-    def of(cls, session: SessionInfo, label: DeviceLabel | None) -> ListedSession:
+    def of(cls, session: SessionInfo) -> ListedSession:
         """`session` as a back end may show it to its user."""
         return cls(
             id=session.id,
-            device=label(session.user_agent) if label and session.user_agent else None,
+            device=session.device or None,
             ip=session.ip or None,
             user_agent=session.user_agent or None,
             created_at=session.created_at,

@@ -6,13 +6,14 @@ from sojourn.core.store import Store
 
 from .commits import Commits
 from .endings import Endings
+from .instants import Instants
 from .races import Races
 from .upkeep import Upkeep
 
 __all__ = ["StoreContract"]
 
 
-class StoreContract(Commits, Endings, Upkeep, Races):
+class StoreContract(Commits, Endings, Instants, Upkeep, Races):
     """Subclass it as `TestSomething`, and give it `make_store`: a new, empty store at each call."""
 
     store: Store

@@ -38,7 +38,7 @@ def make_record(user_id: str | None = None, **fields: object) -> Record:
 def put(store: Store, user_id: str | None = None, **fields: object) -> Record:
     """A record made and kept in `store`."""
     record = make_record(user_id, **fields)
-    store.create(Create(record=record, now=record.created_at))
+    store.create(Create(record=record, now=record.created_at, began_at=record.created_at))
     return record
 
 

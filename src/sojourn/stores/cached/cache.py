@@ -199,4 +199,5 @@ def _cost(record: Record) -> float:
         return math.inf
     secrets = record.secrets
     dated = DATED_BYTES * (len(secrets.next) + len(secrets.late) + len(secrets.retired))
-    return RECORD_BYTES + parts + dated + len(record.user_id or "") + len(record.client.user_agent)
+    names = len(record.user_id or "") + len(record.client.user_agent) + len(record.device)
+    return RECORD_BYTES + parts + dated + names

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from sojourn.core.errors import ConfigurationError, EndReason
 from sojourn.core.record import Record
-from sojourn.core.store import Applied, AsyncWatchableStore, Commit, Create, End, Refused, Stats, WatchableStore
+from sojourn.core.store import Applied, AsyncWatchableStore, Commit, Create, End, Mark, Refused, Stats, WatchableStore
 
 from .cache import Cache, milliseconds
 from .channel import AsyncChannel, Channel
@@ -76,19 +76,44 @@ class CachedStore:
         finally:
             self._channel.cache.changed([end.id])
 
-    def end_all(self, user_id: str, reason: EndReason, now: int, keep: str | None = None) -> Sequence[str]:
+    def end_all(
+        self, user_id: str, reason: EndReason, now: int, keep: str | None = None, realm: str = ""
+    ) -> Sequence[str]:
         """As Store.end_all."""
         try:
-            ids = self._store.end_all(user_id, reason, now, keep)
+            ids = self._store.end_all(user_id, reason, now, keep, realm)
         except BaseException as error:
             self._channel.cache.failed(error)
             raise
         self._channel.cache.changed(ids)
         return ids
 
-    def list(self, user_id: str, now: int) -> Sequence[Record]:
+    def bar(self, now: int, realm: str = "") -> None:
+        """As Store.bar."""
+        self._store.bar(now, realm)
+
+    def list(self, user_id: str, now: int, realm: str = "", after: str = "", limit: int = 100) -> Sequence[Record]:
         """As Store.list. Not cached."""
-        return self._store.list(user_id, now)
+        return self._store.list(user_id, now, realm, after, limit)
+
+    def erase(self, user_id: str, realm: str = "") -> int:
+        """As Store.erase. The cache forgets all that it holds: it does not know which are the user's."""
+        try:
+            return self._store.erase(user_id, realm)
+        finally:
+            self._channel.cache.forget()
+
+    def put_mark(self, mark: Mark) -> None:
+        """As Store.put_mark."""
+        self._store.put_mark(mark)
+
+    def get_mark(self, id: str) -> Mark | None:
+        """As Store.get_mark. Not cached."""
+        return self._store.get_mark(id)
+
+    def end_expired(self, now: int, limit: int) -> int:
+        """As Store.end_expired. What ran out is served by no cache."""
+        return self._store.end_expired(now, limit)
 
     def delete_expired(self, before: int, limit: int) -> int:
         """As Store.delete_expired."""
@@ -169,19 +194,46 @@ class AsyncCachedStore:
         finally:
             self._channel.cache.changed([end.id])
 
-    async def end_all(self, user_id: str, reason: EndReason, now: int, keep: str | None = None) -> Sequence[str]:
+    async def end_all(
+        self, user_id: str, reason: EndReason, now: int, keep: str | None = None, realm: str = ""
+    ) -> Sequence[str]:
         """As Store.end_all."""
         try:
-            ids = await self._store.end_all(user_id, reason, now, keep)
+            ids = await self._store.end_all(user_id, reason, now, keep, realm)
         except BaseException as error:
             self._channel.cache.failed(error)
             raise
         self._channel.cache.changed(ids)
         return ids
 
-    async def list(self, user_id: str, now: int) -> Sequence[Record]:
+    async def bar(self, now: int, realm: str = "") -> None:
+        """As Store.bar."""
+        await self._store.bar(now, realm)
+
+    async def list(
+        self, user_id: str, now: int, realm: str = "", after: str = "", limit: int = 100
+    ) -> Sequence[Record]:
         """As Store.list. Not cached."""
-        return await self._store.list(user_id, now)
+        return await self._store.list(user_id, now, realm, after, limit)
+
+    async def erase(self, user_id: str, realm: str = "") -> int:
+        """As Store.erase. The cache forgets all that it holds: it does not know which are the user's."""
+        try:
+            return await self._store.erase(user_id, realm)
+        finally:
+            self._channel.cache.forget()
+
+    async def put_mark(self, mark: Mark) -> None:
+        """As Store.put_mark."""
+        await self._store.put_mark(mark)
+
+    async def get_mark(self, id: str) -> Mark | None:
+        """As Store.get_mark. Not cached."""
+        return await self._store.get_mark(id)
+
+    async def end_expired(self, now: int, limit: int) -> int:
+        """As Store.end_expired. What ran out is served by no cache."""
+        return await self._store.end_expired(now, limit)
 
     async def delete_expired(self, before: int, limit: int) -> int:
         """As Store.delete_expired."""

@@ -9,13 +9,14 @@ import msgspec
 
 from sojourn.core.record import Record
 from sojourn.core.store import Stats
+from sojourn.core.token import partition
 
 from . import scripts
-from .blob import decode_record, glance
+from .blob import decode_record, encode_user, glance
 from .calls import Address, Call, Steps, command, run
 from .keys import SESSIONS, id_of, session_key
 
-__all__ = ["Sweep", "scan", "stats"]
+__all__ = ["Sweep", "erase", "scan", "stats"]
 
 PAGE = 1000
 
@@ -87,15 +88,30 @@ def stats(now: int, primaries: Sequence[Address]) -> Steps[Stats]:
                     rows, ended = rows + 1, ended + seen.ended
                     if not seen.ended and seen.expires_at > now:
                         live += 1
-                        users.add(seen.user)
+                        if ":" in seen.user:
+                            users.add(seen.user)
             if not cursor:
                 break
     bytes = round(sampled_bytes / sampled * rows) if sampled else 0
-    return Stats(live=live, ended=ended, expired=rows - live - ended, users=len(users - {""}), bytes=bytes)
+    return Stats(live=live, ended=ended, expired=rows - live - ended, users=len(users), bytes=bytes)
 
 
-def _page(node: Address, cursor: int) -> Steps[tuple[int, list[str]]]:
-    call = command("", "SCAN", cursor, "MATCH", SESSIONS, "COUNT", PAGE, node=node)
+def erase(user_id: str, realm: str, primaries: Sequence[Address]) -> Steps[int]:
+    """Store.erase. Looks at every key: the index holds live sessions alone."""
+    erased, user = 0, encode_user(realm, user_id)
+    for node in primaries:
+        cursor = 0
+        while True:
+            cursor, ids = yield from _page(node, cursor, f"sj:{{{partition(user_id)}}}*")
+            if ids:
+                erased += sum((yield [run(scripts.ERASE, [session_key(id)], user, repeatable=True) for id in ids]))
+            if not cursor:
+                break
+    return erased
+
+
+def _page(node: Address, cursor: int, pattern: str = SESSIONS) -> Steps[tuple[int, list[str]]]:
+    call = command("", "SCAN", cursor, "MATCH", pattern, "COUNT", PAGE, node=node)
     following, keys = (yield [call])[0]
     return int(following), [id for id in map(id_of, keys) if id is not None]
 
