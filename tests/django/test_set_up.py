@@ -60,7 +60,7 @@ def test_without_the_setting(project: Path) -> None:
         ({"store": "memory:", "writable": ["_auth_user_id"]}, "keys that begin with _ are Django's own"),
         ({"store": "memory:", "adopt": True}, "SOJOURN['adopt'] must be a sojourn.adopt.Adoption"),
     ],
-    ids=["unknown", "empty", "scheme", "policy", "two policies", "writable", "label", "adopt"],
+    ids=["unknown", "empty", "scheme", "policy", "two policies", "writable", "adopt"],
 )
 def test_a_wrong_setting(project: Path, setting: dict[str, Any], wrong: str) -> None:
     (found,) = told(SOJOURN=setting)

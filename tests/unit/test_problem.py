@@ -17,6 +17,7 @@ TABLE: list[tuple[SojournError, int, str]] = [
     (errors.ReauthenticationRequired(60), 401, "reauthentication-required"),
     (errors.SessionConflict(("a",)), 409, "session-conflict"),
     (errors.SessionLimitReached(2), 409, "session-limit"),
+    (errors.SessionRefused(30), 429, "session-refused"),
     (errors.DataTooLarge(2, 1), 413, "data-too-large"),
     (errors.StoreUnavailable("db.internal:5432 refused"), 503, "store-unavailable"),
 ]
@@ -66,6 +67,13 @@ def test_a_store_error_of_a_users_own_kind_is_an_outage_too() -> None:
 
     assert problem is not None
     assert problem.status == 503
+
+
+def test_who_is_refused_for_now_is_told_for_how_long() -> None:
+    problem = problem_of(errors.SessionRefused(30))
+
+    assert problem is not None
+    assert ("retry-after", "30") in problem.headers()
 
 
 def test_an_outage_says_when_to_come_back_and_nothing_of_the_store() -> None:

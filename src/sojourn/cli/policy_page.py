@@ -25,10 +25,11 @@ SOURCES: Mapping[str, str] = {
     "touch_interval": "our default: a tenth of idle_timeout, 1 min at most",
     "rotate_interval": "our default; OWASP's renewal timeout, which names no number",
     "rotate_grace": "our default: the slowest honest request",
-    "max_sessions": "our default; ASVS 7.1.2 asks you to choose",
+    "max_sessions": "our default: more than anybody's devices; ASVS 7.1.2 asks you to choose",
     "on_limit": "our default",
     "on_conflict": "our default",
     "keep_ended": "our default: a browser that comes back within it is told why",
+    "keep_client": "our default: people know their own devices by it",
     "max_bytes": "our default",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -164,16 +165,32 @@ class AsyncSessionManager(ManagerContext):
 
         Nothing that began before is created from the first moment on. `on_batch` is called with the count so far.
         """
-        await self._store.bar(self.clock(), self.realm)
-        total, after = 0, ""
+        now = self.clock()
+        await self._store.bar(now, self.realm)
+        total, newest = await self._end_all_until(math.inf, 0, on_batch)
+        if newest > now:
+            # Another node's clock runs ahead of this one, so that what it makes may have passed the bar.
+            await self._store.bar(newest, self.realm)
+            for _ in range(MAX_ATTEMPTS):
+                before, (total, _) = total, await self._end_all_until(newest, total, on_batch)
+                if total == before:
+                    break
+        return total
+
+    async def _end_all_until(
+        self, newest: float, total: int, on_batch: Callable[[int], None] | None
+    ) -> tuple[int, int]:
+        """End what was made by `newest`; `total` and how many that were, and when the newest of them was made."""
+        after, seen = "", 0
         while page := await self._store.scan(after, BATCH):
             after = page[-1].id
             for record in page:
-                if record.realm == self.realm and record.ended_at is None:
+                if record.realm == self.realm and record.ended_at is None and record.created_at <= newest:
+                    seen = max(seen, record.created_at)
                     total += await self.revoke(record.id)
             if on_batch:
                 on_batch(total)
-        return total
+        return total, seen
 
     async def erase(self, user_id: str) -> int:
         """Leave nothing of a user's sessions: no row, address or user agent, of live or of ended ones; how many.
@@ -193,9 +210,7 @@ class AsyncSessionManager(ManagerContext):
 
         now = self.clock()
         total, before = 0, now - int(self.policy.keep_ended * 1000)
-        ended = BATCH
-        while ended == BATCH:
-            ended = await self._store.end_expired(now, BATCH)
+        while await self._store.end_expired(now, BATCH) == BATCH:
             await sleep(PAUSE_BETWEEN_BATCHES)
         while deleted := await self._store.delete_expired(before, BATCH):
             total += deleted

@@ -45,6 +45,7 @@ max_sessions = 10
 on_limit = "end_oldest"
 on_conflict = "last_writer_wins"
 keep_ended = 86400
+keep_client = "all"
 max_bytes = 32768
 remember = { idle_timeout = 1209600, absolute_timeout = 2592000 }  # false: nobody is remembered
 

@@ -38,7 +38,7 @@ def told(error: psycopg.Error) -> SojournError:
     if isinstance(error, errors.InsufficientPrivilege):
         return ConfigurationError(
             f"PostgreSQL refuses: {error.diag.message_primary}. Grant the application's role SELECT, INSERT, UPDATE "
-            "and DELETE on sojourn_session, and SELECT on sojourn_migration."
+            "and DELETE on sojourn_session, sojourn_bar and sojourn_mark, and SELECT on sojourn_migration."
         )
     if isinstance(error, _NOT_SENT):
         return StoreUnavailable(f"No connection to PostgreSQL was to be had, and nothing was asked of it: {error}.")
