@@ -23,13 +23,13 @@ from .blob import decode_record, encode_record, encode_secrets
 from .calls import Call, Steps, run
 from .keys import id_in, index_key, member, session_key
 
-__all__ = ["ask", "commit", "create", "end", "end_all", "of_user"]
+__all__ = ["commit", "create", "end", "end_all", "get", "of_user"]
 
 _encode = msgspec.msgpack.Encoder().encode
 
 
 # Not a generator as the others: of Store.get there is one to a request.
-def ask(id: str) -> Call:
+def get(id: str) -> Call:
     """Store.get's one call."""
     key = session_key(id)
     # Packed by hand: each request makes one, and its length is known.
