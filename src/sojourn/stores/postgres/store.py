@@ -15,10 +15,10 @@ from sojourn.core.record import Record
 from sojourn.core.store import Applied, Commit, Create, End, Refused, Stats, Watcher
 
 from . import operations
-from .connections import AsyncConnections, AsyncPool, BoundConnection, Connections, Pool, complete
-from .faults import NEW_TRIALS, may_try_again, told, unreachable
+from .batched_reads import BatchedReads
+from .connections import AsyncPool, AsyncPostgresConnections, BoundConnection, Pool, PostgresConnections, complete
+from .errors import MAX_RETRIES, may_retry, translated, unreachable
 from .statements import Rows, Statement, Steps
-from .together import Together
 from .watch import watch, watch_async
 
 __all__ = ["AsyncPostgresStore", "PostgresStore"]
@@ -54,7 +54,7 @@ class PostgresStore:
             where = complete(where, timeout)
             _require_schema(where, timeout)
         self._ready = isinstance(where, str)
-        self._connections = Connections(where, max_connections, timeout)
+        self._connections = PostgresConnections(where, max_connections, timeout)
 
     def get(self, id: str) -> Record | None:
         """As Store.get."""
@@ -101,16 +101,16 @@ class PostgresStore:
         self._connections.close()
 
     def _run(self, work: Callable[[], Steps[T]], *, repeatable: bool = True, limit: float | None = None) -> T:
-        for _ in range(NEW_TRIALS):
+        for _ in range(MAX_RETRIES):
             try:
                 return self._try(work, limit)
             except psycopg.Error as error:
-                if not may_try_again(error, repeatable=repeatable):
-                    raise told(error) from error
+                if not may_retry(error, repeatable=repeatable):
+                    raise translated(error) from error
         try:
             return self._try(work, limit)
         except psycopg.Error as error:
-            raise told(error) from error
+            raise translated(error) from error
 
     def _try(self, work: Callable[[], Steps[T]], limit: float | None) -> T:
         with self._connections.lend(limit) as connection:
@@ -158,12 +158,12 @@ class AsyncPostgresStore:
             where = complete(where, timeout)
             _require_schema(where, timeout)
         self._ready = isinstance(where, str)
-        self._connections = AsyncConnections(where, max_connections, timeout)
-        self._together = Together(self._read)
+        self._connections = AsyncPostgresConnections(where, max_connections, timeout)
+        self._batched_reads = BatchedReads(self._read)
 
     async def get(self, id: str) -> Record | None:
         """As Store.get."""
-        return await self._together.get(id)
+        return await self._batched_reads.get(id)
 
     async def create(self, create: Create) -> Applied | Refused:
         """As Store.create."""
@@ -209,16 +209,16 @@ class AsyncPostgresStore:
         return await self._run(partial(operations.get_many, ids))
 
     async def _run(self, work: Callable[[], Steps[T]], *, repeatable: bool = True, limit: float | None = None) -> T:
-        for _ in range(NEW_TRIALS):
+        for _ in range(MAX_RETRIES):
             try:
                 return await self._try(work, limit)
             except psycopg.Error as error:
-                if not may_try_again(error, repeatable=repeatable):
-                    raise told(error) from error
+                if not may_retry(error, repeatable=repeatable):
+                    raise translated(error) from error
         try:
             return await self._try(work, limit)
         except psycopg.Error as error:
-            raise told(error) from error
+            raise translated(error) from error
 
     async def _try(self, work: Callable[[], Steps[T]], limit: float | None) -> T:
         async with self._connections.lend(limit) as connection:
@@ -286,4 +286,4 @@ def _require_schema(conninfo: str, timeout: float) -> None:
         with connection:
             _perform(connection, operations.require_schema())
     except psycopg.Error as error:
-        raise told(error) from error
+        raise translated(error) from error
