@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
-from sojourn.torture import RACES, Crew, Race, Result, Run, Settings, Target
-from sojourn.torture.app import APP_RACES, Application, AppRace, Endpoint, Site, fire, rehearse
+from sojourn.torture import RACES, Race, Result, Run, RunSettings, Target, WorkerPool
+from sojourn.torture.app import APP_RACES, AppEndpoint, Application, AppRace, Site, check_endpoints, run_app_race
 
 from .exit import Exit
 from .terminal import columns, echo_json, fields, live_line
@@ -82,10 +82,10 @@ def torture_store(
     target = Target.parse(name)
     size = 1 if target.in_memory else processes
     races = _chosen(RACES, only, lambda race: _missing(race, size, command))
-    with Crew(target, size) as crew:
+    with WorkerPool(target, size) as pool:
         warning = "Sessions of made-up users, sojourn-torture-*, are begun and ended. No other session is touched."
-        show.begin(target.label, _spread(crew), warning, processes=size)
-        run = Run(crew, Settings(show.rounds, show.seed, storm, command))
+        show.begin(target.label, _spread(pool), warning, processes=size)
+        run = Run(pool, RunSettings(show.rounds, show.seed, storm, command))
         for race in races:
             show.result(run.race(race, show.progress(race.name)))
         show.result(run.strangers())
@@ -97,13 +97,13 @@ def _missing(race: Race, size: int, command: str | None) -> str:
     return "--during-storm" if race.name == "storm" and command is None else ""
 
 
-def _spread(crew: Crew) -> str:
-    if crew.size == 1:
-        return "tasks of one process" if crew.awaited else "threads of one process"
-    threads = crew.size - crew.awaited
+def _spread(pool: WorkerPool) -> str:
+    if pool.size == 1:
+        return "tasks of one process" if pool.awaited else "threads of one process"
+    threads = pool.size - pool.awaited
     kinds = [f"{threads} with threads"] if threads else []
-    kinds += [f"{crew.awaited} with an event loop"] if crew.awaited else []
-    return f"{crew.size} processes ({', '.join(kinds)})"
+    kinds += [f"{pool.awaited} with an event loop"] if pool.awaited else []
+    return f"{pool.size} processes ({', '.join(kinds)})"
 
 
 def torture_app(
@@ -112,17 +112,17 @@ def torture_app(
     """Run races on the web application at `url`, which does what `endpoints` say."""
     if missing := [f"--{name}" for name in NEEDED if name not in endpoints]:
         raise click.UsageError(f"--app needs {', '.join(missing)}: what the application does, like 'POST /logout'.")
-    app = Application(_site(url, headers), **{name: Endpoint.parse(text) for name, text in endpoints.items()})
+    app = Application(_site(url, headers), **{name: AppEndpoint.parse(text) for name, text in endpoints.items()})
     for name, endpoint in (("write", app.write), ("slow-write", app.slow_write)):
         if endpoint and not endpoint.is_numbered:
             raise click.UsageError(f"--{name} says nowhere {{n}}, the number that is to be kept.")
     lacks = "" if app.slow_write else "--slow-write"
     races = _chosen(APP_RACES, only, lambda race: lacks if race.needs_slow_write else "")
-    rehearse(app, show.seed)
+    check_endpoints(app, show.seed)
     warning = "One user logs in again and again, writes, reads and logs out. Use a user and data made for it."
     show.begin(app.site.origin, "", warning)
     for race in races:
-        show.result(fire(race, app, rounds=show.rounds, seed=show.seed, progress=show.progress(race.name)))
+        show.result(run_app_race(race, app, rounds=show.rounds, seed=show.seed, progress=show.progress(race.name)))
 
 
 def _site(url: str, headers: Sequence[str]) -> Site:

@@ -6,10 +6,10 @@ import inspect
 from collections.abc import Callable
 from typing import NamedTuple
 
-from . import logins, logout, parallel, slow, storm
-from .course import Course
-from .index import index
+from . import logins, logout, parallel_requests, slow_requests, storm
+from .race_context import RaceContext
 from .result import Tally
+from .user_index import index
 
 __all__ = ["RACES", "Race"]
 
@@ -18,7 +18,7 @@ class Race(NamedTuple):
     """One race. `lost` says what a try that is lost means, after "of so many tries"."""
 
     name: str
-    run: Callable[[Course], Tally]
+    run: Callable[[RaceContext], Tally]
     lost: str
     needs_processes: bool = False
 
@@ -29,13 +29,19 @@ class Race(NamedTuple):
 
 
 RACES = (
-    Race("keys", parallel.keys, "changes are gone: another request's write went over them"),
-    Race("appends", parallel.appends, "changes are gone: another request's write went over them"),
-    Race("increments", parallel.increments, "changes are gone: another request's write went over them"),
-    Race("slow-reader", slow.reader, "sessions were live again after their end"),
-    Race("slow-writer", slow.writer, "sessions were live again after their end, or a lost change was answered as kept"),
-    Race("slow-rotation", slow.rotation, "sessions were live again after their end"),
-    Race("slow-regenerate", slow.regenerate, "sessions were live again after their end, or had a live successor"),
+    Race("keys", parallel_requests.keys, "changes are gone: another request's write went over them"),
+    Race("appends", parallel_requests.appends, "changes are gone: another request's write went over them"),
+    Race("increments", parallel_requests.increments, "changes are gone: another request's write went over them"),
+    Race("slow-reader", slow_requests.reader, "sessions were live again after their end"),
+    Race(
+        "slow-writer",
+        slow_requests.writer,
+        "sessions were live again after their end, or a lost change was answered as kept",
+    ),
+    Race("slow-rotation", slow_requests.rotation, "sessions were live again after their end"),
+    Race(
+        "slow-regenerate", slow_requests.regenerate, "sessions were live again after their end, or had a live successor"
+    ),
     Race("logout", logout.instant, "sessions were live after their log-out"),
     Race("cache", logout.window, "sessions were live in a process after their log-out, and after any cache's excuse"),
     Race("double-login", logins.double, "sessions had not one successor, or were live after it"),

@@ -9,9 +9,9 @@ from typing import Literal
 
 from sojourn.core.errors import StoreUnavailable
 
-from .crew import Broken
+from .worker_pool import RaceError
 
-__all__ = ["Figure", "Result", "Tally", "Verdict", "judged"]
+__all__ = ["Figure", "Result", "Tally", "Verdict", "run_race"]
 
 Verdict = Literal["ok", "lost", "error"]
 Figure = float | int | bool | str
@@ -46,18 +46,18 @@ class Result:
         return "lost" if self.tally.lost else "ok"
 
 
-def judged(name: str, lost_means: str, race: Callable[[], Tally], tidy: Callable[[], None]) -> Result:
+def run_race(name: str, lost_means: str, race: Callable[[], Tally], tidy: Callable[[], None]) -> Result:
     """Run a race, and `tidy` whatever comes of it."""
     began = time.monotonic()
     result = Result(name, Tally(), 0, lost_means)
     try:
         try:
             result.tally = race()
-        except Broken as error:
+        except RaceError as error:
             result.error, result.unavailable = str(error), error.unavailable
         finally:
             tidy()
-    except (Broken, StoreUnavailable) as error:
+    except (RaceError, StoreUnavailable) as error:
         # The race's own error comes first: this one may follow from it.
         if not result.error:
             result.error = f"its sessions were not all ended: {error}"
