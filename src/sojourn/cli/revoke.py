@@ -13,7 +13,7 @@ from sojourn.manager import SessionManager
 
 from .duration import relative
 from .exit import Exit
-from .session_id import find
+from .session_id import find_session
 from .sessions import pages
 from .store_option import open_manager, store_options
 from .terminal import echo_json, live_line, safe
@@ -57,7 +57,7 @@ def revoke(url: str, as_json: bool, id: str | None, user: str | None, everyone: 
 
 
 def _revoke_one(manager: SessionManager, id: str) -> int:
-    session = find(manager, id)
+    session = find_session(manager, id)
     if session is None:
         click.echo(f"No session has the id {safe(id)}.", err=True)
         return 0

@@ -17,7 +17,7 @@ from sojourn.manager import SessionManager
 
 from .duration import relative
 from .exit import Exit
-from .session_id import find
+from .session_id import find_session
 from .store_option import open_manager, store_options
 from .terminal import columns, echo_json, fields, is_terminal, safe, table
 
@@ -62,7 +62,7 @@ def show(url: str, as_json: bool, id: str) -> int:
     """
     with open_manager(url) as manager:
         now = manager.clock()
-        session = find(manager, id)
+        session = find_session(manager, id)
     if as_json:
         document = _document(session, now) | {"data": session.data} if session else None
         echo_json({"now": now, "session": document})
