@@ -21,8 +21,8 @@ from sojourn.core.commit import NO_REPLY
 from sojourn.stores.memory import MemoryStore
 from tests.adopt.site import SOON
 from tests.adopt.test_adoption import KEY, Shelf
-from tests.kinds import open_kind
 from tests.servers.redis import RedisServer
+from tests.store_kinds import open_kind
 
 SID = "a" * 43
 START = 1_800_000_000_000

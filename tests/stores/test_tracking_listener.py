@@ -12,7 +12,7 @@ from sojourn.stores.redis import listener
 from sojourn.stores.redis.calls import Address, pack
 from sojourn.stores.redis.keys import session_key
 from sojourn.stores.redis.listener import Listener, ListenerGroup, Talk, TrackingError
-from tests.stores.told import Told
+from tests.stores.recording_watcher import RecordingWatcher
 
 HERE: Address = ("10.0.0.1", 6379)
 THERE: Address = ("10.0.0.2", 6379)
@@ -88,21 +88,21 @@ class Server:
 
 
 @pytest.fixture
-def told() -> Told:
-    return Told()
+def watcher() -> RecordingWatcher:
+    return RecordingWatcher()
 
 
-def attached(told: Told, server: Server, *, tls: bool = False) -> tuple[ListenerGroup, Listener]:
-    group = ListenerGroup(told, INTERVAL, [HERE])
+def attached(watcher: RecordingWatcher, server: Server, *, tls: bool = False) -> tuple[ListenerGroup, Listener]:
+    group = ListenerGroup(watcher, INTERVAL, [HERE])
     one = group.add(HERE, tls)
     server.talk(one.attach())
     return group, one
 
 
-def test_an_answer_confirms_the_beat_before_its_own(told: Told) -> None:
+def test_an_answer_confirms_the_beat_before_its_own(watcher: RecordingWatcher) -> None:
     """The server may send an answer before it tells of writes of the same turn of its loop."""
     server = Server(ALONE)
-    group, one = attached(told, server)
+    group, one = attached(watcher, server)
     group.begin()
     listening = one.listen()
     sent = []
@@ -111,43 +111,43 @@ def test_an_answer_confirms_the_beat_before_its_own(told: Told) -> None:
         sent.append(time.monotonic())
         group.confirm(None, sent[-1])
 
-    assert told.losses == 1
-    assert sent[0] < told.until <= sent[1], "the third was answered"
+    assert watcher.losses == 1
+    assert sent[0] < watcher.until <= sent[1], "the third was answered"
 
 
-def test_until_all_have_confirmed_nothing_is(told: Told) -> None:
-    group = ListenerGroup(told, INTERVAL, [HERE, THERE])
+def test_until_all_have_confirmed_nothing_is(watcher: RecordingWatcher) -> None:
+    group = ListenerGroup(watcher, INTERVAL, [HERE, THERE])
     for address in (HERE, THERE):
         Server(ALONE).talk(group.add(address, tls=False).attach())
     group.begin()
-    began = told.until
+    began = watcher.until
     group.confirm(HERE, began + 2e-6)
     group.confirm(None, began + 3e-6)
-    assert told.until == began
+    assert watcher.until == began
     group.confirm(THERE, began + 1e-6)
 
-    assert told.until == began + 1e-6
+    assert watcher.until == began + 1e-6
 
 
-def test_what_comes_between_question_and_answer_is_taken(told: Told) -> None:
+def test_what_comes_between_question_and_answer_is_taken(watcher: RecordingWatcher) -> None:
     server = Server(ALONE)
     server.pushes = [
         hiredis.PushNotification([b"invalidate", [session_key("a" * 32).encode(), b"sj:{abc}:ada", b"sj:"]]),
         hiredis.PushNotification([b"something new", b""]),
     ]
-    attached(told, server)
+    attached(watcher, server)
 
-    assert told.ids == ["a" * 32]
+    assert watcher.ids == ["a" * 32]
     assert server.pushes == []
 
 
-def test_who_leads_in_a_cluster_is_listened_to(told: Told) -> None:
+def test_who_leads_in_a_cluster_is_listened_to(watcher: RecordingWatcher) -> None:
     """A primary without slots too; one that failed has none any more. No name means: where you found me."""
     nodes = [node(None), node("b"), node("b", 6380, "replica"), node("c", health="fail"), node("d", health="loading")]
-    group, _ = attached(told, Server(clustered(*nodes)))
+    group, _ = attached(watcher, Server(clustered(*nodes)))
 
     assert group.missing == [("b", 6379), ("d", 6379)]
-    group, _ = attached(told, Server(clustered(*nodes)), tls=True)
+    group, _ = attached(watcher, Server(clustered(*nodes)), tls=True)
     assert group.missing == [(HERE[0], 6380), ("b", 6380), ("d", 6380)]
 
 
@@ -162,9 +162,9 @@ def test_who_leads_in_a_cluster_is_listened_to(told: Told) -> None:
         ("state", "fail"),
     ],
 )
-def test_a_cluster_that_changed_is_looked_at_anew(told: Told, name: str, value: object) -> None:
+def test_a_cluster_that_changed_is_looked_at_anew(watcher: RecordingWatcher, name: str, value: object) -> None:
     server = Server(clustered(node(*HERE)))
-    _, one = attached(told, server)
+    _, one = attached(watcher, server)
     listening = one.listen()
     server.talk(listening, until=BEAT)
     server.answers[INFO] = info(stats_messages_sent=99, my_epoch=2)
@@ -174,12 +174,12 @@ def test_a_cluster_that_changed_is_looked_at_anew(told: Told, name: str, value: 
         server.talk(listening, until=BEAT)
 
 
-def test_a_replica_is_not_listened_to(told: Told) -> None:
+def test_a_replica_is_not_listened_to(watcher: RecordingWatcher) -> None:
     with pytest.raises(TrackingError, match="replica"):
-        attached(told, Server({**ALONE, HELLO: {b"mode": b"standalone", b"role": b"replica"}}))
+        attached(watcher, Server({**ALONE, HELLO: {b"mode": b"standalone", b"role": b"replica"}}))
 
 
-def test_a_server_that_is_silent_is_given_up(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_silent_is_given_up(watcher: RecordingWatcher, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listener, "PATIENCE", 0.01)
     with pytest.raises(TrackingError, match="silent"):
-        attached(told, Server({}))
+        attached(watcher, Server({}))

@@ -145,10 +145,9 @@ def _table(sessions: list[SessionInfo], now: int, with_dead: bool) -> str:
     header = ["ID", "USER", "STARTED", "SEEN", "ENDS", "IP", "DEVICE"]
     rows = []
     for session in sessions:
-        moments = (session.created_at, session.seen_at, session.expires_at)
-        told = [relative(at, now) for at in moments]
+        moments = [relative(at, now) for at in (session.created_at, session.seen_at, session.expires_at)]
         rows.append(
-            [session.id[:short], session.user_id or NOBODY, *told, session.ip or NOBODY, device(session.user_agent)]
+            [session.id[:short], session.user_id or NOBODY, *moments, session.ip or NOBODY, device(session.user_agent)]
         )
     if with_dead:
         header.insert(2, "STATUS")

@@ -17,7 +17,7 @@ from .torture_page import document, heading, row, verdict
 
 __all__ = ["Show", "race_list", "torture_app", "torture_store"]
 
-# A storm tells of thousands of writes a second; an eye sees twenty lines.
+# A storm reports thousands of writes a second; an eye sees twenty lines.
 REDRAW = 0.05
 NEEDED = ("login", "write", "read", "logout")
 
@@ -25,7 +25,7 @@ R = TypeVar("R", Race, AppRace)
 
 
 class Show:
-    """Tells each result as it comes, or all of them at the end as JSON. Knows what every race is told, too."""
+    """Prints each result as it comes, or all of them at the end as JSON. `rounds` and `seed` are for every race."""
 
     def __init__(self, as_json: bool, rounds: int, seed: int) -> None:
         self.rounds = rounds
@@ -56,7 +56,7 @@ class Show:
         return show
 
     def result(self, result: Result) -> None:
-        """Tell a result."""
+        """Print a result."""
         self._results.append(result)
         if self._line:
             self._line("")
@@ -64,7 +64,7 @@ class Show:
             click.echo(row(result))
 
     def end(self) -> int:
-        """Tell the verdict; the exit code."""
+        """Print the verdict; the exit code."""
         if self._as_json:
             echo_json({**self._about, "races": [document(result) for result in self._results]})
         else:
@@ -145,8 +145,8 @@ def _chosen(races: Sequence[R], only: Sequence[str], missing: Callable[[R], str]
 
 def race_list() -> str:
     """Every race with what it does."""
-    return f"On a store:\n{_told(RACES)}\n\nOn a web application, with --app:\n{_told(APP_RACES)}"
+    return f"On a store:\n{_described(RACES)}\n\nOn a web application, with --app:\n{_described(APP_RACES)}"
 
 
-def _told(races: Sequence[R]) -> str:
+def _described(races: Sequence[R]) -> str:
     return fields([(race.name, race.meaning) for race in races])

@@ -80,7 +80,7 @@ async def load(instance: Instance, visitor: Visitor, work: str) -> None:
 
 
 async def finish(instance: Instance, visitor: Visitor, changed: bool) -> bool:
-    """It commits, too late. Whether it was told that its change was kept, or was given a token."""
+    """It commits, too late. Whether the answer was that its change is kept, or held a token."""
     try:
         reply = await instance.manager(DUE_POLICY).commit(instance.under_way.pop(visitor.id))
     except SessionEnded:

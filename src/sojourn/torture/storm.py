@@ -185,7 +185,7 @@ class _Storm:
 async def storm(
     instance: Instance, name: str, leaver: str, sessions: Sequence[Visitor], seconds: float, seed: float
 ) -> Writer:
-    """Write to sessions at random, log in and out now and then, and tell all that was acknowledged."""
+    """Write to sessions at random, log in and out now and then, and report all that was acknowledged."""
     chance, until = Random(seed), time.monotonic() + seconds  # noqa: S311  # chance, not secrets
     number, answered, longest, failing = 0, time.monotonic(), 0.0, False
     while time.monotonic() < until + (COME_BACK_WITHIN if failing else 0):

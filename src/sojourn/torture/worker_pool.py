@@ -19,7 +19,7 @@ __all__ = ["Killed", "RaceError", "WorkerCall", "WorkerPool"]
 
 # A call is over within seconds; a process that says nothing for so long hangs, or its store does.
 PATIENCE = 90.0
-# So long before they begin together all processes are told to.
+# Seconds between an order and the moment at which all processes begin together.
 HEAD_START = 0.003
 
 

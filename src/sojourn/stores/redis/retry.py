@@ -104,7 +104,7 @@ class PendingCalls:
             raise _unavailable(f"did not answer within {self._timeout:g} s; {written}{why}") from cause
 
     def discovery_failed(self, error: StoreUnavailable) -> None:
-        """The topology could not be learned: the next round waits, and tells why when the time is up."""
+        """The topology could not be learned: the next round waits, and says why when the time is up."""
         self._later, self._last = True, error
 
     def _judge(self, index: int, reply: Exception) -> None:

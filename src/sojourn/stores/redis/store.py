@@ -50,7 +50,7 @@ class RedisStore:
         self._keep = int(keep_ended * 1000)
         self._nodes: dict[tuple[Address, bool], Node] = {}
         self._sweep = Sweep()
-        self._node(self._location.addresses[0])  # so that a wrong option is told now
+        self._node(self._location.addresses[0])  # so that a wrong option fails now
 
     def get(self, id: str) -> Record | None:
         """As Store.get."""
@@ -177,7 +177,7 @@ class AsyncRedisStore:
         self._nodes: dict[tuple[Address, bool], AsyncNode] = {}
         self._sweep = Sweep()
         self._discovery: asyncio.Task[None] | None = None
-        self._node(self._location.addresses[0])  # so that a wrong option is told now
+        self._node(self._location.addresses[0])  # so that a wrong option fails now
 
     async def get(self, id: str) -> Record | None:
         """As Store.get."""
