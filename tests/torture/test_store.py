@@ -17,7 +17,7 @@ from sojourn.torture.app import APP_RACES
 from tests.cli.program import COMMAND, Program, Result
 from tests.torture.conftest import Torture
 
-IN_ONE_PROCESS = [race.name for race in RACES if not race.needs_processes]
+IN_ONE_PROCESS = [race.name for race in RACES if not race.needs]
 
 
 def verdicts(done: Result) -> dict[str, str]:
@@ -239,4 +239,5 @@ def test_the_page_on_torture_has_every_race() -> None:
     first = "".join(re.findall(r"^\| (`[^|]*)\|", page, re.MULTILINE))
     names = re.findall(r"`([a-z-]+)`", first)
 
-    assert sorted(names) == sorted([*[race.name for race in (*RACES, *APP_RACES)], "strangers"])
+    races = [*[race.name for race in RACES], *[race.name for race in APP_RACES]]
+    assert sorted(names) == sorted([*races, "strangers"])

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from sojourn.torture import RACES, Race, Result, Run, RunSettings, Target, WorkerPool
-from sojourn.torture.app import APP_RACES, AppEndpoint, Application, AppRace, Site, check_endpoints, run_app_race
+from sojourn.torture.app import APP_RACES, AppEndpoint, Application, Site, check_endpoints, run_app_race
 
 from .exit import Exit
 from .terminal import columns, echo_json, fields, live_line
@@ -21,7 +21,7 @@ __all__ = ["Show", "race_list", "torture_app", "torture_store"]
 REDRAW = 0.05
 NEEDED = ("login", "write", "read", "logout")
 
-R = TypeVar("R", Race, AppRace)
+C = TypeVar("C")
 
 
 class Show:
@@ -91,8 +91,8 @@ def torture_store(
         show.result(run.strangers())
 
 
-def _missing(race: Race, size: int, command: str | None) -> str:
-    if race.needs_processes and size == 1:
+def _missing(race: Race[Any], size: int, command: str | None) -> str:
+    if race.needs == "processes" and size == 1:
         return "more than one process"
     return "--during-storm" if race.name == "storm" and command is None else ""
 
@@ -117,7 +117,7 @@ def torture_app(
         if endpoint and not endpoint.is_numbered:
             raise click.UsageError(f"--{name} says nowhere {{n}}, the number that is to be kept.")
     lacks = "" if app.slow_write else "--slow-write"
-    races = _chosen(APP_RACES, only, lambda race: lacks if race.needs_slow_write else "")
+    races = _chosen(APP_RACES, only, lambda race: lacks if race.needs == "slow write" else "")
     check_endpoints(app, show.seed)
     warning = "One user logs in again and again, writes, reads and logs out. Use a user and data made for it."
     show.begin(app.site.origin, "", warning)
@@ -132,7 +132,7 @@ def _site(url: str, headers: Sequence[str]) -> Site:
     return Site.parse(url, {name.strip(): value.strip() for name, _, value in pairs})
 
 
-def _chosen(races: Sequence[R], only: Sequence[str], missing: Callable[[R], str]) -> list[R]:
+def _chosen(races: Sequence[Race[C]], only: Sequence[str], missing: Callable[[Race[C]], str]) -> list[Race[C]]:
     """The races asked for, or all that can be run. One that was asked for and lacks something is an error."""
     known = {race.name: race for race in races}
     for name in only:
@@ -148,5 +148,5 @@ def race_list() -> str:
     return f"On a store:\n{_described(RACES)}\n\nOn a web application, with --app:\n{_described(APP_RACES)}"
 
 
-def _described(races: Sequence[R]) -> str:
+def _described(races: Sequence[Race[C]]) -> str:
     return fields([(race.name, race.meaning) for race in races])

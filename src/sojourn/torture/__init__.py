@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .races import RACES, Race
+from .race import Race
+from .races import RACES
 from .result import Result, Tally
 from .run import Run, RunSettings
 from .target import Target

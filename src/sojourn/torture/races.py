@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from typing import NamedTuple
-
 from . import logins, logout, parallel_requests, slow_requests, storm
+from .race import Race
 from .race_context import RaceContext
-from .result import Tally
 from .user_index import index
 
-__all__ = ["RACES", "Race"]
+__all__ = ["RACES"]
 
 
-class Race(NamedTuple):
-    """One race. `lost` says what a try that is lost means, after "of so many tries"."""
-
-    name: str
-    run: Callable[[RaceContext], Tally]
-    lost: str
-    needs_processes: bool = False
-
-    @property
-    def meaning(self) -> str:
-        """What happens in it."""
-        return inspect.getdoc(self.run) or ""
-
-
-RACES = (
+RACES: tuple[Race[RaceContext], ...] = (
     Race("keys", parallel_requests.keys, "changes are gone: another request's write went over them"),
     Race("appends", parallel_requests.appends, "changes are gone: another request's write went over them"),
     Race("increments", parallel_requests.increments, "changes are gone: another request's write went over them"),
@@ -49,11 +31,11 @@ RACES = (
     Race("revoke-all", logins.revoke_all, "sessions survived, or did not say that they were revoked"),
     Race("cap", logins.cap, "sessions were too many, too few, or ended for another reason than the limit"),
     Race("index", index, "times a session was in the list and not live, or live and not in the list"),
-    Race("kill", storm.kill, "acknowledged writes or log-outs are gone, or answers wrong", needs_processes=True),
+    Race("kill", storm.kill, "acknowledged writes or log-outs are gone, or answers wrong", needs="processes"),
     Race(
         "storm",
         storm.failover,
         "acknowledged writes or log-outs are gone, or answers were wrong",
-        needs_processes=True,
+        needs="processes",
     ),
 )

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from random import Random
 
 from .instance import Instance
+from .race import Race, run_race
 from .race_context import PREFIX, RaceContext
-from .races import Race
-from .result import Result, Tally, run_race
+from .result import Result, Tally
 from .worker_pool import WorkerCall, WorkerPool
 
 __all__ = ["Run", "RunSettings"]
@@ -36,12 +36,12 @@ class Run:
     # Not by the seed: two runs at once must not end one another's sessions.
     _prefix: str = field(default_factory=lambda: PREFIX + secrets.token_hex(4))
 
-    def race(self, race: Race, progress: Callable[[str], None]) -> Result:
+    def race(self, race: Race[RaceContext], progress: Callable[[str], None]) -> Result:
         """Run a race, and end all that it made."""
         context = self.context(race, progress)
-        return run_race(race.name, race.lost, lambda: race.run(context), lambda: self._tidy(context))
+        return run_race(race, context, lambda: self._tidy(context))
 
-    def context(self, race: Race, progress: Callable[[str], None]) -> RaceContext:
+    def context(self, race: Race[RaceContext], progress: Callable[[str], None]) -> RaceContext:
         """What the race runs on. Its choices are the seed's, whatever was run before."""
         return RaceContext(
             pool=self.pool,

@@ -3,6 +3,6 @@
 from .application import Application
 from .browser import Site
 from .endpoint import AppEndpoint
-from .races import APP_RACES, AppRace, check_endpoints, run_app_race
+from .races import APP_RACES, check_endpoints, run_app_race
 
-__all__ = ["APP_RACES", "AppEndpoint", "AppRace", "Application", "Site", "check_endpoints", "run_app_race"]
+__all__ = ["APP_RACES", "AppEndpoint", "Application", "Site", "check_endpoints", "run_app_race"]

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import inspect
 import string
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
-from typing import NamedTuple
 
-from sojourn.torture.result import Result, Tally, run_race
+from sojourn.torture.race import Race, run_race
+from sojourn.torture.result import Result, Tally
 from sojourn.torture.worker_pool import RaceError
 
 from .application import Application, AppRaceContext, AppRequest, described
 from .browser import Browser
 from .endpoint import AppEndpoint
 
-__all__ = ["APP_RACES", "AppRace", "check_endpoints", "run_app_race"]
+__all__ = ["APP_RACES", "check_endpoints", "run_app_race"]
 
 REQUESTS = 50
 LOGOUTS = 5  # in each round
@@ -26,24 +25,12 @@ HEAD_START = 0.25
 FLAGS = ("Secure", "HttpOnly", "SameSite")
 
 
-class AppRace(NamedTuple):
-    """One race. `lost` says what a try that is lost means, after "of so many tries"."""
-
-    name: str
-    run: Callable[[AppRaceContext], Tally]
-    lost: str
-    needs_slow_write: bool = False
-
-    @property
-    def meaning(self) -> str:
-        """What happens in it."""
-        return inspect.getdoc(self.run) or ""
-
-
-def run_app_race(race: AppRace, app: Application, *, rounds: int, seed: int, progress: Callable[[str], None]) -> Result:
+def run_app_race(
+    race: Race[AppRaceContext], app: Application, *, rounds: int, seed: int, progress: Callable[[str], None]
+) -> Result:
     """Run a race on the application, and log out whoever logged in for it."""
     context = _context(app, f"{seed} {race.name}", rounds, progress)
-    return run_race(race.name, race.lost, lambda: race.run(context), context.tidy)
+    return run_race(race, context, context.tidy)
 
 
 def check_endpoints(app: Application, seed: int) -> None:
@@ -192,12 +179,12 @@ def flags(context: AppRaceContext) -> Tally:
     return Tally(tries, len(missing), note=", ".join(missing))
 
 
-APP_RACES = (
-    AppRace("parallel", parallel, "writes are gone: another request's went over them"),
-    AppRace("parallel-slow", parallel_slow, "writes are gone: another request's went over them", needs_slow_write=True),
-    AppRace("logout", logout, "sessions were there again after their log-out"),
-    AppRace("slow-write", slow_write, "sessions were there again after their log-out", needs_slow_write=True),
-    AppRace("old-cookie", old_cookie, "log-outs were undone by sending the old cookie"),
-    AppRace("fixation", fixation, "planted cookies showed the victim's session"),
-    AppRace("flags", flags, "flags are missing"),
+APP_RACES: tuple[Race[AppRaceContext], ...] = (
+    Race("parallel", parallel, "writes are gone: another request's went over them"),
+    Race("parallel-slow", parallel_slow, "writes are gone: another request's went over them", needs="slow write"),
+    Race("logout", logout, "sessions were there again after their log-out"),
+    Race("slow-write", slow_write, "sessions were there again after their log-out", needs="slow write"),
+    Race("old-cookie", old_cookie, "log-outs were undone by sending the old cookie"),
+    Race("fixation", fixation, "planted cookies showed the victim's session"),
+    Race("flags", flags, "flags are missing"),
 )
