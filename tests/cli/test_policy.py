@@ -27,7 +27,10 @@ GOLDEN = Path(__file__).parent / "golden"
                 *("--max-sessions", "3", "--on-limit", "refuse", "--no-rotate"),
             ],
         ),
-        ("loose.txt", ["--aal", "2", "--idle", "2h", "--absolute", "3d", "--remember-absolute", "90d", "--no-max-sessions"]),
+        (
+            "loose.txt",
+            ["--aal", "2", "--idle", "2h", "--absolute", "3d", "--remember-absolute", "90d", "--no-max-sessions"],
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -9,7 +9,6 @@ import pytest
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_out
 from django.test import Client
-from django.test.utils import override_settings
 
 from sojourn.django import manager
 

@@ -18,7 +18,7 @@ from sojourn.manager import AsyncSessionManager, SessionManager
 from .layer import Layer, Old
 from .plan import OldCookie, Planned, plan
 
-__all__ = ["Adopted", "Adoption"]
+__all__ = ["AdoptedSession", "Adoption"]
 
 logger = logging.getLogger("sojourn")
 
@@ -27,7 +27,7 @@ LONGEST = timedelta(days=366)
 MAX_COOKIES = 4
 
 
-class Adopted(NamedTuple):
+class AdoptedSession(NamedTuple):
     """A session that was made of another layer's, and what the browser is to be told of it.
 
     `reply` goes out with the response, where the request's own commit has no newer one. `forget` is the old cookie: the
@@ -95,7 +95,7 @@ class Adoption:
         """What can be a token of ours, of what a request shows under our cookie's name: the old cookie may share it."""
         return [value for value in values if value.startswith("sj1-")]
 
-    def open(self, manager: SessionManager, cookies: bytes, client: Client = Client()) -> Adopted | None:
+    def open(self, manager: SessionManager, cookies: bytes, client: Client = Client()) -> AdoptedSession | None:
         """The session that was made of the one that a Cookie header shows, now or before; None where there is none.
 
         One that is over tells why, where no other is shown. For a request without a token of ours. Two reads and two
@@ -112,7 +112,7 @@ class Adoption:
 
     async def open_async(
         self, manager: AsyncSessionManager, cookies: bytes, client: Client = Client()
-    ) -> Adopted | None:
+    ) -> AdoptedSession | None:
         """As `open`, for an event loop; a thread waits for the old store."""
         over = None
         for found in self._find(manager, cookies):
@@ -135,7 +135,7 @@ class Adoption:
                 assert key is not None
                 yield _Found(layer, key, OldCookie(manager.realm, layer.kind, key))
 
-    def _open(self, manager: SessionManager, found: _Found, client: Client) -> Adopted | None:
+    def _open(self, manager: SessionManager, found: _Found, client: Client) -> AdoptedSession | None:
         known = manager.adopted(found.cookie.id)
         if known is None:
             old = found.layer.read(found.key, manager.clock())
@@ -155,7 +155,7 @@ class Adoption:
             known = None if old else manager.adopted(found.cookie.id)
         return _again(manager.open(found.cookie.known(known).reveal(), client), found) if known else None
 
-    async def _open_async(self, manager: AsyncSessionManager, found: _Found, client: Client) -> Adopted | None:
+    async def _open_async(self, manager: AsyncSessionManager, found: _Found, client: Client) -> AdoptedSession | None:
         from asyncio import to_thread  # here: the threads' side never loads an event loop
 
         known = await manager.adopted(found.cookie.id)
@@ -191,15 +191,15 @@ class Adoption:
         )
 
 
-def _first(planned: Planned, found: _Found, client: Client) -> Adopted:
+def _first(planned: Planned, found: _Found, client: Client) -> AdoptedSession:
     ours = planned.ours
     session = Session(ours.record, ours.now, client, planned.token, True)
-    return Adopted(session, planned.reply, found.layer.cookie)
+    return AdoptedSession(session, planned.reply, found.layer.cookie)
 
 
-def _again(session: Session, found: _Found) -> Adopted:
+def _again(session: Session, found: _Found) -> AdoptedSession:
     # Its own commit hands out another token, where the one before was not shown for ten seconds.
-    return Adopted(session, NO_REPLY, found.layer.cookie)
+    return AdoptedSession(session, NO_REPLY, found.layer.cookie)
 
 
 def _retire(found: _Found) -> None:

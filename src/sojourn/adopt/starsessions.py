@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from sojourn.core.cookie import CookieOptions
 
 from .json_text import json_object
-from .keeper import Keeper
 from .layer import Old, user_at
+from .redis_values import RedisValues
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -39,7 +39,7 @@ class StarsessionsRedis:
         cookie_domain: str | None = None,
     ) -> None:
         self.cookie = CookieOptions(name=cookie_name, path=cookie_path, domain=cookie_domain)
-        self._keeper = Keeper(redis, prefix)
+        self._values = RedisValues(redis, prefix)
         self._user_key = user_key
         self._rolling = rolling
 
@@ -49,7 +49,7 @@ class StarsessionsRedis:
 
     def read(self, key: str, now: int) -> Old | None:
         """As Layer.read. Redis forgets what expired."""
-        data = json_object(self._keeper.get(key))
+        data = json_object(self._values.get(key))
         if data is None:
             return None
         metadata = data.pop("__metadata__", None)
@@ -65,7 +65,7 @@ class StarsessionsRedis:
 
     def retire(self, key: str) -> None:
         """As Layer.retire."""
-        self._keeper.delete(key)
+        self._values.delete(key)
 
 
 def _seconds(metadata: object, name: str) -> float | None:

@@ -21,7 +21,7 @@ from .replacement import require_alone
 from .types import App, Receive, Scope, Send
 
 if TYPE_CHECKING:
-    from sojourn.adopt import Adopted, Adoption
+    from sojourn.adopt import AdoptedSession, Adoption
 
 __all__ = ["SessionMiddleware"]
 
@@ -111,7 +111,7 @@ class SessionMiddleware:
             return
         exchange.check_late_changes()
 
-    async def _open(self, tokens: list[str], adopted: Adopted | None) -> Session:
+    async def _open(self, tokens: list[str], adopted: AdoptedSession | None) -> Session:
         if not tokens:
             return adopted.session if adopted else self.manager.anonymous()
         if len(set(tokens)) > 1:
@@ -120,7 +120,7 @@ class SessionMiddleware:
 
     async def _take_over(
         self, adopt: Adoption, tokens: list[str], headers: dict[bytes, bytes], scope: Scope
-    ) -> tuple[list[str], Adopted | None]:
+    ) -> tuple[list[str], AdoptedSession | None]:
         tokens = adopt.ours(tokens)
         if tokens:
             return tokens, None

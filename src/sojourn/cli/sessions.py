@@ -16,7 +16,7 @@ from sojourn.manager import SessionManager
 
 from .duration import relative
 from .exit import Exit
-from .session_id import find
+from .session_id import find_session
 from .store_option import open_manager, store_options
 from .terminal import columns, echo_json, fields, is_terminal, safe, table
 
@@ -61,7 +61,7 @@ def show(url: str, as_json: bool, id: str) -> int:
     """
     with open_manager(url) as manager:
         now = manager.clock()
-        session = find(manager, id)
+        session = find_session(manager, id)
     if as_json:
         document = _document(session, now) | {"data": session.data} if session else None
         echo_json({"now": now, "session": document})
@@ -136,9 +136,8 @@ def _table(sessions: list[SessionInfo], now: int, with_dead: bool) -> str:
     header = ["ID", "USER", "STARTED", "SEEN", "ENDS", "IP", "DEVICE"]
     rows = []
     for session in sessions:
-        moments = (session.created_at, session.seen_at, session.expires_at)
-        told = [relative(at, now) for at in moments]
-        rows.append([session.id[:short], session.user_id or NOBODY, *told, session.ip or NOBODY, device(session)])
+        moments = [relative(at, now) for at in (session.created_at, session.seen_at, session.expires_at)]
+        rows.append([session.id[:short], session.user_id or NOBODY, *moments, session.ip or NOBODY, device(session)])
     if with_dead:
         header.insert(2, "STATUS")
         for row, session in zip(rows, sessions, strict=True):

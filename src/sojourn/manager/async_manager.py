@@ -210,7 +210,7 @@ class AsyncSessionManager(ManagerContext):
 
         now = self.clock()
         total, before = 0, now - int(self.policy.keep_ended * 1000)
-        while await self._store.end_expired(now, BATCH) == BATCH:
+        while await self._store.end_expired(now, BATCH) == BATCH:  # noqa: ASYNC110  # a pause, and no waiting
             await sleep(PAUSE_BETWEEN_BATCHES)
         while deleted := await self._store.delete_expired(before, BATCH):
             total += deleted

@@ -160,9 +160,7 @@ class SessionManager(ManagerContext):
                     break
         return total
 
-    def _end_all_until(
-        self, newest: float, total: int, on_batch: Callable[[int], None] | None
-    ) -> tuple[int, int]:
+    def _end_all_until(self, newest: float, total: int, on_batch: Callable[[int], None] | None) -> tuple[int, int]:
         """End what was made by `newest`; `total` and how many that were, and when the newest of them was made."""
         after, seen = "", 0
         while page := self._store.scan(after, BATCH):

@@ -10,10 +10,10 @@ from sojourn.core.store import Applied, Create, Refused, Store
 
 from .records import HOUR, MINUTE, NOW, change, commit, ids, live, make_record, put, raises
 
-__all__ = ["Commits"]
+__all__ = ["CommitContract"]
 
 
-class Commits:
+class CommitContract:
     """Mixed into StoreContract."""
 
     store: Store

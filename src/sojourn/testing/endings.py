@@ -9,10 +9,10 @@ from sojourn.core.store import Applied, Create, End, Ends, Limit, Refused, Store
 
 from .records import HOUR, MINUTE, NOW, change, commit, ids, live, make_record, put, raises
 
-__all__ = ["Endings"]
+__all__ = ["EndContract"]
 
 
-class Endings:
+class EndContract:
     """Mixed into StoreContract."""
 
     store: Store

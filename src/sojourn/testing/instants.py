@@ -9,10 +9,10 @@ from sojourn.core.store import Applied, Create, End, Ends, Mark, Store
 
 from .records import HOUR, MINUTE, NOW, ids, live, make_record, put, raises
 
-__all__ = ["Instants"]
+__all__ = ["InstantContract"]
 
 
-class Instants:
+class InstantContract:
     """Mixed into StoreContract."""
 
     store: Store
@@ -44,9 +44,7 @@ class Instants:
         """Who changes the password ends the other sessions, and renews this one, in one request."""
         kept, other = put(self.store, "ada"), put(self.store, "ada")
         self.store.end_all("ada", "revoked", NOW + 10, kept.id)
-        create = Create(
-            record=make_record("ada"), now=NOW + 11, began_at=NOW + 1, ends=Ends(kept.id, "replaced", None)
-        )
+        create = Create(record=make_record("ada"), now=NOW + 11, began_at=NOW + 1, ends=Ends(kept.id, "replaced", None))
 
         assert live(self.store, other.id).end_reason == "revoked"
         assert self.store.create(create) == Applied(1)

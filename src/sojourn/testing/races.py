@@ -13,7 +13,7 @@ from sojourn.core.store import Applied, Create, End, Ends, Limit, Refused, Store
 
 from .records import NOW, change, commit, live, make_record, put
 
-__all__ = ["Races"]
+__all__ = ["RaceContract"]
 
 ROUNDS = 20
 THREADS = 8
@@ -33,7 +33,7 @@ def at_once(calls: Sequence[Callable[[], T]]) -> list[T]:
         return list(pool.map(run, calls))
 
 
-class Races:
+class RaceContract:
     """Mixed into StoreContract."""
 
     store: Store

@@ -56,7 +56,7 @@ class _Entry:
 class Cache:
     """Records by id, up to `max_bytes`; the Watcher of one channel.
 
-    A record is served while the channel has told of every write that is older than `max_staleness` seconds, and while
+    A record is served while the channel has reported every write that is older than `max_staleness` seconds, and while
     it is live by `clock`, in Unix milliseconds: another node may have seen it since, so what looks expired is asked of
     the store. Every method may be called from any thread.
     """
@@ -89,7 +89,7 @@ class Cache:
 
     def get(self, id: str) -> Record | None:
         """The record, if it may be served; None to ask the store."""
-        # Soundness first: what is found after it was not written before the time up to which all writes were told.
+        # The limit first: an entry that is found after it has outlived every write that was reported up to it.
         if self._monotonic() > self._served_until:
             return None
         entry = self._entries.get(id)
@@ -98,8 +98,8 @@ class Cache:
         entry.used = True
         return entry.record
 
-    def asked(self, id: str) -> Fill:
-        """The store is about to be asked for `id`. To be followed by `answered`, whatever comes of it."""
+    def start_fill(self, id: str) -> Fill:
+        """The store is about to be asked for `id`. To be followed by `finish_fill`, whatever comes of it."""
         with self._lock:
             fill = self._fills.get(id)
             if fill is None:
@@ -107,7 +107,7 @@ class Cache:
             fill.readers += 1
             return fill
 
-    def answered(self, fill: Fill, record: Record | None) -> None:
+    def finish_fill(self, fill: Fill, record: Record | None) -> None:
         """The store's answer: kept if it is live and nobody wrote since it was asked. None where it gave none."""
         cost = _cost(record) if record is not None and record.ended_at is None else math.inf
         with self._lock:

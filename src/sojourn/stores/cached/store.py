@@ -1,4 +1,4 @@
-"""CachedStore and AsyncCachedStore: a store that others write to, and a Cache that hears of it."""
+"""CachedStore and AsyncCachedStore: a store that others write to, and a Cache to which it reports that."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from .channel import AsyncChannel, Channel
 
 __all__ = ["AsyncCachedStore", "CachedStore"]
 
-# Beats of the channel in `max_staleness`: one or two may be late before the store is asked again.
+# Heartbeats of the channel in `max_staleness`: one or two may be late before the store is asked again.
 BEATS = 4
 
 
 class CachedStore:
     """`store` with a cache of up to `max_bytes` in front of its reads, for threads.
 
-    What another process writes is seen at once, as the store tells of it; while it does not, a record is served for
+    What another process writes is seen at once, as the store reports it; while it does not, a record is served for
     `max_staleness` seconds at most, then the store is asked every time. A write is always the store's to judge.
-    Raises ConfigurationError for a store that does not tell of writes. `clock`, in Unix milliseconds, is for tests.
+    Raises ConfigurationError for a store that does not report writes. `clock`, in Unix milliseconds, is for tests.
     """
 
     def __init__(
@@ -43,13 +43,13 @@ class CachedStore:
         record = self._channel.cache.get(id)
         if record is not None:
             return record
-        self._channel.keep()
+        self._channel.ensure_running()
         cache = self._channel.cache
-        fill = cache.asked(id)
+        fill = cache.start_fill(id)
         try:
             record = self._store.get(id)
         finally:
-            cache.answered(fill, record)
+            cache.finish_fill(fill, record)
         return record
 
     def create(self, create: Create) -> Applied | Refused:
@@ -161,13 +161,13 @@ class AsyncCachedStore:
         record = self._channel.cache.get(id)
         if record is not None:
             return record
-        self._channel.keep()
+        self._channel.ensure_running()
         cache = self._channel.cache
-        fill = cache.asked(id)
+        fill = cache.start_fill(id)
         try:
             record = await self._store.get(id)
         finally:
-            cache.answered(fill, record)
+            cache.finish_fill(fill, record)
         return record
 
     async def create(self, create: Create) -> Applied | Refused:

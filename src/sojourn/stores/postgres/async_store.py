@@ -15,8 +15,9 @@ from sojourn.core.record import Record
 from sojourn.core.store import Applied, Commit, Create, End, Mark, Refused, Stats, Watcher
 
 from . import operations
-from .connections import AsyncConnections, AsyncPool, complete
-from .faults import NEW_TRIALS, may_try_again, told
+from .batched_reads import BatchedReads
+from .connections import AsyncPool, AsyncPostgresConnections, complete
+from .errors import MAX_RETRIES, may_retry, translated
 from .statements import Rows, Statement, Steps
 from .store import (
     MAX_CONNECTIONS,
@@ -28,7 +29,6 @@ from .store import (
     require_direct,
     require_schema,
 )
-from .together import Together
 from .watch import watch_async
 
 __all__ = ["AsyncPostgresStore"]
@@ -53,12 +53,12 @@ class AsyncPostgresStore:
             where = complete(where, timeout)
             require_schema(where, timeout)
         self._ready = isinstance(where, str)
-        self._connections = AsyncConnections(where, max_connections, timeout)
-        self._together = Together(self._read)
+        self._connections = AsyncPostgresConnections(where, max_connections, timeout)
+        self._batched_reads = BatchedReads(self._read)
 
     async def get(self, id: str) -> Record | None:
         """As Store.get."""
-        return await self._together.get(id)
+        return await self._batched_reads.get(id)
 
     async def create(self, create: Create) -> Applied | Refused:
         """As Store.create."""
@@ -128,16 +128,16 @@ class AsyncPostgresStore:
         return await self._run(partial(operations.get_many, ids))
 
     async def _run(self, work: Callable[[], Steps[T]], *, repeatable: bool = True, limit: float | None = None) -> T:
-        for _ in range(NEW_TRIALS):
+        for _ in range(MAX_RETRIES):
             try:
                 return await self._try(work, limit)
             except psycopg.Error as error:
-                if not may_try_again(error, repeatable=repeatable):
-                    raise told(error) from error
+                if not may_retry(error, repeatable=repeatable):
+                    raise translated(error) from error
         try:
             return await self._try(work, limit)
         except psycopg.Error as error:
-            raise told(error) from error
+            raise translated(error) from error
 
     async def _try(self, work: Callable[[], Steps[T]], limit: float | None) -> T:
         async with self._connections.lend(limit) as connection:

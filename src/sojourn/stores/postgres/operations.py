@@ -109,7 +109,7 @@ def _end_locked(ids: Sequence[str], reason: EndReason, now: int) -> Statement:
 
 
 def commit(commit: Commit) -> Steps[Applied | Refused]:
-    """Store.commit. One statement; who is refused reads once more, to be told the record."""
+    """Store.commit. One statement; one that is refused reads once more, for the record as it is."""
     old, new = commit.secrets or (None, None)
     values: dict[str, Any] = {
         "id": escaped(commit.id),

@@ -15,8 +15,8 @@ from sojourn.core.record import Record
 from sojourn.core.store import Applied, Commit, Create, End, Mark, Refused, Stats, Watcher
 
 from . import operations
-from .connections import AsyncPool, BoundConnection, Connections, Pool, complete
-from .faults import NEW_TRIALS, may_try_again, told, unreachable
+from .connections import AsyncPool, BoundConnection, Pool, PostgresConnections, complete
+from .errors import MAX_RETRIES, may_retry, translated, unreachable
 from .statements import Rows, Statement, Steps
 from .watch import watch
 
@@ -63,7 +63,7 @@ class PostgresStore:
             where = complete(where, timeout)
             require_schema(where, timeout)
         self._ready = isinstance(where, str)
-        self._connections = Connections(where, max_connections, timeout)
+        self._connections = PostgresConnections(where, max_connections, timeout)
 
     def get(self, id: str) -> Record | None:
         """As Store.get."""
@@ -132,16 +132,16 @@ class PostgresStore:
         self._connections.close()
 
     def _run(self, work: Callable[[], Steps[T]], *, repeatable: bool = True, limit: float | None = None) -> T:
-        for _ in range(NEW_TRIALS):
+        for _ in range(MAX_RETRIES):
             try:
                 return self._try(work, limit)
             except psycopg.Error as error:
-                if not may_try_again(error, repeatable=repeatable):
-                    raise told(error) from error
+                if not may_retry(error, repeatable=repeatable):
+                    raise translated(error) from error
         try:
             return self._try(work, limit)
         except psycopg.Error as error:
-            raise told(error) from error
+            raise translated(error) from error
 
     def _try(self, work: Callable[[], Steps[T]], limit: float | None) -> T:
         with self._connections.lend(limit) as connection:
@@ -213,4 +213,4 @@ def require_schema(conninfo: str, timeout: float) -> None:
         with connection:
             _perform(connection, operations.require_schema())
     except psycopg.Error as error:
-        raise told(error) from error
+        raise translated(error) from error

@@ -12,12 +12,13 @@ from sojourn.core.errors import EndReason, StoreUnavailable
 from sojourn.core.record import Record
 from sojourn.core.store import Applied, Commit, Create, End, Mark, Refused, Stats, Watcher
 
-from . import operations, survey
+from . import operations
 from .blob import decode_record
 from .calls import Address, Call, Steps
 from .connections import async_connect
-from .errand import Errand
 from .node import AsyncNode
+from .retry import PendingCalls
+from .scan import Sweep, erase, scan, stats
 from .store import KEEP_ENDED, TIMEOUT
 from .topology import Topology, topology_of
 from .tracking import track_async
@@ -40,13 +41,13 @@ class AsyncRedisStore:
         self._timeout = timeout
         self._keep = int(keep_ended * 1000)
         self._nodes: dict[tuple[Address, bool], AsyncNode] = {}
-        self._sweep = survey.Sweep()
+        self._sweep = Sweep()
         self._discovery: asyncio.Task[None] | None = None
-        self._node(self._location.addresses[0])  # so that a wrong option is told now
+        self._node(self._location.addresses[0])  # so that a wrong option fails now
 
     async def get(self, id: str) -> Record | None:
         """As Store.get."""
-        raw = (await self._perform([operations.ask(id)]))[0]
+        raw = (await self._perform([operations.get(id)]))[0]
         return None if raw is None else decode_record(id, raw)
 
     async def create(self, create: Create) -> Applied | Refused:
@@ -79,7 +80,7 @@ class AsyncRedisStore:
 
     async def erase(self, user_id: str, realm: str = "") -> int:
         """As Store.erase. Looks at every key."""
-        return await self._run(survey.erase(user_id, realm, await self._primaries()))
+        return await self._run(erase(user_id, realm, await self._primaries()))
 
     async def put_mark(self, mark: Mark) -> None:
         """As Store.put_mark."""
@@ -99,11 +100,11 @@ class AsyncRedisStore:
 
     async def scan(self, after: str, limit: int) -> Sequence[Record]:
         """As Store.scan. Looks at every key for each page."""
-        return await self._run(survey.scan(after, limit, await self._primaries()))
+        return await self._run(scan(after, limit, await self._primaries()))
 
     async def stats(self, now: int) -> Stats:
         """As Store.stats. Reads every session."""
-        return await self._run(survey.stats(now, await self._primaries()))
+        return await self._run(stats(now, await self._primaries()))
 
     async def watch(self, watcher: Watcher, interval: float) -> None:
         """As WatchableStore.watch."""
@@ -132,35 +133,35 @@ class AsyncRedisStore:
             return result
 
     async def _perform(self, calls: Sequence[Call]) -> Sequence[Any]:
-        # One call that is answered at once, which is what a request makes, needs no errand.
+        # One call that is answered at once, which is what a request makes, needs no PendingCalls.
         first = calls[0]
         address = None if len(calls) > 1 else first.node or self._topology.address(first.key)
         answers = await self._node(address).exchange([(first.packed, 0, first.durable)]) if address else []
         if answers and not isinstance(answers[0], Exception):
             return answers
-        errand = Errand(calls, self._topology, time.monotonic(), self._timeout)
+        pending = PendingCalls(calls, self._topology, time.monotonic(), self._timeout)
         if answers:
-            errand.take([0], answers)
-            await self._between_rounds(errand)
-        while not errand.done:
-            for address, indexes in errand.parcels().items():
-                errand.take(indexes, await self._node(address).exchange([errand.packed(index) for index in indexes]))
-            await self._between_rounds(errand)
-        return errand.answers
+            pending.take([0], answers)
+            await self._between_rounds(pending)
+        while not pending.done:
+            for address, indexes in pending.batches().items():
+                pending.take(indexes, await self._node(address).exchange([pending.packed(index) for index in indexes]))
+            await self._between_rounds(pending)
+        return pending.answers
 
-    async def _between_rounds(self, errand: Errand) -> None:
-        errand.next_round(time.monotonic())
-        if errand.pause:
-            await asyncio.sleep(errand.pause)
-        if errand.astray:
-            errand.astray = False
-            # One for all who have lost their way at the same time.
+    async def _between_rounds(self, pending: PendingCalls) -> None:
+        pending.next_round(time.monotonic())
+        if pending.pause:
+            await asyncio.sleep(pending.pause)
+        if pending.needs_discovery:
+            pending.needs_discovery = False
+            # One for all who need it at the same time.
             if self._discovery is None or self._discovery.done():
                 self._discovery = asyncio.create_task(self._discover())
             try:
                 await asyncio.shield(self._discovery)
             except StoreUnavailable as error:
-                errand.undiscovered(error)
+                pending.discovery_failed(error)
 
     async def _discover(self) -> None:
         steps = self._topology.discover()
@@ -175,10 +176,10 @@ class AsyncRedisStore:
         return self._topology.primaries()
 
     async def _primaries(self) -> Sequence[Address]:
-        errand = Errand((), self._topology, time.monotonic(), self._timeout)
+        pending = PendingCalls((), self._topology, time.monotonic(), self._timeout)
         while not self._topology.primaries():
-            errand.astray = True
-            await self._between_rounds(errand)
+            pending.needs_discovery = True
+            await self._between_rounds(pending)
         return self._topology.primaries()
 
     def _node(self, address: Address, to_sentinel: bool = False) -> AsyncNode:

@@ -24,13 +24,13 @@ from .blob import decode_record, encode_record, encode_secrets, encode_user
 from .calls import Call, Steps, command, pack, run
 from .keys import bar_keys, id_in, index_key, mark_key, member, session_key
 
-__all__ = ["ask", "bar", "commit", "create", "end", "end_all", "get_mark", "of_user", "put_mark"]
+__all__ = ["bar", "commit", "create", "end", "end_all", "get", "get_mark", "of_user", "put_mark"]
 
 _encode = msgspec.msgpack.Encoder().encode
 
 
 # Not a generator as the others: of Store.get there is one to a request.
-def ask(id: str) -> Call:
+def get(id: str) -> Call:
     """Store.get's one call."""
     key = session_key(id)
     # Packed by hand: each request makes one, and its length is known.

@@ -11,12 +11,13 @@ from sojourn.core.errors import EndReason, StoreUnavailable
 from sojourn.core.record import Record
 from sojourn.core.store import Applied, Commit, Create, End, Mark, Refused, Stats, Watcher
 
-from . import operations, survey
+from . import operations
 from .blob import decode_record
 from .calls import Address, Call, Steps
 from .connections import connect
-from .errand import Errand
 from .node import Node
+from .retry import PendingCalls
+from .scan import Sweep, erase, scan, stats
 from .topology import Topology, topology_of
 from .tracking import track
 from .url import parse
@@ -47,12 +48,12 @@ class RedisStore:
         self._timeout = timeout
         self._keep = int(keep_ended * 1000)
         self._nodes: dict[tuple[Address, bool], Node] = {}
-        self._sweep = survey.Sweep()
-        self._node(self._location.addresses[0])  # so that a wrong option is told now
+        self._sweep = Sweep()
+        self._node(self._location.addresses[0])  # so that a wrong option fails now
 
     def get(self, id: str) -> Record | None:
         """As Store.get."""
-        raw = self._perform([operations.ask(id)])[0]
+        raw = self._perform([operations.get(id)])[0]
         return None if raw is None else decode_record(id, raw)
 
     def create(self, create: Create) -> Applied | Refused:
@@ -83,7 +84,7 @@ class RedisStore:
 
     def erase(self, user_id: str, realm: str = "") -> int:
         """As Store.erase. Looks at every key."""
-        return self._run(survey.erase(user_id, realm, self._primaries()))
+        return self._run(erase(user_id, realm, self._primaries()))
 
     def put_mark(self, mark: Mark) -> None:
         """As Store.put_mark."""
@@ -103,11 +104,11 @@ class RedisStore:
 
     def scan(self, after: str, limit: int) -> Sequence[Record]:
         """As Store.scan. Looks at every key for each page."""
-        return self._run(survey.scan(after, limit, self._primaries()))
+        return self._run(scan(after, limit, self._primaries()))
 
     def stats(self, now: int) -> Stats:
         """As Store.stats. Reads every session."""
-        return self._run(survey.stats(now, self._primaries()))
+        return self._run(stats(now, self._primaries()))
 
     def watch(self, watcher: Watcher, interval: float) -> None:
         """As WatchableStore.watch."""
@@ -138,23 +139,23 @@ class RedisStore:
             return result
 
     def _perform(self, calls: Sequence[Call]) -> Sequence[Any]:
-        errand = Errand(calls, self._topology, time.monotonic(), self._timeout)
-        while not errand.done:
-            for address, indexes in errand.parcels().items():
-                errand.take(indexes, self._node(address).exchange([errand.packed(index) for index in indexes]))
-            self._between_rounds(errand)
-        return errand.answers
+        pending = PendingCalls(calls, self._topology, time.monotonic(), self._timeout)
+        while not pending.done:
+            for address, indexes in pending.batches().items():
+                pending.take(indexes, self._node(address).exchange([pending.packed(index) for index in indexes]))
+            self._between_rounds(pending)
+        return pending.answers
 
-    def _between_rounds(self, errand: Errand) -> None:
-        errand.next_round(time.monotonic())
-        if errand.pause:
-            time.sleep(errand.pause)
-        if errand.astray:
-            errand.astray = False
+    def _between_rounds(self, pending: PendingCalls) -> None:
+        pending.next_round(time.monotonic())
+        if pending.pause:
+            time.sleep(pending.pause)
+        if pending.needs_discovery:
+            pending.needs_discovery = False
             try:
                 self._discover()
             except StoreUnavailable as error:
-                errand.undiscovered(error)
+                pending.discovery_failed(error)
 
     def _discover(self) -> None:
         steps = self._topology.discover()
@@ -169,10 +170,10 @@ class RedisStore:
         return self._topology.primaries()
 
     def _primaries(self) -> Sequence[Address]:
-        errand = Errand((), self._topology, time.monotonic(), self._timeout)
+        pending = PendingCalls((), self._topology, time.monotonic(), self._timeout)
         while not self._topology.primaries():
-            errand.astray = True
-            self._between_rounds(errand)
+            pending.needs_discovery = True
+            self._between_rounds(pending)
         return self._topology.primaries()
 
     def _node(self, address: Address, to_sentinel: bool = False) -> Node:

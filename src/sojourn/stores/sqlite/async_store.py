@@ -121,7 +121,7 @@ class AsyncSQLiteStore:
         self._writes += 1
         # Never past those that wait for the thread: it would find the file locked, or the log never at rest.
         alone = not durable and not self._under_way and self._writes % THREAD_EVERY
-        if alone and self._file.write_at_once(write):
+        if alone and self._file.try_write(write):
             return cast(T, write.outcome())
         self._start_thread()
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()

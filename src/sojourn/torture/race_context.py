@@ -1,4 +1,4 @@
-"""Course: what a race runs on — the processes, its own users, and chance that a seed repeats."""
+"""RaceContext: what a race runs on — the processes, its own users, and random choices that a seed repeats."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 from sojourn.core.token import Token
 
-from .crew import Call, Crew
 from .instance import OWNER, Instance, Visitor
 from .worker import Work
+from .worker_pool import WorkerCall, WorkerPool
 
-__all__ = ["PREFIX", "TRIES", "Course", "revealed"]
+__all__ = ["PREFIX", "TRIES", "RaceContext", "revealed"]
 
 # In a user's id it says whose sessions these are, wherever an operator comes upon one.
 PREFIX = "sojourn-torture-"
@@ -22,10 +22,10 @@ TRIES = 50
 
 
 @dataclass
-class Course:
-    """The ground of one race. Everything that it makes has a user or an id that it remembers, and ends in `sweep`."""
+class RaceContext:
+    """The context of one race. Everything that it makes has a user or an id that it remembers, and ends in `tidy`."""
 
-    crew: Crew
+    pool: WorkerPool
     random: Random
     rounds: int
     name: str
@@ -43,20 +43,20 @@ class Course:
 
     def spread(self, count: int) -> list[int]:
         """So many processes: every one as often as any other, in any order."""
-        places = [number % self.crew.size for number in range(count)]
+        places = [number % self.pool.size for number in range(count)]
         self.random.shuffle(places)
         return places
 
     def elsewhere(self, places: Sequence[int]) -> list[int]:
         """For each of the processes another one, where there is another."""
-        step = 1 + self.random.randrange(max(1, self.crew.size - 1))
-        return [(place + step) % self.crew.size for place in places]
+        step = 1 + self.random.randrange(max(1, self.pool.size - 1))
+        return [(place + step) % self.pool.size for place in places]
 
     def each(self, places: Sequence[int], work: Work, args: Sequence[tuple[Any, ...]]) -> list[Any]:
         """What `work` returns for each of `args`, done at once in the processes `places`."""
-        return self.crew.at_once([Call(where, work, given) for where, given in zip(places, args, strict=True)])
+        return self.pool.at_once([WorkerCall(where, work, given) for where, given in zip(places, args, strict=True)])
 
-    def some_by_some(self, work: Work, args: Sequence[tuple[Any, ...]]) -> list[Any]:
+    def in_batches(self, work: Work, args: Sequence[tuple[Any, ...]]) -> list[Any]:
         """The same in any processes, and not more at once than a round has: there may be many."""
         results = []
         for first in range(0, len(args), TRIES):
@@ -64,7 +64,7 @@ class Course:
             results += self.each(self.spread(len(some)), work, some)
         return results
 
-    def begin(self, owners: Sequence[tuple[str, str | None]], data: Mapping[str, Any] = {}) -> list[Visitor]:
+    def begin_sessions(self, owners: Sequence[tuple[str, str | None]], data: Mapping[str, Any] = {}) -> list[Visitor]:
         """A new session for each owner and user: logged in where there is a user."""
         given = [({OWNER: owner, **data}, user) for owner, user in owners]
         tokens = self.each(self.spread(len(owners)), begin, given)
@@ -78,13 +78,15 @@ class Course:
 
     def log_in(self, count: int, data: Mapping[str, Any] = {}) -> list[Visitor]:
         """So many users, each with a session."""
-        return self.begin([(f"{self.user(number)}/{number}", self.user(number)) for number in range(count)], data)
+        return self.begin_sessions(
+            [(f"{self.user(number)}/{number}", self.user(number)) for number in range(count)], data
+        )
 
-    def sweep(self) -> None:
+    def tidy(self) -> None:
         """End all that the race made."""
-        self.crew.replace_dead()
-        self.some_by_some(end_all, [(user,) for user in sorted(self._users)])
-        self.some_by_some(end, [(id,) for id in sorted(self._ids)])
+        self.pool.replace_dead()
+        self.in_batches(end_all, [(user,) for user in sorted(self._users)])
+        self.in_batches(end, [(id,) for id in sorted(self._ids)])
 
 
 async def begin(instance: Instance, data: Mapping[str, Any], user: str | None) -> str:

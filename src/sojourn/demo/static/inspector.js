@@ -24,7 +24,7 @@ function refresh() {
 async function ask() {
 	const {state} = client;
 	const ended = state.status === "ended" && state.id ? `?ended=${state.id}` : "";
-	const answer = await (await client.fetch(`/demo/inside${ended}`)).json();
+	const answer = await (await client.fetch(`/demo/inspector${ended}`)).json();
 	// After the end the server tells nothing more of it: what this page saw before stays.
 	if (answer.exchanges.length) exchanges = answer.exchanges;
 	const news = JSON.stringify([answer.record, exchanges]);
@@ -107,7 +107,7 @@ function entry({exchange, count, label}) {
 	return element("li", {}, element("details", {"data-number": number, open: hasToken}, title, element("pre", {}, lines.join("\n"))));
 }
 
-export function startInside() {
+export function startInspector() {
 	client.subscribe(({status}) => status !== "loading" && refresh());
 	document.addEventListener("visibilitychange", refresh);
 	setInterval(refresh, POLL);

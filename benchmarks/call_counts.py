@@ -1,4 +1,4 @@
-"""Deeds: what one read-only request makes a session layer do. Counted, not timed."""
+"""CallCounts: what one read-only request makes a session layer do. Counted, not timed."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from .peers import OURS, Peer
 from .request import ask
 from .shop import open_shop
 
-__all__ = ["Deeds", "count_deeds"]
+__all__ = ["CallCounts", "count_calls"]
 
 
-class Deeds(msgspec.Struct, frozen=True):
+class CallCounts(msgspec.Struct, frozen=True):
     """The store's calls, the Set-Cookie headers, and how many of the session's values were decoded (Sojourn's only)."""
 
     peer: str
@@ -64,7 +64,7 @@ class _Decodes:
         self.count += event == "call" and frame.f_code is decode.__code__
 
 
-async def _count(peer: Peer, folder: Path) -> Deeds:
+async def _count(peer: Peer, folder: Path) -> CallCounts:
     counter = _Counter(None)
 
     def counted(store: Any) -> _Counter:
@@ -77,7 +77,7 @@ async def _count(peer: Peer, folder: Path) -> Deeds:
         counter.reads = counter.writes = 0
         with _Decodes() as decodes:
             answer = await ask(app, "/read", cookie)
-        return Deeds(
+        return CallCounts(
             peer=peer.name,
             reads=counter.reads,
             writes=counter.writes,
@@ -86,7 +86,7 @@ async def _count(peer: Peer, folder: Path) -> Deeds:
         )
 
 
-def count_deeds(peer: Peer) -> Deeds:
+def count_calls(peer: Peer) -> CallCounts:
     """What a request that reads one of 12 keys makes this peer do."""
     with TemporaryDirectory() as folder:
         return asyncio.run(_count(peer, Path(folder)))

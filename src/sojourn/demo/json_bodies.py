@@ -1,4 +1,4 @@
-"""What the handlers of this site have in common: a JSON body, and an answer when something is wrong."""
+"""JSON bodies: forms that a browser sends, answers with a few values, and problems."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from starlette.responses import JSONResponse, Response
 
 from sojourn.core.problem import Problem
 
-__all__ = ["body_of", "done", "refuse", "wrong"]
+__all__ = ["answer", "http_error", "read_form", "refuse"]
 
 MAX_BODY = 4096
 
 T = TypeVar("T")
 
 
-async def body_of(request: Request, form: type[T]) -> T:
+async def read_form(request: Request, form: type[T]) -> T:
     """The JSON body as a `form`. Raises HTTPException for anything else."""
     body = b""
     async for chunk in request.stream():
@@ -37,12 +37,12 @@ def refuse(status: int, detail: str) -> Response:
     return Response(problem.body(), status, dict(problem.headers()))
 
 
-async def wrong(request: Request, error: Exception) -> Response:
+async def http_error(request: Request, error: Exception) -> Response:
     """Starlette's HTTPException as such an answer."""
     assert isinstance(error, HTTPException)
     return refuse(error.status_code, error.detail)
 
 
-def done(**values: Any) -> Response:
+def answer(**values: Any) -> Response:
     """An answer that holds a few values."""
     return JSONResponse(values)

@@ -1,6 +1,7 @@
-"""Path: the files and functions of Sojourn that one request passes, in their order. `python -m benchmarks.path`.
+"""RequestPath: the files and functions of Sojourn that one request passes, in their order.
 
-A count says what a reader must follow, and what Python must call, whatever the machine's clock says that day.
+`python -m benchmarks.request_path` prints them. A count says what a reader must follow, and what Python must call,
+whatever the machine's clock says that day.
 """
 
 from __future__ import annotations

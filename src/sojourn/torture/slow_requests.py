@@ -9,8 +9,8 @@ from sojourn.core.errors import SessionEnded
 from sojourn.core.session import Session
 from sojourn.manager import AsyncSessionManager
 
-from .course import TRIES, Course, revealed
-from .instance import DUE, Instance, Visitor
+from .instance import DUE_POLICY, Instance, Visitor
+from .race_context import TRIES, RaceContext, revealed
 from .result import Tally
 
 __all__ = ["end", "is_live", "reader", "regenerate", "rotation", "writer"]
@@ -18,42 +18,42 @@ __all__ = ["end", "is_live", "reader", "regenerate", "rotation", "writer"]
 DATA = {"list": [], "count": 1}
 
 
-def reader(course: Course) -> Tally:
+def reader(context: RaceContext) -> Tally:
     """A request that only reads, but is due to touch the session and to renew its secret, ends after the session."""
-    return _slow(course, ("read",))
+    return _slow(context, ("read",))
 
 
-def writer(course: Course) -> Tally:
+def writer(context: RaceContext) -> Tally:
     """A request that sets a key, appends to a list or increments a counter ends after the session."""
-    return _slow(course, ("set", "append", "increment"))
+    return _slow(context, ("set", "append", "increment"))
 
 
-def rotation(course: Course) -> Tally:
+def rotation(context: RaceContext) -> Tally:
     """A request that shows a renewed secret for the first time, which retires the old one, ends after the session."""
-    return _slow(course, ("read",), renew=True)
+    return _slow(context, ("read",), renew=True)
 
 
-def regenerate(course: Course) -> Tally:
+def regenerate(context: RaceContext) -> Tally:
     """A request that asks for a new id and token ends after the session."""
-    return _slow(course, ("regenerate",))
+    return _slow(context, ("regenerate",))
 
 
-def _slow(course: Course, works: tuple[str, ...], *, renew: bool = False) -> Tally:
+def _slow(context: RaceContext, works: tuple[str, ...], *, renew: bool = False) -> Tally:
     tally = Tally()
-    for done in range(course.rounds):
-        course.progress(f"{done * TRIES:,} of {course.rounds * TRIES:,} sessions")
-        visitors = course.log_in(TRIES, DATA)
-        places = course.spread(TRIES)
+    for done in range(context.rounds):
+        context.progress(f"{done * TRIES:,} of {context.rounds * TRIES:,} sessions")
+        visitors = context.log_in(TRIES, DATA)
+        places = context.spread(TRIES)
         if renew:
-            tokens = course.each(places, show_once, [(visitor,) for visitor in visitors])
+            tokens = context.each(places, show_once, [(visitor,) for visitor in visitors])
             visitors = [visitor._replace(token=token) for visitor, token in zip(visitors, tokens, strict=True)]
-        todo = [(visitor, course.random.choice(works)) for visitor in visitors]
-        course.each(places, load, todo)
-        hows = [(visitor, course.random.choice([*ENDS])) for visitor in visitors]
-        course.each(course.elsewhere(places), end, hows)
+        todo = [(visitor, context.random.choice(works)) for visitor in visitors]
+        context.each(places, load, todo)
+        hows = [(visitor, context.random.choice([*ENDS])) for visitor in visitors]
+        context.each(context.elsewhere(places), end, hows)
         # Whoever changed something must be told that it was not kept.
-        kept = course.each(places, finish, [(visitor, work != "read") for visitor, work in todo])
-        back = course.each(course.spread(TRIES), is_live, [(visitor,) for visitor in visitors])
+        kept = context.each(places, finish, [(visitor, work != "read") for visitor, work in todo])
+        back = context.each(context.spread(TRIES), is_live, [(visitor,) for visitor in visitors])
         tally.tries += TRIES
         tally.lost += sum(map(max, kept, back))
     return tally
@@ -61,13 +61,13 @@ def _slow(course: Course, works: tuple[str, ...], *, renew: bool = False) -> Tal
 
 async def show_once(instance: Instance, visitor: Visitor) -> str:
     """The next token, as the answer to a request that was due for it."""
-    manager = instance.manager(DUE)
+    manager = instance.manager(DUE_POLICY)
     return revealed((await manager.commit(await instance.open(visitor, manager))).token)
 
 
 async def load(instance: Instance, visitor: Visitor, work: str) -> None:
     """A slow request begins, and does its work."""
-    session = await instance.open(visitor, instance.manager(DUE))
+    session = await instance.open(visitor, instance.manager(DUE_POLICY))
     if work == "set":
         session["late"] = True
     elif work == "append":
@@ -80,9 +80,9 @@ async def load(instance: Instance, visitor: Visitor, work: str) -> None:
 
 
 async def finish(instance: Instance, visitor: Visitor, changed: bool) -> bool:
-    """It commits, too late. Whether it was told that its change was kept, or was given a token."""
+    """It commits, too late. Whether the answer was that its change is kept, or held a token."""
     try:
-        reply = await instance.manager(DUE).commit(instance.under_way.pop(visitor.id))
+        reply = await instance.manager(DUE_POLICY).commit(instance.under_way.pop(visitor.id))
     except SessionEnded:
         return False
     return changed or reply.token is not None
@@ -94,7 +94,7 @@ async def is_live(instance: Instance, visitor: Visitor) -> bool:
     async def look() -> bool:
         return (await instance.open(visitor)).status == "active"
 
-    return await instance.settled(look, lambda live: not live)
+    return await instance.eventually(look, lambda live: not live)
 
 
 # How a session ends

@@ -1,4 +1,4 @@
-"""Errand: calls on their way, through refusals, moved slots and lost connections, until each is answered. No I/O.
+"""Retry: which calls are sent again, where and when, after a refusal, a moved slot or a lost connection. No I/O.
 
 What was surely not made is sent again, and so is what may be made twice; the rest is StoreUnavailable, which says so.
 """
@@ -15,7 +15,7 @@ from sojourn.core.errors import StoreUnavailable
 from .calls import Address, Call
 from .topology import Topology
 
-__all__ = ["Errand", "Lost", "NotReplicated", "NotSent"]
+__all__ = ["AnswerLost", "NotReplicated", "NotSent", "PendingCalls"]
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.25
 
@@ -29,7 +29,7 @@ class NotSent(Exception):
     """No connection: the call did not leave."""
 
 
-class Lost(Exception):
+class AnswerLost(Exception):
     """The connection broke, or stayed silent for too long, after the call was sent."""
 
 
@@ -37,15 +37,15 @@ class NotReplicated(Exception):
     """The write was made, and fewer replicas than asked for said in time that they have it."""
 
 
-class Errand:
+class PendingCalls:
     """`calls`, their answers so far, and what to do next.
 
-    `pause` is how many seconds to wait before the next round, and `astray` whether to discover the topology then.
+    `pause` is how many seconds to wait before the next round; `needs_discovery`: learn the topology anew then.
     """
 
     def __init__(self, calls: Sequence[Call], topology: Topology, now: float, timeout: float) -> None:
         self.answers: list[Any] = [None] * len(calls)
-        self.astray = False
+        self.needs_discovery = False
         self.pause = 0.0
         self._calls = calls
         self._topology = topology
@@ -62,17 +62,17 @@ class Errand:
         """Whether every call is answered."""
         return not self._todo
 
-    def parcels(self) -> dict[Address, list[int]]:
+    def batches(self) -> dict[Address, list[int]]:
         """For each node the calls that it is to be sent. Those whose node is not known wait for the discovery."""
-        parcels: dict[Address, list[int]] = {}
+        batches: dict[Address, list[int]] = {}
         for index in self._todo:
             call = self._calls[index]
             address = self._asking.get(index) or call.node or self._topology.address(call.key)
             if address is None:
-                self.astray = True
+                self.needs_discovery = True
             else:
-                parcels.setdefault(address, []).append(index)
-        return parcels
+                batches.setdefault(address, []).append(index)
+        return batches
 
     def packed(self, index: int) -> tuple[bytes, int, bool]:
         """What to send for a call, how many answers come before its own, and whether replicas must have it."""
@@ -81,7 +81,7 @@ class Errand:
         return (_ASKING + packed, 1, call.durable) if index in self._asking else (packed, 0, call.durable)
 
     def take(self, indexes: Sequence[int], replies: Sequence[Any]) -> None:
-        """What came back for a parcel, an exception where that was no answer. Raises StoreUnavailable to give up."""
+        """What came back for a batch, an exception where that was no answer. Raises StoreUnavailable to give up."""
         for index, reply in zip(indexes, replies, strict=True):
             if isinstance(reply, Exception):
                 self._asking.pop(index, None)
@@ -94,7 +94,7 @@ class Errand:
     def next_round(self, now: float) -> None:
         """Judge whether to go on. Raises StoreUnavailable when the time is up."""
         self.pause = min(max(self.pause * 2, FIRST_PAUSE), LONGEST_PAUSE) if self._later else 0.0
-        self.astray, self._later = self.astray or self._later, False
+        self.needs_discovery, self._later = self.needs_discovery or self._later, False
         if self.done and self._calls:
             return
         if now + self.pause >= self._give_up:
@@ -103,8 +103,8 @@ class Errand:
             why = f": {cause}".rstrip(".") if isinstance(self._last, NotSent) and cause else ""
             raise _unavailable(f"did not answer within {self._timeout:g} s; {written}{why}") from cause
 
-    def undiscovered(self, error: StoreUnavailable) -> None:
-        """The topology could not be learned: the next round waits, and tells why when the time is up."""
+    def discovery_failed(self, error: StoreUnavailable) -> None:
+        """The topology could not be learned: the next round waits, and says why when the time is up."""
         self._later, self._last = True, error
 
     def _judge(self, index: int, reply: Exception) -> None:
@@ -112,9 +112,9 @@ class Errand:
         match reply:
             case NotSent():
                 self._later = True
-            case Lost() if call.repeatable:
+            case AnswerLost() if call.repeatable:
                 self._cut_off, self._later = self._cut_off or call.durable, True
-            case Lost():
+            case AnswerLost():
                 raise _unavailable("was cut off at work: the write may be made, or not") from reply.__cause__
             case NotReplicated():
                 raise _unavailable(f"made the write, but {reply}. A failover may undo it") from None
@@ -122,7 +122,7 @@ class Errand:
                 self._whole.add(index)
             case exceptions.MovedError():  # redis-py's AskError too
                 self._topology.moved(reply.slot_id, (reply.host, reply.port))
-                self.astray = True
+                self.needs_discovery = True
             case exceptions.AskError():
                 self._asking[index] = (reply.host, reply.port)
             case _:

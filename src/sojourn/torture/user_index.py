@@ -11,10 +11,10 @@ from typing import Literal, NamedTuple
 from sojourn.core.errors import SessionEnded
 from sojourn.core.policy import Policy
 
-from .course import Course
-from .crew import Call
 from .instance import OWNER, Instance, Visitor
+from .race_context import RaceContext
 from .result import Tally
+from .worker_pool import WorkerCall
 
 __all__ = ["index"]
 
@@ -33,7 +33,7 @@ LONGEST_STEP = 3000
 
 
 @dataclass
-class Known:
+class KnownSession:
     """What is certain of one session. `ending` is set once anything was asked that may end it.
 
     `born_at` is when the first of those was made that it was regenerated from: its absolute timeout counts from there.
@@ -47,18 +47,18 @@ class Known:
     over: bool = False
 
 
-def index(course: Course) -> Tally:
+def index(context: RaceContext) -> Tally:
     """Log-ins, writes, log-outs, revocations, renewals and time-outs of five users, at random, in all processes."""
-    return _Walk(course).run()
+    return _RandomWalk(context).run()
 
 
-class _Walk:
-    def __init__(self, course: Course) -> None:
-        self._course = course
-        self._chance = course.random
-        self._users = [course.user(number) for number in range(USERS)]
-        self._known: dict[str, list[Known]] = {user: [] for user in self._users}
-        self._steps = course.rounds * OPERATIONS // AT_ONCE
+class _RandomWalk:
+    def __init__(self, context: RaceContext) -> None:
+        self._context = context
+        self._chance = context.random
+        self._users = [context.user(number) for number in range(USERS)]
+        self._known: dict[str, list[KnownSession]] = {user: [] for user in self._users}
+        self._steps = context.rounds * OPERATIONS // AT_ONCE
         # It plays in the past, so that no row is dated in the future when it is over.
         self._now = int(time.time() * 1000) - self._steps * LONGEST_STEP
         self._tally = Tally()
@@ -66,7 +66,7 @@ class _Walk:
     def run(self) -> Tally:
         """The whole of it."""
         for step in range(1, self._steps + 1):
-            self._course.progress(f"{step * AT_ONCE:,} of {self._steps * AT_ONCE:,} operations")
+            self._context.progress(f"{step * AT_ONCE:,} of {self._steps * AT_ONCE:,} operations")
             self._now += self._chance.randrange(LONGEST_STEP)
             self._operate()
             if step % CHECK_EVERY == 0 or step == self._steps:
@@ -74,7 +74,7 @@ class _Walk:
         return self._tally
 
     def _operate(self) -> None:
-        todo: list[tuple[Kind, str, Known | None]] = []
+        todo: list[tuple[Kind, str, KnownSession | None]] = []
         for kind in self._chance.choices(KINDS, WEIGHTS, k=AT_ONCE):
             user = self._chance.choice(self._users)
             open_ones = [known for known in self._known[user] if not known.over]
@@ -82,15 +82,15 @@ class _Walk:
             todo.append((kind if session or kind == "revoke all" else "log in", user, session))
         self._note_asked(todo)
         calls = [
-            Call(where, operate, (kind, user, session.visitor if session else None, self._now))
-            for where, (kind, user, session) in zip(self._course.spread(AT_ONCE), todo, strict=True)
+            WorkerCall(where, operate, (kind, user, session.visitor if session else None, self._now))
+            for where, (kind, user, session) in zip(self._context.spread(AT_ONCE), todo, strict=True)
         ]
         revoked = {user for kind, user, _ in todo if kind == "revoke all"}
-        for (kind, user, session), made in zip(todo, self._course.crew.at_once(calls), strict=True):
+        for (kind, user, session), made in zip(todo, self._context.pool.at_once(calls), strict=True):
             self._note_done(kind, user, session, made, revoked)
         self._tally.tries += AT_ONCE
 
-    def _note_asked(self, todo: Sequence[tuple[Kind, str, Known | None]]) -> None:
+    def _note_asked(self, todo: Sequence[tuple[Kind, str, KnownSession | None]]) -> None:
         for kind, user, session in todo:
             if kind == "revoke all":
                 for known in self._known[user]:
@@ -100,11 +100,11 @@ class _Walk:
                 session.ending = session.ending or kind not in ("read", "write")
 
     def _note_done(
-        self, kind: Kind, user: str, session: Known | None, made: Visitor | None, revoked: Collection[str]
+        self, kind: Kind, user: str, session: KnownSession | None, made: Visitor | None, revoked: Collection[str]
     ) -> None:
         if made is not None:
             born_at = session.born_at if session and kind == "regenerate" else self._now
-            self._known[user].append(Known(made, born_at, self._now, self._now, ending=user in revoked))
+            self._known[user].append(KnownSession(made, born_at, self._now, self._now, ending=user in revoked))
         if session is not None and (kind in ("log out", "revoke") or made is not None):
             session.over = True
 
@@ -112,8 +112,8 @@ class _Walk:
         """Compare each user's list with what the sessions themselves say, and both with what is certain."""
         for user in self._users:
             known = [one for one in self._known[user] if not one.over]
-            places, ids = self._course.spread(1), [one.visitor.id for one in known]
-            ((live, listed),) = self._course.each(places, look, [(user, ids, self._now)])
+            places, ids = self._context.spread(1), [one.visitor.id for one in known]
+            ((live, listed),) = self._context.each(places, look, [(user, ids, self._now)])
             wrong = set(listed) ^ set(live)
             for one in known:
                 is_live = one.visitor.id in live
@@ -125,10 +125,10 @@ class _Walk:
             self._tally.lost += len(wrong)
             self._known[user] = [one for one in known if not one.over and one.visitor.id in live]
 
-    def _ran_out(self, one: Known) -> bool:
+    def _ran_out(self, one: KnownSession) -> bool:
         return self._now >= one.asked_at + IDLE * 1000 or self._now >= one.born_at + ABSOLUTE * 1000
 
-    def _may_be_over(self, one: Known) -> bool:
+    def _may_be_over(self, one: KnownSession) -> bool:
         return one.ending or self._now >= one.made_at + IDLE * 1000
 
 
@@ -164,20 +164,20 @@ async def operate(instance: Instance, kind: Kind, user: str, visitor: Visitor | 
     return None
 
 
-class Look(NamedTuple):
+class IndexView(NamedTuple):
     """The ids of the sessions that are live by their own records, and those that the user's list has."""
 
     live: list[str]
     listed: list[str]
 
 
-async def look(instance: Instance, user: str, ids: Sequence[str], now: int) -> Look:
+async def look(instance: Instance, user: str, ids: Sequence[str], now: int) -> IndexView:
     """What the store says of a user's sessions, at the moment `now`."""
     manager = instance.manager(POLICY, now=now)
 
-    async def both() -> Look:
+    async def both() -> IndexView:
         infos = [await manager.get(id) for id in ids]
         listed = [info.id for info in await manager.list(user)]
-        return Look([info.id for info in infos if info and info.end_reason is None], listed)
+        return IndexView([info.id for info in infos if info and info.end_reason is None], listed)
 
-    return await instance.settled(both, lambda seen: set(seen.live) == set(seen.listed))
+    return await instance.eventually(both, lambda seen: set(seen.live) == set(seen.listed))

@@ -1,4 +1,4 @@
-"""An errand judges what came back: what is sent again, where to, and what is given up. No server, no clock."""
+"""Retry: what is sent again, where to, and what is given up, by what came back. No server, no clock."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from redis import exceptions
 from sojourn import StoreUnavailable
 from sojourn.stores.redis import scripts
 from sojourn.stores.redis.calls import Call, command, run
-from sojourn.stores.redis.errand import Errand, Lost, NotReplicated, NotSent
+from sojourn.stores.redis.retry import AnswerLost, NotReplicated, NotSent, PendingCalls
 from sojourn.stores.redis.topology import Cluster, Single
 
 HERE, THERE = ("here", 1), ("there", 2)
@@ -20,8 +20,8 @@ TOUCH = run(scripts.COMMIT, ["sj:{abc}k"], 1, repeatable=True, durable=False)
 END = run(scripts.END, ["sj:{abc}k"], 1, repeatable=True)
 
 
-def errand(*calls: Call) -> Errand:
-    return Errand(calls, Single(HERE), now=0.0, timeout=1.0)
+def pending(*calls: Call) -> PendingCalls:
+    return PendingCalls(calls, Single(HERE), now=0.0, timeout=1.0)
 
 
 def refusal(kind: type[exceptions.RedisError], code: str, text: str = "") -> Exception:
@@ -43,49 +43,49 @@ def refusal(kind: type[exceptions.RedisError], code: str, text: str = "") -> Exc
     ids=lambda reply: type(reply).__name__,
 )
 def test_what_was_surely_not_made_is_sent_again_after_a_pause(call: Call, reply: Exception) -> None:
-    under_way = errand(call)
+    under_way = pending(call)
     under_way.take([0], [reply])
     under_way.next_round(0.0)
 
     assert not under_way.done
     assert under_way.pause > 0
-    assert under_way.astray
-    assert under_way.parcels() == {HERE: [0]}
+    assert under_way.needs_discovery
+    assert under_way.batches() == {HERE: [0]}
     under_way.take([0], [b"answer"])
     assert (under_way.done, under_way.answers) == (True, [b"answer"])
 
 
 @pytest.mark.parametrize("call", [READ, TOUCH, END])
 def test_what_does_no_harm_twice_is_sent_again_when_it_was_lost(call: Call) -> None:
-    under_way = errand(call)
-    under_way.take([0], [Lost()])
+    under_way = pending(call)
+    under_way.take([0], [AnswerLost()])
     under_way.next_round(0.0)
 
-    assert under_way.parcels() == {HERE: [0]}
+    assert under_way.batches() == {HERE: [0]}
 
 
 def test_a_write_that_was_lost_is_given_up_and_said_to_be_in_doubt() -> None:
     with pytest.raises(StoreUnavailable, match="may be made, or not"):
-        errand(WRITE).take([0], [Lost()])
+        pending(WRITE).take([0], [AnswerLost()])
 
 
 @pytest.mark.parametrize(
     ("call", "reply", "told"),
     [
         (WRITE, NotSent(), "nothing was written"),
-        (READ, Lost(), "nothing was written"),
-        (END, Lost(), "may be made, or not"),
+        (READ, AnswerLost(), "nothing was written"),
+        (END, AnswerLost(), "may be made, or not"),
     ],
 )
 def test_when_the_time_is_up_it_is_said_what_was_written(call: Call, reply: Exception, told: str) -> None:
-    under_way = errand(call)
+    under_way = pending(call)
     under_way.take([0], [reply])
     with pytest.raises(StoreUnavailable, match=told):
         under_way.next_round(1.0)
 
 
 def test_pauses_grow_and_stay_short() -> None:
-    under_way, pauses = errand(READ), []
+    under_way, pauses = pending(READ), []
     for _ in range(8):
         under_way.take([0], [NotSent()])
         under_way.next_round(0.0)
@@ -107,11 +107,11 @@ def test_pauses_grow_and_stay_short() -> None:
 )
 def test_a_refusal_that_waiting_does_not_mend_is_told_at_once(reply: Exception, told: str) -> None:
     with pytest.raises(StoreUnavailable, match=told):
-        errand(WRITE).take([0], [reply])
+        pending(WRITE).take([0], [reply])
 
 
 def test_a_script_that_is_not_known_is_sent_whole_and_at_once() -> None:
-    under_way = errand(WRITE)
+    under_way = pending(WRITE)
     under_way.take([0], [refusal(exceptions.NoScriptError, "NOSCRIPT")])
     under_way.next_round(0.0)
 
@@ -126,28 +126,28 @@ def test_a_slot_that_moved_is_asked_for_at_its_new_place() -> None:
     next(discovery)
     with pytest.raises(StopIteration):
         discovery.send([[0, 16383, [b"here", 1, b"id"]]])
-    under_way = Errand([WRITE, READ], cluster, 0.0, 1.0)
-    assert under_way.parcels() == {HERE: [0, 1]}
+    under_way = PendingCalls([WRITE, READ], cluster, 0.0, 1.0)
+    assert under_way.batches() == {HERE: [0, 1]}
     slot = 7638  # of {abc}
     moved, ask = (kind(f"{slot} there:2") for kind in (exceptions.MovedError, exceptions.AskError))
     under_way.take([0, 1], [ask, b"read"])
     under_way.next_round(0.0)
 
-    assert under_way.parcels() == {THERE: [0]}
+    assert under_way.batches() == {THERE: [0]}
     assert under_way.packed(0)[0].startswith(b"*1\r\n$6\r\nASKING")
     assert under_way.packed(0)[1] == 1
     under_way.take([0], [moved])
     under_way.next_round(0.0)
-    assert under_way.parcels() == {THERE: [0]}
+    assert under_way.batches() == {THERE: [0]}
     assert under_way.packed(0)[1] == 0
     assert cluster.address(WRITE.key) == THERE
 
 
 def test_calls_of_a_cluster_that_is_not_known_yet_wait_for_the_discovery() -> None:
-    under_way = Errand([READ], Cluster([HERE]), 0.0, 1.0)
+    under_way = PendingCalls([READ], Cluster([HERE]), 0.0, 1.0)
 
-    assert under_way.parcels() == {}
-    assert under_way.astray
+    assert under_way.batches() == {}
+    assert under_way.needs_discovery
 
 
 def test_nodes_that_do_not_answer_are_passed_over() -> None:

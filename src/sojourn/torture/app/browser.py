@@ -1,4 +1,4 @@
-"""Visitor: a browser of the application's, as far as cookies go."""
+"""Browser: a visitor's, as far as cookies go."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from urllib.parse import urlsplit
 
 from sojourn.core.errors import ConfigurationError
 
-from .endpoint import Endpoint
+from .endpoint import AppEndpoint
 
-__all__ = ["Answer", "Site", "Visitor"]
+__all__ = ["AppAnswer", "Browser", "Site"]
 
 TIMEOUT = 60.0
 
 
-class Answer(NamedTuple):
+class AppAnswer(NamedTuple):
     """What came back. `status` is 0 where nothing did: then the body says why."""
 
     status: int
@@ -69,7 +69,7 @@ class Site(NamedTuple):
 
 
 @dataclass
-class Visitor:
+class Browser:
     """A cookie jar, with the attributes that its cookies came with. Requests may be sent from several threads."""
 
     site: Site
@@ -77,11 +77,11 @@ class Visitor:
     attributes: dict[str, dict[str, str]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def copy(self) -> Visitor:
+    def copy(self) -> Browser:
         """Another browser with the same cookies, as one who stole or planted them has."""
-        return Visitor(self.site, dict(self.jar))
+        return Browser(self.site, dict(self.jar))
 
-    def send(self, endpoint: Endpoint, number: int = 0, gate: threading.Barrier | None = None) -> Answer:
+    def send(self, endpoint: AppEndpoint, number: int = 0, gate: threading.Barrier | None = None) -> AppAnswer:
         """Send a request, once `gate` opens, and keep the cookies of the answer in the order that answers come."""
         path, body = endpoint.filled(number)
         headers = self._headers(endpoint)
@@ -90,21 +90,21 @@ class Visitor:
         except OSError as error:
             if gate:
                 gate.abort()
-            return Answer(0, str(error))
+            return AppAnswer(0, str(error))
         try:
             if gate:
                 gate.wait()
             connection.request(endpoint.method, self.site.prefix + path, body, headers)
             response = connection.getresponse()
-            answer = Answer(response.status, response.read().decode("utf-8", "replace"))
+            answer = AppAnswer(response.status, response.read().decode("utf-8", "replace"))
         except (OSError, http.client.HTTPException, threading.BrokenBarrierError) as error:
-            return Answer(0, f"{type(error).__name__}: {error}")
+            return AppAnswer(0, f"{type(error).__name__}: {error}")
         finally:
             connection.close()
         self._keep(response.headers.get_all("set-cookie") or ())
         return answer
 
-    def _headers(self, endpoint: Endpoint) -> dict[str, str]:
+    def _headers(self, endpoint: AppEndpoint) -> dict[str, str]:
         jar = dict(self.jar)
         headers = {"Origin": self.site.origin, "Sec-Fetch-Site": "same-origin", "Accept": "application/json, */*;q=0.8"}
         headers |= {name: _with_cookies(value, jar) for name, value in self.site.headers}

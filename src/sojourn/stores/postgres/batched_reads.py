@@ -1,4 +1,4 @@
-"""Together: reads that come in the same tick of an event loop, made as one."""
+"""BatchedReads: reads that come in the same tick of an event loop, made as one."""
 
 from __future__ import annotations
 
@@ -7,46 +7,46 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from sojourn.core.record import Record
 
-__all__ = ["Together"]
+__all__ = ["BatchedReads"]
 
 Read = Callable[[Sequence[str]], Awaitable[Mapping[str, Record]]]
 
 
-class Together:
+class BatchedReads:
     """`read` takes ids and gives the records that there are. Who comes alone pays a turn of the loop, and no task."""
 
     def __init__(self, read: Read) -> None:
         self._read = read
-        self._boarding: tuple[list[str], asyncio.Future[Mapping[str, Record]]] | None = None
-        self._trips: set[asyncio.Task[None]] = set()
+        self._next_batch: tuple[list[str], asyncio.Future[Mapping[str, Record]]] | None = None
+        self._reads: set[asyncio.Task[None]] = set()
 
     async def get(self, id: str) -> Record | None:
         """The record under `id`."""
-        boarding = self._boarding
-        if boarding is not None:
-            ids, arrived = boarding
+        batch = self._next_batch
+        if batch is not None:
+            ids, arrived = batch
             ids.append(id)
             return (await asyncio.shield(arrived)).get(id)
-        ids, arrived = self._boarding = [id], asyncio.get_running_loop().create_future()
+        ids, arrived = self._next_batch = [id], asyncio.get_running_loop().create_future()
         try:
             await asyncio.sleep(0)
         finally:
-            self._boarding = None
+            self._next_batch = None
             if len(ids) > 1:
                 # A task: the others must not go down with this request, should its client hang up.
-                trip = asyncio.create_task(self._go(ids, arrived))
-                self._trips.add(trip)
-                trip.add_done_callback(self._trips.discard)
+                read = asyncio.create_task(self._read_batch(ids, arrived))
+                self._reads.add(read)
+                read.add_done_callback(self._reads.discard)
         if len(ids) > 1:
             return (await asyncio.shield(arrived)).get(id)
         return (await self._read(ids)).get(id)
 
-    async def _go(self, ids: Sequence[str], arrived: asyncio.Future[Mapping[str, Record]]) -> None:
+    async def _read_batch(self, ids: Sequence[str], arrived: asyncio.Future[Mapping[str, Record]]) -> None:
         try:
             arrived.set_result(await self._read(ids))
         except BaseException as error:
             arrived.set_exception(error)
-            # Told to those who asked; should all of them be gone, it is no news.
+            # Raised to those who asked; should all of them be gone, nobody need log it.
             arrived.exception()
             if not isinstance(error, Exception):
                 raise

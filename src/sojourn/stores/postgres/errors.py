@@ -1,4 +1,4 @@
-"""What an error of psycopg's means: whether to try again, and what to tell."""
+"""Errors of psycopg: which may be retried, and what our callers get for them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
 from sojourn.core.errors import ConfigurationError, SessionExists, SojournError, StoreUnavailable
 
-__all__ = ["NEW_TRIALS", "may_try_again", "told", "unreachable"]
+__all__ = ["MAX_RETRIES", "may_retry", "translated", "unreachable"]
 
-NEW_TRIALS = 3
+MAX_RETRIES = 3
 
 # PostgreSQL undid what it had done of it, or had done nothing.
 _UNDONE = (errors.SerializationFailure, errors.DeadlockDetected, errors.ReadOnlySqlTransaction)
@@ -19,16 +19,16 @@ _NOT_SENT = (PoolTimeout, PoolClosed, TooManyRequests)
 _TOO_LATE = (errors._WaitTimeout, errors.QueryCanceled, errors.LockNotAvailable)
 
 
-def may_try_again(error: psycopg.Error, *, repeatable: bool) -> bool:
-    """Whether the same may be asked anew: nothing was done, or to do it twice is to do it once."""
+def may_retry(error: psycopg.Error, *, repeatable: bool) -> bool:
+    """Whether the same may be asked again: nothing was done, or to do it twice is to do it once."""
     if isinstance(error, _UNDONE):
         return True
     lost = isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError))
     return repeatable and lost and not isinstance(error, _NOT_SENT + _TOO_LATE)
 
 
-def told(error: psycopg.Error) -> SojournError:
-    """What the caller is told of it. The server's details stay out: they may quote a session."""
+def translated(error: psycopg.Error) -> SojournError:
+    """The error that the caller gets. The server's details stay out: they may quote a session."""
     if isinstance(error, errors.UniqueViolation):
         return SessionExists()
     if isinstance(error, errors.UndefinedTable):
@@ -52,5 +52,5 @@ def told(error: psycopg.Error) -> SojournError:
 
 
 def unreachable(error: psycopg.Error) -> StoreUnavailable:
-    """What is told where not even a connection could be made."""
+    """The error where not even a connection could be made."""
     return StoreUnavailable(f"PostgreSQL cannot be reached: {str(error).splitlines()[0]}")

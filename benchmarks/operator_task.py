@@ -1,6 +1,7 @@
-"""An operator's errand, in a process of its own for its time and memory: `python -m benchmarks.errand URL NAME USER…`.
+"""An operator's task, in a process of its own for its time and memory.
 
-The answer is one line of JSON. Nothing is loaded here but what such a script would load.
+`python -m benchmarks.operator_task URL NAME USER…` answers in one line of JSON. Nothing is loaded here but what such a
+script would load.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ import msgspec
 
 from sojourn import SessionManager, open_store
 
-__all__ = ["Errand", "main"]
+__all__ = ["OperatorTask", "main"]
 
 
-class Errand(msgspec.Struct, frozen=True):
+class OperatorTask(msgspec.Struct, frozen=True):
     """What it met, how long it took (the median, where it was done for several users), and the most memory of all."""
 
     met: int
@@ -39,7 +40,7 @@ def main() -> None:
     """Do what the arguments say, and print what it took."""
     url, name, *users = sys.argv[1:]
     manager = SessionManager(open_store(url))
-    deeds: dict[str, Callable[[str], int]] = {
+    tasks: dict[str, Callable[[str], int]] = {
         "list": lambda user: len(manager.list(user)),
         "revoke_all": manager.revoke_all,
         "delete_expired": lambda _: manager.delete_expired(),
@@ -50,10 +51,10 @@ def main() -> None:
     met, took = 0, []
     for user in users or [""]:
         began = perf_counter()
-        met += deeds[name](user)
+        met += tasks[name](user)
         took.append(perf_counter() - began)
     manager.close()
-    sys.stdout.buffer.write(msgspec.json.encode(Errand(met, median(took), _peak_bytes())))
+    sys.stdout.buffer.write(msgspec.json.encode(OperatorTask(met, median(took), _peak_bytes())))
 
 
 if __name__ == "__main__":

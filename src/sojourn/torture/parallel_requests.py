@@ -4,37 +4,37 @@ from __future__ import annotations
 
 from sojourn.core.session import Session
 
-from .course import TRIES, Course
 from .instance import Instance, Visitor
+from .race_context import TRIES, RaceContext
 from .result import Tally
 
 __all__ = ["appends", "increments", "keys"]
 
 
-def keys(course: Course) -> Tally:
+def keys(context: RaceContext) -> Tally:
     """Fifty requests have loaded one session, then each sets a key of its own."""
-    return _all_at_once(course, "key")
+    return _all_at_once(context, "key")
 
 
-def appends(course: Course) -> Tally:
+def appends(context: RaceContext) -> Tally:
     """Fifty requests have loaded one session, then each appends to the same list."""
-    return _all_at_once(course, "append")
+    return _all_at_once(context, "append")
 
 
-def increments(course: Course) -> Tally:
+def increments(context: RaceContext) -> Tally:
     """Fifty requests have loaded one session, then each increments the same counter."""
-    return _all_at_once(course, "increment")
+    return _all_at_once(context, "increment")
 
 
-def _all_at_once(course: Course, how: str) -> Tally:
+def _all_at_once(context: RaceContext, how: str) -> Tally:
     tally = Tally()
-    for done in range(course.rounds):
-        course.progress(f"{done * TRIES:,} of {course.rounds * TRIES:,} requests")
-        (visitor,) = course.begin([(f"parallel-{done}", None)], {"list": [], "count": 0})
-        places = course.spread(TRIES)
-        course.each(places, load, [(number, visitor) for number in range(TRIES)])
-        course.each(places, change, [(number, how) for number in range(TRIES)])
-        (kept,) = course.each(course.spread(1), count, [(visitor, how)])
+    for done in range(context.rounds):
+        context.progress(f"{done * TRIES:,} of {context.rounds * TRIES:,} requests")
+        (visitor,) = context.begin_sessions([(f"parallel-{done}", None)], {"list": [], "count": 0})
+        places = context.spread(TRIES)
+        context.each(places, load, [(number, visitor) for number in range(TRIES)])
+        context.each(places, change, [(number, how) for number in range(TRIES)])
+        (kept,) = context.each(context.spread(1), count, [(visitor, how)])
         tally.tries += TRIES
         tally.lost += TRIES - kept
     return tally
@@ -63,7 +63,7 @@ async def count(instance: Instance, visitor: Visitor, how: str) -> int:
     async def look() -> int:
         return _found(await instance.open(visitor), how)
 
-    return await instance.settled(look, lambda found: found == TRIES)
+    return await instance.eventually(look, lambda found: found == TRIES)
 
 
 def _found(session: Session, how: str) -> int:

@@ -1,4 +1,4 @@
-"""Keeper: the Redis that an old layer keeps its sessions in."""
+"""RedisValues: an old layer's sessions in Redis, by their keys."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from .layer import MAX_BYTES
 if TYPE_CHECKING:
     from redis import Redis
 
-__all__ = ["Keeper"]
+__all__ = ["RedisValues"]
 
 TIMEOUT = 2.0
 
 
-class Keeper:
+class RedisValues:
     """Values in Redis under one prefix: by a `redis://` URL, or by a client of redis-py that the application has."""
 
     def __init__(self, redis: str | Redis, prefix: str) -> None:

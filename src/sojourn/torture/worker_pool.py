@@ -1,4 +1,4 @@
-"""Crew: the processes that torture a store. They are started once, told what to do, and may be killed."""
+"""WorkerPool: the processes that torture a store. They are started once, given work, and may be killed."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from typing import Any, NamedTuple, Self
 from sojourn.core.errors import ConfigurationError, StoreUnavailable
 
 from .target import Target
-from .worker import Answers, Failure, Order, Ready, Told, Work, serve
+from .worker import Answers, Failure, Order, Ready, Report, Work, run_worker
 
-__all__ = ["Broken", "Call", "Crew", "Killed"]
+__all__ = ["Killed", "RaceError", "WorkerCall", "WorkerPool"]
 
 # A call is over within seconds; a process that says nothing for so long hangs, or its store does.
 PATIENCE = 90.0
-# So long before they begin together all processes are told to.
+# Seconds between an order and the moment at which all processes begin together.
 HEAD_START = 0.003
 
 
-class Broken(Exception):
+class RaceError(Exception):
     """A race came to no end: a call raised what no race expects, a process died, or it did not answer.
 
     `unavailable`: the store did not answer, as it said itself.
@@ -38,7 +38,7 @@ class Killed(NamedTuple):
     """In place of the answer of a process that was killed on purpose."""
 
 
-class Call(NamedTuple):
+class WorkerCall(NamedTuple):
     """Something that the instance `where` is to do: a coroutine function of this package, and its arguments."""
 
     where: int
@@ -46,18 +46,18 @@ class Call(NamedTuple):
     args: tuple[Any, ...]
 
 
-class Crew:
+class WorkerPool:
     """`size` processes over the target, every other one with an event loop where the target has both kinds."""
 
     def __init__(self, target: Target, size: int) -> None:
         self._target = target
-        self._members = [_Member(target, number) for number in range(size)]
+        self._workers = [_WorkerProcess(target, number) for number in range(size)]
         self.staleness = 0.0
         self.awaited = 0
 
     def __enter__(self) -> Self:
         try:
-            ready = [member.ready() for member in self._members]
+            ready = [worker.ready() for worker in self._workers]
         except BaseException:
             self._end()
             raise
@@ -71,28 +71,28 @@ class Crew:
     @property
     def size(self) -> int:
         """How many processes there are."""
-        return len(self._members)
+        return len(self._workers)
 
     def at_once(
         self,
-        calls: Sequence[Call],
+        calls: Sequence[WorkerCall],
         *,
-        told: Callable[[Any], None] = lambda fact: None,
+        on_report: Callable[[Any], None] = lambda fact: None,
         tick: Callable[[], None] = lambda: None,
     ) -> list[Any]:
-        """What the calls return, in their order; all are let go at the same moment. Raises Broken.
+        """What the calls return, in their order; all start at the same moment. Raises RaceError.
 
-        `told` is called with the facts that calls tell meanwhile, `tick` again and again. What a process that `kill`
-        ended was to do returns Killed.
+        `on_report` is called with the facts that calls report meanwhile, `tick` again and again. What a process that
+        `kill` ended was to do returns Killed.
         """
         at = time.monotonic() + HEAD_START
         busy: dict[Connection, int] = {}
         for where in {call.where for call in calls}:
-            member = self._members[where]
-            member.send(Order([(call.work, call.args) for call in calls if call.where == where], at))
-            busy[member.connection] = where
+            worker = self._workers[where]
+            worker.send(Order([(call.work, call.args) for call in calls if call.where == where], at))
+            busy[worker.connection] = where
         try:
-            answers = self._collect(busy, told, tick)
+            answers = self._collect(busy, on_report, tick)
         except BaseException:
             self._settle(busy)
             raise
@@ -101,13 +101,13 @@ class Crew:
         for result in results:
             if isinstance(result, Failure):
                 unavailable = result.kind == StoreUnavailable.__name__
-                raise Broken(f"{result.kind}: {result.message}", unavailable=unavailable)
+                raise RaceError(f"{result.kind}: {result.message}", unavailable=unavailable)
         return results
 
     def _collect(
         self,
         busy: dict[Connection, int],
-        told: Callable[[Any], None],
+        on_report: Callable[[Any], None],
         tick: Callable[[], None],
         patience: float = PATIENCE,
     ) -> dict[int, Sequence[Any]]:
@@ -118,52 +118,52 @@ class Crew:
                 heard = time.monotonic()
                 assert isinstance(connection, Connection)
                 where = busy.pop(connection)
-                message = self._members[where].receive()
-                if isinstance(message, Told):
+                message = self._workers[where].receive()
+                if isinstance(message, Report):
                     busy[connection] = where
-                    told(message.fact)
+                    on_report(message.fact)
                 else:
                     answers[where] = message.results if isinstance(message, Answers) else ()
             tick()
             if time.monotonic() - heard > patience:
-                raise Broken(f"{len(busy)} of the processes said nothing for {patience:g} s: they hang.")
+                raise RaceError(f"{len(busy)} of the processes said nothing for {patience:g} s: they hang.")
         return answers
 
     def _settle(self, busy: dict[Connection, int]) -> None:
-        """After an interruption: let the processes come to an end of what they are at, or end them."""
-        with suppress(Broken):
+        """After an interruption: let the processes finish what they are at, or end them."""
+        with suppress(RaceError):
             self._collect(busy, lambda fact: None, lambda: None, patience=5)
         for where in busy.values():
             self.kill(where)
 
     def kill(self, where: int) -> None:
         """End a process as `kill -9` does, in the middle of what it is at."""
-        self._members[where].kill()
+        self._workers[where].kill()
 
     def replace_dead(self) -> None:
         """Start a process in the place of each that was killed, or that died."""
-        fresh = [number for number, member in enumerate(self._members) if member.killed]
+        fresh = [number for number, worker in enumerate(self._workers) if worker.killed]
         for number in fresh:
-            self._members[number].end()
-            self._members[number] = _Member(self._target, number)
+            self._workers[number].end()
+            self._workers[number] = _WorkerProcess(self._target, number)
         for number in fresh:
-            self._members[number].ready()
+            self._workers[number].ready()
 
     def _end(self) -> None:
-        for member in self._members:
-            member.dismiss()
-        for member in self._members:
-            member.end()
+        for worker in self._workers:
+            worker.dismiss()
+        for worker in self._workers:
+            worker.end()
 
 
-class _Member:
+class _WorkerProcess:
     """One process and our end of its pipe."""
 
     def __init__(self, target: Target, number: int) -> None:
         # Not forked: nothing of ours, like an open connection, may be in it.
         context = get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self._process = context.Process(target=serve, args=(theirs, target, number % 2 == 1), daemon=True)
+        self._process = context.Process(target=run_worker, args=(theirs, target, number % 2 == 1), daemon=True)
         self._process.start()
         theirs.close()
         self.killed = False
@@ -172,7 +172,7 @@ class _Member:
         """Wait until it has its store. Raises ConfigurationError or StoreUnavailable, as that did."""
         try:
             answer = self.receive() if self.connection.poll(PATIENCE) else None
-        except Broken as error:
+        except RaceError as error:
             raise StoreUnavailable(str(error)) from None
         if isinstance(answer, Failure):
             if answer.kind == ConfigurationError.__name__:
@@ -187,8 +187,8 @@ class _Member:
         with suppress(OSError):
             self.connection.send(order)
 
-    def receive(self) -> Ready | Failure | Told | Answers | None:
-        """Its next message; None if it was killed. Raises Broken if it died of itself."""
+    def receive(self) -> Ready | Failure | Report | Answers | None:
+        """Its next message; None if it was killed. Raises RaceError if it died of itself."""
         try:
             return self.connection.recv()  # type: ignore[no-any-return]
         except (EOFError, OSError):
@@ -196,10 +196,10 @@ class _Member:
                 return None
             self.killed = True
             self._process.join(1)
-            raise Broken(f"A process died, with the exit code {self._process.exitcode}.") from None
+            raise RaceError(f"A process died, with the exit code {self._process.exitcode}.") from None
 
     def kill(self) -> None:
-        """As Crew.kill."""
+        """As WorkerPool.kill."""
         self.killed = True
         self._process.kill()
 

@@ -1,4 +1,4 @@
-"""What reads all of Redis: clean-up, pages of every session, and counts. Generators, without I/O."""
+"""Scan: what looks at every key of Redis: clean-up, pages of every session, and counts. Generators, without I/O."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inside: what the store holds of the visitor's own session, and what travelled. Never anybody else's."""
+"""Inspector: what the store holds of the visitor's own session, and what travelled. Never anybody else's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sojourn.core.record import Record
 from sojourn.core.store import AsyncStore
 from sojourn.core.token import ID_PATTERN
 
-from .requests import done
+from .json_bodies import answer
 from .traffic import Traffic
 
 __all__ = ["routes"]
@@ -29,7 +29,7 @@ SHOWN_OF_A_HASH = 8
 def routes(store: AsyncStore, traffic: Traffic) -> list[Route]:
     """The one route."""
 
-    async def inside(request: Request) -> Response:
+    async def inspect(request: Request) -> Response:
         """The record and the traffic of the session that asks, or the bare end of the one that it was."""
         session = session_of(request)
         # Looking is not doing: the panel must not keep the session alive.
@@ -37,13 +37,13 @@ def routes(store: AsyncStore, traffic: Traffic) -> list[Route]:
         if session.id is None:
             ended = request.query_params.get("ended", "")
             record = await store.get(ended) if _is_id(ended) else None
-            return done(record=end_of(record), exchanges=[])
+            return answer(record=end_of(record), exchanges=[])
         record = await store.get(session.id)
-        return done(
+        return answer(
             record=record and shown(record), exchanges=[asdict(exchange) for exchange in traffic.of(session.id)]
         )
 
-    return [Route("/demo/inside", inside)]
+    return [Route("/demo/inspector", inspect)]
 
 
 def end_of(record: Record | None) -> dict[str, Any] | None:

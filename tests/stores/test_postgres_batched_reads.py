@@ -11,7 +11,7 @@ from sojourn import StoreUnavailable
 from sojourn.core.record import Record
 from sojourn.core.store import Create
 from sojourn.stores.postgres import AsyncPostgresStore
-from sojourn.stores.postgres.together import Together
+from sojourn.stores.postgres.batched_reads import BatchedReads
 from sojourn.testing.records import NOW, make_record
 
 RECORDS = {record.id: record for record in (make_record() for _ in range(20))}
@@ -19,15 +19,15 @@ IDS = list(RECORDS)
 
 
 class Reads:
-    """What was read together."""
+    """What was read in one batch."""
 
     def __init__(self, error: Exception | None = None) -> None:
-        self.trips: list[list[str]] = []
+        self.batches: list[list[str]] = []
         self.release = asyncio.Event()
         self._error = error
 
     async def read(self, ids: Sequence[str]) -> Mapping[str, Record]:
-        self.trips.append(list(ids))
+        self.batches.append(list(ids))
         await self.release.wait()
         if self._error:
             raise self._error
@@ -43,13 +43,13 @@ def test_those_of_one_tick_travel_together() -> None:
     async def run() -> None:
         reads = Reads()
         reads.release.set()
-        together = Together(reads.read)
-        found = await asyncio.gather(*map(together.get, [*IDS, "unknown", IDS[0]]))
+        batched = BatchedReads(reads.read)
+        found = await asyncio.gather(*map(batched.get, [*IDS, "unknown", IDS[0]]))
 
         assert found == [*RECORDS.values(), None, RECORDS[IDS[0]]]
-        assert reads.trips == [[*IDS, "unknown", IDS[0]]]
-        assert await together.get(IDS[1]) == RECORDS[IDS[1]]
-        assert reads.trips[1:] == [[IDS[1]]]
+        assert reads.batches == [[*IDS, "unknown", IDS[0]]]
+        assert await batched.get(IDS[1]) == RECORDS[IDS[1]]
+        assert reads.batches[1:] == [[IDS[1]]]
 
     asyncio.run(run())
 
@@ -57,12 +57,12 @@ def test_those_of_one_tick_travel_together() -> None:
 def test_who_comes_later_does_not_wait_for_those_on_their_way() -> None:
     async def run() -> None:
         reads = Reads()
-        together = Together(reads.read)
-        first = asyncio.gather(*map(together.get, IDS[:2]))
+        batched = BatchedReads(reads.read)
+        first = asyncio.gather(*map(batched.get, IDS[:2]))
         await settle()
-        second = asyncio.gather(*map(together.get, IDS[2:4]))
+        second = asyncio.gather(*map(batched.get, IDS[2:4]))
         await settle()
-        assert reads.trips == [IDS[:2], IDS[2:4]]
+        assert reads.batches == [IDS[:2], IDS[2:4]]
         reads.release.set()
         assert await first + await second == [RECORDS[id] for id in IDS[:4]]
 
@@ -74,8 +74,8 @@ def test_who_comes_later_does_not_wait_for_those_on_their_way() -> None:
 def test_a_request_that_goes_away_takes_nobody_with_it(gone: int, settled: bool) -> None:
     async def run() -> None:
         reads = Reads()
-        together = Together(reads.read)
-        tasks = [asyncio.create_task(together.get(id)) for id in IDS[:3]]
+        batched = BatchedReads(reads.read)
+        tasks = [asyncio.create_task(batched.get(id)) for id in IDS[:3]]
         await asyncio.sleep(0)
         if settled:
             await settle()
@@ -94,9 +94,9 @@ def test_an_error_is_told_to_each() -> None:
     async def run() -> None:
         reads = Reads(StoreUnavailable("away"))
         reads.release.set()
-        together = Together(reads.read)
+        batched = BatchedReads(reads.read)
         for count in (1, 3):
-            found = await asyncio.gather(*map(together.get, IDS[:count]), return_exceptions=True)
+            found = await asyncio.gather(*map(batched.get, IDS[:count]), return_exceptions=True)
             assert [str(error) for error in found] == ["away"] * count
 
     asyncio.run(run())

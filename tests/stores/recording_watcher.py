@@ -1,4 +1,4 @@
-"""Told: a watcher that remembers."""
+"""RecordingWatcher: a watcher that remembers."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from sojourn.core.record import Record
 from tests.servers.waiting import wait_until
 
-__all__ = ["Told"]
+__all__ = ["RecordingWatcher"]
 
 
-class Told:
-    """The ids that were told, how often all was lost, and until when all is told."""
+class RecordingWatcher:
+    """The ids that were reported, how often all was lost, and until when all is reported."""
 
     def __init__(self) -> None:
         self.closed = False
@@ -32,11 +32,11 @@ class Told:
         self.until = until
 
     def wait_for(self, *records: Record) -> None:
-        """Until these are told of; what came before is forgotten."""
+        """Until these are reported; what came before is forgotten."""
         wait_until(lambda: {record.id for record in records} <= set(self.ids), "word of the writes")
         self.ids.clear()
 
     def wait_until_sound(self, patience: float = 10) -> None:
-        """Until all that was written before now is told."""
+        """Until all that was written before now is reported."""
         now = time.monotonic()
         wait_until(lambda: self.until >= now, "a beat", patience)
