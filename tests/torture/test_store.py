@@ -48,6 +48,7 @@ WRONG = {
     "CachesTooLong": ["cache"],
     "Forgets": ["revoke-all"],
     "GivesNoReason": ["revoke-all"],
+    "LetsIn": ["revoke-all", "bar"],
     "CountsBefore": ["cap"],
     "Drifts": ["index"],
     "DropsFromIndex": ["index"],

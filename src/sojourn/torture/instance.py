@@ -60,14 +60,23 @@ class Instance:
         policy: Policy = DEFAULT_POLICY,
         *,
         now: int | None = None,
+        realm: str = "",
         on_event: Callable[[Event], None] | None = None,
     ) -> AsyncSessionManager:
         """A manager over the store, at the moment `now` or by the clock."""
         clock = milliseconds if now is None else lambda: now
         if self.waits:
-            return AsyncSessionManager(cast(AsyncStore, self.store), policy, on_event=on_event, clock=clock)
-        manager = SessionManager(cast(Store, self.store), policy, on_event=on_event, clock=clock)
+            store = cast(AsyncStore, self.store)
+            return AsyncSessionManager(store, policy, realm=realm, on_event=on_event, clock=clock)
+        manager = SessionManager(cast(Store, self.store), policy, realm=realm, on_event=on_event, clock=clock)
         return cast(AsyncSessionManager, _Awaited(manager))
+
+    async def bar(self, now: int, realm: str) -> None:
+        """As Store.bar."""
+        if self.waits:
+            await cast(AsyncStore, self.store).bar(now, realm)
+        else:
+            cast(Store, self.store).bar(now, realm)
 
     async def open(self, visitor: Visitor, manager: AsyncSessionManager | None = None) -> Session:
         """What the visitor's token opens; another one's session is counted."""
@@ -105,6 +114,7 @@ class _Awaited:
         self._manager = manager
         self.anonymous = manager.anonymous
         self.clock = manager.clock
+        self.realm = manager.realm
 
     def __getattr__(self, name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
         method = getattr(self._manager, name)

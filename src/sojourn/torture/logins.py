@@ -1,9 +1,8 @@
-"""Log-ins that meet: from one session, with a planted token, under a cap, and while all sessions are revoked."""
+"""Log-ins that meet: from one session, with a planted token, and under a cap."""
 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,26 +11,21 @@ from sojourn.core.events import Event, LoggedIn
 from sojourn.core.policy import Policy
 from sojourn.core.token import mint
 
-from .instance import DEFAULT_POLICY, OWNER, Instance, Visitor
+from .instance import OWNER, Instance, Visitor
 from .race_context import TRIES, RaceContext, revealed
 from .result import Tally
 from .slow_requests import finish, is_live, load
-from .worker_pool import WorkerCall
 
-__all__ = ["cap", "double", "fixation", "revoke_all"]
+__all__ = ["cap", "double", "fates", "fixation"]
 
 TABS = 4
-BEFORE, RACING = 20, 100
-# The call comes within so many seconds after the first of the log-ins.
-REVOKE_WITHIN = 0.03
 CAP = 3
 
 
 class LogIn(NamedTuple):
-    """One that was acknowledged `at` so many seconds of time.monotonic(), and the session that it ended, if any."""
+    """One that was acknowledged, and the session that it ended, if any."""
 
     token: str
-    at: float
     replaced: str | None
 
 
@@ -68,7 +62,7 @@ async def log_in_tab(instance: Instance, visitor: Visitor, user: str, tab: int) 
     session.login(user)
     token = revealed((await instance.manager(on_event=events.append).commit(session)).token)
     replaced = [event.replaced for event in events if isinstance(event, LoggedIn)]
-    return LogIn(token, time.monotonic(), replaced[0] if replaced else None)
+    return LogIn(token, replaced[0] if replaced else None)
 
 
 async def opens(instance: Instance, visitor: Visitor) -> bool:
@@ -112,42 +106,6 @@ async def show_made_up(instance: Instance) -> tuple[str, bool]:
     return (token.id if token else made_up.id), adopted or token is None or token.id == made_up.id
 
 
-def revoke_all(context: RaceContext) -> Tally:
-    """All of a user's sessions are revoked while 100 log-ins of theirs are under way."""
-    tally = Tally()
-    each_round = BEFORE + RACING
-    for done in range(context.rounds):
-        context.progress(f"{done * each_round:,} of {context.rounds * each_round:,} log-ins")
-        user = context.user(done)
-        before = context.begin_sessions([(f"before/{number}", user) for number in range(BEFORE)])
-        calls = [
-            WorkerCall(where, log_in, (user, number, DEFAULT_POLICY))
-            for number, where in enumerate(context.spread(RACING))
-        ]
-        pause = context.random.random() * REVOKE_WITHIN
-        calls.insert(context.random.randrange(RACING), WorkerCall(context.spread(1)[0], revoke, (user, pause)))
-        answers = context.pool.at_once(calls)
-        (began,) = [answer for answer in answers if isinstance(answer, float)]
-        racing = [answer for answer in answers if isinstance(answer, LogIn)]
-        ids = [visitor.id for visitor in before] + [Visitor(login.token, "", user).id for login in racing]
-        ((fate, listed),) = context.each(context.spread(1), fates, [(ids, user)])
-        must_be_over = [True] * BEFORE + [login.at < began for login in racing]
-        tally.tries += each_round
-        for id, how, over in zip(ids, fate, must_be_over, strict=True):
-            tally.lost += (
-                how not in ("revoked", "live") or (over and how == "live") or (how == "live") != (id in listed)
-            )
-    return tally
-
-
-async def revoke(instance: Instance, user: str, pause: float) -> float:
-    """Revoke all of the user's sessions, after a pause. When that began, in seconds of time.monotonic()."""
-    await instance.pause(pause)
-    began = time.monotonic()
-    await instance.manager().revoke_all(user)
-    return began
-
-
 async def log_in(instance: Instance, user: str, number: int, policy: Policy) -> LogIn | None:
     """Log in from a new browser. None if the policy's cap refused it."""
     manager = instance.manager(policy)
@@ -158,15 +116,15 @@ async def log_in(instance: Instance, user: str, number: int, policy: Policy) -> 
         token = revealed((await manager.commit(session)).token)
     except SessionLimitReached:
         return None
-    return LogIn(token, time.monotonic(), None)
+    return LogIn(token, None)
 
 
-async def fates(instance: Instance, ids: Sequence[str], user: str) -> tuple[list[str], list[str]]:
+async def fates(instance: Instance, ids: Sequence[str], user: str, realm: str = "") -> tuple[list[str], list[str]]:
     """What became of each session: "live", why it ended, or "gone"; and the ids that the user's list has."""
     await instance.pause(instance.staleness)
-    manager = instance.manager()
+    manager = instance.manager(realm=realm)
     infos = [await manager.get(id) for id in ids]
-    listed = [info.id for info in await manager.list(user)]
+    listed = [info.id for info in await manager.list(user, limit=10_000)]
     return [(info.end_reason or "live") if info else "gone" for info in infos], listed
 
 

@@ -32,13 +32,13 @@ class RaceContext:
     progress: Callable[[str], None]
     storm: float = 5.0
     command: str | None = None
-    _users: set[str] = field(default_factory=set)
+    _users: set[tuple[str, str]] = field(default_factory=set)
     _ids: set[str] = field(default_factory=set)
 
-    def user(self, number: object) -> str:
+    def user(self, number: object, realm: str = "") -> str:
         """One of the race's own users."""
         user = f"{self.name}-{number}"
-        self._users.add(user)
+        self._users.add((user, realm))
         return user
 
     def spread(self, count: int) -> list[int]:
@@ -85,7 +85,7 @@ class RaceContext:
     def tidy(self) -> None:
         """End all that the race made."""
         self.pool.replace_dead()
-        self.in_batches(end_all, [(user,) for user in sorted(self._users)])
+        self.in_batches(end_all, sorted(self._users))
         self.in_batches(end, [(id,) for id in sorted(self._ids)])
 
 
@@ -99,9 +99,9 @@ async def begin(instance: Instance, data: Mapping[str, Any], user: str | None) -
     return revealed((await manager.commit(session)).token)
 
 
-async def end_all(instance: Instance, user: str) -> None:
+async def end_all(instance: Instance, user: str, realm: str) -> None:
     """End the user's sessions."""
-    await instance.manager().revoke_all(user)
+    await instance.manager(realm=realm).revoke_all(user)
 
 
 async def end(instance: Instance, id: str) -> None:

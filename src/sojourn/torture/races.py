@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import logins, logout, parallel_requests, slow_requests, storm
+from . import logins, logout, parallel_requests, revocations, slow_requests, storm
 from .race import Race
 from .race_context import RaceContext
 from .user_index import index
@@ -28,7 +28,8 @@ RACES: tuple[Race[RaceContext], ...] = (
     Race("cache", logout.window, "sessions were live in a process after their log-out, and after any cache's excuse"),
     Race("double-login", logins.double, "sessions had not one successor, or were live after it"),
     Race("fixation", logins.fixation, "planted or made-up tokens gained something, or a victim's session was touched"),
-    Race("revoke-all", logins.revoke_all, "sessions survived, or did not say that they were revoked"),
+    Race("revoke-all", revocations.revoke_all, "what began before it is live, or what began after it is not"),
+    Race("bar", revocations.bar, "what began before it is live, or what began after it is not"),
     Race("cap", logins.cap, "sessions were too many, too few, or ended for another reason than the limit"),
     Race("index", index, "times a session was in the list and not live, or live and not in the list"),
     Race("kill", storm.kill, "acknowledged writes or log-outs are gone, or answers wrong", needs="processes"),
