@@ -15,11 +15,12 @@ from sojourn.core.session import Session
 from sojourn.core.store import Create, End
 from sojourn.core.token import Random
 
-__all__ = ["AsyncBeforeCreate", "BeforeCreate", "Clock", "ManagerContext", "OnEvent"]
+__all__ = ["REALM_PATTERN", "AsyncBeforeCreate", "BeforeCreate", "Clock", "ManagerContext", "OnEvent"]
 
 logger = logging.getLogger("sojourn")
 
-_realm = re.compile(r"[a-z0-9_-]{0,32}").fullmatch
+REALM_PATTERN = "^[a-z0-9_-]{0,32}$"
+_realm = re.compile(REALM_PATTERN).fullmatch
 
 Clock = Callable[[], int]
 OnEvent = Callable[[Event], None]

@@ -1,4 +1,4 @@
-"""What a back end did, put into the session as it is now: note and committed over a store in memory."""
+"""What a back end did, done again to the session as it is now: the endpoints over a store in memory."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from sojourn import AsyncSessionManager, Policy
 from sojourn.core.cookie import CookieOptions
 from sojourn.core.errors import EndReason, InvalidData, SessionConflict, SessionEnded
 from sojourn.core.events import Event, Merged
-from sojourn.service.endpoints import Endpoints
-from sojourn.service.wire import Commit, Committed, Open, Opened
+from sojourn.service.endpoints import ServiceEndpoints
 from sojourn.stores.memory import AsyncMemoryStore
+from sojourn.wire.answers import Committed, Opened
+from sojourn.wire.requests import CommitRequest, OpenRequest
 
 MINUTE = 60_000
 
@@ -29,16 +30,16 @@ class World:
         self.store = AsyncMemoryStore()
         self.policy = policy
         self.manager = self.manager_at(lambda: self.now)
-        self.endpoints = Endpoints(self.manager, lambda now: self.manager_at(lambda: now), CookieOptions())
+        self.endpoints = ServiceEndpoints(self.manager, lambda now: self.manager_at(lambda: now), CookieOptions())
 
     def manager_at(self, clock: Callable[[], int]) -> AsyncSessionManager:
         return AsyncSessionManager(self.store, self.policy, on_event=self.events.append, clock=clock)
 
     def open(self, token: str, at: int | None = None) -> Opened:
-        return asyncio.run(self.endpoints.load(Open(token=token, opened_at=at)))
+        return asyncio.run(self.endpoints.load(OpenRequest(token=token, opened_at=at)))
 
     def commit(self, token: str | None = None, **wanted: Any) -> Committed:
-        return asyncio.run(self.endpoints.carry_out(msgspec.convert({"token": token, **wanted}, Commit)))
+        return asyncio.run(self.endpoints.carry_out(msgspec.convert({"token": token, **wanted}, CommitRequest)))
 
     def begin(self, user_id: str | None = None, **data: Any) -> str:
         """A session with `data`; its token."""
