@@ -268,6 +268,7 @@ def test_the_errors_page_says_what_each_error_holds() -> None:
         problem_of(errors.ReauthenticationRequired(60, "aal2", "pay")),
         problem_of(errors.SessionConflict(("a",))),
         problem_of(errors.SessionLimitReached(1)),
+        problem_of(errors.SessionRefused(retry_after=1)),
         problem_of(errors.DataTooLarge(2, 1)),
         problems.body_too_large(1),
     ]

@@ -120,10 +120,10 @@ class ServiceEndpoints:
     async def list(self, request: BackEndRequest) -> bytes:
         """GET /v1/users/{user_id}/sessions."""
         given = _query(request, "after", "limit")
-        after, limit = given.get("after", ""), given.get("limit", "100")
-        if not (after == "" or _is_id(after)) or not _is_limit(limit):
+        after, limit = given.get("after"), given.get("limit", "100")
+        if not (after is None or _is_id(after)) or not _is_limit(limit):
             raise RequestRefused(BAD_PAGE)
-        sessions = await self._manager.list(_user_id(request), after=after, limit=int(limit))
+        sessions = await self._manager.list(_user_id(request), after=after or "", limit=int(limit))
         return _encode(ListedSessions([FoundSession.of(each) for each in sessions]))
 
     async def revoke_all(self, request: BackEndRequest) -> bytes:

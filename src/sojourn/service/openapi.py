@@ -196,8 +196,7 @@ def _parameter(name: str, place: str, schema: dict[str, Any], description: str) 
     return {"name": name, "in": place, "required": place == "path", "schema": schema, "description": description}
 
 
-def openapi() -> dict[str, Any]:
-    """The description."""
+def _paths() -> dict[str, Any]:
     user = _parameter(
         "user_id", "path", {"type": "string", "minLength": 1, "maxLength": 255}, "As in login, percent-encoded."
     )
@@ -206,34 +205,39 @@ def openapi() -> dict[str, Any]:
     limit = _parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}, "A page.")
     writes = (400, 409, 413, 415, 422, 503)
     return {
+        OPEN: {"post": _operation("sessions", "What a token opens", "Opened", "Open", 400, 413, 415, 503)},
+        COMMIT: {"post": _operation("sessions", "Write what a request did", "Committed", "Commit", *writes)},
+        CONFIG: {"get": _operation("sessions", "The cookie and the policy", "Configuration", None)},
+        USER: {
+            "parameters": [user],
+            "get": _operation(
+                "admin", "A page of a user's live sessions, the latest seen first", "Sessions", None, 400, 404, 503
+            )
+            | {"parameters": [after, limit]},
+            "delete": _operation("admin", "End all of a user's sessions at once", "Ended", None, 400, 404, 503)
+            | {"parameters": [keep]},
+        },
+        SESSION: {
+            "parameters": [_parameter("id", "path", _ID, "A session's public id, not its token.")],
+            "get": _operation("sessions", "One session, live or ended, without its data", "Found", None, 404, 503),
+            "delete": _operation("admin", "End one session", "Ended", None, 404, 503),
+        },
+        DESCRIPTION: {"get": _operation(None, "This description", None, None)},
+        HEALTH: {"get": _operation(None, "The process is alive", None, None)},
+        READY: {"get": _operation(None, "The store answers", None, None, 503)},
+    }
+
+
+def openapi() -> dict[str, Any]:
+    """The description."""
+    return {
         "openapi": "3.1.0",
         "info": {
             "title": "Sojourn session service",
             "version": __version__,
             "description": "For back ends. A request is one open and, where something is to be written, one commit.",
         },
-        "paths": {
-            OPEN: {"post": _operation("sessions", "What a token opens", "Opened", "Open", 400, 413, 415, 503)},
-            COMMIT: {"post": _operation("sessions", "Write what a request did", "Committed", "Commit", *writes)},
-            CONFIG: {"get": _operation("sessions", "The cookie and the policy", "Configuration", None)},
-            USER: {
-                "parameters": [user],
-                "get": _operation(
-                    "admin", "A page of a user's live sessions, the latest seen first", "Sessions", None, 400, 404, 503
-                )
-                | {"parameters": [after, limit]},
-                "delete": _operation("admin", "End all of a user's sessions at once", "Ended", None, 400, 404, 503)
-                | {"parameters": [keep]},
-            },
-            SESSION: {
-                "parameters": [_parameter("id", "path", _ID, "A session's public id, not its token.")],
-                "get": _operation("sessions", "One session, live or ended, without its data", "Found", None, 404, 503),
-                "delete": _operation("admin", "End one session", "Ended", None, 404, 503),
-            },
-            DESCRIPTION: {"get": _operation(None, "This description", None, None)},
-            HEALTH: {"get": _operation(None, "The process is alive", None, None)},
-            READY: {"get": _operation(None, "The store answers", None, None, 503)},
-        },
+        "paths": _paths(),
         "components": {
             "schemas": _SCHEMAS,
             "securitySchemes": {

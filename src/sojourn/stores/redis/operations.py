@@ -16,7 +16,7 @@ from sojourn.core.errors import (
     StoreUnavailable,
 )
 from sojourn.core.record import Record
-from sojourn.core.store import Applied, Commit, Create, End, Mark, Refused
+from sojourn.core.store import Applied, Commit, Create, End, Ends, Mark, Refused
 from sojourn.core.token import partition
 
 from . import scripts
@@ -44,15 +44,40 @@ def create(create: Create, keep: int) -> Steps[Applied | Refused]:
     if record.user_id is not None and id[:3] != partition(record.user_id):
         raise ConfigurationError("This id was not minted for this user: Redis keeps a user's sessions together by it.")
     elsewhere = ends is not None and ends.id[:3] != id[:3]
-    here = ends if not elsewhere else None
+    answer = (yield [_create_call(create, user, ends if not elsewhere else None, keep)])[0]
+    if answer == b"barred":
+        raise SessionEnded("revoked")
+    if answer == b"exists":
+        raise SessionExists
+    if answer == b"limit":
+        assert limit is not None
+        raise SessionLimitReached(limit.most)
+    if not isinstance(answer[0], list):
+        assert ends is not None
+        return _refused(ends.id, answer[0])
+    ended = answer[0]
+    if elsewhere:
+        refused = yield from _replace(create, user, keep)
+        if refused is not None:
+            return refused
+        if record.user_id is not None and limit and limit.end_oldest:
+            index = index_key(record.realm, record.user_id)
+            ended = (yield [run(scripts.CAP, [index], now, keep, limit.most, member(id), repeatable=True)])[0]
+    return Applied(record.version, tuple([id_in(id[:3], one) for one in ended]))
+
+
+def _create_call(create: Create, user: str, here: Ends | None, keep: int) -> Call:
+    """The first step. `here` is the session that ends with it, where it lies in the same slot."""
+    record, limit = create.record, create.limit
     # Nobody is ended for the cap before it is sure that this session comes to be.
-    capped = limit if record.user_id and limit and not (elsewhere and limit.end_oldest) else None
-    call = run(
+    waits = create.ends is not here and limit is not None and limit.end_oldest
+    capped = limit if record.user_id and not waits else None
+    return run(
         scripts.CREATE,
-        [session_key(id), session_key(here.id)] if here else [session_key(id)],
+        [session_key(record.id), session_key(here.id)] if here else [session_key(record.id)],
         encode_record(record),
-        now,
-        _ttl(record, now, keep),
+        create.now,
+        _ttl(record, create.now, keep),
         keep,
         user,
         capped.most if capped else "",
@@ -62,34 +87,6 @@ def create(create: Create, keep: int) -> Steps[Applied | Refused]:
         create.began_at,
         repeatable=False,
     )
-    answer = (yield [call])[0]
-    if answer == b"barred":
-        raise SessionEnded("revoked")
-    if answer == b"exists":
-        raise SessionExists
-    if answer == b"limit":
-        assert limit is not None
-        raise SessionLimitReached(limit.most)
-    if not isinstance(answer[0], list):
-        assert here is not None
-        return _refused(here.id, answer[0])
-    ended = answer[0]
-    if elsewhere:
-        refused = yield from _replace(create, user, keep)
-        if refused is not None:
-            return refused
-        if record.user_id is not None and limit and limit.end_oldest:
-            cap = run(
-                scripts.CAP,
-                [index_key(record.realm, record.user_id)],
-                now,
-                keep,
-                limit.most,
-                member(id),
-                repeatable=True,
-            )
-            ended = (yield [cap])[0]
-    return Applied(record.version, tuple([id_in(id[:3], one) for one in ended]))
 
 
 def _replace(create: Create, user: str, keep: int) -> Steps[Refused | None]:
