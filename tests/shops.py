@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from http.client import HTTPConnection
 from pathlib import Path
@@ -65,6 +66,7 @@ def serve_shop(start_server: StartServer, name: str, folder: Path) -> Server:
     env = {
         "SOJOURN_STORE": f"sqlite:///{folder}/sessions.sqlite3",
         "SHOP_FOLDER": str(folder),
-        "PYTHONPATH": str(ROOT),
+        # After what the tests themselves look in first: another release of Django, say.
+        "PYTHONPATH": os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(ROOT)])),
     }
     return start_server([sys.executable, *SERVED[name]], env=env)

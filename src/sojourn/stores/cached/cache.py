@@ -89,7 +89,7 @@ class Cache:
 
     def get(self, id: str) -> Record | None:
         """The record, if it may be served; None to ask the store."""
-        # The limit first: an entry that is found after it has outlived every write that was reported up to it.
+        # The limit first: an entry that is still there afterwards was changed by no write that the limit covers.
         if self._monotonic() > self._served_until:
             return None
         entry = self._entries.get(id)
