@@ -28,7 +28,10 @@ RETRY_AFTER = 2
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """What went wrong, for a program (`code`, `status`) and for a person (`title`, `detail`)."""
+    """What went wrong, for a program (`code`, `status`) and for a person (`title`, `detail`): RFC 9457.
+
+    docs/errors.md has every code. `end_reason` is why the session ended, where that is what went wrong.
+    """
 
     status: int
     code: str

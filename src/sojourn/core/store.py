@@ -42,9 +42,9 @@ class Change(msgspec.Struct, frozen=True):
 class Commit(msgspec.Struct, frozen=True, kw_only=True):
     """What a request changes in a live session, and what must still be so for it to apply.
 
-    `increments` are added to integers, a missing one counting as 0. `seen_at` moves the idle timeout and counts
-    for this commit's own judgement of "live". `secrets` are the ones loaded and the ones to put in their place.
-    `max_bytes` bounds the data after the change.
+    Times are Unix milliseconds. `increments` are added to integers, a missing one counting as 0. `seen_at` moves the
+    idle timeout and counts for this commit's own judgement of "live". `secrets` are the ones loaded and the ones to put
+    in their place. `max_bytes` bounds the data after the change, as encoded JSON.
     """
 
     id: str
@@ -65,7 +65,7 @@ class Ends(msgspec.Struct, frozen=True):
 
 
 class Limit(msgspec.Struct, frozen=True):
-    """The most live sessions a user may have, counted with the new one."""
+    """The `most` live sessions a user may have, the new one among them. `end_oldest`, or refuse the new one."""
 
     most: int
     end_oldest: bool
@@ -74,7 +74,8 @@ class Limit(msgspec.Struct, frozen=True):
 class Create(msgspec.Struct, frozen=True, kw_only=True):
     """A new session, the one it ends, and the cap that it must keep: all or nothing.
 
-    The record's id is one that sojourn.core.token.mint makes for its user.
+    `now` is in Unix milliseconds. The record's id begins as all ids of its user do: sojourn.testing.make_record makes
+    such a one.
     """
 
     record: Record
@@ -84,7 +85,7 @@ class Create(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class End(msgspec.Struct, frozen=True):
-    """A session's end: its data goes, its row stays to say why."""
+    """A session's end: its data goes, its row stays to say why. `now` is in Unix milliseconds."""
 
     id: str
     reason: EndReason
@@ -105,7 +106,10 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 class Stats(msgspec.Struct, frozen=True):
-    """How many sessions a store holds. `expired` ran out and were not yet noticed; `bytes` is 0 where unknown."""
+    """How many sessions a store holds. `expired` ran out and were not yet noticed; `bytes` is 0 where unknown.
+
+    `users` are those with a live session.
+    """
 
     live: int
     ended: int
@@ -115,7 +119,10 @@ class Stats(msgspec.Struct, frozen=True):
 
 
 class Store(Protocol):
-    """Where records are kept, for threads. Any method may raise StoreUnavailable: a write may then be made or not."""
+    """Where records are kept, for threads. Any method may raise StoreUnavailable: a write may then be made or not.
+
+    Times are Unix milliseconds, and `now` is the manager's: a store looks at no clock of its own to judge a session.
+    """
 
     def get(self, id: str) -> Record | None:
         """The record, live or ended; None where there is none. One read."""

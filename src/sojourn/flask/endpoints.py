@@ -27,7 +27,8 @@ class BrowserEndpoints(Blueprint):
     read. The server's own stay unseen. `device_label` makes "Chrome on Windows" of a User-Agent; None leaves labels
     out. Sessions elsewhere are ended only by who logged in in the last `reauthenticate_within` seconds (ASVS 7.5.2);
     None asks for no recent log-in. Another place: `url_prefix`. Flask-WTF asks no token here: these take JSON from your
-    own origin only.
+    own origin only. Raises ConfigurationError for keys that no browser may have, for a `device_label` without the extra
+    `devices`, and where it is registered before `init_app` was called.
     """
 
     def __init__(

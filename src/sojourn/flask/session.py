@@ -85,7 +85,7 @@ class FlaskSession(Session, SessionMixin):
 
     @property
     def new(self) -> bool:  # type: ignore[override]  # Flask says an attribute; so it looks
-        """Whether the session does not exist before this request."""
+        """Whether no session existed before this request."""
         return self.status != "active"
 
     @property

@@ -33,7 +33,7 @@ def milliseconds() -> int:
 
 
 class SessionManager(ManagerContext):
-    """Sessions for threads: Flask, WSGI, Django, scripts.
+    """Sessions for any number of threads: Flask, WSGI, Django, scripts.
 
     `on_event` is called with each event, after it is so, in the thread that caused it. `clock` gives Unix
     milliseconds and `random` so many random bytes; both are for tests. Every method may raise StoreUnavailable.
@@ -66,8 +66,8 @@ class SessionManager(ManagerContext):
     def commit(self, session: Session) -> Reply:
         """Write what the request changed: at most one write where nobody else changed the same, normally none.
 
-        Raises SessionEnded, SessionConflict, SessionLimitReached, DataTooLarge or InvalidData: nothing is written, and
-        the session forgets what it was to write.
+        Raises SessionEnded, SessionConflict, SessionLimitReached, ReauthenticationRequired (a grant that was used),
+        DataTooLarge, InvalidData or ConfigurationError (as Session.login): nothing is written, nor at the next commit.
         """
         try:
             for _ in range(MAX_ATTEMPTS):
@@ -123,7 +123,7 @@ class SessionManager(ManagerContext):
         return [info(record, now) for record in self._store.list(user_id, now)]
 
     def revoke(self, id: str, reason: EndReason = "revoked") -> bool:
-        """End one session, wherever it is open. Whether it was live until this call."""
+        """End one session, wherever it is open, by one write. Whether it was live until this call."""
         end = End(id, reason, self.clock())
         return self._emit_end(end, self._store.end(end))
 
@@ -148,7 +148,7 @@ class SessionManager(ManagerContext):
         return total
 
     def scan(self, after: str = "", limit: int = 100) -> Sequence[SessionInfo]:
-        """A page of all sessions, dead ones too, in order of id from the first one past `after`."""
+        """Up to `limit` of all sessions, dead ones too, in order of id from the first one past `after`."""
         now = self.clock()
         return [info(record, now) for record in self._store.scan(after, limit)]
 
@@ -202,8 +202,8 @@ class AsyncSessionManager(ManagerContext):
     async def commit(self, session: Session) -> Reply:
         """Write what the request changed: at most one write where nobody else changed the same, normally none.
 
-        Raises SessionEnded, SessionConflict, SessionLimitReached, DataTooLarge or InvalidData: nothing is written, and
-        the session forgets what it was to write.
+        Raises SessionEnded, SessionConflict, SessionLimitReached, ReauthenticationRequired (a grant that was used),
+        DataTooLarge, InvalidData or ConfigurationError (as Session.login): nothing is written, nor at the next commit.
         """
         try:
             for _ in range(MAX_ATTEMPTS):
@@ -259,7 +259,7 @@ class AsyncSessionManager(ManagerContext):
         return [info(record, now) for record in await self._store.list(user_id, now)]
 
     async def revoke(self, id: str, reason: EndReason = "revoked") -> bool:
-        """End one session, wherever it is open. Whether it was live until this call."""
+        """End one session, wherever it is open, by one write. Whether it was live until this call."""
         end = End(id, reason, self.clock())
         return self._emit_end(end, await self._store.end(end))
 
@@ -286,7 +286,7 @@ class AsyncSessionManager(ManagerContext):
         return total
 
     async def scan(self, after: str = "", limit: int = 100) -> Sequence[SessionInfo]:
-        """A page of all sessions, dead ones too, in order of id from the first one past `after`."""
+        """Up to `limit` of all sessions, dead ones too, in order of id from the first one past `after`."""
         now = self.clock()
         return [info(record, now) for record in await self._store.scan(after, limit)]
 

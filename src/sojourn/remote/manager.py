@@ -67,7 +67,7 @@ class RemoteSessionManager(SessionManager):
 
     `service` is http://host:port, https://host or unix:///path/to.sock, and `key` an API key of it. The policy and the
     events are the service's. Every method may raise StoreUnavailable, `timeout` seconds after the call at the latest,
-    and ConfigurationError for a key that the service refuses.
+    and ConfigurationError for an address or a key that is none, or that the service refuses.
     """
 
     def __init__(self, service: str, key: str, *, timeout: float = 2.0) -> None:
@@ -90,7 +90,7 @@ class RemoteSessionManager(SessionManager):
         return opened(answer, parsed, client)
 
     def commit(self, session: Session) -> Reply:
-        """Have the service write what the request changed: one request, normally none. Raises as SessionManager's."""
+        """Have the service write what the request changed: one request, or none. Raises as SessionManager.commit."""
         mine, reply = remote(session), NO_REPLY
         try:
             while (body := mine.next_commit()) is not None:
@@ -113,12 +113,12 @@ class RemoteSessionManager(SessionManager):
         return [session.info(user_id) for session in self._ask(ask_list(user_id), Listed).sessions]
 
     def revoke(self, id: str, reason: EndReason = "revoked") -> bool:
-        """End one session, wherever it is open. Whether it was live until this call. Scope `admin`."""
+        """End one session, as `revoked`. Whether it was live until this call. The key needs the scope `admin`."""
         ask = ask_revoke(id, reason)
         return ask is not None and self._ask(ask, Ended).ended > 0
 
     def revoke_all(self, user_id: str, *, keep: str | None = None, reason: EndReason = "revoked") -> int:
-        """End all of the user's sessions at one instant, but the id `keep`; how many. Scope `admin`."""
+        """End all of the user's sessions at one instant, but the id `keep`; how many. As `revoke` else."""
         return self._ask(ask_revoke_all(user_id, keep, reason), Ended).ended
 
     def delete_expired(self, on_batch: Callable[[int], None] | None = None) -> int:
@@ -142,7 +142,7 @@ class RemoteSessionManager(SessionManager):
 
 
 class AsyncRemoteSessionManager(AsyncSessionManager):
-    """The same for an event loop: ASGI. RemoteSessionManager's methods, awaited."""
+    """RemoteSessionManager for an event loop: ASGI. The same methods, awaited."""
 
     def __init__(self, service: str, key: str, *, timeout: float = 2.0) -> None:
         self._time = _ServiceClock()
@@ -166,7 +166,7 @@ class AsyncRemoteSessionManager(AsyncSessionManager):
         return opened(answer, parsed, client)
 
     async def commit(self, session: Session) -> Reply:
-        """Have the service write what the request changed: one request, normally none. Raises as SessionManager's."""
+        """Have the service write what the request changed: one request, or none. Raises as SessionManager.commit."""
         mine, reply = remote(session), NO_REPLY
         try:
             while (body := mine.next_commit()) is not None:
@@ -189,12 +189,12 @@ class AsyncRemoteSessionManager(AsyncSessionManager):
         return [session.info(user_id) for session in (await self._ask(ask_list(user_id), Listed)).sessions]
 
     async def revoke(self, id: str, reason: EndReason = "revoked") -> bool:
-        """End one session, wherever it is open. Whether it was live until this call. Scope `admin`."""
+        """End one session, as `revoked`. Whether it was live until this call. The key needs the scope `admin`."""
         ask = ask_revoke(id, reason)
         return ask is not None and (await self._ask(ask, Ended)).ended > 0
 
     async def revoke_all(self, user_id: str, *, keep: str | None = None, reason: EndReason = "revoked") -> int:
-        """End all of the user's sessions at one instant, but the id `keep`; how many. Scope `admin`."""
+        """End all of the user's sessions at one instant, but the id `keep`; how many. As `revoke` else."""
         return (await self._ask(ask_revoke_all(user_id, keep, reason), Ended)).ended
 
     async def delete_expired(self, on_batch: Callable[[int], None] | None = None) -> int:

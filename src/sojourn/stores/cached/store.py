@@ -21,8 +21,9 @@ class CachedStore:
     """`store` with a cache of up to `max_bytes` in front of its reads, for threads.
 
     What another process writes is seen at once, as the store tells of it; while it does not, a record is served for
-    `max_staleness` seconds at most, then the store is asked every time. A write is always the store's to judge.
-    Raises ConfigurationError for a store that does not tell of writes. `clock`, in Unix milliseconds, is for tests.
+    `max_staleness` seconds at most, then the store is asked every time. A write is always the store's to judge. Raises
+    ConfigurationError for a store that does not tell of writes, and but for numbers over 0. `clock`, in Unix
+    milliseconds, is for tests.
     """
 
     def __init__(
@@ -112,7 +113,7 @@ class CachedStore:
 
 
 class AsyncCachedStore:
-    """The same for an asyncio event loop. One loop at a time: in the next one it starts empty."""
+    """CachedStore for an asyncio event loop. One loop at a time: in the next one it starts empty."""
 
     def __init__(
         self,

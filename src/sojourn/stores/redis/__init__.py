@@ -1,4 +1,4 @@
-"""Records in Redis or Valkey: one server, Sentinel or Cluster. Needs the extra `redis`."""
+"""RedisStore: records in Redis or Valkey, one server, Sentinel or Cluster. Needs the extra `redis`."""
 
 from .store import AsyncRedisStore, RedisStore
 
