@@ -43,7 +43,7 @@ def page() -> str:
 
 
 def _contents() -> Iterator[str]:
-    yield "| Import from | |"
+    yield "| Import from | Names |"
     yield "|---|---|"
     for name in PUBLIC:
         names = ", ".join(f"[{short}](#{anchors()[f'{name}.{short}']})" for short in _in_order(name))
@@ -72,7 +72,7 @@ def _section(name: str) -> Iterator[str]:
         if of_kind and kind == "error":
             yield from _text(next(iter(of_kind.values())).home.doc, name)
         for short, definition in of_kind.items():
-            yield f"#### `{name}.{short}`\n"
+            yield f"#### {name}.{short}\n"
             first = _first_name(definition)
             if first == f"{name}.{short}":
                 yield from _definition(definition, name)
@@ -92,7 +92,7 @@ def _also(name: str) -> Iterator[str]:
         yield f"### Taken and given by {name}\n"
         yield "What the signatures above name. It is public too, where it is named: nobody has to import it.\n"
     for definition in also:
-        yield f"#### `{definition.name}`\n"
+        yield f"#### {definition.name}\n"
         yield from _definition(definition, name)
 
 

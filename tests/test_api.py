@@ -57,7 +57,7 @@ def test_the_page_is_what_signatures_and_docstrings_say() -> None:
 
 
 def test_each_public_name_has_a_heading_of_its_own() -> None:
-    headings = re.findall(r"^#### `(sojourn\..+)`$", api.PAGE.read_text("utf-8"), re.MULTILINE)
+    headings = re.findall(r"^#### (sojourn\..+)$", api.PAGE.read_text("utf-8"), re.MULTILINE)
 
     assert sorted(headings) == sorted(NAMES)
 

@@ -46,10 +46,10 @@ class Policy:
     `remember`: the longer pair for `session.login(user, remember=True)`; None refuses it.
     `touch_interval`: activity is written down at most this often, so an idle timeout may come early by it. At most
     half of a session's idle timeout counts, and may be given. None: a tenth of it, and at most a minute.
-    `rotate_interval`: the token's secret is renewed this often, at most every 400 days; None never. `rotate_grace`: how
-    long requests already on their way may show the secret before, at most an hour. Later than that, it is theft, and
-    the session ends. A client that keeps no cookies needs None: a secret that is still shown an interval after six new
-    ones ends the session too.
+    `rotate_interval`: the token's secret is renewed this often, 400 days at most; None never. A client that keeps no
+    cookies needs None: a secret that is still shown an interval after six new ones ends the session.
+    `rotate_grace`: how long requests already on their way may show the secret before, an hour at most. Later than that,
+    it is theft, and the session ends.
     `max_sessions`: live sessions a user may have, 1 to 10,000, None for any number; at the limit `on_limit` ends the
     oldest or refuses the log-in.
     `on_conflict`: two requests set one value to different things: the later wins, or SessionConflict is raised.
