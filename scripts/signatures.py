@@ -51,7 +51,8 @@ def _is_hidden(base: str, definition: Definition) -> bool:
 
 
 def _fields(definition: Definition, node: ast.ClassDef) -> Iterator[str]:
-    if any("kw_only=True" in ast.unparse(each) for each in [*node.keywords, *node.decorator_list]):
+    made = [ast.unparse(each) for each in [*node.keywords, *node.decorator_list]]
+    if definition.fields and any("kw_only=True" in each for each in made):
         yield "_: KW_ONLY"
     for each in definition.fields:
         yield _annotated(ast.unparse(each.target), each.annotation, each.value, definition.home)

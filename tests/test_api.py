@@ -114,6 +114,27 @@ def test_pages_and_programs_are_found() -> None:
     assert len(PROGRAMS) > 20
 
 
+# The words
+
+# What one thing is called, and what it is not.
+OTHER_WORDS = re.compile(r"(?<![\w.-])(?:caps?|time-outs?|logouts?|logins?|backends?)(?![\w.-])", re.IGNORECASE)
+CODE = re.compile(r"^```.*?^```|^    .*?$|`[^`]*`|\]\([^)]*\)", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", [page for page in GUIDES if page.is_relative_to(ROOT / "docs")], ids=_id)
+def test_a_page_has_one_word_for_one_thing(page: Path) -> None:
+    """Limit, timeout, log-out, log-in and back end; names in code are as they are."""
+    assert OTHER_WORDS.findall(CODE.sub("", page.read_text("utf-8"))) == []
+
+
+def test_the_page_of_names_has_the_words_of_the_others() -> None:
+    docs = {path: definition.doc for path, definition in NAMES.items()}
+    for path, definition in NAMES.items():
+        docs |= {f"{path}.{each.name}": each.doc for each in definition.members() if not each.name.startswith("test_")}
+
+    assert {path: found for path, doc in docs.items() if (found := OTHER_WORDS.findall(CODE.sub("", doc)))} == {}
+
+
 # What docstrings say
 
 

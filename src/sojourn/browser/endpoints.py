@@ -53,7 +53,7 @@ _METHODS = {
 
 
 class BrowserOptions:
-    """Which keys of a session its browser may read and which it may write; all else is the server's alone.
+    """Which keys of a session its browser may read (`readable`) and write (`writable`); all else is the server's alone.
 
     With `reauthenticate_within`, sessions elsewhere are ended only by who logged in in the last so many seconds (ASVS
     7.5.2). None lets whoever holds a session end all the others of its user. Raises ConfigurationError for a text in

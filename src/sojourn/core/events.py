@@ -52,7 +52,7 @@ class Rotated(Event, frozen=True, kw_only=True):
 
 
 class Ended(Event, frozen=True, kw_only=True):
-    """A session ended. A time-out is noticed, and told, when the token is next shown."""
+    """A session ended. A timeout is noticed, and told, when the token is next shown."""
 
     reason: EndReason
 

@@ -72,7 +72,7 @@ class Limit(msgspec.Struct, frozen=True):
 
 
 class Create(msgspec.Struct, frozen=True, kw_only=True):
-    """A new session, the one it ends, and the cap that it must keep: all or nothing.
+    """A new session, the one it ends, and the limit that it must keep: all or nothing.
 
     `now` is in Unix milliseconds. The record's id begins as all ids of its user do: sojourn.testing.make_record makes
     such a one.
@@ -93,7 +93,7 @@ class End(msgspec.Struct, frozen=True):
 
 
 class Applied(msgspec.Struct, frozen=True):
-    """The write was made. `version` is the data's version now; `ended` are ids that had to go for the cap."""
+    """The write was made. `version` is the data's version now; `ended` are ids that had to go for the limit."""
 
     version: int
     ended: tuple[str, ...] = ()
@@ -130,7 +130,7 @@ class Store(Protocol):
     def create(self, create: Create) -> Applied | Refused:
         """Keep a new record. Refused, with the session to be ended, if that is not live or has another version.
 
-        Raises SessionExists for an id that is taken, SessionLimitReached where the cap refuses.
+        Raises SessionExists for an id that is taken, SessionLimitReached where the limit refuses.
         """
 
     def commit(self, commit: Commit) -> Applied | Refused:
