@@ -120,10 +120,9 @@ class Definition:
         """Whether its fields are what it is made of: a struct, a dataclass or a named tuple."""
         if not isinstance(self.node, ast.ClassDef):
             return False
-        made = [ast.unparse(each) for each in self.node.decorator_list]
-        inherits = any(each.has_fields for each in self.bases)
+        made = any(ast.unparse(each).startswith("dataclass") for each in self.node.decorator_list)
         bases = {ast.unparse(base) for base in self.node.bases}
-        return inherits or bool(bases & {"msgspec.Struct", "NamedTuple"}) or made[:1] == ["dataclass"] or _made(made)
+        return made or bool(bases & {"msgspec.Struct", "NamedTuple"}) or any(each.has_fields for each in self.bases)
 
     @property
     def init(self) -> Function | None:
@@ -253,10 +252,6 @@ def _docstring_after(body: list[ast.stmt], at: int) -> str:
         case [ast.Expr(value=ast.Constant(value=str(text)))]:
             return text
     return ""
-
-
-def _made(decorators: list[str]) -> bool:
-    return any(each.startswith("dataclass(") for each in decorators)
 
 
 def _kept(init: Function) -> Iterator[ast.arg]:

@@ -51,7 +51,7 @@ class ConfigurationError(SojournError):
 class InvalidData(SojournError):
     """A value cannot be kept as JSON without changing it, so it was refused; nothing was written.
 
-    The message names the key, and what to write instead.
+    The message says where, and what to write instead.
     """
 
 

@@ -17,7 +17,7 @@ class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One session as operators and its user may see it: nothing in it opens a session.
 
     Times are Unix milliseconds, and `idle_timeout` is in milliseconds. `expires_at` is when it stops being live, by the
-    activity that was written down so far; `end_reason` is None while it is.
+    activity that was written down so far; `end_reason` is None until then.
     """
 
     id: str

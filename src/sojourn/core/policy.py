@@ -17,7 +17,7 @@ LONGEST = 400 * 86400
 
 @dataclass(frozen=True, kw_only=True)
 class Lifetime:
-    """A pair of timeouts: `idle_timeout` without activity, `absolute_timeout` in all. Both hold; the first one ends.
+    """A pair of timeouts, in seconds: `idle_timeout` without activity, `absolute_timeout` in all. Both hold.
 
     From 1 second to 400 days: no browser keeps a cookie for longer (RFC 6265bis). Raises ConfigurationError for
     others, and for an idle timeout over the absolute one.

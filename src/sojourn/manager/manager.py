@@ -67,7 +67,7 @@ class SessionManager(ManagerContext):
         """Write what the request changed: at most one write where nobody else changed the same, normally none.
 
         Raises SessionEnded, SessionConflict, SessionLimitReached, ReauthenticationRequired (a grant that was used),
-        DataTooLarge, InvalidData or ConfigurationError (as Session.login): nothing is written, nor at the next commit.
+        DataTooLarge, InvalidData or ConfigurationError (as Session.login): nothing is written, and that is forgotten.
         """
         try:
             for _ in range(MAX_ATTEMPTS):
@@ -203,7 +203,7 @@ class AsyncSessionManager(ManagerContext):
         """Write what the request changed: at most one write where nobody else changed the same, normally none.
 
         Raises SessionEnded, SessionConflict, SessionLimitReached, ReauthenticationRequired (a grant that was used),
-        DataTooLarge, InvalidData or ConfigurationError (as Session.login): nothing is written, nor at the next commit.
+        DataTooLarge, InvalidData or ConfigurationError (as Session.login): nothing is written, and that is forgotten.
         """
         try:
             for _ in range(MAX_ATTEMPTS):

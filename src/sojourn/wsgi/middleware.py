@@ -33,8 +33,8 @@ class SessionMiddleware:
     its own; None never. `adopt` takes over the sessions of another layer: docs/migrating.md.
 
     What is raised before the response has begun, such as StoreUnavailable, is answered with a problem: docs/errors.md.
-    A developer's mistake is raised on: InvalidData, SessionCommitted, and ConfigurationError, for a manager for an
-    event loop or an origin that is none at once.
+    A developer's mistake is raised on: InvalidData, SessionCommitted and ConfigurationError; at once, where it is a
+    manager for an event loop or an origin that is none.
     """
 
     def __init__(
