@@ -219,7 +219,9 @@ def leads_somewhere(source: Path, target: str) -> bool:
     if not anchor or found.suffix != ".md":
         return True
     headings = HEADING.findall(FENCE.sub("", found.read_text("utf-8")))
-    return anchor in [re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings]
+    names = [re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings]
+    # Of headings that read alike, GitHub numbers the second and those after it.
+    return anchor in {f"{name}-{names[:at].count(name)}".removesuffix("-0") for at, name in enumerate(names)}
 
 
 # The errors page

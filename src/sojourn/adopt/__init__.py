@@ -1,4 +1,4 @@
-"""Moving in without signing anybody out: another layer's sessions become ours, each once."""
+"""Moving in without signing anybody out: another layer's sessions become ours, each once. How: docs/migrating.md."""
 
 from .adoption import AdoptedSession, Adoption
 from .django import DjangoSessions

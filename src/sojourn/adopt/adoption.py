@@ -31,7 +31,7 @@ class AdoptedSession(NamedTuple):
     """A session that was made of another layer's, and what the browser is to be told of it.
 
     `reply` goes out with the response, where the request's own commit has no newer one. `forget` is the old cookie: the
-    browser forgets it in the answer that hands it ours.
+    browser forgets it in the answer that hands it ours. Adoption.open makes it.
     """
 
     session: Session
@@ -58,7 +58,8 @@ class Adoption:
 
     A request that shows an old cookie, and no token of ours, gets a session that is made of the old one, once; the old
     one is deleted, where the server keeps it. `remember` gives adopted sessions the policy's longer timeouts. Until the
-    end the layers' own stores and secrets are needed; afterwards nothing is read any more.
+    end, a year away at most, the layers' own stores and secrets are needed; afterwards nothing is read any more. Raises
+    ConfigurationError without a layer, and for an end that is no date.
     """
 
     def __init__(self, *layers: Layer, until: date, remember: bool = False) -> None:
@@ -100,7 +101,7 @@ class Adoption:
 
         One that is over tells why, where no other is shown. For a request without a token of ours. Two reads and two
         writes the first time, two reads again; no I/O where no old cookie is shown. Raises StoreUnavailable, also for
-        the old store.
+        the old store, and what the layer's `read` raises.
         """
         over = None
         for found in self._find(manager, cookies):

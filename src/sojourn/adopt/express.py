@@ -29,8 +29,9 @@ _SID = re.compile(r"[\x21-\x7e]{16,256}").fullmatch
 class ExpressSessionRedis:
     """Sessions of express-session with connect-redis. `secret` is express-session's, or several.
 
-    `redis` is its URL or your client. `user_key` is where your application kept the user's id; Passport keeps it in
-    "passport.user".
+    `redis` is its URL or your client. `user_key` is where your application kept the user's id, None where nobody logs
+    in; Passport keeps it in "passport.user". Raises ConfigurationError without the extra `redis`, and for a client that
+    is asyncio's or decodes.
     """
 
     kind = "express-session"

@@ -29,7 +29,8 @@ class FlaskSessionRedis:
     """Sessions of Flask-Session with SESSION_TYPE "redis", in msgpack or JSON. What older versions pickled is not read.
 
     `redis` is its URL or your client. `user_key` is where the user's id is in the session: Flask-Login's by default.
-    `secret_key` is the app's, where SESSION_USE_SIGNER is on.
+    `secret_key` is the app's, where SESSION_USE_SIGNER is on: it needs itsdangerous. Raises ConfigurationError without
+    that or the extra `redis`, and for a client that is asyncio's or decodes.
     """
 
     kind = "flask-session"

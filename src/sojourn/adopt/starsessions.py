@@ -20,9 +20,11 @@ _ID = re.compile(r"[0-9a-f]{32}").fullmatch
 
 
 class StarsessionsRedis:
-    """Sessions of starsessions' RedisStore with its JsonSerializer; arguments have their names there.
+    """Sessions of starsessions' `RedisStore` with its `JsonSerializer`, the arguments named as there.
 
-    `redis` is its URL or a client that is not asyncio's. `user_key` is where your application kept the user's id.
+    `redis` is its URL or a client that is not asyncio's. `user_key` is where your application kept the user's id, None
+    where nobody logs in. Raises ConfigurationError without the extra `redis`, and for a client that is asyncio's or
+    decodes.
     """
 
     kind = "starsessions"

@@ -20,8 +20,9 @@ class BrowserEndpoints:
 
     `writable` names the keys of a session that its browser may write, and read; `readable` those that it may only
     read. The server's own stay unseen. Sessions elsewhere are ended only by who logged in in the last
-    `reauthenticate_within` seconds (ASVS 7.5.2); None asks for no recent log-in. It works inside SessionMiddleware, and
-    takes the manager from it.
+    `reauthenticate_within` seconds (ASVS 7.5.2); None asks for no recent log-in. It works inside SessionMiddleware,
+    which gives it the manager and answers what AsyncSessionManager.commit raises. Raises ConfigurationError outside of
+    it, and for keys that no browser may have.
     """
 
     def __init__(
@@ -54,7 +55,10 @@ class BrowserEndpoints:
 
 
 def mount(app: App, path: str, mounted: App) -> App:
-    """`app`, but HTTP requests below `path` go to `mounted`: for what has no mounts of its own."""
+    """`app`, but HTTP requests below `path` go to `mounted`: for what has no mounts of its own.
+
+    Raises ConfigurationError for a path that does not begin with a slash, or ends with one.
+    """
     if not path.startswith("/") or path.endswith("/"):
         raise ConfigurationError(f"mount(path={path!r}): write it like '/session', without a slash at its end.")
 

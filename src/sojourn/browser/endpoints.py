@@ -52,10 +52,11 @@ _METHODS = {
 
 
 class BrowserOptions:
-    """Which keys of a session its browser may read and which it may write; all else is the server's alone.
+    """Which keys of a session its browser may read (`readable`) and write (`writable`); all else is the server's alone.
 
-    `reauthenticate_within`: sessions elsewhere are ended only by who logged in in the last so many seconds (ASVS
-    7.5.2). None lets whoever holds a session end all the others of its user.
+    With `reauthenticate_within`, sessions elsewhere are ended only by who logged in in the last so many seconds (ASVS
+    7.5.2). None lets whoever holds a session end all the others of its user. Raises ConfigurationError for a text in
+    place of keys, for keys of grants, and for a label without the extra `devices`.
     """
 
     def __init__(
@@ -75,7 +76,11 @@ class BrowserOptions:
 
 
 class Request(NamedTuple):
-    """An HTTP request as far as the endpoints look: `path` is what follows their URL, "" or "/…"."""
+    """An HTTP request as far as the endpoints look: `path` is what follows their URL, "" or "/…".
+
+    A `body` of more than 64 KiB is refused: an integration need read no more than a byte beyond. Headers that were not
+    sent are "".
+    """
 
     method: str
     path: str
@@ -85,7 +90,7 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """An HTTP answer."""
+    """An HTTP answer, ready for `to_send`. The names of `headers` are in small letters."""
 
     status: int
     body: bytes
@@ -101,7 +106,10 @@ class Ask(NamedTuple):
 
 
 def plan(request: Request, session: Session, options: BrowserOptions) -> Ask | Answer:
-    """What a request asks for: it is noted in the session, or answered at once where it is refused."""
+    """What a request asks for: it is noted in the session, or answered at once where it is refused.
+
+    Raises SessionCommitted where the response has begun, as Session does.
+    """
     path = request.path.rstrip("/")
     one = _SESSION_PATH(path)
     allowed = ("DELETE",) if one else _METHODS.get(path)
@@ -196,7 +204,10 @@ def _read_body(request: Request) -> dict[str, Any] | Answer:
 def answer(
     ask: Ask, session: Session, result: Sequence[SessionInfo] | int, options: BrowserOptions, now: int
 ) -> Answer:
-    """The answer to what was carried out: the session's state, the list, or how many were ended."""
+    """The answer to what was carried out, after the commit: the session's state, the list, or how many were ended.
+
+    `now` is in Unix milliseconds. Raises StoreUnavailable for damaged data.
+    """
     if ask.action == "list":
         assert not isinstance(result, int)
         sessions = [listed(other, session.id) for other in result]
@@ -209,7 +220,7 @@ def answer(
 
 
 def to_send(found: Answer, method: str) -> Answer:
-    """An answer as it goes out to a request of this method."""
+    """An answer as it goes out to a request of this `method`: without a body to a HEAD, and not for other sites."""
     length = ("content-length", str(len(found.body)))
     # Not to be embedded or read by other sites (ASVS 3.5.8).
     closed = ("cross-origin-resource-policy", "same-origin")
@@ -217,7 +228,10 @@ def to_send(found: Answer, method: str) -> Answer:
 
 
 def perform(ask: Ask, session: Session, manager: SessionManager) -> Sequence[SessionInfo] | int:
-    """Carry out what is left besides the commit. A session of somebody else is never ended: it counts 0."""
+    """Carry out what is left besides the commit. A session of somebody else is never ended: it counts 0.
+
+    Raises StoreUnavailable, and SessionCommitted where the response has begun. One read and one write at most.
+    """
     if ask.action == "list":
         return manager.list(ask.user_id)
     if ask.action == "revoke_others":
@@ -228,7 +242,7 @@ def perform(ask: Ask, session: Session, manager: SessionManager) -> Sequence[Ses
 
 
 async def perform_async(ask: Ask, session: Session, manager: AsyncSessionManager) -> Sequence[SessionInfo] | int:
-    """As perform, awaited."""
+    """As `perform`, awaited."""
     if ask.action == "list":
         return await manager.list(ask.user_id)
     if ask.action == "revoke_others":

@@ -15,7 +15,10 @@ __all__ = ["changed", "ended", "may_be_replaced", "may_begin", "may_end", "over_
 
 
 def changed(record: Record, commit: Commit) -> Record | None:
-    """`record` with `commit` applied, or None where it must be refused. Raises DataTooLarge."""
+    """`record` with `commit` applied, or None where it must be refused.
+
+    Raises DataTooLarge, and StoreUnavailable for a counter that is no JSON.
+    """
     if record.ended_at is not None:
         return None
     seen_at = record.seen_at if commit.seen_at is None else max(record.seen_at, commit.seen_at)
@@ -56,7 +59,10 @@ def _changed_data(before: Mapping[str, bytes], commit: Commit) -> dict[str, byte
 
 
 def ended(record: Record, reason: EndReason, now: int) -> Record:
-    """`record` after its end: the data is gone, what says why stays. If it had run out before, that is why."""
+    """`record` after its end at `now`, in Unix milliseconds: the data is gone, what says why stays.
+
+    If it had run out before, that is why.
+    """
     ran_out = record.end_reason_at(now)
     return replace(record, ended_at=min(now, record.expires_at), end_reason=ran_out or reason, data={})
 
@@ -81,7 +87,7 @@ def may_begin(create: Create, replaced: Record | None, for_all: int, for_user: i
 
 
 def may_be_replaced(record: Record | None, ends: Ends, now: int) -> bool:
-    """Whether the session that a new one ends is still as the new one took it to be."""
+    """Whether the session that a new one ends is still as that took it to be. `now` is in Unix milliseconds."""
     if record is None or record.end_reason_at(now) is not None:
         return False
     return ends.version is None or ends.version == record.version

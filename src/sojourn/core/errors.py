@@ -51,7 +51,10 @@ class ConfigurationError(SojournError):
 
 
 class InvalidData(SojournError):
-    """A value cannot be kept as JSON without changing it, so it was refused."""
+    """A value cannot be kept as JSON without changing it, so it was refused; nothing was written.
+
+    The message says where, and what to write instead.
+    """
 
 
 class DataTooLarge(SojournError):
@@ -82,7 +85,10 @@ class SessionEnded(SojournError):
 
 
 class SessionConflict(SojournError):
-    """Another request changed the same values, and the policy's `on_conflict` is "raise"; nothing was written."""
+    """Another request changed the same values, and the policy's `on_conflict` is "raise"; nothing was written.
+
+    `keys` are those of the values. Also raised where 200 trials in a row met a newer change.
+    """
 
     def __init__(self, keys: tuple[str, ...]) -> None:
         named = ", ".join(repr(key) for key in keys)
@@ -93,7 +99,10 @@ class SessionConflict(SojournError):
 
 
 class SessionLimitReached(SojournError):
-    """The user has as many live sessions as the policy allows, and `on_limit` is "refuse"."""
+    """The user has as many live sessions as the policy allows, and `on_limit` is "refuse"; nothing was written.
+
+    `limit` is how many that are.
+    """
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"This user already has {limit} sessions, the most that are allowed. End one of them first.")
@@ -116,7 +125,7 @@ class SessionCommitted(SojournError):
 
 
 class LoginRequired(SojournError):
-    """Nobody is logged in in this session. `reason` says how the last one ended, where that is known."""
+    """Nobody is logged in in this session. `reason` is why it ended, where it has; else None."""
 
     def __init__(self, reason: EndReason | None = None) -> None:
         super().__init__("This needs somebody who is logged in." + (f" The session ended: {reason}." if reason else ""))
@@ -151,4 +160,7 @@ class SessionExists(SojournError):
 
 
 class StoreUnavailable(SojournError):
-    """The store could not be reached or did not answer in time; the driver's error is the cause."""
+    """The store could not be reached or did not answer in time; the driver's error is the cause.
+
+    A write may then have been made or not.
+    """

@@ -14,9 +14,10 @@ __all__ = ["SessionInfo", "info"]
 
 
 class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """One session as operators and its user may see it: nothing in it opens a session. Times as in Record.
+    """One session as operators and its user may see it: nothing in it opens a session.
 
-    `device` is "" where there is no label.
+    Times are Unix milliseconds, and `idle_timeout` is in milliseconds. `expires_at` is when it stops being live, by the
+    activity that was written down so far; `end_reason` is None until then. `device` is "" where there is no label.
     """
 
     id: str

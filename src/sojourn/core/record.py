@@ -13,7 +13,7 @@ __all__ = ["Client", "Dated", "Record", "Secrets"]
 
 
 class Dated(msgspec.Struct, frozen=True):
-    """The hash of a secret, with when it was issued (a next one) or retired."""
+    """The hash of a secret, with when it was issued (a next one) or retired, in Unix milliseconds."""
 
     hash: bytes
     at: int
@@ -23,7 +23,8 @@ class Secrets(msgspec.Struct, frozen=True, omit_defaults=True):
     """Hashes of the secrets that open one session, each of 16 bytes, as many as its secret part has: see Token.
 
     `family` is that of all of them. `next` were issued to take the place of `current`, `late` beside it: neither were
-    shown yet. `retired` were current lately. All are oldest first. `rotated_at` is when `current` became so.
+    shown yet. `retired` were current lately. All are oldest first. `rotated_at` is when `current` became so, in Unix
+    milliseconds.
     """
 
     family: bytes
@@ -35,7 +36,7 @@ class Secrets(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Client(msgspec.Struct, frozen=True):
-    """What the browser told of itself when the session was made. Both are the sender's word."""
+    """What the browser told of itself when the session was made. Both are the sender's word, and "" where unknown."""
 
     ip: str = ""
     user_agent: str = ""
@@ -64,7 +65,7 @@ def network_of(ip: str) -> str:
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One session as a store keeps it.
+    """One session as a store keeps it. Times are Unix milliseconds, and `idle_timeout` is in milliseconds.
 
     `data` maps each key to its value as encoded JSON. `version` counts the changes of `data`: a touch or a
     rotation leaves it. `idle_timeout` and `absolute_expires_at` are the limits that the session was given, so

@@ -43,9 +43,9 @@ class Change(msgspec.Struct, frozen=True):
 class Commit(msgspec.Struct, frozen=True, kw_only=True):
     """What a request changes in a live session, and what must still be so for it to apply.
 
-    `increments` are added to integers, a missing one counting as 0. `seen_at` moves the idle timeout and counts
-    for this commit's own judgement of "live". `secrets` are the ones loaded and the ones to put in their place.
-    `max_bytes` bounds the data after the change.
+    Times are Unix milliseconds. `increments` are added to integers, a missing one counting as 0. `seen_at` moves the
+    idle timeout and counts for this commit's own judgement of "live". `secrets` are the ones loaded and the ones to put
+    in their place. `max_bytes` bounds the data after the change, as encoded JSON.
     """
 
     id: str
@@ -66,14 +66,14 @@ class Ends(msgspec.Struct, frozen=True):
 
 
 class Limit(msgspec.Struct, frozen=True):
-    """The most live sessions a user may have, counted with the new one."""
+    """The `most` live sessions a user may have, the new one among them. `end_oldest`, or refuse the new one."""
 
     most: int
     end_oldest: bool
 
 
 class Create(msgspec.Struct, frozen=True, kw_only=True):
-    """A new session, the one it ends, and the cap that it must keep: all or nothing.
+    """A new session, the one it ends, and the limit that it must keep: all or nothing. Times are Unix milliseconds.
 
     The record's id is one that sojourn.core.token.mint makes for its user. `began_at` is when that began which leads to
     this session: the request, or the log-in at another layer whose session is adopted.
@@ -87,7 +87,10 @@ class Create(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class End(msgspec.Struct, frozen=True):
-    """A session's end: its data goes, its row stays to say why. A session of another realm is not ended."""
+    """A session's end: its data goes, its row stays to say why. A session of another realm is not ended.
+
+    `now` is in Unix milliseconds.
+    """
 
     id: str
     reason: EndReason
@@ -98,7 +101,7 @@ class End(msgspec.Struct, frozen=True):
 class Mark(msgspec.Struct, frozen=True):
     """That another layer's session was adopted: no session itself. `id` names the old one, `session_id` ours.
 
-    It is kept until `ends_at`, when the old one is worth nothing any more.
+    It is kept until `ends_at`, in Unix milliseconds, when the old one is worth nothing any more.
     """
 
     id: str
@@ -107,7 +110,7 @@ class Mark(msgspec.Struct, frozen=True):
 
 
 class Applied(msgspec.Struct, frozen=True):
-    """The write was made. `version` is the data's version now; `ended` are ids that had to go for the cap."""
+    """The write was made. `version` is the data's version now; `ended` are ids that had to go for the limit."""
 
     version: int
     ended: tuple[str, ...] = ()
@@ -120,7 +123,10 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 class Stats(msgspec.Struct, frozen=True):
-    """How many sessions a store holds. `expired` ran out and were not yet noticed; `bytes` is 0 where unknown."""
+    """How many sessions a store holds. `expired` ran out and were not yet noticed; `bytes` is 0 where unknown.
+
+    `users` are those with a live session.
+    """
 
     live: int
     ended: int
@@ -130,7 +136,10 @@ class Stats(msgspec.Struct, frozen=True):
 
 
 class Store(Protocol):
-    """Where records are kept, for threads. Any method may raise StoreUnavailable: a write may then be made or not."""
+    """Where records are kept, for threads. Any method may raise StoreUnavailable: a write may then be made or not.
+
+    Times are Unix milliseconds, and `now` is the manager's: a store looks at no clock of its own to judge a session.
+    """
 
     def get(self, id: str) -> Record | None:
         """The record, live or ended; None where there is none. One read."""
@@ -138,7 +147,7 @@ class Store(Protocol):
     def create(self, create: Create) -> Applied | Refused:
         """Keep a new record. Refused, with the session to be ended, if that is not live or has another version.
 
-        Raises SessionExists for an id that is taken, SessionLimitReached where the cap refuses, and SessionEnded
+        Raises SessionExists for an id that is taken, SessionLimitReached where the limit refuses, and SessionEnded
         ("revoked") for what began before `bar` or the user's `end_all`: see sojourn.stores.may_begin.
         """
 

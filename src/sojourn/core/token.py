@@ -26,8 +26,8 @@ _SHAPE = re.compile(f"sj1-({ID_PATTERN})-([0-9a-f]{{64}})").fullmatch
 class Token:
     """A session's token, taken apart. Its repr and str hide the secret.
 
-    `hash` is what a store is given of the secret, and what tells one from all others: 16 bytes of sha256, as many as
-    the part has that is renewed.
+    `id` is the session's public name. `hash` is what a store is given of the secret, and what tells one from all
+    others: 16 bytes of sha256, as many as the part has that is renewed.
     """
 
     __slots__ = ("_secret", "hash", "id")

@@ -40,7 +40,10 @@ _inherited: list[_Opened] = []
 
 
 def manager() -> SessionManager:
-    """This process's manager: to list and to end sessions. Raises ConfigurationError and StoreUnavailable."""
+    """This process's manager: to list and to end sessions.
+
+    Raises ConfigurationError for a wrong SOJOURN, StoreUnavailable where its store is opened now and does not answer.
+    """
     return wiring().manager
 
 

@@ -25,7 +25,8 @@ class BrowserEndpoints(Blueprint):
     `writable` names the keys of a session that its browser may write, and read; `readable` those that it may only
     read. The server's own stay unseen. Sessions elsewhere are ended only by who logged in in the last
     `reauthenticate_within` seconds (ASVS 7.5.2); None asks for no recent log-in. Another place: `url_prefix`. Flask-WTF
-    asks no token here: these take JSON from your own origin only.
+    asks no token here: these take JSON from your own origin only. Raises ConfigurationError for keys that no browser
+    may have, and where it is registered before `init_app` was called.
     """
 
     def __init__(

@@ -81,8 +81,8 @@ class AsyncSessionManager(ManagerContext):
     async def commit(self, session: Session) -> Reply:
         """Write what the request changed: at most one write where nobody else changed the same, normally none.
 
-        Raises SessionEnded, SessionConflict, SessionLimitReached, DataTooLarge or InvalidData: nothing is written, and
-        the session forgets what it was to write.
+        Raises SessionEnded, SessionConflict, SessionLimitReached, ReauthenticationRequired (a grant that was used),
+        DataTooLarge, InvalidData or ConfigurationError (as Session.login): nothing is written, and that is forgotten.
         """
         try:
             for _ in range(MAX_ATTEMPTS):

@@ -25,10 +25,14 @@ __all__ = ["SessionManager"]
 
 
 class SessionManager(ManagerContext):
-    """Sessions for threads: Flask, WSGI, Django, scripts.
+    """Sessions for any number of threads: Flask, WSGI, Django, scripts.
 
-    `on_event` is called with each event, after it is so, in the thread that caused it. `clock` gives Unix
-    milliseconds and `random` so many random bytes; both are for tests. Every method may raise StoreUnavailable.
+    `realm` keeps applications on one store apart. `on_event` is called with each event, after it is so, in the
+    thread that caused it. `before_create` is called with the client and the user's id ("" for nobody) before a
+    session is made, and may wait, or raise SessionRefused. `device_label` makes of a User-Agent what a session is
+    listed with; None makes nothing. `clock` gives Unix milliseconds and `random` so many random bytes; both are for
+    tests. Raises ConfigurationError for a realm of other characters than a-z, 0-9, _ and -, or over 32. Every
+    method may raise StoreUnavailable.
     """
 
     def __init__(
@@ -64,8 +68,8 @@ class SessionManager(ManagerContext):
     def commit(self, session: Session) -> Reply:
         """Write what the request changed: at most one write where nobody else changed the same, normally none.
 
-        Raises SessionEnded, SessionConflict, SessionLimitReached, DataTooLarge or InvalidData: nothing is written, and
-        the session forgets what it was to write.
+        Raises SessionEnded, SessionConflict, SessionLimitReached, ReauthenticationRequired (a grant that was used),
+        DataTooLarge, InvalidData or ConfigurationError (as Session.login): nothing is written, and that is forgotten.
         """
         try:
             for _ in range(MAX_ATTEMPTS):

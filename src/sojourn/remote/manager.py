@@ -63,7 +63,7 @@ class RemoteSessionManager(SessionManager):
 
     `service` is http://host:port, https://host or unix:///path/to.sock, and `key` an API key of it. The policy and the
     events are the service's. Every method may raise StoreUnavailable, `timeout` seconds after the call at the latest,
-    and ConfigurationError for a key that the service refuses.
+    and ConfigurationError for an address or a key that is none, or that the service refuses.
     """
 
     def __init__(self, service: str, key: str, *, timeout: float = 2.0) -> None:
@@ -146,7 +146,7 @@ class RemoteSessionManager(SessionManager):
 
 
 class AsyncRemoteSessionManager(AsyncSessionManager):
-    """The same for an event loop: ASGI. RemoteSessionManager's methods, awaited."""
+    """RemoteSessionManager for an event loop: ASGI. The same methods, awaited."""
 
     def __init__(self, service: str, key: str, *, timeout: float = 2.0) -> None:
         self._time = _ServiceClock()

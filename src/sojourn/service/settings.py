@@ -95,7 +95,7 @@ class LogSettings(_Table, frozen=True, kw_only=True):
 
 
 class ServiceSettings(_Table, frozen=True, kw_only=True):
-    """A service's settings. The store's URL may hold a password: never show it."""
+    """A service's settings, each as docs/service.md has it. The store's URL may hold a password: never show it."""
 
     store: str
     keys: str

@@ -17,7 +17,7 @@ _User = tuple[str, str]
 
 
 class MemoryStore:
-    """Records in a dict, behind one lock that is held for microseconds."""
+    """Records in a dict, behind one lock that is held for microseconds. They stay there until `delete_expired`."""
 
     def __init__(self) -> None:
         self._records: dict[str, Record] = {}

@@ -22,7 +22,7 @@ def blocking(store: AsyncStore) -> Blocking:
 
 
 class Blocking:
-    """See `blocking`."""
+    """A Store over an AsyncStore: what `blocking` makes."""
 
     def __init__(self, store: AsyncStore) -> None:
         self._store = store

@@ -22,7 +22,8 @@ class CachedStore:
 
     What another process writes is seen at once, as the store reports it; while it does not, a record is served for
     `max_staleness` seconds at most, then the store is asked every time. A write is always the store's to judge.
-    Raises ConfigurationError for a store that does not report writes. `clock`, in Unix milliseconds, is for tests.
+    Raises ConfigurationError for a store that does not report writes, and but for numbers over 0. `clock`, in Unix
+    milliseconds, is for tests.
     """
 
     def __init__(
@@ -137,7 +138,7 @@ class CachedStore:
 
 
 class AsyncCachedStore:
-    """The same for an asyncio event loop. One loop at a time: in the next one it starts empty."""
+    """CachedStore for an asyncio event loop. One loop at a time: in the next one it starts empty."""
 
     def __init__(
         self,

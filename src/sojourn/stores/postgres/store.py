@@ -47,6 +47,9 @@ class PostgresStore:
     the caller's pool, which keeps its settings and is not closed. `timeout`: the longest that a connection, and then
     an answer over a connection of the store's own, is waited for, in seconds. `listen_conninfo`: how `watch` reaches
     the server itself, where `where` is a pool or leads to a pooler.
+
+    Raises ConfigurationError for a wrong argument and for a database that is not ready, StoreUnavailable where it does
+    not answer: at once, or with a pool at the first use.
     """
 
     def __init__(

@@ -31,11 +31,11 @@ TIMEOUT = 5.0
 
 
 class RedisStore:
-    """Records in Redis or Valkey, one server, Sentinel or Cluster, for threads.
+    """Records in Redis or Valkey, one server, Sentinel or Cluster, for threads. A wrong URL is a ConfigurationError.
 
     `url`: redis://, rediss:// (TLS), unix://, redis+cluster://, redis+sentinel://. `min_replicas`: how many replicas
     must say that they have a write before it counts as made, else StoreUnavailable, although it may be; also
-    `?min_replicas=` in the URL. `timeout`: the longest that a call may take, in seconds, trials included.
+    `?min_replicas=` in the URL, up to 100. `timeout`: the longest that a call may take, in seconds, trials included.
     `keep_ended`: how long Redis keeps a session after it is over, in seconds; no shorter than the policy's.
     """
 

@@ -36,7 +36,7 @@ class AsyncSQLiteStore:
 
     A read runs on the loop: microseconds, as WAL never makes a reader wait for a writer. So does a write that finds
     nobody else writing, a tenth of a millisecond. Any other, and what needs an fsync, goes to one thread, which puts
-    those that came together into one transaction.
+    those that came together into one transaction. Raises as SQLiteStore does.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

@@ -23,6 +23,7 @@ class SQLiteStore:
 
     The file is made if there is none, for its owner alone. A write is there after the process is killed; the end
     of a session also after a power cut. A write waits up to 5 s for other processes, then raises StoreUnavailable.
+    A file that is no session file, or cannot be opened, is a ConfigurationError.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
