@@ -136,7 +136,7 @@ class SafeHeaders:
             if message["type"] == "http.response.start":
                 # The files are few and change with the release: asked for anew, answered 304.
                 fresh = [(b"cache-control", b"no-cache")] if scope["path"].startswith("/static/") else []
-                message["headers"] = [*message.get("headers", ()), *HEADERS, *fresh]
+                message = {**message, "headers": [*message.get("headers", ()), *HEADERS, *fresh]}
             await send(message)
 
         await self._app(scope, receive, add if scope["type"] == "http" else send)
