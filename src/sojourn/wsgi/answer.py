@@ -158,7 +158,7 @@ class Body:
 
 
 def send_problem(environ: WSGIEnvironment, start: Callable[[str, Headers], object], problem: Problem) -> list[bytes]:
-    """WSGIAnswer with a problem in place of the application."""
+    """Answer with a problem in place of the application."""
     body = problem.body()
     start(reason_of(problem.status), [*problem.headers(), ("content-length", str(len(body)))])
     return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
