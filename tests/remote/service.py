@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -38,7 +39,7 @@ class Service:
 
 
 def make_key(keys: Path, *scopes: str) -> str:
-    command = [SOJOURN, "keys", "make", "--keys", str(keys), "--name", "test"]
+    command = [SOJOURN, "keys", "make", "--keys", str(keys), "--name", f"test {secrets.token_hex(4)}"]
     for scope in scopes or ("sessions", "admin"):
         command += ["--scope", scope]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

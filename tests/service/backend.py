@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import secrets
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -20,8 +21,9 @@ COMMAND = [sys.executable, "-m", "sojourn"]
 def make_key(path: Path, *scopes: str) -> str:
     """A new API key in the file `path`."""
     words = [word for scope in scopes for word in ("--scope", scope)]
+    name = f"test {secrets.token_hex(4)}"
     done = subprocess.run(
-        [*COMMAND, "keys", "make", "--keys", path, "--name", "test", *words], capture_output=True, text=True, check=True
+        [*COMMAND, "keys", "make", "--keys", path, "--name", name, *words], capture_output=True, text=True, check=True
     )
     return done.stdout.strip()
 
