@@ -27,6 +27,7 @@ COMMANDS = {
     "revoke": "{id}",
     "cleanup": "",
     "stats": "",
+    "copy": "--from {store} --to sqlite:///there.db",
     "migrate": "",
     "policy": "",
     "serve": "--check --keys keys.json",
@@ -55,7 +56,7 @@ class Place:
 
     def run(self, words: str, redirection: str) -> subprocess.CompletedProcess[str]:
         """`sojourn` with `words`, as a shell starts it."""
-        line = f"exec {shlex.join(COMMAND)} {words.format(id=self.id, key=self.key)} {redirection}"
+        line = f"exec {shlex.join(COMMAND)} {words.format(id=self.id, key=self.key, store=self.store)} {redirection}"
         return subprocess.run(
             ["bash", "-c", line],
             cwd=self.folder,
@@ -68,8 +69,12 @@ class Place:
         )
 
     @property
+    def store(self) -> str:
+        return f"sqlite:///{self.folder}/sessions.db"
+
+    @property
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "SOJOURN_STORE": f"sqlite:///{self.folder}/sessions.db"}
+        return {**os.environ, "SOJOURN_STORE": self.store}
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import click
 from sojourn import __version__
 from sojourn.core.errors import SojournError, StoreUnavailable
 
+from .copy import copy
 from .demo import demo
 from .exit import Exit
 from .keys import keys
@@ -49,7 +50,7 @@ def program(ctx: click.Context) -> None:
     ctx.color = colour()
 
 
-for _command in (list_, show, revoke, cleanup, stats, migrate, policy, serve, keys, torture, demo):
+for _command in (list_, show, revoke, cleanup, stats, copy, migrate, policy, serve, keys, torture, demo):
     program.add_command(_command)
 
 
