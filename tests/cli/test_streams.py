@@ -125,6 +125,15 @@ def test_a_mistake_has_its_code_whatever_the_streams(place: Place, redirection: 
         assert "Traceback" not in done.stderr
 
 
+def test_what_is_not_to_be_buffered_is_not(place: Place) -> None:
+    """PYTHONUNBUFFERED, which containers are started with."""
+    code = "import sojourn.cli.streams as s; s.prepare_streams(); print('told'); import os; os._exit(0)"
+    for unbuffered, told in (("1", "told\n"), ("", "")):
+        env = {**place.environment, "PYTHONUNBUFFERED": unbuffered}
+        done = subprocess.run([COMMAND[0], "-c", code], env=env, capture_output=True, text=True, check=True)
+        assert done.stdout == told
+
+
 def test_who_reads_no_further_is_not_complained_to(place: Place) -> None:
     command = [*COMMAND, "policy"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

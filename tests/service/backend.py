@@ -52,6 +52,7 @@ class Answer:
     def code(self) -> str:
         """What a problem's type says."""
         assert self.headers["content-type"] == "application/problem+json"
+        assert self.headers["x-content-type-options"] == "nosniff"
         assert self.json["status"] == self.status
         kind: str = self.json["type"]
         return kind.removeprefix("urn:sojourn:problem:")

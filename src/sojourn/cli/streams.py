@@ -65,11 +65,14 @@ def _open_if_closed(number: int, mode: int) -> None:
 
 
 def _text(raw: io.FileIO, before: TextIO | None, line_buffering: bool = False) -> TextIO:
+    # PYTHONUNBUFFERED says so.
+    at_once = isinstance(before, io.TextIOWrapper) and before.write_through
     return io.TextIOWrapper(
-        io.BufferedWriter(raw),
+        raw if at_once else io.BufferedWriter(raw),  # as Python itself does
         encoding="utf-8" if before is None else before.encoding,
         errors="backslashreplace",
         line_buffering=line_buffering or raw.isatty(),
+        write_through=at_once,
     )
 
 
