@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from sojourn import Session
+from sojourn import Session, SessionManager
 from sojourn.core.commit import Reply
 from sojourn.remote import AsyncRemoteSessionManager, RemoteSessionManager
 from tests.server import Server
@@ -94,7 +94,7 @@ def token_of(reply: Reply) -> str:
     return reply.token.reveal()
 
 
-def begin(manager: RemoteSessionManager, user_id: str | None = None, **data: Any) -> str:
+def begin(manager: SessionManager, user_id: str | None = None, **data: Any) -> str:
     """The token of a new session."""
     session = manager.anonymous()
     session.update(data)

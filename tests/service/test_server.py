@@ -198,7 +198,7 @@ def test_a_store_that_goes_away_is_an_outage_and_comes_back(tmp_path: Path) -> N
         redis.kill()
         asked = [
             ("POST", "/v1/open", {"token": token}),
-            ("POST", "/v1/commit", {"token": token, "changes": {"n": {"value": 2}}}),
+            ("POST", "/v1/commit", {"token": token, "status": "active", "changes": {"n": {"value": 2}}}),
             ("GET", "/v1/users/ada/sessions", None),
             ("GET", "/ready", None),
         ]

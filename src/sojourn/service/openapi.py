@@ -107,6 +107,10 @@ _SCHEMAS = {
     },
     "Commit": _body(
         token={"type": ["string", "null"]},
+        status={
+            "enum": [None, "none", "active", "ended"],
+            "description": "What the open answered, or the last commit of the request. Must be there with a token.",
+        },
         client={"$ref": "#/components/schemas/Client"},
         passive={"type": "boolean", "description": "This request is no activity."},
         opened_at={"type": ["integer", "null"], "description": "`now` of the open"},
@@ -116,7 +120,13 @@ _SCHEMAS = {
             "additionalProperties": {"type": "integer", "minimum": -MAX_INTEGER, "maximum": MAX_INTEGER},
         },
         action={"$ref": "#/components/schemas/Action"},
-    ),
+    )
+    | {
+        "anyOf": [
+            {"properties": {"token": {"type": "null"}}},
+            {"properties": {"status": {"type": "string"}}, "required": ["token", "status"]},
+        ]
+    },
     "Configuration": _answer(
         cookie=_answer(
             name=_TEXT,
