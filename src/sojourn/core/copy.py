@@ -36,7 +36,7 @@ def plan_copy(source: Record, target: Record | None, now: int, before: int) -> C
     if target is None:
         if source.end_reason_at(now) is not None and source.expires_at < before:
             return CopyPlan("left")
-        return CopyPlan("copied", (Create(record=source, now=now),))
+        return CopyPlan("copied", (Create(record=source, now=now, began_at=now),))
     if source.ended_at is not None:
         return _plan_end(source, target, source.ended_at)
     if target.ended_at is not None:

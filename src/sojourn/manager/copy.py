@@ -12,8 +12,8 @@ from sojourn.core.errors import SessionExists
 from sojourn.core.record import Record
 from sojourn.core.store import Commit, Create, End, Refused, Store
 
+from .async_manager import milliseconds
 from .context import Clock
-from .manager import milliseconds
 
 __all__ = ["copy_sessions"]
 
