@@ -17,6 +17,7 @@ def state(answer: Answer) -> Any:
     assert answer.one("content-type") == "application/json"
     assert answer.one("cache-control") == "no-store"
     assert answer.one("cross-origin-resource-policy") == "same-origin"
+    assert answer.one("x-content-type-options") == "nosniff"
     assert "cookie" in answer.varies
     return answer.json()
 

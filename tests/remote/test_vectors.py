@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from sojourn import Session, SessionManager
+from sojourn.core.commit import NO_REPLY, Reply
 from sojourn.core.errors import ConfigurationError, DataTooLarge, SessionEnded, SojournError
 from sojourn.core.problem import problem_of
 from sojourn.remote import RemoteSessionManager
 from sojourn.remote.address import Address
 from sojourn.remote.calls import ServiceAnswer, ServiceCall, read
+from sojourn.stores.memory import MemoryStore
 from sojourn.wire.answers import Opened
 
-from .service import Service, begin
+from .service import KINDS, Service, begin, manager_of
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 ADDRESS = Address.parse("http://localhost:8100", f"sjk1-{'0' * 8}-{'1' * 64}")
@@ -87,6 +91,58 @@ def test_each_merge_comes_out_as_it_should(manager: RemoteSessionManager, case: 
     expected = {"key": case["merged"]} if "merged" in case else {}
 
     assert json.dumps(dict(manager.open(token)), sort_keys=True) == json.dumps(expected, sort_keys=True)
+
+
+@pytest.fixture(params=[*KINDS, "library"])
+def any_manager(request: pytest.FixtureRequest, service: Service) -> Iterator[SessionManager]:
+    """Over the service, or over a store: nobody should be able to tell."""
+    if request.param == "library":
+        yield SessionManager(MemoryStore())
+    else:
+        with manager_of(request.param, service.url, service.key) as manager:
+            yield manager
+
+
+@pytest.mark.parametrize("case", cases("ends.json", "cases"), ids=lambda case: case["why"])
+def test_what_comes_after_an_end_goes_where_it_should(any_manager: SessionManager, case: dict[str, Any]) -> None:
+    manager = any_manager
+    token = begin(manager, "ada", kept=1)
+    if case["before"] == "ended":
+        do(manager, manager.open(token), "logout")
+    shown = token[:-64] + "0" * 64 if case["before"] == "none" else token
+    session = manager.open(shown)
+    assert session.status == case["before"]
+    if case["meanwhile"]:
+        do(manager, manager.open(token), case["meanwhile"])
+
+    reply = NO_REPLY
+    if case["result"] == "refused":
+        with pytest.raises(SessionEnded) as refused:
+            do(manager, session, case["does"])
+        assert refused.value.reason == case["end_reason"]
+    else:
+        reply = do(manager, session, case["does"])
+
+    assert ("new" if reply.token else "cleared" if reply.clear else "nothing") == case["cookie"]
+    has = reply.token.reveal() if reply.token else "" if reply.clear else shown
+    found = manager.open(has)
+    opened = {"user_id": found.user_id, "data": dict(found)} if found.status == "active" else None
+    assert opened == case["session"]
+
+
+def do(manager: SessionManager, session: Session, what: str) -> Reply:
+    match what:
+        case "change":
+            session["a"] = 1
+        case "increment":
+            session.increment("a")
+        case "regenerate":
+            session.regenerate()
+        case "login":
+            session.login("ada")
+        case "logout":
+            session.logout()
+    return manager.commit(session)
 
 
 def put(session: Any, case: dict[str, Any], side: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from sojourn.core.cookie import CookieOptions
 from sojourn.core.errors import (
+    ConfigurationError,
     DataTooLarge,
     InvalidData,
     SessionConflict,
@@ -18,6 +19,7 @@ from sojourn.core.errors import (
     StoreUnavailable,
 )
 from sojourn.core.merge import MISSING, merge, same
+from sojourn.core.origin import is_cross_origin, is_foreign_handshake, trusted
 from sojourn.core.problem import Problem, invalid_data, problem_of
 from sojourn.core.token import parse
 from sojourn.service.keys import take_apart
@@ -30,7 +32,7 @@ def read(name: str) -> Any:
     return json.loads((VECTORS / f"{name}.json").read_text("utf-8"))
 
 
-TOKENS, COOKIES, MERGES, PROBLEMS = map(read, ["tokens", "cookies", "merges", "problems"])
+TOKENS, COOKIES, MERGES, PROBLEMS, ORIGINS = map(read, ["tokens", "cookies", "merges", "problems", "origins"])
 
 
 def by_why(cases: list[dict[str, Any]]) -> pytest.MarkDecorator:
@@ -81,6 +83,27 @@ def test_values_are_merged(case: dict[str, Any]) -> None:
 
 
 KEYS = ("it's", "a, b", "cart", 'say "hi"', "\\", "ключ 🦊", "line\nbreak", "")
+
+
+@by_why(ORIGINS["cases"])
+def test_a_request_of_another_site_is_told_by_its_headers(case: dict[str, Any]) -> None:
+    headers = case["headers"]
+    said = {"origin": headers.get("origin"), "host": headers["host"], "trusted_origins": trusted(ORIGINS["trusted"])}
+    if case.get("handshake"):
+        foreign = is_foreign_handshake(**said)
+    else:
+        foreign = is_cross_origin(case["method"], site=headers.get("sec-fetch-site"), **said)
+
+    assert foreign is not case["allowed"]
+
+
+def test_trusted_origins_are_as_a_browser_spells_them() -> None:
+    assert trusted(ORIGINS["valid"]) == set(ORIGINS["valid"])
+    for origin in ORIGINS["invalid"]:
+        with pytest.raises(ConfigurationError):
+            trusted([origin])
+
+
 SAID: dict[str, list[Problem | None]] = {
     "session-ended": [problem_of(SessionEnded(reason)) for reason in ("logout", "idle_timeout", "absolute_timeout")]
     + [problem_of(SessionEnded(reason)) for reason in ("revoked", "replaced", "token_reuse", "limit", None)],

@@ -146,9 +146,18 @@ def test_the_process_and_the_store_are_asked_without_a_key(backend: Backend) -> 
         assert backend.request("HEAD", path, headers={"authorization": None}).body == b""
 
 
-def test_answers_are_kept_by_nobody(backend: Backend) -> None:
-    for path in ("/v1/open", "/v1/nothing", "/v1/commit"):
-        assert backend.request("POST", path, {"token": ""}).headers["cache-control"] == "no-store"
+def test_answers_are_kept_by_nobody_and_taken_for_what_they_are(backend: Backend) -> None:
+    posts = [("POST", path) for path in ("/v1/open", "/v1/nothing", "/v1/commit", "/session/start", "/session/nothing")]
+    gets = [("GET", path) for path in ("/health", "/ready", "/v1/config", "/v1/openapi.json", "/session/", "/v1/open")]
+    for method, path in posts + gets:
+        answer = backend.request(method, path, {"token": ""} if method == "POST" else None)
+        assert answer.headers["cache-control"] == "no-store", path
+        assert answer.headers["x-content-type-options"] == "nosniff", path
+    for path in ("/session/client.js", "/session/openapi.json"):
+        found = backend.request("GET", path)
+        assert found.headers["x-content-type-options"] == "nosniff"
+        again = backend.request("GET", path, headers={"if-none-match": found.headers["etag"]})
+        assert (again.status, again.headers["x-content-type-options"]) == (304, "nosniff")
 
 
 def test_the_browsers_endpoints_share_the_session(backend: Backend) -> None:

@@ -392,7 +392,11 @@ def test_what_the_commit_does_is_not_done_twice(mine: Mine, action: Any) -> None
 def body_of(found: Answer) -> Any:
     """The JSON of an answer of 200."""
     assert found.status == 200
-    assert found.headers == (("content-type", "application/json"), ("cache-control", "no-store"))
+    assert found.headers == (
+        ("content-type", "application/json"),
+        ("cache-control", "no-store"),
+        ("x-content-type-options", "nosniff"),
+    )
     return msgspec.json.decode(found.body)
 
 

@@ -51,6 +51,7 @@ def test_what_a_request_met_is_told_in_the_words_of_rfc_9457(
     assert body == held
     assert ("content-type", "application/problem+json") in problem.headers()
     assert ("cache-control", "no-store") in problem.headers()
+    assert ("x-content-type-options", "nosniff") in problem.headers()
 
 
 @pytest.mark.parametrize(("error", "status", "code", "held"), TABLE)
@@ -177,7 +178,7 @@ def test_an_outage_says_when_to_come_back_and_nothing_of_the_store() -> None:
 def test_only_an_outage_says_when_to_come_back() -> None:
     problem = Problem(status=409, code="x", title="x", detail="x")
 
-    assert [name for name, _ in problem.headers()] == ["content-type", "cache-control"]
+    assert [name for name, _ in problem.headers()] == ["content-type", "cache-control", "x-content-type-options"]
 
 
 def test_data_from_a_browser_that_cannot_be_kept_is_the_browsers_mistake() -> None:

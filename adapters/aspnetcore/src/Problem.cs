@@ -128,6 +128,7 @@ namespace Sojourn.AspNetCore
             response.ContentType = "application/problem+json";
             response.ContentLength = bytes.Length;
             response.Headers["Cache-Control"] = "no-store";
+            response.Headers["X-Content-Type-Options"] = "nosniff";
             Vary.AddCookie(response.Headers);
             if (Status == 503)
             {

@@ -103,7 +103,7 @@ export class Exchange {
 			const isNew = this.state === null || action?.type === "login" || action?.type === "regenerate";
 			if (this.sealed && isNew && action?.type !== "logout") throw tooLate();
 			const committed = await this.#service.commit({
-				token: this.#token,
+				...(this.#token === null ? {token: null} : {token: this.#token, status: this.status}),
 				...(isNew && {client: this.#client()}),
 				passive: this.passive,
 				opened_at: this.#openedAt,

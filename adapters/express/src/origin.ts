@@ -27,9 +27,12 @@ export function isCrossOrigin(req: IncomingMessage, trusted: ReadonlySet<string>
 	return origin !== undefined && !isSameHost(origin, headers.host);
 }
 
+/** As URLs are compared: a port that the scheme means anyway may be said or not. */
 function isSameHost(origin: string, host: string | undefined): boolean {
-	const authority = /^https?:\/\/(.*)$/s.exec(origin)?.[1];
-	return authority !== undefined && authority === host?.toLowerCase();
+	const [, scheme, authority] = /^(https?):\/\/(.*)$/s.exec(origin) ?? [];
+	if (scheme === undefined || host === undefined) return false;
+	const unsaid = scheme === "https" ? /:443$/ : /:80$/;
+	return authority!.replace(unsaid, "") === host.toLowerCase().replace(unsaid, "");
 }
 
 /** `origins` checked: scheme, host and port, exactly as a browser spells them. */

@@ -14,6 +14,7 @@ export function sendProblem(res: ServerResponse, problem: Problem, end: (body: s
 	res.statusMessage = "";
 	res.setHeader("Content-Type", "application/problem+json");
 	res.setHeader("Cache-Control", "no-store");
+	res.setHeader("X-Content-Type-Options", "nosniff");
 	if (problem.status === 503) res.setHeader("Retry-After", RETRY_AFTER);
 	res.setHeader("Content-Length", Buffer.byteLength(body));
 	end(body);

@@ -94,6 +94,7 @@ final class Problem
         }
         header('Content-Type: application/problem+json', true, $this->status);
         header('Cache-Control: no-store');
+        header('X-Content-Type-Options: nosniff');
         if ($this->status === 503) {
             header('Retry-After: ' . self::RETRY_AFTER);
         }

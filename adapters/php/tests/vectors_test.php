@@ -8,6 +8,7 @@ use Sojourn\Cookie;
 use Sojourn\DataTooLarge;
 use Sojourn\Exchange;
 use Sojourn\InvalidData;
+use Sojourn\Origin;
 use Sojourn\Problem;
 use Sojourn\Refusal;
 use Sojourn\Service;
@@ -96,6 +97,16 @@ function test_vectors_keys(): void
     }
 }
 
+function test_vectors_origins(): void
+{
+    foreach (vectors('origins')['valid'] as $origin) {
+        Origin::check([], [$origin]);
+    }
+    foreach (vectors('origins')['invalid'] as $origin) {
+        raises(ConfigurationError::class, static fn () => Origin::check([], [$origin]));
+    }
+}
+
 function test_vectors_merges(): void
 {
     if (!getenv('SOJOURN_SERVICE')) {
@@ -118,6 +129,56 @@ function test_vectors_merges(): void
         ksort($expected);
         same(ordered($expected), ordered($found), $case['why']);
     }
+}
+
+function test_vectors_ends(): void
+{
+    if (!getenv('SOJOURN_SERVICE')) {
+        throw new Skipped('give SOJOURN_SERVICE and SOJOURN_KEY');
+    }
+    $service = new Service(getenv('SOJOURN_SERVICE'), getenv('SOJOURN_KEY'));
+    $open = static fn (?string $token): Exchange =>
+        new Exchange($service, new Cookie('__Host-session'), $token, ['ip' => null], false);
+    foreach (vectors('ends')['cases'] as $case) {
+        $begin = $open(null);
+        $values = ['kept' => 1];
+        $begin->login('ada', false, $values);
+        $begin->commit($values);
+        $token = (string) $begin->token();
+        if ($case['before'] === 'ended') {
+            act($open($token), 'logout');
+        }
+        $shown = $case['before'] === 'none' ? substr($token, 0, -64) . str_repeat('0', 64) : $token;
+        $exchange = $open($shown);
+        if ($case['meanwhile'] !== null) {
+            act($open($token), $case['meanwhile']);
+        }
+        if ($case['result'] === 'refused') {
+            $error = raises(SessionEnded::class, static fn () => act($exchange, $case['does']));
+            same($case['end_reason'], $error->reason, $case['why']);
+        } else {
+            act($exchange, $case['does']);
+        }
+        $has = $exchange->token();
+        same($case['cookie'], $has === null ? 'cleared' : ($has === $shown ? 'nothing' : 'new'), $case['why']);
+        $found = $open($has);
+        $session = $found->id() === null ? null : ['user_id' => $found->userId(), 'data' => $found->data()];
+        same(ordered($case['session']), ordered($session), $case['why']);
+    }
+}
+
+/** What a request does, and its commit. */
+function act(Exchange $exchange, string $what): void
+{
+    $values = $exchange->data();
+    match ($what) {
+        'change' => $values['a'] = 1,
+        'increment' => $exchange->increment('a', 1, $values),
+        'regenerate' => $exchange->regenerate(),
+        'login' => $exchange->login('ada', false, $values),
+        'logout' => $exchange->logout($values),
+    };
+    $exchange->commit($values);
 }
 
 /** With each object's keys in one order, as that says nothing. */

@@ -14,7 +14,7 @@ import msgspec
 from sojourn.core.codec import encode
 from sojourn.core.errors import ConfigurationError, InvalidData, LoginRequired, ReauthenticationRequired, SessionEnded
 from sojourn.core.info import SessionInfo
-from sojourn.core.problem import Problem, invalid_data, problem_of, problem_to_send
+from sojourn.core.problem import NOSNIFF, Problem, invalid_data, problem_of, problem_to_send
 from sojourn.core.session import Session
 from sojourn.core.step_up import refuse_grants
 from sojourn.core.token import ID_PATTERN
@@ -284,9 +284,8 @@ def _login_required(session: Session) -> Problem:
 
 
 def _json(value: Any) -> Answer:
-    return Answer(
-        200, msgspec.json.encode(value), (("content-type", "application/json"), ("cache-control", "no-store"))
-    )
+    headers = (("content-type", "application/json"), ("cache-control", "no-store"), NOSNIFF)
+    return Answer(200, msgspec.json.encode(value), headers)
 
 
 TOO_LARGE = _refuse(413, "body-too-large", "Too large", f"A body may have {MAX_BODY:,} bytes.", limit=MAX_BODY)

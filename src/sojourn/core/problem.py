@@ -22,12 +22,14 @@ from .errors import (
     StoreUnavailable,
 )
 
-__all__ = ["Problem", "error_of", "invalid_data", "problem_of", "problem_schema", "problem_to_send"]
+__all__ = ["NOSNIFF", "Problem", "error_of", "invalid_data", "problem_of", "problem_schema", "problem_to_send"]
 
 logger = logging.getLogger("sojourn")
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER = 2
+NOSNIFF: Final = ("x-content-type-options", "nosniff")
+"""On all answers of our own: what they quote must not be taken for a page or a script (ASVS 3.4.4)."""
 _TYPE = "urn:sojourn:problem:"
 
 
@@ -81,7 +83,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         """The headers that go with the body. Never cached: the next try may succeed."""
         wait = RETRY_AFTER if self.status == 503 else self.retry_after
         retry = [] if wait is None else [("retry-after", str(wait))]
-        return [("content-type", CONTENT_TYPE), ("cache-control", "no-store"), *retry]
+        return [("content-type", CONTENT_TYPE), ("cache-control", "no-store"), NOSNIFF, *retry]
 
 
 # RFC 9457 calls them extension members.

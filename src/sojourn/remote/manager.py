@@ -94,7 +94,7 @@ class RemoteSessionManager(SessionManager):
                 self._time.heard(answer.now)
                 reply = mine.take(answer)
         except SojournError as error:
-            mine.failed(error, self.clock())
+            mine.failed(error)
             raise
         return mine.forget_logout() if mine._logged_out else reply
 
@@ -178,7 +178,7 @@ class AsyncRemoteSessionManager(AsyncSessionManager):
                 self._time.heard(answer.now)
                 reply = mine.take(answer)
         except SojournError as error:
-            mine.failed(error, self.clock())
+            mine.failed(error)
             raise
         return mine.forget_logout() if mine._logged_out else reply
 

@@ -54,7 +54,9 @@ class RemoteSession(Session):
         """What is to be asked of the service next; None where nothing is left to be written."""
         if self._logged_out and self._wish and self._leaving:
             # One commit, one action: whatever becomes of the second, the log-out holds.
-            return CommitRequest(token=_reveal(self.token), opened_at=self.opened_at, action=LogoutAction())
+            return CommitRequest(
+                token=_reveal(self.token), status="active", opened_at=self.opened_at, action=LogoutAction()
+            )
         on_a_socket = self._live is not None and self._token is None
         if on_a_socket or not (self._values or self._wish or self._logged_out or self._due):
             # A socket's token grows old while it is open: shown to the service again, it would look like a stolen one.
@@ -68,6 +70,7 @@ class RemoteSession(Session):
         client = self.client
         return CommitRequest(
             token=_reveal(token),
+            status=("ended" if self.end_reason else "active") if token else None,
             client=ClientFacts(ip=client.ip, user_agent=client.user_agent) if client != Client() else None,
             passive=self.passive,
             opened_at=self.opened_at if token else None,
@@ -109,9 +112,8 @@ class RemoteSession(Session):
         if self._wish and self._leaving and state is None:
             self._leaving, self._logged_out, self.token = None, False, None
         elif state is None:
-            end(self, answer.end_reason)
             # What is set from now on begins a new session, as after an open that found this one over.
-            self.opened_at = answer.now
+            end(self, answer.end_reason)
         else:
             self._go_on(state, token, answer.now)
         return Reply(token, answer.clear, answer.max_age) if token or answer.clear else NO_REPLY
@@ -130,11 +132,10 @@ class RemoteSession(Session):
         for key in changed(self._base, self._values):
             del self._values[key]
 
-    def failed(self, error: SojournError, now: int) -> None:
+    def failed(self, error: SojournError) -> None:
         """A commit raised `error`: as where a store refused it."""
         if isinstance(error, SessionEnded):
             end(self, error.reason)
-            self.opened_at = now
         refuse(self, error)
 
     def forget_logout(self) -> Reply:

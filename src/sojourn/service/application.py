@@ -14,7 +14,7 @@ from sojourn.asgi.types import App, Receive, Scope, Send
 from sojourn.core.cookie import CookieOptions
 from sojourn.core.errors import ConfigurationError, InvalidData, SojournError, StoreUnavailable
 from sojourn.core.policy import Policy
-from sojourn.core.problem import Problem, invalid_data, problem_of
+from sojourn.core.problem import NOSNIFF, Problem, invalid_data, problem_of
 from sojourn.core.store import AsyncStore
 from sojourn.core.token import ID_PATTERN
 from sojourn.manager import AsyncSessionManager, OnEvent
@@ -55,7 +55,9 @@ READY_WITHIN = 2.0
 # An id that no token has: what is asked for to see whether the store answers.
 NOBODY = "0" * 32
 OUTAGE_TOLD_EVERY = 5.0
-ANSWER_HEADERS = ((CONTENT_TYPE.encode(), JSON.encode()), (b"cache-control", b"no-store"))
+ANSWER_HEADERS = tuple(
+    (name.encode(), value.encode()) for name, value in ((CONTENT_TYPE, JSON), ("cache-control", "no-store"), NOSNIFF)
+)
 
 Headers = list[tuple[str, str]]
 

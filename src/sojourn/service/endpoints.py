@@ -27,7 +27,7 @@ from sojourn.wire.answers import (
     Opened,
 )
 from sojourn.wire.api_key import KeyScope
-from sojourn.wire.problems import BAD_KEEP, BAD_PAGE, NO_REMEMBER, NOT_FOUND, bad_query
+from sojourn.wire.problems import BAD_KEEP, BAD_PAGE, NO_REMEMBER, NO_STATUS, NOT_FOUND, bad_query
 from sojourn.wire.requests import CommitRequest, LoginAction, OpenRequest
 
 from .refusal import RequestRefused
@@ -42,6 +42,9 @@ _commit = msgspec.json.Decoder(CommitRequest).decode
 _encode = msgspec.json.Encoder().encode
 _is_id = re.compile(ID_PATTERN).fullmatch
 _is_limit = re.compile("[1-9][0-9]{0,2}|1000").fullmatch
+
+# No request is at work for longer; of one that says so, it is not known what it may still know.
+REQUEST_LIFETIME_MS = 3_600_000
 
 
 class Route(NamedTuple):
@@ -77,7 +80,11 @@ class ServiceEndpoints:
 
     async def load(self, asked: OpenRequest) -> Opened:
         """What an open asks for."""
-        return opened(await self._as_of(asked.opened_at).open(asked.token), self._manager.policy)
+        session = await self._as_of(asked.opened_at).open(asked.token)
+        if self._is_over(session):
+            # Its secret is judged as it was, but data is told of what lives now.
+            session = await self._manager.open(asked.token)
+        return opened(session, self._manager.policy)
 
     def open_at_hand(self, body: bytes) -> bytes | None:
         """The answer to POST /v1/open, where nothing is to be waited for; None where there is, or the body is wrong."""
@@ -97,21 +104,36 @@ class ServiceEndpoints:
         manager = self._manager
         if isinstance(wanted.action, LoginAction) and wanted.action.remember and manager.policy.remember is None:
             raise RequestRefused(NO_REMEMBER)
+        if wanted.token is not None and wanted.status is None:
+            raise RequestRefused(NO_STATUS)
         session = await self._reopen(wanted)
         merged = replay(session, wanted, manager.policy)
         reply = await manager.commit(session)
+        if wanted.token is not None and self._is_over(session):
+            session = await manager.open(wanted.token)  # nothing was written, and it has run out since the open
         return committed(session, reply, wanted, merged, self._cookie, manager.clock())
 
     async def _reopen(self, wanted: CommitRequest) -> Session:
         client = client_of(wanted.client)
-        if wanted.token is None:
-            return self._manager.anonymous(client)
-        return await self._as_of(wanted.opened_at).open(wanted.token, client)
+        if wanted.token is not None and wanted.status != "none":
+            session = await self._as_of(wanted.opened_at).open(wanted.token, client)
+            # An end that was told is one, though somebody was seen right after: what follows it is another session's.
+            if wanted.status == "active" or session._live is None:
+                return session
+        session = self._manager.anonymous(client)
+        session._presented = wanted.token is not None
+        return session
 
     def _as_of(self, at: int | None) -> AsyncSessionManager:
         # Judged as it was: a secret that was renewed while a slow request was at work is no theft, and its activity was
         # then. Whether the session still lives is the store's to say, when it is written.
-        return self._manager if at is None or at >= self._manager.clock() else self._manager_at(at)
+        now = self._manager.clock()
+        return self._manager if at is None or at >= now else self._manager_at(max(at, now - REQUEST_LIFETIME_MS))
+
+    def _is_over(self, session: Session) -> bool:
+        """Whether a session that lived when its request began has run out by now."""
+        live = session._live
+        return live is not None and live.end_reason_at(self._manager.clock()) is not None
 
     async def config(self, request: BackEndRequest) -> bytes:
         """GET /v1/config."""

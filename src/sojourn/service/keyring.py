@@ -14,6 +14,7 @@ from sojourn.wire.http import BEARER
 from sojourn.wire.problems import API_KEY_REFUSED, API_KEY_REQUIRED, wrong_scope
 
 from .keys import ApiKey, read_keys, take_apart
+from .last_use import LastUse
 
 __all__ = ["Keyring"]
 
@@ -29,6 +30,7 @@ class Keyring:
         self._path = path
         self._clock = clock
         self._keys: dict[str, ApiKey] = {}
+        self._last_use = LastUse(path)
         self._stamp: tuple[int, int, int] | None = None
         self._told: str | None = None
         self._check_at = 0.0
@@ -43,8 +45,10 @@ class Keyring:
         if found is None:
             return API_KEY_REQUIRED
         key = self._keys.get(found[0])
-        if key is None or not key.opened_by(found[1], self._clock()):
+        now = self._clock()
+        if key is None or not key.opened_by(found[1], now):
             return API_KEY_REFUSED
+        self._last_use.note(key.id, now, self._keys)
         return None if scope in key.scopes else wrong_scope(key.id, scope)
 
     def _check(self) -> None:

@@ -26,6 +26,8 @@ __all__ = [
     "find_key",
     "make_key",
     "read_keys",
+    "real_path",
+    "require_new_name",
     "rotate_key",
     "take_apart",
 ]
@@ -75,6 +77,16 @@ def make_key(name: str, scopes: Sequence[KeyScope], now: int, random: Random) ->
     return key, spell_api_key(id, secret)
 
 
+def require_new_name(keys: Sequence[ApiKey], name: str) -> None:
+    """Raise ConfigurationError where a key has this name: of two, nobody knows which back end's is to be revoked."""
+    taken = next((key for key in keys if key.name == name), None)
+    if taken is not None:
+        raise ConfigurationError(
+            f"The key {taken.id} has this name already. Choose another --name, or give that key a new secret: "
+            f"sojourn keys rotate {taken.id}"
+        )
+
+
 def rotate_key(key: ApiKey, grace: float, now: int, random: Random) -> tuple[ApiKey, str]:
     """The key with a new secret, the one before good for `grace` seconds; and its text to be shown once."""
     secret = random(32).hex()
@@ -99,13 +111,22 @@ def read_keys(path: Path) -> tuple[ApiKey, ...]:
         raise ConfigurationError(f"{path} is no file of API keys: {error}. `sojourn keys make` writes one.") from None
 
 
+def real_path(path: Path) -> Path:
+    """Where `path` leads to. A link put aside for a new file would leave the old one to who reads that."""
+    return Path(os.path.realpath(path))
+
+
 @contextmanager
 def changing_keys(path: Path) -> Iterator[list[ApiKey]]:
-    """The keys in the file, to be changed; written at the end. One program at a time, and others wait."""
+    """The keys in the file, to be changed; written at the end. One program at a time, and others wait.
+
+    Where `path` is a symbolic link, the file that it leads to is changed, and the link stays.
+    """
     try:
         import fcntl
     except ImportError:
         raise ConfigurationError("The session service is for Unix: Linux, macOS, BSD.") from None
+    path = real_path(path)
     try:
         folder = os.open(path.parent, os.O_RDONLY)
     except OSError as error:

@@ -125,6 +125,10 @@ _SCHEMAS = {
     },
     "Commit": _body(
         token={"type": ["string", "null"]},
+        status={
+            "enum": [None, "none", "active", "ended"],
+            "description": "What the open answered, or the last commit of the request. Must be there with a token.",
+        },
         client={"$ref": "#/components/schemas/Client"},
         passive={"type": "boolean", "description": "This request is no activity."},
         opened_at={"type": ["integer", "null"], "description": "`now` of the open"},
@@ -139,7 +143,13 @@ _SCHEMAS = {
             "description": "Keys of one-time grants, _grant:…, that this request used up, and `changes` removes.",
         },
         action={"$ref": "#/components/schemas/Action"},
-    ),
+    )
+    | {
+        "anyOf": [
+            {"properties": {"token": {"type": "null"}}},
+            {"properties": {"status": {"type": "string"}}, "required": ["token", "status"]},
+        ]
+    },
     "Configuration": _answer(
         cookie=_answer(
             name=_TEXT,

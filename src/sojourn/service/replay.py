@@ -29,14 +29,14 @@ __all__ = ["client_of", "replay"]
 def replay(session: Session, wanted: CommitRequest, policy: Policy) -> list[str]:
     """Change `session`, opened anew as of `wanted.opened_at`, as is asked; the keys that others changed meanwhile.
 
-    Raises SessionEnded where the session ended after the back end had loaded it, SessionConflict where the policy
+    Raises SessionEnded where the back end had loaded it live and it lives no more, SessionConflict where the policy
     forbids to choose, InvalidData for what no session can hold.
     """
-    over = session.end_reason is not None and not _knew(session, wanted)
+    over = wanted.token is not None and wanted.status == "active" and session._live is None
     session.passive = wanted.passive
     changes, action = wanted.changes, wanted.action
     if isinstance(action, LoginAction):
-        if session.end_reason is not None:
+        if over or session.end_reason is not None:
             _leave(session, wanted, action)
             _log_in(session, action)
             return []
@@ -60,12 +60,6 @@ def replay(session: Session, wanted: CommitRequest, policy: Policy) -> list[str]
     for key, by in wanted.increments.items():
         session.increment(key, by)
     return list(merged)
-
-
-def _knew(session: Session, wanted: CommitRequest) -> bool:
-    """Whether the session was over already when the back end loaded it."""
-    record = session._record
-    return record is not None and wanted.opened_at is not None and record.expires_at < wanted.opened_at
 
 
 def _leave(session: Session, wanted: CommitRequest, login: LoginAction) -> None:

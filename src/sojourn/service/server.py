@@ -23,6 +23,7 @@ from sojourn.stores.store_url import StoreURL, open_async_store, open_store
 
 from .application import Service
 from .keyring import Keyring
+from .keys import real_path
 from .listener import bind_tcp, bind_unix
 from .log import set_up_logging, tell
 from .protocol import BoundedProtocol
@@ -85,7 +86,8 @@ def run(settings: ServiceSettings) -> None:
     with closing(open_store(StoreURL.parse(settings.store).bare)) as store:
         # One read, which raises what is wrong: no server, no access, tables that are not there yet.
         store.get("0" * 32)
-    listener = bind_unix(Path(settings.uds)) if settings.uds else bind_tcp(settings.host, settings.port)
+    uds = real_path(Path(settings.uds)) if settings.uds else None
+    listener = bind_unix(uds) if uds else bind_tcp(settings.host, settings.port)
     config = uvicorn.Config(
         partial(build, settings),
         factory=True,
@@ -107,8 +109,8 @@ def run(settings: ServiceSettings) -> None:
     try:
         _serve(config, listener)
     finally:
-        if settings.uds:
-            Path(settings.uds).unlink(missing_ok=True)
+        if uds:
+            uds.unlink(missing_ok=True)
     logger.info("stopped")
 
 

@@ -19,7 +19,7 @@ __all__ = ["committed", "opened"]
 
 def opened(session: Session, policy: Policy) -> Opened:
     """The answer to /v1/open."""
-    reason, record, now = session.end_reason, session._record, session.opened_at
+    reason, record = session.end_reason, session._record
     ended_at = record.expires_at if record is not None and reason is not None else None
     return Opened(
         status=session.status,
@@ -27,8 +27,7 @@ def opened(session: Session, policy: Policy) -> Opened:
         ended_at=ended_at,
         session=_state(session),
         commit_due=not nothing_due(session, policy),
-        # Later than the end that it tells of, so that a commit can say by it that the back end knew.
-        now=now if ended_at is None else max(now, ended_at + 1),
+        now=session.opened_at,
     )
 
 

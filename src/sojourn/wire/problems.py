@@ -19,6 +19,7 @@ __all__ = [
     "NOT_FOUND",
     "NOT_JSON",
     "NO_REMEMBER",
+    "NO_STATUS",
     "bad_query",
     "body_too_large",
     "invalid_body",
@@ -97,6 +98,11 @@ def invalid_body(detail: str) -> Problem:
         detail=f"The body could not be read: {detail}. /v1/openapi.json says what it may hold.",
     )
 
+
+NO_STATUS = invalid_body(
+    "`status` is missing: with a token, send what the open answered, or the last commit since. An adapter that does "
+    "not is older than this service: update it"
+)
 
 API_KEY_CODES: Final = {API_KEY_REQUIRED.code, API_KEY_REFUSED.code, wrong_scope("", "sessions").code}
 """Of what is wrong with an API key, which is nothing for a visitor to hear."""

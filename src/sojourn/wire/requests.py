@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -75,10 +75,13 @@ class RegenerateAction(_Request, frozen=True, kw_only=True, tag="regenerate"):
 class CommitRequest(_Request, frozen=True, kw_only=True):
     """The body of /v1/commit. `opened_at` is the `now` of the open that the request began with.
 
+    `status` is what the service said last, in this request, of the session that `token` opens. With a token it must be
+    there: only the back end knows whether its request knew of an end, or changed a session that ended meanwhile.
     `used` are the keys of one-time grants that this request used up, and `changes` removes.
     """
 
     token: str | None = None
+    status: Literal["none", "active", "ended"] | None = None
     client: ClientFacts | None = None
     passive: bool = False
     opened_at: int | None = None
