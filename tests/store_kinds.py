@@ -8,7 +8,8 @@ from typing import cast
 import psycopg
 import pytest
 
-from sojourn.core.store import AsyncWatchableStore, Store, WatchableStore
+from sojourn.core.async_store import AsyncWatchableStore
+from sojourn.core.store import Store, WatchableStore
 from sojourn.stores.cached import AsyncCachedStore, CachedStore
 from sojourn.stores.postgres import migrate
 from sojourn.stores.store_url import open_async_store, open_store

@@ -15,7 +15,8 @@ import pytest
 
 import sojourn
 from sojourn.core import errors
-from sojourn.core.store import AsyncStore, Store, WatchableStore
+from sojourn.core.async_store import AsyncStore
+from sojourn.core.store import Store, WatchableStore
 from sojourn.remote import AsyncRemoteSessionManager, RemoteSessionManager
 from sojourn.stores.cached import AsyncCachedStore, CachedStore
 from sojourn.stores.memory import AsyncMemoryStore, MemoryStore

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sojourn.core.store import AsyncStore
+from sojourn.core.async_store import AsyncStore
 from sojourn.stores.memory import AsyncMemoryStore
 from sojourn.stores.sqlite import AsyncSQLiteStore
 from tests.security.site import Site

@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 from sojourn import AsyncSessionManager, Event, Policy
 from sojourn.asgi import BrowserEndpoints, SessionMiddleware
 from sojourn.asgi.types import Message, Receive, Scope, Send
-from sojourn.core.store import AsyncStore
+from sojourn.core.async_store import AsyncStore
 from tests.security.application import router
 
 NOW = 1_800_000_000_000

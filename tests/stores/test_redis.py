@@ -13,8 +13,9 @@ import pytest
 from msgspec.structs import replace
 
 from sojourn import ConfigurationError, StoreUnavailable
+from sojourn.core.async_store import AsyncStore
 from sojourn.core.record import Client, Record
-from sojourn.core.store import Applied, AsyncStore, Create, End, Ends, Limit, Refused
+from sojourn.core.store import Applied, Create, End, Ends, Limit, Refused
 from sojourn.stores.redis import AsyncRedisStore, RedisStore
 from sojourn.stores.redis.blob import decode_record, encode_record
 from sojourn.stores.redis.keys import id_of, index_key, session_key

@@ -28,8 +28,9 @@ from sojourn import (
     open_store,
 )
 from sojourn.asgi import BrowserEndpoints, SessionMiddleware
+from sojourn.core.async_store import AsyncStore
 from sojourn.core.events import Ended, TokenReused
-from sojourn.core.store import AsyncStore, Stats, Store
+from sojourn.core.store import Stats, Store
 from sojourn.fastapi import CurrentSession, LoggedIn, logged_in
 from sojourn.stores.memory import AsyncMemoryStore, MemoryStore
 from sojourn.stores.sqlite import AsyncSQLiteStore, SQLiteStore

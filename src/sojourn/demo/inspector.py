@@ -12,9 +12,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sojourn.asgi import session_of
+from sojourn.core.async_store import AsyncStore
 from sojourn.core.codec import decode
 from sojourn.core.record import Record
-from sojourn.core.store import AsyncStore
 from sojourn.core.token import ID_PATTERN
 
 from .json_bodies import answer

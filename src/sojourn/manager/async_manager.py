@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 
+from sojourn.core.async_store import AsyncStore
 from sojourn.core.commit import NO_REPLY, DeviceLabel, Plan, Reply, plan_commit, plan_open
 from sojourn.core.errors import EndReason, SessionConflict, SessionExists, SojournError
 from sojourn.core.info import SessionInfo, info
@@ -14,7 +15,7 @@ from sojourn.core.outcome import Answer, carry_on, refuse
 from sojourn.core.policy import Policy
 from sojourn.core.record import Client, Record
 from sojourn.core.session import Session
-from sojourn.core.store import AsyncStore, Commit, Create, End, Mark, Stats
+from sojourn.core.store import Commit, Create, End, Mark, Stats
 from sojourn.core.token import Random, parse
 
 from .context import AsyncBeforeCreate, Clock, ManagerContext, OnEvent

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 
 from sojourn.asgi.types import App, Receive, Scope, Send
+from sojourn.core.async_store import AsyncStore
 from sojourn.core.cookie import CookieOptions
 from sojourn.core.errors import ConfigurationError, InvalidData, SojournError, StoreUnavailable
 from sojourn.core.policy import Policy
 from sojourn.core.problem import NOSNIFF, Problem, invalid_data, problem_of
-from sojourn.core.store import AsyncStore
 from sojourn.core.token import ID_PATTERN
 from sojourn.manager import AsyncSessionManager, OnEvent
 from sojourn.wire.http import (

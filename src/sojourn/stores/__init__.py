@@ -4,11 +4,10 @@ Import the store that you use by its name: `from sojourn.stores.sqlite import As
 """
 
 from sojourn.core.apply import changed, ended, may_be_replaced, may_begin, may_end, over_limit
+from sojourn.core.async_store import AsyncStore, AsyncWatchableStore
 from sojourn.core.record import Client, Dated, Record, Secrets
 from sojourn.core.store import (
     Applied,
-    AsyncStore,
-    AsyncWatchableStore,
     Bar,
     Change,
     Commit,

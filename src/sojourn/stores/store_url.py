@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from typing import NamedTuple, NotRequired, TypedDict
 from urllib.parse import quote, unquote
 
+from sojourn.core.async_store import AsyncStore, AsyncWatchableStore
 from sojourn.core.errors import ConfigurationError
-from sojourn.core.store import AsyncStore, AsyncWatchableStore, Store, WatchableStore
+from sojourn.core.store import Store, WatchableStore
 
 __all__ = ["StoreURL", "open_async_store", "open_store"]
 

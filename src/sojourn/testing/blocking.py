@@ -7,9 +7,10 @@ import threading
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
+from sojourn.core.async_store import AsyncStore
 from sojourn.core.errors import EndReason
 from sojourn.core.record import Record
-from sojourn.core.store import Applied, AsyncStore, Bar, Commit, Create, End, Mark, Refused, Stats
+from sojourn.core.store import Applied, Bar, Commit, Create, End, Mark, Refused, Stats
 
 __all__ = ["blocking"]
 

@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple, TypeVar, cast
 
+from sojourn.core.async_store import AsyncStore
 from sojourn.core.codec import encode
 from sojourn.core.events import Event
 from sojourn.core.policy import Policy
 from sojourn.core.session import Session
-from sojourn.core.store import AsyncStore, Store
+from sojourn.core.store import Store
 from sojourn.manager import AsyncSessionManager, SessionManager, milliseconds
 
 __all__ = ["DEFAULT_POLICY", "DUE_POLICY", "Instance", "Visitor", "without_waiting"]

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sojourn.core.async_store import AsyncStore
 from sojourn.core.errors import ConfigurationError
-from sojourn.core.store import AsyncStore, Store
+from sojourn.core.store import Store
 from sojourn.stores.store_url import StoreURL, open_async_store, open_store
 
 __all__ = ["Target"]

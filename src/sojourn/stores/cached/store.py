@@ -4,20 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from sojourn.core.async_store import AsyncWatchableStore
 from sojourn.core.errors import ConfigurationError, EndReason
 from sojourn.core.record import Record
-from sojourn.core.store import (
-    Applied,
-    AsyncWatchableStore,
-    Bar,
-    Commit,
-    Create,
-    End,
-    Mark,
-    Refused,
-    Stats,
-    WatchableStore,
-)
+from sojourn.core.store import Applied, Bar, Commit, Create, End, Mark, Refused, Stats, WatchableStore
 
 from .cache import Cache, milliseconds
 from .channel import AsyncChannel, Channel
