@@ -6,8 +6,8 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from sojourn.core.async_store import AsyncStore
 from sojourn.core.commit import NO_REPLY, DeviceLabel, Plan, Reply, plan_commit, plan_open
 from sojourn.core.errors import EndReason, SessionConflict, SessionExists, SojournError
 from sojourn.core.info import SessionInfo, info
@@ -20,6 +20,9 @@ from sojourn.core.token import Random, parse
 
 from .context import AsyncBeforeCreate, Clock, ManagerContext, OnEvent
 from .device import device_label
+
+if TYPE_CHECKING:
+    from sojourn.core.async_store import AsyncStore
 
 __all__ = ["BATCH", "MAX_ATTEMPTS", "PAUSE_BETWEEN_BATCHES", "AsyncSessionManager", "milliseconds"]
 
