@@ -21,7 +21,7 @@ END = run(scripts.END, ["sj:{abc}k"], 1, repeatable=True)
 
 
 def errand(*calls: Call) -> Errand:
-    return Errand(calls, Single(HERE), now=0.0, timeout=1.0)
+    return Errand(calls, Single(HERE), give_up=1.0, timeout=1.0)
 
 
 def refusal(kind: type[exceptions.RedisError], code: str, text: str = "") -> Exception:
@@ -126,7 +126,7 @@ def test_a_slot_that_moved_is_asked_for_at_its_new_place() -> None:
     next(discovery)
     with pytest.raises(StopIteration):
         discovery.send([[0, 16383, [b"here", 1, b"id"]]])
-    under_way = Errand([WRITE, READ], cluster, 0.0, 1.0)
+    under_way = Errand([WRITE, READ], cluster, 1.0, 1.0)
     assert under_way.parcels() == {HERE: [0, 1]}
     slot = 7638  # of {abc}
     moved, ask = (kind(f"{slot} there:2") for kind in (exceptions.MovedError, exceptions.AskError))
@@ -144,7 +144,7 @@ def test_a_slot_that_moved_is_asked_for_at_its_new_place() -> None:
 
 
 def test_calls_of_a_cluster_that_is_not_known_yet_wait_for_the_discovery() -> None:
-    under_way = Errand([READ], Cluster([HERE]), 0.0, 1.0)
+    under_way = Errand([READ], Cluster([HERE]), 1.0, 1.0)
 
     assert under_way.parcels() == {}
     assert under_way.astray

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -15,7 +16,8 @@ from sojourn.core.record import Record
 from sojourn.core.store import Applied, Commit, Create, End, Refused, Stats, Watcher
 
 from . import operations
-from .connections import AsyncConnections, AsyncPool, BoundConnection, Connections, Pool, complete
+from .bound_connection import BoundConnection
+from .connections import AsyncConnections, AsyncPool, Connections, Pool, complete
 from .faults import NEW_TRIALS, may_try_again, told, unreachable
 from .statements import Rows, Statement, Steps
 from .together import Together
@@ -35,8 +37,8 @@ class PostgresStore:
     """Records in a PostgreSQL database that `sojourn migrate` has made ready, for threads.
 
     `where`: a conninfo, for a pool of the store's own with up to `max_connections`, opened with the first use; or
-    the caller's pool, which keeps its settings and is not closed. `timeout`: the longest that a connection, and then
-    an answer over a connection of the store's own, is waited for, in seconds. `listen_conninfo`: how `watch` reaches
+    the caller's pool, which keeps its settings and is not closed. `timeout`: the longest that a call may take, in
+    seconds; over a caller's pool, the longest that a connection is waited for. `listen_conninfo`: how `watch` reaches
     the server itself, where `where` is a pool or leads to a pooler.
     """
 
@@ -54,6 +56,7 @@ class PostgresStore:
             where = complete(where, timeout)
             _require_schema(where, timeout)
         self._ready = isinstance(where, str)
+        self._timeout = timeout
         self._connections = Connections(where, max_connections, timeout)
 
     def get(self, id: str) -> Record | None:
@@ -101,19 +104,21 @@ class PostgresStore:
         self._connections.close()
 
     def _run(self, work: Callable[[], Steps[T]], *, repeatable: bool = True, limit: float | None = None) -> T:
+        began = time.monotonic()
+        wait_until, give_up = began + self._timeout, began + (limit or self._timeout)
         for _ in range(NEW_TRIALS):
             try:
-                return self._try(work, limit)
+                return self._try(work, wait_until, give_up)
             except psycopg.Error as error:
                 if not may_try_again(error, repeatable=repeatable):
                     raise told(error) from error
         try:
-            return self._try(work, limit)
+            return self._try(work, wait_until, give_up)
         except psycopg.Error as error:
             raise told(error) from error
 
-    def _try(self, work: Callable[[], Steps[T]], limit: float | None) -> T:
-        with self._connections.lend(limit) as connection:
+    def _try(self, work: Callable[[], Steps[T]], wait_until: float, give_up: float) -> T:
+        with self._connections.lend(wait_until, give_up) as connection:
             if not self._ready:
                 _perform(connection, operations.require_schema())
                 self._ready = True
@@ -158,6 +163,7 @@ class AsyncPostgresStore:
             where = complete(where, timeout)
             _require_schema(where, timeout)
         self._ready = isinstance(where, str)
+        self._timeout = timeout
         self._connections = AsyncConnections(where, max_connections, timeout)
         self._together = Together(self._read)
 
@@ -209,19 +215,21 @@ class AsyncPostgresStore:
         return await self._run(partial(operations.get_many, ids))
 
     async def _run(self, work: Callable[[], Steps[T]], *, repeatable: bool = True, limit: float | None = None) -> T:
+        began = time.monotonic()
+        wait_until, give_up = began + self._timeout, began + (limit or self._timeout)
         for _ in range(NEW_TRIALS):
             try:
-                return await self._try(work, limit)
+                return await self._try(work, wait_until, give_up)
             except psycopg.Error as error:
                 if not may_try_again(error, repeatable=repeatable):
                     raise told(error) from error
         try:
-            return await self._try(work, limit)
+            return await self._try(work, wait_until, give_up)
         except psycopg.Error as error:
             raise told(error) from error
 
-    async def _try(self, work: Callable[[], Steps[T]], limit: float | None) -> T:
-        async with self._connections.lend(limit) as connection:
+    async def _try(self, work: Callable[[], Steps[T]], wait_until: float, give_up: float) -> T:
+        async with self._connections.lend(wait_until, give_up) as connection:
             if not self._ready:
                 await _perform_async(connection, operations.require_schema())
                 self._ready = True
@@ -281,7 +289,7 @@ def _require_schema(conninfo: str, timeout: float) -> None:
         connection = BoundConnection.connect(conninfo, autocommit=True, prepare_threshold=None)
     except psycopg.Error as error:
         raise unreachable(error) from error
-    connection.limit = timeout
+    connection.give_up = time.monotonic() + timeout
     try:
         with connection:
             _perform(connection, operations.require_schema())

@@ -10,7 +10,7 @@ import msgspec
 
 from .scripts import Script
 
-__all__ = ["Address", "Call", "Steps", "command", "pack", "run"]
+__all__ = ["PING", "Address", "Call", "Steps", "command", "pack", "run"]
 
 Address = tuple[str, int]
 """A node's host and port; a unix socket's path and 0."""
@@ -44,6 +44,9 @@ def pack(*words: str | bytes | int) -> bytes:
     """A command as Redis reads it."""
     # Its types say a tuple of one; it takes any number.
     return hiredis.pack_command(words)  # type: ignore[arg-type, no-any-return]
+
+
+PING = pack("PING")
 
 
 def command(key: str, *words: str | bytes | int, node: Address | None = None) -> Call:

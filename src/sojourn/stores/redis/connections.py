@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,14 @@ from .calls import Address
 from .url import Location
 
 __all__ = ["async_connect", "connect"]
+
+# So that no router in between forgets a connection that is idle: the kernel sends a sign of life after 15 s, and gives
+# the connection up after three that are not answered. By what each system calls it; one that has no such name has none.
+_KEEPALIVE = {
+    getattr(socket, name): value
+    for name, value in (("TCP_KEEPIDLE", 15), ("TCP_KEEPALIVE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
+    if hasattr(socket, name)
+}
 
 
 def connect(
@@ -44,6 +53,7 @@ def _maker(
         "driver_info": None,
         "socket_timeout": timeout,
         "socket_connect_timeout": timeout,
+        **({"socket_keepalive_options": _KEEPALIVE} if port else {}),
         **(location.sentinel_options if to_sentinel else location.options),
         **({"host": host, "port": port} if port else {"path": host}),
         **more,

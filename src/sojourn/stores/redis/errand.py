@@ -15,9 +15,12 @@ from sojourn.core.errors import StoreUnavailable
 from .calls import Address, Call
 from .topology import Topology
 
-__all__ = ["Errand", "Lost", "NotReplicated", "NotSent"]
+__all__ = ["QUESTION_SHARE", "Errand", "Lost", "NotReplicated", "NotSent", "limit_of"]
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.25
+LEAST = 0.001
+# The part of the timeout in which a node must say where the keys are: others may be asked instead.
+QUESTION_SHARE = 4
 
 # The node refused before it did anything, and later, or elsewhere, it may do it.
 _LATER = ("BUSY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "READONLY")
@@ -38,18 +41,18 @@ class NotReplicated(Exception):
 
 
 class Errand:
-    """`calls`, their answers so far, and what to do next.
+    """`calls`, their answers so far, and what to do next, until the time `give_up` of time.monotonic().
 
     `pause` is how many seconds to wait before the next round, and `astray` whether to discover the topology then.
     """
 
-    def __init__(self, calls: Sequence[Call], topology: Topology, now: float, timeout: float) -> None:
+    def __init__(self, calls: Sequence[Call], topology: Topology, give_up: float, timeout: float) -> None:
         self.answers: list[Any] = [None] * len(calls)
         self.astray = False
         self.pause = 0.0
         self._calls = calls
         self._topology = topology
-        self._give_up = now + timeout
+        self._give_up = give_up
         self._timeout = timeout
         self._todo = dict.fromkeys(range(len(calls)))
         self._whole: set[int] = set()
@@ -91,6 +94,10 @@ class Errand:
                 self.answers[index] = reply
                 del self._todo[index]
 
+    def limit(self, now: float) -> float | None:
+        """As limit_of."""
+        return limit_of(self._give_up - now, self._timeout)
+
     def next_round(self, now: float) -> None:
         """Judge whether to go on. Raises StoreUnavailable when the time is up."""
         self.pause = min(max(self.pause * 2, FIRST_PAUSE), LONGEST_PAUSE) if self._later else 0.0
@@ -131,6 +138,11 @@ class Errand:
                     self._later = True
                 else:
                     raise _unavailable(f"refused ({code}): {_EXPLAINED.get(code, 'see the cause')}") from reply
+
+
+def limit_of(left: float, timeout: float) -> float | None:
+    """The seconds that a trip may take; None where nearly all of the timeout is left, which holds by itself."""
+    return max(left, LEAST) if left < 0.9 * timeout else None
 
 
 def _unavailable(what: str) -> StoreUnavailable:

@@ -1,8 +1,7 @@
-"""RedisStore and AsyncRedisStore: two shells that carry an operation's calls to the nodes, and the answers back."""
+"""RedisStore: a shell that carries an operation's calls to the nodes, and the answers back."""
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,14 +14,14 @@ from sojourn.core.store import Applied, Commit, Create, End, Refused, Stats, Wat
 from . import operations, survey
 from .blob import decode_record
 from .calls import Address, Call, Steps
-from .connections import async_connect, connect
-from .errand import Errand
-from .node import AsyncNode, Node
+from .connections import connect
+from .errand import QUESTION_SHARE, Errand
+from .node import Node
 from .topology import Topology, topology_of
-from .tracking import track, track_async
+from .tracking import track
 from .url import parse
 
-__all__ = ["AsyncRedisStore", "RedisStore"]
+__all__ = ["RedisStore"]
 
 T = TypeVar("T")
 
@@ -78,15 +77,15 @@ class RedisStore:
 
     def delete_expired(self, before: int, limit: int) -> int:
         """As Store.delete_expired. Redis does it by itself; this looks at every key."""
-        return self._run(self._sweep.delete_expired(before, limit, self._primaries()))
+        return self._run(self._sweep.delete_expired(before, limit, self._primaries()), long=True)
 
     def scan(self, after: str, limit: int) -> Sequence[Record]:
         """As Store.scan. Looks at every key for each page."""
-        return self._run(survey.scan(after, limit, self._primaries()))
+        return self._run(survey.scan(after, limit, self._primaries()), long=True)
 
     def stats(self, now: int) -> Stats:
         """As Store.stats. Reads every session."""
-        return self._run(survey.stats(now, self._primaries()))
+        return self._run(survey.stats(now, self._primaries()), long=True)
 
     def watch(self, watcher: Watcher, interval: float) -> None:
         """As WatchableStore.watch."""
@@ -102,12 +101,14 @@ class RedisStore:
         for node in self._nodes.values():
             node.close()
 
-    def _run(self, steps: Steps[T]) -> T:
+    def _run(self, steps: Steps[T], *, long: bool = False) -> T:
+        """One time limit for all steps; of a long operation, for each."""
+        give_up = time.monotonic() + self._timeout
         try:
             calls = next(steps)
             while True:
                 try:
-                    answers = self._perform(calls)
+                    answers = self._perform(calls, None if long else give_up)
                 except StoreUnavailable as error:
                     calls = steps.throw(error)
                 else:
@@ -116,11 +117,12 @@ class RedisStore:
             result: T = stop.value
             return result
 
-    def _perform(self, calls: Sequence[Call]) -> Sequence[Any]:
-        errand = Errand(calls, self._topology, time.monotonic(), self._timeout)
+    def _perform(self, calls: Sequence[Call], give_up: float | None = None) -> Sequence[Any]:
+        errand = Errand(calls, self._topology, give_up or time.monotonic() + self._timeout, self._timeout)
         while not errand.done:
             for address, indexes in errand.parcels().items():
-                errand.take(indexes, self._node(address).exchange([errand.packed(index) for index in indexes]))
+                calls_there = [errand.packed(index) for index in indexes]
+                errand.take(indexes, self._node(address).exchange(calls_there, errand.limit(time.monotonic())))
             self._between_rounds(errand)
         return errand.answers
 
@@ -131,24 +133,24 @@ class RedisStore:
         if errand.astray:
             errand.astray = False
             try:
-                self._discover()
+                self._discover(errand.limit(time.monotonic()))
             except StoreUnavailable as error:
                 errand.undiscovered(error)
 
-    def _discover(self) -> None:
-        steps = self._topology.discover()
+    def _discover(self, limit: float | None = None) -> None:
+        steps, limit = self._topology.discover(), min(limit or self._timeout, self._timeout / QUESTION_SHARE)
         with suppress(StopIteration):
             question = next(steps)
             while True:
                 node = self._node(question.address, question.to_sentinel)
-                question = steps.send(node.exchange([(question.packed, 0, False)])[0])
+                question = steps.send(node.exchange([(question.packed, 0, False)], limit)[0])
 
     def _discovered(self) -> Sequence[Address]:
         self._discover()
         return self._topology.primaries()
 
     def _primaries(self) -> Sequence[Address]:
-        errand = Errand((), self._topology, time.monotonic(), self._timeout)
+        errand = Errand((), self._topology, time.monotonic() + self._timeout, self._timeout)
         while not self._topology.primaries():
             errand.astray = True
             self._between_rounds(errand)
@@ -158,142 +160,5 @@ class RedisStore:
         node = self._nodes.get((address, to_sentinel))
         if node is None:
             maker = connect(self._location, address, self._timeout, to_sentinel=to_sentinel)
-            node = self._nodes.setdefault((address, to_sentinel), Node(maker, self._min_replicas))
-        return node
-
-
-class AsyncRedisStore:
-    """The same for an event loop, one loop in its life. Calls of one tick of the loop travel together."""
-
-    def __init__(
-        self, url: str, *, min_replicas: int = 0, timeout: float = TIMEOUT, keep_ended: float = KEEP_ENDED
-    ) -> None:
-        self._location = parse(url)
-        self._topology: Topology = topology_of(self._location)
-        self._min_replicas = min_replicas or self._location.min_replicas
-        self._timeout = timeout
-        self._keep = int(keep_ended * 1000)
-        self._nodes: dict[tuple[Address, bool], AsyncNode] = {}
-        self._sweep = survey.Sweep()
-        self._discovery: asyncio.Task[None] | None = None
-        self._node(self._location.addresses[0])  # so that a wrong option is told now
-
-    async def get(self, id: str) -> Record | None:
-        """As Store.get."""
-        raw = (await self._perform([operations.ask(id)]))[0]
-        return None if raw is None else decode_record(id, raw)
-
-    async def create(self, create: Create) -> Applied | Refused:
-        """As Store.create."""
-        return await self._run(operations.create(create, self._keep))
-
-    async def commit(self, commit: Commit) -> Applied | Refused:
-        """As Store.commit."""
-        return await self._run(operations.commit(commit, self._keep))
-
-    async def end(self, end: End) -> Record | None:
-        """As Store.end."""
-        return await self._run(operations.end(end, self._keep))
-
-    async def end_all(self, user_id: str, reason: EndReason, now: int, keep: str | None = None) -> Sequence[str]:
-        """As Store.end_all."""
-        return await self._run(operations.end_all(user_id, reason, now, keep, self._keep))
-
-    async def list(self, user_id: str, now: int) -> Sequence[Record]:
-        """As Store.list."""
-        return await self._run(operations.of_user(user_id, now))
-
-    async def delete_expired(self, before: int, limit: int) -> int:
-        """As Store.delete_expired. Redis does it by itself; this looks at every key."""
-        return await self._run(self._sweep.delete_expired(before, limit, await self._primaries()))
-
-    async def scan(self, after: str, limit: int) -> Sequence[Record]:
-        """As Store.scan. Looks at every key for each page."""
-        return await self._run(survey.scan(after, limit, await self._primaries()))
-
-    async def stats(self, now: int) -> Stats:
-        """As Store.stats. Reads every session."""
-        return await self._run(survey.stats(now, await self._primaries()))
-
-    async def watch(self, watcher: Watcher, interval: float) -> None:
-        """As WatchableStore.watch."""
-        location, timeout = self._location, self._timeout
-        await track_async(
-            watcher, interval, self._discovered, lambda address: async_connect(location, address, timeout, protocol=3)()
-        )
-
-    async def close(self) -> None:
-        """As Store.close."""
-        for node in self._nodes.values():
-            await node.close()
-
-    async def _run(self, steps: Steps[T]) -> T:
-        try:
-            calls = next(steps)
-            while True:
-                try:
-                    answers = await self._perform(calls)
-                except StoreUnavailable as error:
-                    calls = steps.throw(error)
-                else:
-                    calls = steps.send(answers)
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
-
-    async def _perform(self, calls: Sequence[Call]) -> Sequence[Any]:
-        # One call that is answered at once, which is what a request makes, needs no errand.
-        first = calls[0]
-        address = None if len(calls) > 1 else first.node or self._topology.address(first.key)
-        answers = await self._node(address).exchange([(first.packed, 0, first.durable)]) if address else []
-        if answers and not isinstance(answers[0], Exception):
-            return answers
-        errand = Errand(calls, self._topology, time.monotonic(), self._timeout)
-        if answers:
-            errand.take([0], answers)
-            await self._between_rounds(errand)
-        while not errand.done:
-            for address, indexes in errand.parcels().items():
-                errand.take(indexes, await self._node(address).exchange([errand.packed(index) for index in indexes]))
-            await self._between_rounds(errand)
-        return errand.answers
-
-    async def _between_rounds(self, errand: Errand) -> None:
-        errand.next_round(time.monotonic())
-        if errand.pause:
-            await asyncio.sleep(errand.pause)
-        if errand.astray:
-            errand.astray = False
-            # One for all who have lost their way at the same time.
-            if self._discovery is None or self._discovery.done():
-                self._discovery = asyncio.create_task(self._discover())
-            try:
-                await asyncio.shield(self._discovery)
-            except StoreUnavailable as error:
-                errand.undiscovered(error)
-
-    async def _discover(self) -> None:
-        steps = self._topology.discover()
-        with suppress(StopIteration):
-            question = next(steps)
-            while True:
-                node = self._node(question.address, question.to_sentinel)
-                question = steps.send((await node.exchange([(question.packed, 0, False)]))[0])
-
-    async def _discovered(self) -> Sequence[Address]:
-        await self._discover()
-        return self._topology.primaries()
-
-    async def _primaries(self) -> Sequence[Address]:
-        errand = Errand((), self._topology, time.monotonic(), self._timeout)
-        while not self._topology.primaries():
-            errand.astray = True
-            await self._between_rounds(errand)
-        return self._topology.primaries()
-
-    def _node(self, address: Address, to_sentinel: bool = False) -> AsyncNode:
-        node = self._nodes.get((address, to_sentinel))
-        if node is None:
-            maker = async_connect(self._location, address, self._timeout, to_sentinel=to_sentinel)
-            node = self._nodes[address, to_sentinel] = AsyncNode(maker, self._min_replicas, self._timeout)
+            node = self._nodes.setdefault((address, to_sentinel), Node(maker, self._min_replicas, self._timeout))
         return node

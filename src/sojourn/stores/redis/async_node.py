@@ -1,0 +1,263 @@
+"""AsyncNode: the connections to one server, for an event loop. Calls of one tick of it travel together.
+
+The connections are redis-py's; its clients and pools are not used, for they send again what may have been made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from redis.asyncio.connection import AbstractConnection as AsyncConnection
+from redis.exceptions import RedisError, ResponseError
+
+from .calls import PING, pack
+from .errand import Lost, NotReplicated, NotSent
+from .idle import PROBE_SHARE, TRUSTED, Idle, condemned
+
+__all__ = ["AsyncNode", "Packed", "Parcel"]
+
+Packed = tuple[bytes, int, bool]
+"""What to send, how many answers come before the one that counts, and whether replicas must have it."""
+
+# For one event loop. More calls wait, and then travel together.
+MAX_CONNECTIONS = 32
+REPLICA_WAIT = 1000  # ms
+# A call may be late by one of so many parts of the timeout: they are looked for that often.
+LOOKS = 8
+
+
+class Parcel:
+    """Calls put together for one trip, and the answers told apart again.
+
+    `give_up` is when the trip is over, in seconds of time.monotonic().
+    """
+
+    def __init__(self, calls: Sequence[Packed], min_replicas: int, give_up: float) -> None:
+        self.calls = list(calls)
+        self.give_up = give_up
+        self.arrived: asyncio.Future[list[Any]] | None = None
+        self.waits = False
+        self._min_replicas = min_replicas
+
+    async def join(self, calls: Sequence[Packed]) -> list[Any]:
+        """Let `calls` travel along, and wait for their answers."""
+        if self.arrived is None:
+            self.arrived = asyncio.get_running_loop().create_future()
+        first = len(self.calls)
+        self.calls += calls
+        return (await asyncio.shield(self.arrived))[first : first + len(calls)]
+
+    def arrive(self, replies: list[Any]) -> None:
+        """Answer those who joined."""
+        if self.arrived is not None:
+            self.arrived.set_result(replies)
+
+    def packed(self) -> bytes:
+        """What to send. From then on `waits` says whether the replicas' answer comes last."""
+        calls = self.calls
+        packed = b"".join([call[0] for call in calls]) if len(calls) > 1 else calls[0][0]
+        self.waits = self._min_replicas > 0 and any([durable for _, _, durable in calls])
+        return packed + pack("WAIT", self._min_replicas, REPLICA_WAIT) if self.waits else packed
+
+    def confirm(self, replies: list[Any], replicas: int) -> None:
+        """Turn the answers to writes that too few replicas have into NotReplicated."""
+        if replicas >= self._min_replicas:
+            return
+        told = NotReplicated(f"{replicas} of {self._min_replicas} replicas confirmed it in {REPLICA_WAIT} ms")
+        for index, (_, _, durable) in enumerate(self.calls):
+            if durable and not isinstance(replies[index], Exception):
+                replies[index] = told
+
+    def not_sent(self, error: Exception) -> list[Any]:
+        """The answers where no connection was to be had."""
+        return [error if _is_answer(error) else _because(NotSent(), error) for _ in self.calls]
+
+    def broken_off(self, replies: list[Any], error: Exception) -> list[Any]:
+        """The answers where the connection broke after `replies`."""
+        if len(replies) < len(self.calls) and _is_answer(error):
+            replies.append(error)
+        return replies + [_because(Lost(), error) for _ in range(len(self.calls) - len(replies))]
+
+
+class AsyncNode:
+    """One server, for an event loop. `timeout` is the longest that a call may take, waiting for its turn included."""
+
+    def __init__(self, connect: Callable[[], AsyncConnection], min_replicas: int, timeout: float) -> None:
+        self._connect = connect
+        self._min_replicas = min_replicas
+        self._timeout = timeout
+        self._idle: Idle[AsyncConnection] = deque()
+        self._free = asyncio.Semaphore(MAX_CONNECTIONS)
+        self._boarding: Parcel | None = None
+        self._trips: set[asyncio.Task[None]] = set()
+        self._trips_out = 0
+        self._under_way: dict[AsyncConnection, float] = {}  # with when to give up
+        self._overdue: set[AsyncConnection] = set()
+        self._watch: asyncio.TimerHandle | None = None
+
+    async def exchange(self, calls: Sequence[Packed], limit: float | None = None) -> list[Any]:
+        """The answers, in order; an exception where there is none. `limit`: less than the timeout, in seconds.
+
+        Where nothing is under way the calls are sent at once. Else those of one tick of the loop travel together; but
+        those with a limit of their own go alone.
+        """
+        parcel = self._boarding
+        if parcel is not None and limit is None:
+            return await parcel.join(calls)
+        parcel = Parcel(calls, self._min_replicas, time.monotonic() + (limit or self._timeout))
+        if limit is not None or not self._trips_out:
+            return await self._trip(parcel) if await self._turn(parcel) else parcel.not_sent(_BUSY)
+        self._boarding = parcel
+        try:
+            await asyncio.sleep(0)
+            is_its_turn = await self._turn(parcel)
+        except BaseException:
+            parcel.arrive([NotSent() for _ in parcel.calls])
+            raise
+        finally:
+            self._boarding = None
+        if parcel.arrived is None:
+            return await self._trip(parcel) if is_its_turn else parcel.not_sent(_BUSY)
+        if not is_its_turn:
+            parcel.arrive(parcel.not_sent(_BUSY))
+        else:
+            # The others must not go down with this request, should its client hang up.
+            trip = asyncio.create_task(self._trip_of_many(parcel))
+            self._trips.add(trip)
+            trip.add_done_callback(self._trips.discard)
+        return (await asyncio.shield(parcel.arrived))[: len(calls)]
+
+    async def close(self) -> None:
+        """Close the connections that nobody uses."""
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+        while self._idle:
+            await self._idle.pop()[0].disconnect()
+
+    async def _turn(self, parcel: Parcel) -> bool:
+        """Wait for a connection to be free, which is the parcel's then; whether one was in time."""
+        if not self._free.locked():
+            await self._free.acquire()  # at once
+            return True
+        try:
+            async with asyncio.timeout(parcel.give_up - time.monotonic()):
+                await self._free.acquire()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _trip_of_many(self, parcel: Parcel) -> None:
+        replies = [Lost() for _ in parcel.calls]
+        try:
+            replies = await self._trip(parcel)
+        finally:
+            parcel.arrive(replies)
+
+    async def _trip(self, parcel: Parcel) -> list[Any]:
+        """One trip over one connection, whose turn it is."""
+        self._trips_out += 1
+        began = time.monotonic()
+        try:
+            try:
+                connection, used_at = await self._take(began, parcel.give_up)
+            except (RedisError, OSError) as error:
+                return parcel.not_sent(error)
+            return await self._talk(connection, parcel, began, used_at)
+        finally:
+            self._trips_out -= 1
+            self._free.release()
+
+    async def _talk(self, connection: AsyncConnection, parcel: Parcel, began: float, used_at: float) -> list[Any]:
+        self._under_way[connection] = parcel.give_up
+        if self._watch is None:
+            self._watch = asyncio.get_running_loop().call_later(self._timeout / LOOKS, self._cut_overdue)
+        replies: list[Any] = []
+        try:
+            await connection.send_packed_command(parcel.packed(), check_health=False)
+            for _, passed_over, _ in parcel.calls:
+                for _ in range(passed_over):
+                    await _read(connection)
+                replies.append(await _read(connection))
+            if parcel.waits:
+                parcel.confirm(replies, await _read(connection))
+        except (RedisError, OSError) as error:
+            await self._drop(connection, used_at)
+            late = TimeoutError(f"no answer within {self._timeout:g} s") if connection in self._overdue else error
+            return parcel.broken_off(replies, late)
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+        finally:
+            del self._under_way[connection]
+            self._overdue.discard(connection)
+        self._idle.append((connection, began))
+        return replies
+
+    def _cut_overdue(self) -> None:
+        # One timer for all trips: a time limit for each, as asyncio has it, takes as long as half a trip.
+        now = time.monotonic()
+        for late, give_up in self._under_way.items():
+            if now >= give_up and (writer := late._writer) is not None:
+                self._overdue.add(late)
+                writer.transport.abort()
+        again = asyncio.get_running_loop().call_later
+        self._watch = again(self._timeout / LOOKS, self._cut_overdue) if self._under_way else None
+
+    async def _take(self, now: float, give_up: float) -> tuple[AsyncConnection, float]:
+        """A connection, and when it was last used; 0 for a new one."""
+        while self._idle:
+            connection, used_at = self._idle.pop()
+            is_open = (reader := connection._reader) is not None and not reader.at_eof()
+            if is_open and (now - used_at < TRUSTED or await self._answers(connection)):
+                return connection, used_at
+            await self._drop(connection, used_at)
+        connection = self._connect()
+        try:
+            async with asyncio.timeout(give_up - time.monotonic()):
+                await connection.connect()
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+        return connection, 0.0
+
+    async def _answers(self, connection: AsyncConnection) -> bool:
+        try:
+            async with asyncio.timeout(self._timeout / PROBE_SHARE):
+                await connection.send_packed_command(PING, check_health=False)
+                await _read(connection)
+        except (RedisError, OSError):
+            return False
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+        return True
+
+    async def _drop(self, connection: AsyncConnection, used_at: float) -> None:
+        await connection.disconnect(nowait=True)
+        for other in condemned(self._idle, used_at):
+            await other.disconnect(nowait=True)
+
+
+async def _read(connection: AsyncConnection) -> Any:
+    try:
+        return await connection.read_response(disable_decoding=True)
+    except ResponseError as error:
+        return error
+
+
+_BUSY = TimeoutError("every connection is in use")
+
+
+def _is_answer(error: Exception) -> bool:
+    # That it is loading, or wants another password, redis-py tells as if the connection were broken.
+    return getattr(error, "status_code", None) is not None
+
+
+def _because(told: Exception, error: Exception) -> Exception:
+    told.__cause__ = error
+    return told
