@@ -27,6 +27,7 @@ class PostgresServer(Running):
 
     def __init__(self, command: Sequence[str], folder: Path, log: Path, user: struct_passwd | None) -> None:
         self.port = find_port()
+        self.user_id = user.pw_uid if user else os.geteuid()
         self.conninfo = self._conninfo("postgres")
         self.socket = folder / f".s.PGSQL.{self.port}"
         self._numbers = count(1)

@@ -28,6 +28,7 @@ from sojourn.stores.redis.idle import TRUSTED, Idle, condemned
 from sojourn.stores.redis.url import parse
 from sojourn.testing import blocking
 from sojourn.testing.records import commit, put
+from tests.servers.apart import environment, with_network
 from tests.servers.postgres import PostgresServer
 from tests.servers.proxy import Proxy
 from tests.servers.redis import RedisServer
@@ -115,12 +116,10 @@ def test_a_router_that_forgets_idle_connections_is_not_noticed(kind: str, reques
     else:
         server = request.getfixturevalue("postgres")
         url = request.getfixturevalue("database").replace(f":{server.port}/", ":PORT/")
-    # Who is not root already is made so in there: a network of one's own takes that.
-    apart = ["unshare", *(["--map-root-user"] if os.geteuid() else []), "--net"]
     done = subprocess.run(
-        [*apart, sys.executable, "-m", "tests.stores.behind_nat", kind, url, str(server.socket)],
+        with_network([sys.executable, "-m", "tests.stores.behind_nat", kind, url, str(server.socket)]),
         cwd=Path(__file__).parents[2],
-        env={**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"},
+        env=environment(),
         capture_output=True,
         text=True,
         timeout=120,

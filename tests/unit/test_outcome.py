@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 from msgspec.structs import replace
 
-from sojourn.core.outcome import Answer, Outcome, decide_outcome
+from sojourn.core.outcome import POSTPONED, Answer, Outcome, decide_outcome
 from sojourn.core.store import Applied, Commit, Create, End, Refused
 from sojourn.testing.records import HOUR, NOW, change, commit, make_record
 
@@ -40,6 +40,7 @@ APPLIED: list[tuple[Write, Answer, Outcome]] = [
     (END, LIVE, "left"),
     (END, None, "left"),
     (None, None, "left"),
+    (TOUCH, POSTPONED, "postponed"),
 ]
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 
-from sojourn.core.errors import EndReason
+from sojourn.core.errors import EndReason, StoreUnavailable
 from sojourn.core.events import Adopted, Ended, Event, SessionCreated, UnknownToken
+from sojourn.core.outcome import POSTPONED, REST_MS, Answer, Postponed, Rest, is_upkeep
 from sojourn.core.policy import Policy
 from sojourn.core.record import Client, Record
 from sojourn.core.session import Session
-from sojourn.core.store import Create, End
+from sojourn.core.store import Commit, Create, End
 from sojourn.core.token import Random
 
 __all__ = ["Clock", "ManagerContext", "OnEvent"]
@@ -29,12 +30,21 @@ class ManagerContext:
         self.clock = clock
         self._on_event = on_event
         self._random = random
+        self._rest = Rest()
 
     def anonymous(self, client: Client = Client(), *, refused: UnknownToken | None = None) -> Session:
         """A session that does not exist yet, for a request without a token or with a `refused` one. No read."""
         if refused is not None:
             self._emit((refused,))
         return Session(None, self.clock(), client, presented=refused is not None)
+
+    def _postponed(self, write: Create | Commit | End, error: StoreUnavailable) -> Postponed:
+        """The store did not make `write`. Raises `error` where something is lost by that."""
+        if not is_upkeep(write):
+            raise error
+        self._rest.begin(write.now)
+        logger.warning("activity goes unnoted for %g s, as the store takes no writes: %s", REST_MS / 1000, error)
+        return POSTPONED
 
     def _emit(self, events: Iterable[Event]) -> None:
         if self._on_event is None:
@@ -49,9 +59,9 @@ class ManagerContext:
     def _malformed(self, client: Client) -> Session:
         return self.anonymous(client, refused=UnknownToken(at=self.clock(), cause="malformed"))
 
-    def _emit_end(self, end: End, was: Record | None) -> bool:
+    def _emit_end(self, end: End, was: Answer) -> bool:
         """Tell of an end that this call made; whether it ended a live session."""
-        if was is None:
+        if not isinstance(was, Record):
             return False
         ran_out = was.end_reason_at(end.now)
         self._emit_ended([was.id], was.user_id, ran_out or end.reason, end.now)

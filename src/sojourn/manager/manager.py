@@ -6,10 +6,10 @@ import os
 import time
 from collections.abc import Callable, Sequence
 
-from sojourn.core.commit import NO_REPLY, Plan, Reply, plan_commit, plan_open
-from sojourn.core.errors import EndReason, SessionConflict, SessionExists, SojournError
+from sojourn.core.commit import NO_REPLY, Reply, plan_commit, plan_open
+from sojourn.core.errors import EndReason, SessionConflict, SessionExists, SojournError, StoreUnavailable
 from sojourn.core.info import SessionInfo, info
-from sojourn.core.outcome import Answer, carry_on, refuse
+from sojourn.core.outcome import POSTPONED, Answer, carry_on, refuse
 from sojourn.core.policy import Policy
 from sojourn.core.record import Client, Record
 from sojourn.core.session import Session
@@ -60,7 +60,7 @@ class SessionManager(ManagerContext):
         if events:
             self._emit(events)
         if end is not None:
-            self._emit_end(end, self._store.end(end))
+            self._emit_end(end, self._write(end))
         return session
 
     def commit(self, session: Session) -> Reply:
@@ -75,7 +75,7 @@ class SessionManager(ManagerContext):
                 plan = plan_commit(session, self.policy, now, self._random)
                 if plan.write is None and not session._logged_out:
                     return NO_REPLY
-                settled = carry_on(session, plan, self._write(plan), self.policy, now)
+                settled = carry_on(session, plan, self._write(plan.write), self.policy, now)
                 if settled is not None:
                     self._emit(settled.events)
                     return settled.reply
@@ -84,15 +84,19 @@ class SessionManager(ManagerContext):
             refuse(session, error)
             raise
 
-    def _write(self, plan: Plan) -> Answer:
-        match plan.write:
-            case Commit() as commit:
-                return self._store.commit(commit)
-            case Create() as create:
-                return self._store.create(create)
-            case End() as end:
-                return self._store.end(end)
-        return None
+    def _write(self, write: Create | Commit | End | None) -> Answer:
+        if write is None or self._rest.holds(write, write.now):
+            return POSTPONED if write else None
+        try:
+            match write:
+                case Commit():
+                    return self._store.commit(write)
+                case Create():
+                    return self._store.create(write)
+                case End():
+                    return self._store.end(write)
+        except StoreUnavailable as error:
+            return self._postponed(write, error)
 
     def adopt(self, ours: Create, mark: Create) -> bool:
         """Keep a session made of another layer's, and the mark that it was; whether this call made it.
@@ -188,7 +192,7 @@ class AsyncSessionManager(ManagerContext):
         return None if session._live is None else session
 
     async def open(self, token: str, client: Client = Client()) -> Session:
-        """The session that `token` opens, or an empty one. At most one read, and one write at a session's end."""
+        """As SessionManager.open."""
         parsed = parse(token)
         if parsed is None:
             return self._malformed(client)
@@ -196,22 +200,18 @@ class AsyncSessionManager(ManagerContext):
         if events:
             self._emit(events)
         if end is not None:
-            self._emit_end(end, await self._store.end(end))
+            self._emit_end(end, await self._write(end))
         return session
 
     async def commit(self, session: Session) -> Reply:
-        """Write what the request changed: at most one write where nobody else changed the same, normally none.
-
-        Raises SessionEnded, SessionConflict, SessionLimitReached, DataTooLarge or InvalidData: nothing is written, and
-        the session forgets what it was to write.
-        """
+        """As SessionManager.commit."""
         try:
             for _ in range(MAX_ATTEMPTS):
                 now = self.clock()
                 plan = plan_commit(session, self.policy, now, self._random)
                 if plan.write is None and not session._logged_out:
                     return NO_REPLY
-                settled = carry_on(session, plan, await self._write(plan), self.policy, now)
+                settled = carry_on(session, plan, await self._write(plan.write), self.policy, now)
                 if settled is not None:
                     self._emit(settled.events)
                     return settled.reply
@@ -220,21 +220,22 @@ class AsyncSessionManager(ManagerContext):
             refuse(session, error)
             raise
 
-    async def _write(self, plan: Plan) -> Answer:
-        match plan.write:
-            case Commit() as commit:
-                return await self._store.commit(commit)
-            case Create() as create:
-                return await self._store.create(create)
-            case End() as end:
-                return await self._store.end(end)
-        return None
+    async def _write(self, write: Create | Commit | End | None) -> Answer:
+        if write is None or self._rest.holds(write, write.now):
+            return POSTPONED if write else None
+        try:
+            match write:
+                case Commit():
+                    return await self._store.commit(write)
+                case Create():
+                    return await self._store.create(write)
+                case End():
+                    return await self._store.end(write)
+        except StoreUnavailable as error:
+            return self._postponed(write, error)
 
     async def adopt(self, ours: Create, mark: Create) -> bool:
-        """Keep a session made of another layer's, and the mark that it was; whether this call made it.
-
-        For sojourn.adopt. Parallel requests ask it alike, so what is kept already stays as it is.
-        """
+        """As SessionManager.adopt."""
         made = await self._keep(ours)
         await self._keep(mark)
         if made:
@@ -271,10 +272,7 @@ class AsyncSessionManager(ManagerContext):
         return len(ids)
 
     async def delete_expired(self, on_batch: Callable[[int], None] | None = None) -> int:
-        """Delete the rows that ended longer ago than the policy's `keep_ended`; how many.
-
-        In small batches, so that requests are served meanwhile; `on_batch` is called with the count so far.
-        """
+        """As SessionManager.delete_expired."""
         from asyncio import sleep  # here: the threads' side of this module never loads an event loop
 
         total, before = 0, self.clock() - int(self.policy.keep_ended * 1000)

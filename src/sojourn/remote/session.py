@@ -9,7 +9,7 @@ import msgspec
 from sojourn.core.changes import changed
 from sojourn.core.codec import EncodedObject
 from sojourn.core.commit import NO_REPLY, Reply
-from sojourn.core.errors import ConfigurationError, EndReason, SessionEnded, SojournError
+from sojourn.core.errors import ConfigurationError, EndReason, SessionEnded, SojournError, StoreUnavailable
 from sojourn.core.outcome import become, end, refuse
 from sojourn.core.record import Client, Record, Secrets
 from sojourn.core.session import Session
@@ -24,6 +24,7 @@ class RemoteSession(Session):
     """A Session and the token that opens it at the service, which is all that the service knows it by."""
 
     commit_due = False
+    _asks_activity_alone = False
 
     def __init__(
         self,
@@ -48,6 +49,7 @@ class RemoteSession(Session):
 
     def next_commit(self) -> dict[str, Any] | None:
         """What is to be asked of the service next; None where nothing is left to be written."""
+        self._asks_activity_alone = False
         if self._logged_out and self._wish and self._leaving:
             # One commit, one action: whatever becomes of the second, the log-out holds.
             return {"token": _reveal(self.token), "opened_at": self.opened_at, "action": {"type": "logout"}}
@@ -59,6 +61,7 @@ class RemoteSession(Session):
         changes = self._all_keys() if action and action["type"] == "login" else self._changed_keys()
         if not (action or changes or increments or self._due):
             return None
+        self._asks_activity_alone = not (action or changes or increments)
         # A session that was over before the log-out has nothing to do with what follows.
         token = self.token if self._live or self._leaving or self.end_reason else None
         asked: dict[str, Any] = {
@@ -124,12 +127,15 @@ class RemoteSession(Session):
         for key in changed(self._base, self._values):
             del self._values[key]
 
-    def failed(self, error: SojournError, now: int) -> None:
-        """A commit raised `error`: as where a store refused it."""
+    def failed(self, error: SojournError, now: int) -> bool:
+        """A commit raised `error`: as where a store refused it. Whether nothing is lost by that, as by is_upkeep."""
+        if isinstance(error, StoreUnavailable) and self._asks_activity_alone:
+            return True
         if isinstance(error, SessionEnded):
             end(self, error.reason)
             self.opened_at = now
         refuse(self, error)
+        return False
 
     def forget_logout(self) -> Reply:
         """There was nothing that a log-out could end: only the browser is to forget."""

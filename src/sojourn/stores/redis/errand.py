@@ -59,6 +59,7 @@ class Errand:
         self._asking: dict[int, Address] = {}
         self._last: BaseException | None = None
         self._cut_off = self._later = False
+        self._refused_once: set[int] = set()
 
     @property
     def done(self) -> bool:
@@ -134,8 +135,9 @@ class Errand:
                 self._asking[index] = (reply.host, reply.port)
             case _:
                 code = getattr(reply, "status_code", None) or str(reply).partition(" ")[0]
-                if code in _LATER:
+                if code in _LATER and (call.patient or index not in self._refused_once):
                     self._later = True
+                    self._refused_once.add(index)
                 else:
                     raise _unavailable(f"refused ({code}): {_EXPLAINED.get(code, 'see the cause')}") from reply
 
@@ -150,6 +152,7 @@ def _unavailable(what: str) -> StoreUnavailable:
 
 
 _EXPLAINED = {
+    "READONLY": "it is a replica, and takes no writes",
     "OOM": "it is out of memory. Raise maxmemory, or let fewer sessions live",
     "MISCONF": "it cannot write its snapshot to disk, so it takes no writes",
     "NOREPLICAS": "fewer replicas are there than min-replicas-to-write asks for",

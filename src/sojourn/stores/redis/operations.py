@@ -127,6 +127,8 @@ def commit(commit: Commit, keep: int) -> Steps[Applied | Refused]:
         # To be seen twice is to be seen; but an append twice is two.
         repeatable=not changed and before is None,
         durable=changed or before is not None,
+        # Activity can be noted by the next request.
+        patient=changed,
     )
     answer = (yield [call])[0]
     if isinstance(answer, int):
@@ -136,7 +138,8 @@ def commit(commit: Commit, keep: int) -> Steps[Applied | Refused]:
 
 def end(end: End, keep: int) -> Steps[Record | None]:
     """Store.end."""
-    call = run(scripts.END, [session_key(end.id)], end.now, keep, end.reason, repeatable=True)
+    ran_out = end.reason in ("idle_timeout", "absolute_timeout")
+    call = run(scripts.END, [session_key(end.id)], end.now, keep, end.reason, repeatable=True, patient=not ran_out)
     raw = (yield [call])[0]
     return decode_record(end.id, raw) if raw is not None else None
 
