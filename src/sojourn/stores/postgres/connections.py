@@ -44,7 +44,8 @@ def complete(conninfo: str, timeout: float) -> str:
             "PostgreSQL's client cannot read this conninfo. Write postgresql://user:password@host:5432/database"
         ) from None
     ours: dict[str, Any] = {"connect_timeout": math.ceil(timeout), "fallback_application_name": "sojourn", **_KEEPALIVE}
-    return make_conninfo("", **{**ours, **given})
+    # Not to be chosen: whatever PGCLIENTENCODING says, a session may hold any text.
+    return make_conninfo("", **{**ours, **given, "client_encoding": "utf8"})
 
 
 def _own_pool(conninfo: str, max_connections: int) -> dict[str, Any]:

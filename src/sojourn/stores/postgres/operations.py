@@ -11,7 +11,7 @@ from sojourn.core.record import Record
 from sojourn.core.store import Applied, Change, Commit, Create, End, Refused, Stats
 
 from . import statements as sql
-from .migrations import SELECT_VERSION, judge_version
+from .migrations import SELECT_ENCODINGS, SELECT_VERSION, judge_encodings, judge_version
 from .rows import cost, encode_data, encode_secrets, escaped, record_of, row_of, unescaped
 from .statements import Statement, Steps
 
@@ -35,9 +35,11 @@ BATCH = 500
 
 
 def require_schema() -> Steps[None]:
-    """Raise ConfigurationError unless the database has this Sojourn's tables."""
+    """Raise ConfigurationError unless the database has this Sojourn's tables, in UTF-8."""
     [[(version,)]] = yield [Statement(SELECT_VERSION)]
     judge_version(version)
+    [[encodings]] = yield [Statement(SELECT_ENCODINGS)]
+    judge_encodings(*encodings)
 
 
 def get(id: str) -> Steps[Record | None]:
