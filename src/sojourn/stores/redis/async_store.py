@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+from redis.asyncio.connection import AbstractConnection as AsyncConnection
 
 from sojourn.core.errors import EndReason, StoreUnavailable
 from sojourn.core.record import Record
@@ -29,7 +32,7 @@ T = TypeVar("T")
 
 
 class AsyncRedisStore:
-    """The same for an event loop, one loop in its life. Calls of one tick of the loop travel together."""
+    """RedisStore for event loops. Calls of one tick of a loop travel together; each loop has connections of its own."""
 
     def __init__(
         self, url: str, *, min_replicas: int = 0, timeout: float = TIMEOUT, keep_ended: float = KEEP_ENDED
@@ -39,10 +42,10 @@ class AsyncRedisStore:
         self._min_replicas = min_replicas or self._location.min_replicas
         self._timeout = timeout
         self._keep = int(keep_ended * 1000)
-        self._nodes: dict[tuple[Address, bool], AsyncNode] = {}
+        self._here: tuple[asyncio.AbstractEventLoop | None, _Loop] = (None, _Loop())
+        self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Loop] = WeakKeyDictionary()
         self._sweep = survey.Sweep()
-        self._discovery: asyncio.Task[None] | None = None
-        self._node(self._location.addresses[0])  # so that a wrong option is told now
+        self._connect(self._location.addresses[0])  # so that a wrong option is told now
 
     async def get(self, id: str) -> Record | None:
         """As Store.get."""
@@ -90,8 +93,7 @@ class AsyncRedisStore:
 
     async def close(self) -> None:
         """As Store.close."""
-        for node in self._nodes.values():
-            await node.close()
+        await self._at_work().close()
 
     async def _run(self, steps: Steps[T], *, long: bool = False) -> T:
         """One time limit for all steps; of a long operation, for each."""
@@ -140,11 +142,12 @@ class AsyncRedisStore:
         if errand.astray:
             errand.astray = False
             # One for all who have lost their way at the same time.
-            if self._discovery is None or self._discovery.done():
-                self._discovery = asyncio.create_task(self._discover())
+            here = self._at_work()
+            if here.discovery is None or here.discovery.done():
+                here.discovery = asyncio.create_task(self._discover())
             try:
                 async with asyncio.timeout(errand.limit(time.monotonic())):
-                    await asyncio.shield(self._discovery)
+                    await asyncio.shield(here.discovery)
             except StoreUnavailable as error:
                 errand.undiscovered(error)
             except TimeoutError:
@@ -171,8 +174,49 @@ class AsyncRedisStore:
         return self._topology.primaries()
 
     def _node(self, address: Address, to_sentinel: bool = False) -> AsyncNode:
-        node = self._nodes.get((address, to_sentinel))
+        loop, here = self._here
+        if loop is not asyncio.get_running_loop():
+            here = self._at_work()
+        node = here.nodes.get((address, to_sentinel))
         if node is None:
-            maker = async_connect(self._location, address, self._timeout, to_sentinel=to_sentinel)
-            node = self._nodes[address, to_sentinel] = AsyncNode(maker, self._min_replicas, self._timeout)
+            maker = self._connect(address, to_sentinel)
+            node = here.nodes[address, to_sentinel] = AsyncNode(maker, self._min_replicas, self._timeout)
         return node
+
+    def _connect(self, address: Address, to_sentinel: bool = False) -> Callable[[], AsyncConnection]:
+        return async_connect(self._location, address, self._timeout, to_sentinel=to_sentinel)
+
+    def _at_work(self) -> _Loop:
+        """What belongs to the loop that runs."""
+        loop = asyncio.get_running_loop()
+        here = self._loops.get(loop)
+        if here is None:
+            here = self._loops[loop] = _Loop()
+            here.begin()
+        self._here = loop, here
+        return here
+
+
+class _Loop:
+    """The nodes as one event loop knows them. It closes their connections when it ends, if nobody did before."""
+
+    def __init__(self) -> None:
+        self.nodes: dict[tuple[Address, bool], AsyncNode] = {}
+        self.discovery: asyncio.Task[None] | None = None
+        self._end = self._close_at_the_end()
+
+    def begin(self) -> None:
+        """In the loop: have it close them. Loops close what generators hold open (shutdown_asyncgens)."""
+        with suppress(StopIteration):
+            self._end.asend(None).send(None)
+
+    async def close(self) -> None:
+        """Close the connections that nobody uses."""
+        for node in self.nodes.values():
+            await node.close()
+
+    async def _close_at_the_end(self) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            await self.close()
