@@ -85,12 +85,13 @@ def nothing_due(session: Session, policy: Policy) -> bool:
     if session._shown != secrets.current or now >= secrets.rotated_at + policy.rotate_ms or not secrets.rotated_at:
         return False
     # The session may have been given a shorter life than today's policy gives.
-    return session.passive or (unseen < policy.touch_ms and unseen < live.idle_timeout // 2)
+    # Seen in the future, by a clock that was ahead: that is put right by whoever comes.
+    return unseen >= 0 and (session.passive or (unseen < policy.touch_ms and unseen < live.idle_timeout // 2))
 
 
-def _touch_is_due(live: Record, policy: Policy, now: int) -> bool:
+def _touch_is_due(live: Record, policy: Policy, now: int, passive: bool) -> bool:
     unseen = now - live.seen_at
-    return unseen >= policy.touch_ms or unseen >= live.idle_timeout // 2
+    return unseen < 0 or (not passive and (unseen >= policy.touch_ms or unseen >= live.idle_timeout // 2))
 
 
 def plan_commit(session: Session, policy: Policy, now: int, random: Random) -> Plan:
@@ -104,7 +105,7 @@ def plan_commit(session: Session, policy: Policy, now: int, random: Random) -> P
         return Plan(End(session._leaving.id, "logout", now)) if session._leaving else NOTHING
     changes, increments = session._changes(), session._increments()
     secrets, token = _plan_rotation(session, live, policy, now, random)
-    idle = session.passive or not _touch_is_due(live, policy, session.opened_at)
+    idle = not _touch_is_due(live, policy, session.opened_at, session.passive)
     if idle and secrets is None and not changes and not increments:
         return NOTHING
     write = Commit(

@@ -42,9 +42,9 @@ class Change(msgspec.Struct, frozen=True):
 class Commit(msgspec.Struct, frozen=True, kw_only=True):
     """What a request changes in a live session, and what must still be so for it to apply.
 
-    `increments` are added to integers, a missing one counting as 0. `seen_at` moves the idle timeout and counts
-    for this commit's own judgement of "live". `secrets` are the ones loaded and the ones to put in their place.
-    `max_bytes` bounds the data after the change.
+    `increments` are added to integers, a missing one counting as 0. `seen_at` moves the idle timeout, and counts for
+    this commit's own judgement of "live": forward only, but that no session is left as seen after `now`. `secrets` are
+    the ones loaded and the ones to put in their place. `max_bytes` bounds the data after the change.
     """
 
     id: str

@@ -112,7 +112,11 @@ RETURNING s.id, {_RUNS_OUT_AT} > %(now)s
 
 # Committing: as sojourn.core.apply.changed.
 
-_SEEN = "seen_at = greatest(s.seen_at, %(seen_at)s), secrets = coalesce(%(new_secrets)s, s.secrets)"
+# Not beyond this commit's own time: a clock that was ahead would make the idle timeout come late.
+_SEEN = """
+    seen_at = CASE WHEN %(seen_at)s::bigint IS NULL THEN s.seen_at
+        ELSE least(greatest(s.seen_at, %(seen_at)s), %(now)s) END,
+    secrets = coalesce(%(new_secrets)s, s.secrets)"""
 _LIVE = """s.id = %(id)s AND s.ended_at IS NULL
     AND least(greatest(s.seen_at, %(seen_at)s) + s.idle_timeout, s.absolute_expires_at) > %(now)s
     AND (%(old_secrets)s::text IS NULL OR s.secrets = %(old_secrets)s)"""

@@ -146,7 +146,8 @@ local key = KEYS[1]
 local s, raw = load(key)
 if not s then return {false} end
 local now, seen = tonumber(ARGV[1]) - s[CREATED], s[SEEN]
-if ARGV[2] ~= '' then seen = math.max(seen, tonumber(ARGV[2]) - s[CREATED]) end
+-- Not beyond this commit's own time: a clock that was ahead would make the idle timeout come late.
+if ARGV[2] ~= '' then seen = math.min(math.max(seen, tonumber(ARGV[2]) - s[CREATED]), now) end
 local left = runs_out(s, seen) - now
 if s[REASON] ~= '' or left <= 0 then return {raw} end
 if ARGV[5] ~= '' then
