@@ -101,7 +101,9 @@ def test_pauses_grow_and_stay_short() -> None:
         (refusal(exceptions.OutOfMemoryError, "OOM"), "out of memory"),
         (refusal(exceptions.NoPermissionError, "NOPERM"), "ACL"),
         (exceptions.ResponseError("MISCONF Redis is configured to save"), "snapshot"),
-        (exceptions.ResponseError("WHATEVER else"), r"refused \(WHATEVER\)"),
+        (exceptions.ResponseError("WHATEVER else"), r"refused \(WHATEVER\): WHATEVER else\."),
+        (exceptions.ResponseError("ERR unknown command 'EVALSHA', with args beginning with: 'value'"), "a Sentinel"),
+        (exceptions.ResponseError("ERR unknown command 'FOO', with args beginning with: 'value'"), r"command 'FOO'\."),
         (NotReplicated("0 of 1 replicas confirmed it"), "failover may undo it"),
     ],
 )

@@ -10,7 +10,16 @@ from typing import Any, cast
 
 import pytest
 
-from sojourn import AsyncSessionManager, Client, Event, Policy, Session, SessionConflict, SessionManager
+from sojourn import (
+    AsyncSessionManager,
+    Client,
+    ConfigurationError,
+    Event,
+    Policy,
+    Session,
+    SessionConflict,
+    SessionManager,
+)
 from sojourn.core.commit import NO_REPLY, Reply
 from sojourn.core.events import Ended, UnknownToken
 from sojourn.core.store import Stats
@@ -318,3 +327,15 @@ def test_the_clock_is_unix_time_in_milliseconds() -> None:
     assert milliseconds() > 1_700_000_000_000
     assert isinstance(milliseconds(), int)
     assert isinstance(Session(None, milliseconds(), Client()).opened_at, int)
+
+
+@pytest.mark.parametrize("store", [MemoryStore(), cast(Any, object())])
+def test_a_store_for_threads_is_refused_when_an_async_manager_is_made_of_it(store: Any) -> None:
+    """Not at the first request."""
+    with pytest.raises(ConfigurationError, match=r"for an event loop, and .* for threads.*open_async_store\(\)"):
+        AsyncSessionManager(store)
+
+
+def test_a_store_for_an_event_loop_is_refused_when_a_manager_for_threads_is_made_of_it() -> None:
+    with pytest.raises(ConfigurationError, match=r"AsyncMemoryStore for an event loop.*open_store\(\)"):
+        SessionManager(cast(Any, AsyncMemoryStore()))

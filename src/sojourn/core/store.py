@@ -7,11 +7,12 @@ changes again. `sojourn.testing.StoreContract` is this page as tests: what passe
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from inspect import iscoroutinefunction
 from typing import Protocol
 
 import msgspec
 
-from .errors import EndReason
+from .errors import ConfigurationError, EndReason
 from .record import Record, Secrets
 
 __all__ = [
@@ -29,6 +30,8 @@ __all__ = [
     "Store",
     "WatchableStore",
     "Watcher",
+    "require_async",
+    "require_threads",
 ]
 
 
@@ -223,3 +226,21 @@ class AsyncWatchableStore(AsyncStore, Protocol):
 
     async def watch(self, watcher: Watcher, interval: float) -> None:
         """As WatchableStore.watch; cancelled where it should stop."""
+
+
+def require_threads(store: object, taker: str) -> None:
+    """Raise ConfigurationError for a store whose methods must be awaited, where `taker` cannot."""
+    if iscoroutinefunction(getattr(store, "get", None)):
+        raise ConfigurationError(
+            f"{taker} is for threads, and {type(store).__name__} for an event loop. Take open_store(), or the "
+            f"Async{taker}."
+        )
+
+
+def require_async(store: object, taker: str) -> None:
+    """Raise ConfigurationError for a store whose methods block, where `taker` must await them."""
+    if store is not None and not iscoroutinefunction(getattr(store, "get", None)):
+        raise ConfigurationError(
+            f"{taker} is for an event loop, and {type(store).__name__} for threads: its methods are no coroutines. "
+            f"Take open_async_store(), or the {taker.removeprefix('Async')}."
+        )

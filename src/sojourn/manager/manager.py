@@ -13,7 +13,7 @@ from sojourn.core.outcome import POSTPONED, Answer, carry_on, refuse
 from sojourn.core.policy import Policy
 from sojourn.core.record import Client, Record
 from sojourn.core.session import Session
-from sojourn.core.store import AsyncStore, Commit, Create, End, Stats, Store
+from sojourn.core.store import AsyncStore, Commit, Create, End, Stats, Store, require_async, require_threads
 from sojourn.core.token import Random, parse
 
 from .context import Clock, ManagerContext, OnEvent
@@ -49,6 +49,7 @@ class SessionManager(ManagerContext):
         random: Random = os.urandom,
     ) -> None:
         super().__init__(policy or Policy(), on_event, clock, random)
+        require_threads(store, "SessionManager")
         self._store = store
 
     def open(self, token: str, client: Client = Client()) -> Session:
@@ -178,6 +179,7 @@ class AsyncSessionManager(ManagerContext):
         random: Random = os.urandom,
     ) -> None:
         super().__init__(policy or Policy(), on_event, clock, random)
+        require_async(store, "AsyncSessionManager")
         self._store = store
         # A cache's: most requests of a busy server need not wait for their turn in the event loop.
         self._at_hand: Callable[[str], Record | None] = getattr(store, "at_hand", lambda _: None)

@@ -6,7 +6,18 @@ from collections.abc import Callable, Sequence
 
 from sojourn.core.errors import ConfigurationError, EndReason
 from sojourn.core.record import Record
-from sojourn.core.store import Applied, AsyncWatchableStore, Commit, Create, End, Refused, Stats, WatchableStore
+from sojourn.core.store import (
+    Applied,
+    AsyncWatchableStore,
+    Commit,
+    Create,
+    End,
+    Refused,
+    Stats,
+    WatchableStore,
+    require_async,
+    require_threads,
+)
 
 from .cache import Cache, milliseconds
 from .channel import AsyncChannel, Channel
@@ -33,6 +44,7 @@ class CachedStore:
         max_staleness: float = 1.0,
         clock: Callable[[], int] = milliseconds,
     ) -> None:
+        require_threads(store, "CachedStore")
         _require_watchable(store)
         self.max_staleness = max_staleness
         self._store = store
@@ -122,6 +134,7 @@ class AsyncCachedStore:
         max_staleness: float = 1.0,
         clock: Callable[[], int] = milliseconds,
     ) -> None:
+        require_async(store, "AsyncCachedStore")
         _require_watchable(store)
         self.max_staleness = max_staleness
         self._store = store

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError, ResponseError
 from .calls import PING, pack
 from .errand import Lost, NotReplicated, NotSent
 from .idle import PROBE_SHARE, TRUSTED, Idle, condemned
+from .refusal import is_refusal
 
 __all__ = ["AsyncNode", "Packed", "Parcel"]
 
@@ -74,11 +75,11 @@ class Parcel:
 
     def not_sent(self, error: Exception) -> list[Any]:
         """The answers where no connection was to be had."""
-        return [error if _is_answer(error) else _because(NotSent(), error) for _ in self.calls]
+        return [error if is_refusal(error) else _because(NotSent(), error) for _ in self.calls]
 
     def broken_off(self, replies: list[Any], error: Exception) -> list[Any]:
         """The answers where the connection broke after `replies`."""
-        if len(replies) < len(self.calls) and _is_answer(error):
+        if len(replies) < len(self.calls) and is_refusal(error):
             replies.append(error)
         return replies + [_because(Lost(), error) for _ in range(len(self.calls) - len(replies))]
 
@@ -251,11 +252,6 @@ async def _read(connection: AsyncConnection) -> Any:
 
 
 _BUSY = TimeoutError("every connection is in use")
-
-
-def _is_answer(error: Exception) -> bool:
-    # That it is loading, or wants another password, redis-py tells as if the connection were broken.
-    return getattr(error, "status_code", None) is not None
 
 
 def _because(told: Exception, error: Exception) -> Exception:

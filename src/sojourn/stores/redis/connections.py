@@ -10,6 +10,7 @@ from redis import connection as synchronous
 from redis.asyncio import connection as asynchronous
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from sojourn.core.errors import ConfigurationError
@@ -48,7 +49,6 @@ def _maker(
 ) -> Callable[[], Any]:
     host, port = address
     options = {
-        "protocol": 2,  # nothing comes unasked
         "retry": retry,  # what may be sent again is ours to judge
         "driver_info": None,
         "socket_timeout": timeout,
@@ -56,6 +56,7 @@ def _maker(
         **({"socket_keepalive_options": _KEEPALIVE} if port else {}),
         **(location.sentinel_options if to_sentinel else location.options),
         **({"host": host, "port": port} if port else {"path": host}),
+        "protocol": 2,  # nothing comes unasked
         **more,
     }
     kind = module.Connection if port else module.UnixDomainSocketConnection
@@ -69,4 +70,7 @@ def _maker(
         make()
     except TypeError as error:
         raise ConfigurationError(f"The URL of Redis has an option that redis-py has not: {error}.") from None
+    except (RedisError, ValueError) as error:
+        more_to_say = ". Write none, optional or required" if "Certificate Requirements" in str(error) else ""
+        raise ConfigurationError(f"The URL of Redis cannot be used: {error}{more_to_say}.") from None
     return make

@@ -13,6 +13,7 @@ from redis import exceptions
 from sojourn.core.errors import StoreUnavailable
 
 from .calls import Address, Call
+from .refusal import code_of, explained, is_refusal, may_pass
 from .topology import Topology
 
 __all__ = ["QUESTION_SHARE", "Errand", "Lost", "NotReplicated", "NotSent", "limit_of"]
@@ -21,9 +22,6 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.25
 LEAST = 0.001
 # The part of the timeout in which a node must say where the keys are: others may be asked instead.
 QUESTION_SHARE = 4
-
-# The node refused before it did anything, and later, or elsewhere, it may do it.
-_LATER = ("BUSY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "READONLY")
 
 _ASKING = b"*1\r\n$6\r\nASKING\r\n"
 
@@ -108,8 +106,7 @@ class Errand:
         if now + self.pause >= self._give_up:
             written = "the write may be made, or not" if self._cut_off else "nothing was written"
             cause = self._last.__cause__ if isinstance(self._last, NotSent) else self._last
-            why = f": {cause}".rstrip(".") if isinstance(self._last, NotSent) and cause else ""
-            raise _unavailable(f"did not answer within {self._timeout:g} s; {written}{why}") from cause
+            raise _unavailable(f"did not answer within {self._timeout:g} s; {written}{_why(self._last)}") from cause
 
     def undiscovered(self, error: StoreUnavailable) -> None:
         """The topology could not be learned: the next round waits, and tells why when the time is up."""
@@ -134,12 +131,19 @@ class Errand:
             case exceptions.AskError():
                 self._asking[index] = (reply.host, reply.port)
             case _:
-                code = getattr(reply, "status_code", None) or str(reply).partition(" ")[0]
-                if code in _LATER and (call.patient or index not in self._refused_once):
+                if may_pass(reply) and (call.patient or index not in self._refused_once):
                     self._later = True
                     self._refused_once.add(index)
                 else:
-                    raise _unavailable(f"refused ({code}): {_EXPLAINED.get(code, 'see the cause')}") from reply
+                    raise _unavailable(f"refused ({code_of(reply)}): {explained(reply)}") from reply
+
+
+def _why(last: BaseException | None) -> str:
+    if isinstance(last, (NotSent, Lost)):
+        last = last.__cause__
+    if last is None:
+        return ""
+    return f": {explained(last) if isinstance(last, Exception) and is_refusal(last) else last}".rstrip(".")
 
 
 def limit_of(left: float, timeout: float) -> float | None:
@@ -149,14 +153,3 @@ def limit_of(left: float, timeout: float) -> float | None:
 
 def _unavailable(what: str) -> StoreUnavailable:
     return StoreUnavailable(f"Redis {what}.")
-
-
-_EXPLAINED = {
-    "READONLY": "it is a replica, and takes no writes",
-    "OOM": "it is out of memory. Raise maxmemory, or let fewer sessions live",
-    "MISCONF": "it cannot write its snapshot to disk, so it takes no writes",
-    "NOREPLICAS": "fewer replicas are there than min-replicas-to-write asks for",
-    "NOAUTH": "it asks for a password. Put it in the URL: redis://:password@host",
-    "WRONGPASS": "the user or the password in the URL is wrong",
-    "NOPERM": "its ACL does not let this user do that: sessions need ~sj:* and the commands in docs/stores/redis.md",
-}

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple, Protocol
 
 from redis.crc import key_slot
 
-from sojourn.core.errors import StoreUnavailable
+from sojourn.core.errors import ConfigurationError, StoreUnavailable
 
 from .calls import Address, pack
+from .refusal import code_of, explained, is_refusal, may_pass
 from .url import Location
 
 __all__ = ["Cluster", "Discovery", "Question", "Sentinels", "Single", "Topology", "topology_of"]
@@ -104,8 +105,7 @@ class Sentinels:
                 return
             told = role
         self._primary = None
-        cause = told if isinstance(told, BaseException) else None
-        raise StoreUnavailable(f"No Sentinel names a primary of {self._service!r} that answers as one.") from cause
+        raise _undiscovered(f"No Sentinel names a primary of {self._service!r} that answers as one", told)
 
 
 class Cluster:
@@ -138,8 +138,7 @@ class Cluster:
                 return
             # Assigned, not changed in place: threads may be on their way through it.
             self._seeds = [*[other for other in self._seeds if other != address], address]
-        cause = answer if isinstance(answer, BaseException) else None
-        raise StoreUnavailable("No node of the Redis Cluster tells which node has which slots.") from cause
+        raise _undiscovered("No node of the Redis Cluster tells which node has which slots", answer)
 
     def _learn(self, answer: list[Any], asked: Address) -> None:
         slots: list[Address | None] = [None] * SLOTS
@@ -149,6 +148,17 @@ class Cluster:
             slots[first : last + 1] = [found[0]] * (last + 1 - first)
             self._seeds = [*self._seeds, *[address for address in found if address not in self._seeds]]
         self._slots = slots
+
+
+def _undiscovered(what: str, answer: object) -> StoreUnavailable | ConfigurationError:
+    """What to raise where nobody told: `answer` is the last one's. Waiting does not mend a server of another kind."""
+    if answer is None or (isinstance(answer, Exception) and is_refusal(answer) and not may_pass(answer)):
+        why = f" ({code_of(answer)}): {explained(answer)}" if answer else ""
+        return ConfigurationError(f"{what}{why}.")
+    cause = answer.__cause__ or answer if isinstance(answer, BaseException) else None
+    error = StoreUnavailable(f"{what}: {cause}" if cause is not None and str(cause) else f"{what}.")
+    error.__cause__ = cause
+    return error
 
 
 def topology_of(location: Location) -> Topology:

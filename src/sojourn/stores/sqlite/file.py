@@ -177,6 +177,8 @@ class SQLiteFile:
         return connection
 
     def _prepare(self) -> None:
+        if self.path.name == ":memory:":
+            raise ConfigurationError("A session file is a file. For sessions in memory take the MemoryStore, memory:")
         if not self.path.parent.is_dir():
             raise ConfigurationError(
                 f"The folder {self.path.parent} does not exist, so no session file can be made in it."
