@@ -15,6 +15,7 @@ from .core.errors import (
     SessionLimitReached,
     SojournError,
     StoreUnavailable,
+    UnreadableRecord,
 )
 from .core.events import Event
 from .core.info import SessionInfo
@@ -51,6 +52,7 @@ __all__ = [
     "SessionManager",
     "SojournError",
     "StoreUnavailable",
+    "UnreadableRecord",
     "open_async_store",
     "open_store",
     "problem_of",

@@ -19,6 +19,7 @@ TABLE: list[tuple[SojournError, int, str]] = [
     (errors.SessionLimitReached(2), 409, "session-limit"),
     (errors.DataTooLarge(2, 1), 413, "data-too-large"),
     (errors.StoreUnavailable("db.internal:5432 refused"), 503, "store-unavailable"),
+    (errors.UnreadableRecord("0" * 32), 503, "store-unavailable"),
 ]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from sojourn.core.errors import ConfigurationError
+from sojourn.core.errors import ConfigurationError, UnreadableRecord
 from sojourn.core.info import SessionInfo
 from sojourn.manager import SessionManager
 
@@ -57,7 +57,10 @@ def revoke(url: str, as_json: bool, id: str | None, user: str | None, everyone: 
 
 
 def _revoke_one(manager: SessionManager, id: str) -> int:
-    session = find(manager, id)
+    try:
+        session = find(manager, id)
+    except UnreadableRecord as unreadable:
+        return int(manager.revoke(unreadable.id))
     if session is None:
         click.echo(f"No session has the id {safe(id)}.", err=True)
         return 0

@@ -12,6 +12,7 @@ SojournError
 ├── ReauthenticationRequired      somebody is, but too long ago
 ├── SessionExists                 a store was asked to create an id that it has
 └── StoreUnavailable              the store did not answer
+    └── UnreadableRecord          what it holds under an id is not what was written there
 
 No message holds a token or a value from a session.
 """
@@ -34,6 +35,7 @@ __all__ = [
     "SessionLimitReached",
     "SojournError",
     "StoreUnavailable",
+    "UnreadableRecord",
 ]
 
 EndReason = Literal["logout", "idle_timeout", "absolute_timeout", "revoked", "replaced", "token_reuse", "limit"]
@@ -130,3 +132,13 @@ class SessionExists(SojournError):
 
 class StoreUnavailable(SojournError):
     """The store could not be reached or did not answer in time; the driver's error is the cause."""
+
+
+class UnreadableRecord(StoreUnavailable):
+    """What the store holds under the id is not what was written there. `manager.revoke(id)` deletes it."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(
+            f"What the store holds of session {id} is not what was written there. `sojourn revoke {id}` deletes it."
+        )
+        self.id = id

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 
-from sojourn.core.errors import EndReason, StoreUnavailable
+from sojourn.core.errors import EndReason, StoreUnavailable, UnreadableRecord
 from sojourn.core.events import Adopted, Ended, Event, SessionCreated, UnknownToken
+from sojourn.core.info import SessionInfo, info
 from sojourn.core.outcome import POSTPONED, REST_MS, Answer, Postponed, Rest, is_upkeep
 from sojourn.core.policy import Policy
 from sojourn.core.record import Client, Record
@@ -45,6 +46,16 @@ class ManagerContext:
         self._rest.begin(write.now)
         logger.warning("activity goes unnoted for %g s, as the store takes no writes: %s", REST_MS / 1000, error)
         return POSTPONED
+
+    def _infos(self, records: Iterable[Record], now: int) -> list[SessionInfo]:
+        """Of each record that can be read; of the others the log names the ids."""
+        found = []
+        for record in records:
+            try:
+                found.append(info(record, now))
+            except StoreUnavailable:
+                logger.warning("%s", UnreadableRecord(record.id))
+        return found
 
     def _emit(self, events: Iterable[Event]) -> None:
         if self._on_event is None:

@@ -125,7 +125,7 @@ class SessionManager(ManagerContext):
     def list(self, user_id: str) -> Sequence[SessionInfo]:
         """The user's live sessions, the latest seen first."""
         now = self.clock()
-        return [info(record, now) for record in self._store.list(user_id, now)]
+        return self._infos(self._store.list(user_id, now), now)
 
     def revoke(self, id: str, reason: EndReason = "revoked") -> bool:
         """End one session, wherever it is open. Whether it was live until this call."""
@@ -155,7 +155,7 @@ class SessionManager(ManagerContext):
     def scan(self, after: str = "", limit: int = 100) -> Sequence[SessionInfo]:
         """A page of all sessions, dead ones too, in order of id from the first one past `after`."""
         now = self.clock()
-        return [info(record, now) for record in self._store.scan(after, limit)]
+        return self._infos(self._store.scan(after, limit), now)
 
     def stats(self) -> Stats:
         """How many sessions the store holds. May read all of it."""
@@ -259,7 +259,7 @@ class AsyncSessionManager(ManagerContext):
     async def list(self, user_id: str) -> Sequence[SessionInfo]:
         """The user's live sessions, the latest seen first."""
         now = self.clock()
-        return [info(record, now) for record in await self._store.list(user_id, now)]
+        return self._infos(await self._store.list(user_id, now), now)
 
     async def revoke(self, id: str, reason: EndReason = "revoked") -> bool:
         """End one session, wherever it is open. Whether it was live until this call."""
@@ -288,7 +288,7 @@ class AsyncSessionManager(ManagerContext):
     async def scan(self, after: str = "", limit: int = 100) -> Sequence[SessionInfo]:
         """A page of all sessions, dead ones too, in order of id from the first one past `after`."""
         now = self.clock()
-        return [info(record, now) for record in await self._store.scan(after, limit)]
+        return self._infos(await self._store.scan(after, limit), now)
 
     async def stats(self) -> Stats:
         """How many sessions the store holds. May read all of it."""

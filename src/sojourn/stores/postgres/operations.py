@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sojourn.core.apply import changed, may_be_replaced, over_limit
-from sojourn.core.errors import EndReason
-from sojourn.core.record import Record
+from sojourn.core.errors import EndReason, UnreadableRecord
+from sojourn.core.record import Record, stand_in
 from sojourn.core.store import Applied, Change, Commit, Create, End, Refused, Stats
 
 from . import statements as sql
 from .migrations import SELECT_ENCODINGS, SELECT_VERSION, judge_encodings, judge_version
-from .rows import cost, encode_data, encode_secrets, escaped, record_of, row_of, unescaped
+from .rows import cost, encode_data, encode_secrets, escaped, readable, record_of, row_of, unescaped
 from .statements import Statement, Steps
 
 __all__ = [
@@ -48,13 +48,21 @@ def get(id: str) -> Steps[Record | None]:
     return record_of(rows[0]) if rows else None
 
 
-def get_many(ids: Sequence[str]) -> Steps[Mapping[str, Record]]:
-    """Store.get, for several."""
+def get_many(ids: Sequence[str]) -> Steps[Mapping[str, Record | UnreadableRecord]]:
+    """Store.get, for several. One that cannot be read is no matter of the others'."""
     if len(ids) == 1:
         record = yield from get(ids[0])
         return {record.id: record} if record else {}
     [rows] = yield [Statement(sql.GET_MANY, ([escaped(id) for id in ids],))]
-    return {record.id: record for record in map(record_of, rows)}
+    found: dict[str, Record | UnreadableRecord] = {}
+    for row in rows:
+        try:
+            record = record_of(row)
+        except UnreadableRecord as error:
+            found[error.id] = error
+        else:
+            found[record.id] = record
+    return found
 
 
 def create(create: Create) -> Steps[Applied | Refused]:
@@ -69,7 +77,7 @@ def create(create: Create) -> Steps[Applied | Refused]:
     lock = [] if user_id is None else [Statement(sql.LOCK_USER, (user_id,))]
     which = {"ends": escaped(ends.id) if ends else None, "user_id": user_id if limited else None}
     rows = (yield [sql.BEGIN, sql.LIMIT_PAUSES, *lock, Statement(sql.SELECT_AND_LOCK, which)])[-1]
-    records = {record.id: record for record in map(record_of, rows)}
+    records = {record.id: record for record in readable(rows)}
     before = records.pop(ends.id, None) if ends else None
     if ends is not None and not may_be_replaced(before, ends, now):
         return Refused(before)
@@ -148,7 +156,13 @@ def end(end: End) -> Steps[Record | None]:
     ran_out = end.reason in ("idle_timeout", "absolute_timeout")
     values = {"id": escaped(end.id), "reason": end.reason, "now": end.now, "ran_out": ran_out}
     [rows] = yield [Statement(sql.END, values)]
-    return record_of(rows[0]) if rows else None
+    if not rows:
+        return None
+    try:
+        return record_of(rows[0])
+    except UnreadableRecord:
+        yield [Statement(sql.DELETE, (values["id"],))]
+        return stand_in(end.id, end.now)
 
 
 def end_all(user_id: str, reason: EndReason, now: int, keep: str | None) -> Steps[Sequence[str]]:
@@ -163,7 +177,7 @@ def end_all(user_id: str, reason: EndReason, now: int, keep: str | None) -> Step
 def of_user(user_id: str, now: int) -> Steps[Sequence[Record]]:
     """Store.list."""
     [rows] = yield [Statement(sql.LIST, (escaped(user_id), now))]
-    return sorted(map(record_of, rows), key=lambda record: -record.seen_at)
+    return sorted(readable(rows), key=lambda record: -record.seen_at)
 
 
 def delete_expired(before: int, limit: int) -> Steps[int]:
@@ -180,8 +194,12 @@ def delete_expired(before: int, limit: int) -> Steps[int]:
 
 def scan(after: str, limit: int) -> Steps[Sequence[Record]]:
     """Store.scan."""
-    [rows] = yield [Statement(sql.SCAN, (escaped(after), limit))]
-    return [record_of(row) for row in rows]
+    while True:
+        [rows] = yield [Statement(sql.SCAN, (escaped(after), limit))]
+        found = readable(rows)
+        if found or not rows:
+            return found
+        after = unescaped(rows[-1][0])
 
 
 def stats(now: int) -> Steps[Stats]:

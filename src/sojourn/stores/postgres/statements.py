@@ -19,6 +19,7 @@ __all__ = [
     "CHANGE",
     "COMMIT",
     "COUNT",
+    "DELETE",
     "DELETE_EXPIRED",
     "END",
     "END_ALL",
@@ -64,6 +65,7 @@ _OVER_AT = f"coalesce(s.ended_at, {_RUNS_OUT_AT})"
 GET = f"SELECT {COLUMNS} FROM sojourn_session AS s WHERE s.id = %s"
 GET_MANY = f"SELECT {COLUMNS} FROM sojourn_session AS s WHERE s.id = ANY(%s::text[])"
 LIST = f"SELECT {COLUMNS} FROM sojourn_session AS s WHERE s.user_id = %s AND s.ended_at IS NULL AND {_RUNS_OUT_AT} > %s"
+DELETE = "DELETE FROM sojourn_session WHERE id = %s"
 SCAN = f"SELECT {COLUMNS} FROM sojourn_session AS s WHERE s.id > %s ORDER BY s.id LIMIT %s"
 STATS = f"""
 SELECT count(*) FILTER (WHERE {_OVER_AT} > %(now)s AND ended_at IS NULL), count(ended_at),

@@ -11,7 +11,7 @@ import psycopg
 from psycopg.rows import tuple_row
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
-from sojourn.core.errors import ConfigurationError, EndReason
+from sojourn.core.errors import ConfigurationError, EndReason, UnreadableRecord
 from sojourn.core.record import Record
 from sojourn.core.store import Applied, Commit, Create, End, Refused, Stats, Watcher
 
@@ -211,7 +211,7 @@ class AsyncPostgresStore:
         """As Store.close. The caller's own pool stays open."""
         await self._connections.close()
 
-    async def _read(self, ids: Sequence[str]) -> Mapping[str, Record]:
+    async def _read(self, ids: Sequence[str]) -> Mapping[str, Record | UnreadableRecord]:
         return await self._run(partial(operations.get_many, ids))
 
     async def _run(self, work: Callable[[], Steps[T]], *, repeatable: bool = True, limit: float | None = None) -> T:

@@ -6,18 +6,21 @@ takes 1,776 bytes for the benchmark's session of 400, against 584.
 
 from __future__ import annotations
 
+import logging
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
 
 from sojourn.core.codec import EncodedObject
-from sojourn.core.errors import EndReason, StoreUnavailable
+from sojourn.core.errors import ConfigurationError, EndReason, UnreadableRecord
 from sojourn.core.record import Client, Dated, Record, Secrets
 
-__all__ = ["Glance", "decode_record", "encode_record", "encode_secrets", "glance"]
+__all__ = ["Glance", "decode_record", "encode_record", "encode_secrets", "glance", "readable"]
+
+logger = logging.getLogger("sojourn")
 
 
 class _Blob(msgspec.Struct, array_like=True):
@@ -96,14 +99,14 @@ def encode_secrets(secrets: Secrets) -> bytes:
 
 
 def decode_record(id: str, raw: bytes) -> Record:
-    """The record that a blob holds. Raises StoreUnavailable for what was never written here."""
+    """The record that a blob holds. Raises UnreadableRecord for what was never written here."""
     try:
         blob = _decode(raw)
         secrets, rest = bytes(blob.secrets), bytes(blob.rest)
         current, rotated_at, following, retired = _decode_secrets(secrets[_HEADS.get(secrets[0], 1) :])
         authenticated_at, remember, client, key_thumbprint, follows = _inflate(rest[_HEADS.get(rest[0], 1) :])
-    except (msgspec.DecodeError, zlib.error, IndexError):
-        raise _unreadable() from None
+    except (msgspec.DecodeError, zlib.error, IndexError, ConfigurationError):
+        raise UnreadableRecord(id) from None
     created_at, user, reason = blob.created_at, blob.user, blob.reason
     return Record(
         id=id,
@@ -135,19 +138,27 @@ class Glance(NamedTuple):
     ended: bool
 
 
-def glance(raw: bytes) -> Glance:
-    """A blob's outside. Raises StoreUnavailable for what was never written here."""
+def glance(raw: bytes) -> Glance | None:
+    """A blob's outside; None for what was never written here."""
     try:
         blob = _decode(raw)
     except msgspec.DecodeError:
-        raise _unreadable() from None
+        return None
     ended = bool(blob.reason)
     at = blob.ended if ended else min(blob.seen + blob.idle_timeout, blob.absolute)
     return Glance(blob.user, blob.created_at + at, ended)
 
 
-def _unreadable() -> StoreUnavailable:
-    return StoreUnavailable("What Redis holds under a session's key is not what was written there.")
+def readable(pairs: Iterable[tuple[str, bytes | None]]) -> list[Record]:
+    """The records of ids and their blobs, but those that are gone or cannot be read: of these the log names the ids."""
+    found = []
+    for id, raw in pairs:
+        try:
+            if raw is not None:
+                found.append(decode_record(id, raw))
+        except UnreadableRecord as error:
+            logger.warning("%s", error)
+    return found
 
 
 def _data(raw: msgspec.Raw) -> Mapping[str, bytes]:

@@ -13,13 +13,14 @@ from sojourn.core.errors import (
     SessionExists,
     SessionLimitReached,
     StoreUnavailable,
+    UnreadableRecord,
 )
-from sojourn.core.record import Record
+from sojourn.core.record import Record, stand_in
 from sojourn.core.store import Applied, Commit, Create, End, Refused
 from sojourn.core.token import partition
 
 from . import scripts
-from .blob import decode_record, encode_record, encode_secrets
+from .blob import decode_record, encode_record, encode_secrets, readable
 from .calls import Call, Steps, run
 from .keys import id_in, index_key, member, session_key
 
@@ -141,7 +142,13 @@ def end(end: End, keep: int) -> Steps[Record | None]:
     ran_out = end.reason in ("idle_timeout", "absolute_timeout")
     call = run(scripts.END, [session_key(end.id)], end.now, keep, end.reason, repeatable=True, patient=not ran_out)
     raw = (yield [call])[0]
-    return decode_record(end.id, raw) if raw is not None else None
+    if raw is None:
+        return None
+    try:
+        return decode_record(end.id, raw)
+    except UnreadableRecord:
+        yield [run(scripts.DROP, [session_key(end.id)], "", repeatable=True)]
+        return stand_in(end.id, end.now)
 
 
 def end_all(user_id: str, reason: EndReason, now: int, spared: str | None, keep: int) -> Steps[Sequence[str]]:
@@ -157,8 +164,8 @@ def of_user(user_id: str, now: int) -> Steps[Sequence[Record]]:
     """Store.list."""
     call = run(scripts.LIST, [index_key(user_id)], now, repeatable=True, durable=False)
     found, tag = (yield [call])[0], partition(user_id)
-    records = [decode_record(id_in(tag, one), raw) for one, raw in zip(found[::2], found[1::2], strict=True)]
-    return sorted(records, key=lambda record: -record.seen_at)
+    ids = [id_in(tag, one) for one in found[::2]]
+    return sorted(readable(zip(ids, found[1::2], strict=True)), key=lambda record: -record.seen_at)
 
 
 def _refused(id: str, raw: bytes | None) -> Refused:

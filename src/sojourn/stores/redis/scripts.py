@@ -23,9 +23,13 @@ _SHARED = """
 local CREATED, SEEN, ABSOLUTE, IDLE, VERSION, ENDED, REASON, USER, SECRETS, DATA = 1, 2, 3, 4, 5, 6, 7, 8, 9, 11
 local MOST = 9007199254740991
 
+-- A session; nil, and what there is, where that is none of ours.
 local function load(key)
   local raw = redis.call('GET', key)
-  if raw then return cmsgpack.unpack(raw), raw end
+  if not raw then return nil, nil end
+  local ok, s = pcall(cmsgpack.unpack, raw)
+  if ok and type(s) == 'table' and type(s[DATA]) == 'table' and type(s[REASON]) == 'string' then return s, raw end
+  return nil, raw
 end
 
 -- When it runs out, counted from its making.
@@ -48,14 +52,14 @@ local function finish(key, s, now, reason, keep)
 end
 
 -- The live sessions of an index, oldest first. One that ended or is gone leaves it; one that only ran out stays while
--- its row does, for another machine's clock may still be behind.
-local function live_of(index, now)
+-- its row does, for another machine's clock may still be behind. `strange`: those that cannot be read too.
+local function live_of(index, now, strange)
   local live, tag = {}, string.sub(index, 1, 8)
   for _, member in ipairs(redis.call('ZRANGE', index, 0, -1)) do
     local s, raw = load(tag .. member)
-    if not s or s[REASON] ~= '' then
+    if not raw or s and s[REASON] ~= '' then
       redis.call('ZREM', index, member)
-    elseif is_live(s, now) then
+    elseif s and is_live(s, now) or not s and strange then
       live[#live + 1] = {member = member, s = s, raw = raw}
     end
   end
@@ -144,7 +148,7 @@ return end_oldest(KEYS[1], live, ARGV[4], #live - tonumber(ARGV[3]), now, tonumb
 COMMIT = _script("""
 local key = KEYS[1]
 local s, raw = load(key)
-if not s then return {false} end
+if not s then return {raw or false} end
 local now, seen = tonumber(ARGV[1]) - s[CREATED], s[SEEN]
 -- Not beyond this commit's own time: a clock that was ahead would make the idle timeout come late.
 if ARGV[2] ~= '' then seen = math.min(math.max(seen, tonumber(ARGV[2]) - s[CREATED]), now) end
@@ -188,7 +192,8 @@ return {s[VERSION]}
 END = _script("""
 local s, raw = load(KEYS[1])
 local now = tonumber(ARGV[1])
-if not s or s[REASON] ~= '' then return false end
+if not s then return raw or false end
+if s[REASON] ~= '' then return false end
 if (ARGV[3] == 'idle_timeout' or ARGV[3] == 'absolute_timeout') and is_live(s, now) then return false end
 finish(KEYS[1], s, now, ARGV[3], tonumber(ARGV[2]))
 return raw
@@ -199,12 +204,16 @@ END_ALL = _script("""
 local ended, now, tag = {}, tonumber(ARGV[1]), string.sub(KEYS[1], 1, 8)
 for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
   if member ~= ARGV[4] then
-    local s = load(tag .. member)
+    local s, raw = load(tag .. member)
     if s and s[REASON] == '' then
       if is_live(s, now) then ended[#ended + 1] = member end
       finish(tag .. member, s, now, ARGV[3], tonumber(ARGV[2]))
     else
       redis.call('ZREM', KEYS[1], member)
+      if raw and not s then
+        redis.call('DEL', tag .. member)
+        ended[#ended + 1] = member
+      end
     end
   end
 end
@@ -214,7 +223,7 @@ return ended
 # KEYS: a user's index. ARGV: now.
 LIST = _script("""
 local found = {}
-for _, each in ipairs(live_of(KEYS[1], tonumber(ARGV[1]))) do
+for _, each in ipairs(live_of(KEYS[1], tonumber(ARGV[1]), true)) do
   found[#found + 1] = each.member
   found[#found + 1] = each.raw
 end

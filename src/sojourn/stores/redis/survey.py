@@ -11,7 +11,7 @@ from sojourn.core.record import Record
 from sojourn.core.store import Stats
 
 from . import scripts
-from .blob import decode_record, glance
+from .blob import glance, readable
 from .calls import Address, Call, Steps, command, run
 from .keys import SESSIONS, id_of, session_key
 
@@ -50,7 +50,8 @@ class Sweep(msgspec.Struct):
 
 def _dead(ids: Sequence[str], before: int) -> Steps[list[str]]:
     raws = (yield _gets(ids)) if ids else []
-    return [id for id, raw in zip(ids, raws, strict=True) if raw is not None and glance(raw).expires_at < before]
+    seen = [(id, glance(raw)) for id, raw in zip(ids, raws, strict=True) if raw is not None]
+    return [id for id, outside in seen if outside is not None and outside.expires_at < before]
 
 
 def scan(after: str, limit: int, primaries: Sequence[Address]) -> Steps[Sequence[Record]]:
@@ -65,10 +66,10 @@ def scan(after: str, limit: int, primaries: Sequence[Address]) -> Steps[Sequence
                     break
                 cursor, ids = yield from _page(node, cursor)
         raws = (yield _gets(first)) if first else []
-        found = [decode_record(id, raw) for id, raw in zip(first, raws, strict=True) if raw is not None]
+        found = readable(zip(first, raws, strict=True))
         if found or not first:
             return found
-        after = first[-1]  # all of them went meanwhile
+        after = first[-1]  # all of them went meanwhile, or cannot be read
 
 
 def stats(now: int, primaries: Sequence[Address]) -> Steps[Stats]:
@@ -83,7 +84,7 @@ def stats(now: int, primaries: Sequence[Address]) -> Steps[Stats]:
                 key = session_key(ids[0])
                 *raws, taken = yield [*_gets(ids), command(key, "MEMORY", "USAGE", key)]
                 sampled, sampled_bytes = sampled + 1, sampled_bytes + (taken or 0)
-                for seen in [glance(raw) for raw in raws if raw is not None]:
+                for seen in filter(None, [glance(raw) for raw in raws if raw is not None]):
                     rows, ended = rows + 1, ended + seen.ended
                     if not seen.ended and seen.expires_at > now:
                         live += 1

@@ -82,7 +82,7 @@ class SQLiteFile:
             return self.get(id)
         except sqlite3.Error as error:
             raise self._unavailable(error) from error
-        return None if row is None else record_of(row)
+        return None if row is None else record_of(id, row)
 
     def _open_own(self) -> None:
         try:

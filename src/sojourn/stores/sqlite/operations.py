@@ -6,11 +6,11 @@ import sqlite3
 from collections.abc import Sequence
 
 from sojourn.core.apply import changed, ended, may_be_replaced, may_end, over_limit
-from sojourn.core.errors import EndReason, SessionExists
-from sojourn.core.record import Record
+from sojourn.core.errors import EndReason, SessionExists, UnreadableRecord
+from sojourn.core.record import Record, stand_in
 from sojourn.core.store import Applied, Commit, Create, End, Refused, Stats
 
-from .rows import insert, select, select_all, update
+from .rows import delete, insert, select, select_all, select_page, update
 
 __all__ = ["commit", "create", "delete_expired", "end", "end_all", "of_user", "scan", "stats"]
 
@@ -53,8 +53,12 @@ def commit(commit: Commit, connection: sqlite3.Connection) -> Applied | Refused:
 
 
 def end(end: End, connection: sqlite3.Connection) -> Record | None:
-    """Store.end."""
-    before = select(end.id, connection)
+    """Store.end. A row that cannot be read is deleted."""
+    try:
+        before = select(end.id, connection)
+    except UnreadableRecord:
+        delete(connection, end.id)
+        return stand_in(end.id, end.now)
     if before is None or not may_end(before, end):
         return None
     update(connection, before, ended(before, end.reason, end.now))
@@ -66,16 +70,18 @@ def end_all(
 ) -> Sequence[str]:
     """Store.end_all."""
     where = "WHERE user_id = ? AND ended_at IS NULL AND id IS NOT ?"
-    records = select_all(connection, where, (user_id, keep))
+    records, unreadable = select_all(connection, where, (user_id, keep))
     for record in records:
         update(connection, record, ended(record, reason, now))
-    return [record.id for record in records if record.end_reason_at(now) is None]
+    for id in unreadable:
+        delete(connection, id)
+    return [record.id for record in records if record.end_reason_at(now) is None] + unreadable
 
 
 def of_user(user_id: str, now: int, connection: sqlite3.Connection) -> Sequence[Record]:
     """Store.list."""
     where = "WHERE user_id = ? AND ended_at IS NULL AND expires_at > ?"
-    return sorted(select_all(connection, where, (user_id, now)), key=lambda record: -record.seen_at)
+    return sorted(select_all(connection, where, (user_id, now))[0], key=lambda record: -record.seen_at)
 
 
 def delete_expired(before: int, limit: int, connection: sqlite3.Connection) -> int:
@@ -87,7 +93,7 @@ def delete_expired(before: int, limit: int, connection: sqlite3.Connection) -> i
 
 def scan(after: str, limit: int, connection: sqlite3.Connection) -> Sequence[Record]:
     """Store.scan."""
-    return select_all(connection, "WHERE id > ? ORDER BY id LIMIT ?", (after, limit))
+    return select_page(connection, after, limit)
 
 
 def stats(now: int, connection: sqlite3.Connection) -> Stats:
