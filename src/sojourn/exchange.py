@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from .core.changes import check_late
 from .core.cleanup import CleanupSchedule
 from .core.commit import NO_REPLY, nothing_due
 from .core.cookie import CookieOptions
@@ -193,7 +194,7 @@ class Exchange:
     def check_late_changes(self) -> None:
         """Raise SessionCommitted where something was changed, nested deep, after `finish`."""
         if not self._failed:
-            self.session._check_late_changes()
+            check_late(self.session._changes())
 
     def answer_browser(self, request: Request, options: BrowserOptions) -> Answer:
         """Answer a request to the browser endpoints, its commit included. Raises as `commit`."""

@@ -11,7 +11,8 @@ try:
 except ImportError as error:
     raise ImportError("sojourn.fastapi needs FastAPI: pip install 'sojourn[fastapi]'") from error
 
-from .core.errors import ConfigurationError, LoginRequired, ReauthenticationRequired
+from .core.errors import ConfigurationError
+from .core.login import Level
 from .core.session import Session
 
 __all__ = ["CurrentSession", "LoggedIn", "UserId", "current_session", "current_user_id", "logged_in"]
@@ -26,18 +27,14 @@ async def current_session(connection: HTTPConnection) -> Session:
     return session
 
 
-def logged_in(*, within: float | None = None) -> Callable[[Session], Awaitable[Session]]:
-    """A dependency that gives the session only where somebody is logged in, if asked in the last `within` seconds.
+def logged_in(*, within: float | None = None, level: Level | None = None) -> Callable[[Session], Awaitable[Session]]:
+    """A dependency that gives the session where somebody is logged in, as Session.require_login asks for.
 
-    Otherwise the answer is 401, problem `login-required` or `reauthentication-required` (ASVS 7.5.1).
+    `within` is in seconds. Else it is a 401, problem `login-required` or `reauthentication-required` (ASVS 7.5.1).
     """
 
     async def dependency(session: CurrentSession) -> Session:
-        at = session.authenticated_at
-        if session.user_id is None or at is None:
-            raise LoginRequired(session.end_reason)
-        if within is not None and session.opened_at - at > within * 1000:
-            raise ReauthenticationRequired(within)
+        session.require_login(within=within, level=level)
         return session
 
     return dependency

@@ -327,7 +327,11 @@ def in_parts(record: Record) -> Record:
         {"data": {f"key{n}": b"[%d]" % n for n in range(10)}},
         {"data": {"text": b'"' + b"x" * 2000 + b'"', "n": b"1"}},
         {"client": Client("192.0.2.1", "Mozilla/5.0 " * 20), "user_id": "ada" * 20},
-        {"secrets": Secrets(b"c" * 32, 1, (Dated(b"n" * 32, 1),) * 2, (Dated(b"r" * 32, 2),) * 4)},
+        {
+            "secrets": Secrets(
+                b"f" * 16, b"c" * 16, 1, (Dated(b"n" * 16, 1),) * 2, (Dated(b"l" * 16, 1),), (Dated(b"r" * 16, 2),) * 4
+            )
+        },
     ],
     ids=["bare", "ten keys", "a text", "long names", "many secrets"],
 )

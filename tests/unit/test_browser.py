@@ -21,7 +21,7 @@ from sojourn.manager import AsyncSessionManager
 from sojourn.stores.memory import AsyncMemoryStore, MemoryStore
 from sojourn.testing.records import HOUR, MINUTE, NOW, make_record
 from tests.unit.clock import Clock
-from tests.unit.site import Site
+from tests.unit.site import Site, token_for
 
 OPTIONS = BrowserOptions({"theme", "cart", "name"}, {"theme", "cart"}, None)
 JSON = "application/json"
@@ -38,7 +38,7 @@ def none() -> Session:
 def active(user_id: str | None = None, **fields: Any) -> Session:
     """A live session."""
     record = make_record(user_id, **fields)
-    return Session(record, NOW, Client(), record.secrets.current, True)
+    return Session(record, NOW, Client(), token_for(record), True)
 
 
 def over(reason: EndReason = "revoked", user_id: str | None = "ada") -> Session:
@@ -109,7 +109,8 @@ def test_the_state_is_asked_for_passively(method: str, path: str) -> None:
 
     assert ask(session, method, path) == Ask("nothing")
     assert session.passive
-    assert not session._touched
+    assert not session._values
+    assert session._wish is None
 
 
 def test_the_client_is_a_module_that_may_be_cached() -> None:
@@ -199,7 +200,8 @@ def test_a_body_of_another_form_is_refused_and_nothing_noted(body: bytes) -> Non
     session = active()
 
     assert refused(ask(session, "POST", "/start", body)) == (400, "invalid-body")
-    assert not session._touched
+    assert not session._values
+    assert session._wish is None
 
 
 def test_a_body_too_large_is_refused_before_it_is_read() -> None:
@@ -242,7 +244,8 @@ def test_a_key_that_is_not_declared_writable_is_refused_and_nothing_noted(body: 
     session = active(data={"name": b'"Ada"'})
 
     assert refused(ask(session, "PATCH", "", body)) == (403, "not-writable")
-    assert not session._touched
+    assert not session._values
+    assert session._wish is None
 
 
 def test_only_the_first_few_keys_are_named_in_a_refusal() -> None:
@@ -257,7 +260,8 @@ def test_a_value_that_a_session_cannot_keep_is_the_browsers_mistake(value: Any) 
     session = active()
 
     assert refused(ask(session, "PATCH", "", {"set": {"theme": value}})) == (422, "invalid-data")
-    assert not session._touched
+    assert not session._values
+    assert session._wish is None
 
 
 @pytest.mark.parametrize(("method", "path"), [("PATCH", ""), ("POST", "/touch"), ("DELETE", "/sessions")])
@@ -442,7 +446,7 @@ def test_the_state_of_an_ended_session_says_why_and_when_and_shows_no_data(
 
 def test_a_token_is_in_no_state() -> None:
     record = make_record("ada")
-    session = Session(record, NOW, Client(), record.secrets.current, True)
+    session = Session(record, NOW, Client(), token_for(record), True)
     text = msgspec.json.encode(state_of(session, OPTIONS.readable, NOW))
 
     assert record.secrets.current.hex().encode() not in text

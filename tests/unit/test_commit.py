@@ -27,7 +27,7 @@ from sojourn.core.store import Applied, Commit, Create, End, Refused
 from sojourn.core.token import Token, mint
 from sojourn.testing.records import HOUR, MINUTE, NOW, make_record
 from tests.unit.rival import Rival
-from tests.unit.site import Site, id_of
+from tests.unit.site import Site, id_of, token_for
 
 SECOND = 1000
 
@@ -88,7 +88,7 @@ def test_what_nothing_due_promises_plan_commit_keeps(passive: bool) -> None:
     """Over a grid of ages, reads and secrets: where nothing is due, nothing is planned, and it writes no more."""
     record, policy = make_record(data={"a": b"[]"}), Policy()
     for age in (0, MINUTE - 1, MINUTE, HOUR - 1, HOUR):
-        session = Session(record, NOW + age, Client(), record.secrets.current, True)
+        session = Session(record, NOW + age, Client(), token_for(record), True)
         session.passive = passive
         promised = nothing_due(session, policy)
         planned = plan_commit(session, policy, NOW + age, os.urandom)
@@ -160,7 +160,7 @@ def test_activity_counts_from_when_the_request_came() -> None:
 
 
 def test_activity_does_not_pass_the_absolute_limit() -> None:
-    site = Site()
+    site = Site(Policy(rotate_interval=None))
     token = site.begin()
     for _ in range(24):
         site.clock.forward(29 * MINUTE)
@@ -482,7 +482,7 @@ def test_nothing_brings_an_ended_session_back(reason: str) -> None:
 
 def opened(record: Record, now: int = NOW) -> Session:
     """The session of `record`, as its current secret opens it."""
-    return Session(record, now, Client(), record.secrets.current, True)
+    return Session(record, now, Client(), token_for(record), True)
 
 
 def test_opening_is_decided_without_a_clock_or_a_store() -> None:

@@ -7,17 +7,18 @@ from typing import Any
 import pytest
 
 from sojourn import Client, ConfigurationError, InvalidData, Session, SessionCommitted
+from sojourn.core.login import Login
 from sojourn.core.outcome import become, end, go_on_alone, rebase
 from sojourn.core.record import Record
-from sojourn.core.session import Login
 from sojourn.testing.records import MINUTE, NOW, make_record
+from tests.unit.site import token_for
 
 CLIENT = Client("192.0.2.1", "Mozilla/5.0")
 
 
 def opened(record: Record | None, end_reason: Any = None) -> Session:
     """The session of `record`, opened a minute after it was made."""
-    return Session(record, NOW + MINUTE, CLIENT, record.secrets.current if record else None, bool(record), end_reason)
+    return Session(record, NOW + MINUTE, CLIENT, token_for(record) if record else None, bool(record), end_reason)
 
 
 def test_a_session_that_does_not_exist_yet_is_none_of_anything() -> None:
@@ -71,7 +72,7 @@ def test_a_log_in_is_seen_at_once_and_asked_of_the_commit() -> None:
     assert (session.user_id, session.authenticated_at) == ("ada", NOW + MINUTE)
     assert session._login == Login("ada", True)
     assert session._wish == "login"
-    assert session._touched
+    assert session._values or session._wish
 
 
 def test_a_log_in_keeps_what_was_put_in_before_it() -> None:
@@ -173,7 +174,7 @@ def test_regenerate_is_asked_for_only_where_there_is_a_session() -> None:
         session.regenerate()
 
     assert (none._wish, ended._wish, live._wish) == (None, None, "regenerate")
-    assert live._touched
+    assert live._values or live._wish
 
 
 def test_a_log_in_makes_regenerate_needless_in_either_order() -> None:
@@ -192,14 +193,15 @@ def test_start_asks_for_a_session_with_nothing_in_it() -> None:
 
     session.start()
     assert session._wish == "start"
-    assert session._touched
+    assert session._values or session._wish
 
 
 def test_a_session_that_was_only_read_is_untouched() -> None:
     session = opened(make_record(data={"a": b"1"}))
     assert session["a"] == 1
 
-    assert not session._touched
+    assert not session._values
+    assert session._wish is None
 
 
 CHANGES = {
@@ -227,12 +229,13 @@ def test_what_a_commit_wrote_is_the_session_from_there_on() -> None:
     session["a"] = 1
     session.login("ada")
     record = make_record("ada", data={"a": b"1"})
-    become(session, record, record.secrets.current)
+    become(session, record, token_for(record))
 
     assert (session.status, session.id, session.user_id) == ("active", record.id, "ada")
     assert session._wish is None
     assert session._changes() == {}
-    assert session._shown == record.secrets.current
+    assert session._token is not None
+    assert session._token.hash == record.secrets.current
 
 
 def test_a_reload_puts_the_changes_on_top_and_notes_what_was_merged() -> None:

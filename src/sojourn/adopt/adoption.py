@@ -190,7 +190,7 @@ def _known(found: _Found, known: SessionInfo | None) -> Token | None:
 
 def _first(planned: Planned, found: _Found, client: Client) -> Adopted:
     ours = planned.ours
-    session = Session(ours.record, ours.now, client, ours.record.secrets.current, True)
+    session = Session(ours.record, ours.now, client, planned.token, True)
     return Adopted(session, planned.reply, found.layer.cookie)
 
 

@@ -19,7 +19,7 @@ from sojourn.core.errors import InvalidData
 from sojourn.core.policy import Policy
 from sojourn.core.record import Client, Dated, Record, Secrets
 from sojourn.core.store import Create
-from sojourn.core.token import Random, Token, parse, partition, renew
+from sojourn.core.token import Random, Token, parse, partition
 
 from .layer import Old
 
@@ -81,12 +81,12 @@ def plan(
     if old.ends_at is not None:
         ends_at = min(ends_at, old.ends_at)
     token = mark.token(user_id)
-    fresh = renew(token.id, random)
+    fresh = token.renewed(random)
     at = LONG_AGO if old.authenticated_at is None else min(old.authenticated_at, now)
     record = Record(
         id=token.id,
         # Due at once for those that come with the old cookie again: `issue_is_due` keeps them apart.
-        secrets=Secrets(token.hash, 0, next=(Dated(fresh.hash, now),)),
+        secrets=Secrets(token.family, token.hash, 0, next=(Dated(fresh.hash, now),)),
         created_at=now,
         seen_at=now,
         idle_timeout=int(lifetime.idle_timeout * 1000),
@@ -106,7 +106,7 @@ def _marked(mark: Mark, id: str, ends_at: int, now: int, random: Random) -> Reco
     return Record(
         id=mark.id,
         # The hash of nothing that anybody knows: a mark opens for nobody.
-        secrets=Secrets(random(32), now),
+        secrets=Secrets(random(16), random(16), now),
         created_at=now,
         seen_at=now,
         idle_timeout=ends_at - now,

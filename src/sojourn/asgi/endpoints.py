@@ -7,7 +7,7 @@ from typing import Any
 
 from sojourn.browser import Answer, BrowserOptions, Request, answer, perform_async, plan, to_send
 from sojourn.browser.device import DeviceLabel, device_label
-from sojourn.browser.endpoints import MAX_BODY
+from sojourn.browser.endpoints import MAX_BODY, REAUTHENTICATE_WITHIN
 from sojourn.core.errors import ConfigurationError
 
 from .exchange import AsyncExchange, encode_headers, find_headers
@@ -21,7 +21,8 @@ class BrowserEndpoints:
 
     `writable` names the keys of a session that its browser may write, and read; `readable` those that it may only
     read. The server's own stay unseen. `device_label` makes "Chrome on Windows" of a User-Agent; None leaves
-    labels out. It works inside SessionMiddleware, and takes the manager from it.
+    labels out. Sessions elsewhere are ended only by who logged in in the last `reauthenticate_within` seconds (ASVS
+    7.5.2); None asks for no recent log-in. It works inside SessionMiddleware, and takes the manager from it.
     """
 
     def __init__(
@@ -30,8 +31,9 @@ class BrowserEndpoints:
         readable: Collection[str] = (),
         writable: Collection[str] = (),
         device_label: DeviceLabel | None = device_label,
+        reauthenticate_within: float | None = REAUTHENTICATE_WITHIN,
     ) -> None:
-        self._options = BrowserOptions(readable, writable, device_label)
+        self._options = BrowserOptions(readable, writable, device_label, reauthenticate_within)
 
     # Any: as App's.
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:

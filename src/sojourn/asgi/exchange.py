@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING
 
+from sojourn.core.changes import check_late
 from sojourn.core.commit import NO_REPLY, nothing_due
 from sojourn.core.errors import SojournError
 from sojourn.core.problem import Problem, problem_to_send
@@ -140,7 +141,7 @@ class AsyncExchange:
         """Raise SessionCommitted where something was changed, nested deep, after the commit had passed."""
         # Only what was fetched, or set, can have been changed.
         if self.session._values and self.started and not self.replaced and not self.failed:
-            self.session._check_late_changes()
+            check_late(self.session._changes())
 
 
 async def _nothing() -> None:

@@ -20,7 +20,6 @@ from .cleanup import Cleanup
 from .exchange import AsyncExchange, client_of, find_headers, look_up, send_problem
 from .replacement import require_alone
 from .types import App, Receive, Scope, Send
-from .websocket import WebSocketSession
 
 if TYPE_CHECKING:
     from sojourn.adopt import Adopted, Adoption
@@ -152,6 +151,8 @@ class SessionMiddleware:
             await send({"type": "websocket.close", "code": 1013, "reason": "sessions are not available"})
             return
         agent = headers.get(b"user-agent", b"")
+        from .websocket import WebSocketSession
+
         exchange = AsyncExchange(self.manager, self._transport, session, scope, agent, send, False, adopted)
         scope["session"], scope["sojourn"] = session, exchange
         await WebSocketSession(exchange, receive, send, self._websocket_check).run(self.app, scope)

@@ -25,7 +25,7 @@ class QuartSessions:
 
     async def save_session(self, app: object, session: Session, response: object) -> None:
         """Make JSON of what flash() keeps; the middleware commits, before the response's first byte."""
-        if session._touched and FLASHES in session:
+        if session._values and FLASHES in session:
             session[FLASHES] = [[category, str(message)] for category, message in session[FLASHES]]
 
     async def make_null_session(self, app: object) -> Any:

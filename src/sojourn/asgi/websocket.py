@@ -96,7 +96,7 @@ class WebSocketSession:
         exchange = self._exchange
         session, manager = exchange.session, exchange.manager
         # A token that rotated now could not be handed over: the socket's headers are sent.
-        session._shown = None
+        session._token = None
         live = session._live
         if live is None:
             return None

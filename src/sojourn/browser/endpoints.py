@@ -12,10 +12,11 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from sojourn.core.codec import encode
-from sojourn.core.errors import ConfigurationError, InvalidData, LoginRequired, SessionEnded
+from sojourn.core.errors import ConfigurationError, InvalidData, LoginRequired, ReauthenticationRequired, SessionEnded
 from sojourn.core.info import SessionInfo
-from sojourn.core.problem import Problem, invalid_data, problem_of
+from sojourn.core.problem import Problem, invalid_data, problem_of, problem_to_send
 from sojourn.core.session import Session
+from sojourn.core.step_up import refuse_grants
 from sojourn.core.token import ID_PATTERN
 from sojourn.manager import AsyncSessionManager, SessionManager
 
@@ -37,6 +38,7 @@ __all__ = [
 ]
 
 MAX_BODY = 64 * 1024
+REAUTHENTICATE_WITHIN = 900.0
 
 _SESSION_PATH = re.compile(f"/sessions/({ID_PATTERN})").fullmatch
 _METHODS = {
@@ -51,18 +53,30 @@ _METHODS = {
 
 
 class BrowserOptions:
-    """Which keys of a session its browser may read and which it may write; all else is the server's alone."""
+    """Which keys of a session its browser may read and which it may write; all else is the server's alone.
 
-    def __init__(self, readable: Collection[str], writable: Collection[str], device_label: DeviceLabel | None) -> None:
+    `reauthenticate_within`: sessions elsewhere are ended only by who logged in in the last so many seconds (ASVS
+    7.5.2). None lets whoever holds a session end all the others of its user.
+    """
+
+    def __init__(
+        self,
+        readable: Collection[str],
+        writable: Collection[str],
+        device_label: DeviceLabel | None,
+        reauthenticate_within: float | None = REAUTHENTICATE_WITHIN,
+    ) -> None:
         for name, keys in (("readable", readable), ("writable", writable)):
             if isinstance(keys, str):
                 raise ConfigurationError(f"{name}={keys!r}: give a set of keys, not one text.")
         if device_label is not None:
             require_ua_parser()
         self.writable = frozenset(writable)
+        refuse_grants([*readable, *writable])
         # What a browser wrote, it knows.
         self.readable = self.writable.union(readable)
         self.device_label = device_label
+        self.reauthenticate_within = reauthenticate_within
 
 
 class Request(NamedTuple):
@@ -109,10 +123,10 @@ def plan(request: Request, session: Session, options: BrowserOptions) -> Ask | A
         return body
     if path in ("", "/start"):
         return _plan_write(path, session, body, options)
-    return _plan_post(path, session, one[1] if one else None)
+    return _plan_post(path, session, one[1] if one else None, options.reauthenticate_within)
 
 
-def _plan_post(path: str, session: Session, id: str | None) -> Ask | Answer:
+def _plan_post(path: str, session: Session, id: str | None, within: float | None) -> Ask | Answer:
     if path == "/logout":
         session.logout()
         return Ask("commit")
@@ -120,9 +134,12 @@ def _plan_post(path: str, session: Session, id: str | None) -> Ask | Answer:
         return _no_session(session)
     if path == "/touch":
         return Ask("commit")
-    if session.user_id is None:
-        return problem_answer(_login_required(session))
-    return Ask("revoke", session.user_id, id) if id else Ask("revoke_others", session.user_id, session.id or "")
+    try:
+        # To end one's own is to log out, which needs no proof.
+        user_id = session.require_login(within=None if id == session.id else within)
+    except (LoginRequired, ReauthenticationRequired) as error:
+        return problem_answer(problem_to_send(error))
+    return Ask("revoke", user_id, id) if id else Ask("revoke_others", user_id, session.id or "")
 
 
 def _plan_get(path: str, request: Request, session: Session) -> Ask | Answer:

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from .codec import MAX_INTEGER, decode, encode, same_encoding
-from .errors import InvalidData
+from .errors import InvalidData, SessionCommitted
 from .merge import MISSING, merge, same
 from .store import Change
 
-__all__ = ["Rebased", "add", "changed", "changes", "encoded", "increments", "rebased"]
+__all__ = ["Rebased", "add", "changed", "changes", "check_late", "encoded", "increments", "rebased"]
 
 Base = Mapping[str, bytes]
 Values = Mapping[str, Any]
@@ -85,6 +85,16 @@ def rebased(base: Base, values: Values, counters: Counters, theirs: Base) -> Reb
         if lost:
             conflicts.append(key)
     return Rebased(mine, adding, tuple(merged), tuple(conflicts))
+
+
+def check_late(late: Mapping[str, Change]) -> None:
+    """Raise SessionCommitted where something was changed, nested deep, after the response had started."""
+    if late:
+        keys = ", ".join(map(repr, late))
+        raise SessionCommitted(
+            f"session[{keys}] was changed after the response had started and is not kept. Change it before the "
+            "first byte: not in a streaming body or a background task."
+        )
 
 
 def add(key: str, value: Any, by: Any) -> int:

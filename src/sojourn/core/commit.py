@@ -13,12 +13,12 @@ from msgspec.structs import replace
 from . import rotation
 from .codec import size
 from .errors import DataTooLarge
-from .events import Event, TokenReused, UnknownToken
+from .events import Event, RotationStalled, TokenReused, UnknownToken
 from .policy import Policy
 from .record import Client, Record, Secrets
 from .session import Session
 from .store import Commit, Create, End, Ends, Limit
-from .token import Random, Token, mint, renew
+from .token import Random, Token, mint
 
 __all__ = ["NO_REPLY", "Opened", "Plan", "Reply", "nothing_due", "plan_commit", "plan_open"]
 
@@ -54,17 +54,17 @@ def plan_open(record: Record | None, token: Token, policy: Policy, now: int, cli
     """What `token` opens at `now`. An unknown token is never adopted, and never ends anything."""
     if record is None:
         return _refused("unknown", token, now, client)
-    shown, reason = token.hash, record.end_reason_at(now)
-    what = rotation.which(record.secrets, shown, policy.rotate_grace, now)
+    reason, what = record.end_reason_at(now), rotation.which(record.secrets, token, policy, now)
     if what == "unknown":
         return _refused("wrong_secret", token, now, client)
     events: tuple[Event, ...] = ()
     if reason is None:
-        if what != "reused":
-            return Session(record, now, client, shown, True), None, ()
+        if what not in ("reused", "stalled"):
+            return Session(record, now, client, token, True), None, ()
         reason = "token_reuse"
-        events = (TokenReused(at=now, id=record.id, user_id=record.user_id),)
-    dead = Session(record, now, client, shown, True, reason)
+        event = TokenReused if what == "reused" else RotationStalled
+        events = (event(at=now, id=record.id, user_id=record.user_id),)
+    dead = Session(record, now, client, token, True, reason)
     return dead, None if record.ended_at is not None else End(record.id, reason, now), events
 
 
@@ -78,11 +78,13 @@ def nothing_due(session: Session, policy: Policy) -> bool:
     # Written out, not by the properties that say the same: each request passes here.
     if session._values or session._login or session._regenerate or session._start or session._logged_out:
         return False
-    live, now = session._record, session.opened_at
+    live, token, now = session._record, session._token, session.opened_at
     if live is None or session._end_reason:
         return True
     secrets, unseen = live.secrets, now - live.seen_at
-    if session._shown != secrets.current or now >= secrets.rotated_at + policy.rotate_ms or not secrets.rotated_at:
+    if token is None or token.hash != secrets.current:
+        return False
+    if now >= secrets.rotated_at + policy.rotate_ms or not secrets.rotated_at:
         return False
     # The session may have been given a shorter life than today's policy gives.
     # Seen in the future, by a clock that was ahead: that is put right by whoever comes.
@@ -123,14 +125,16 @@ def plan_commit(session: Session, policy: Policy, now: int, random: Random) -> P
 def _plan_rotation(
     session: Session, live: Record, policy: Policy, now: int, random: Random
 ) -> tuple[tuple[Secrets, Secrets] | None, Token | None]:
-    shown, secrets = session._shown, live.secrets
-    if shown == secrets.current:
+    token, secrets = session._token, live.secrets
+    if token is None:
+        return None, None
+    if token.hash == secrets.current:
         if not rotation.issue_is_due(secrets, policy, now):
             return None, None
-        token = renew(live.id, random)
-        return (secrets, rotation.issue(secrets, token.hash, now)), token
-    if shown is not None and any(known.hash == shown for known in secrets.next):
-        return (secrets, rotation.promote(secrets, shown, now)), None
+        fresh = token.renewed(random)
+        return (secrets, rotation.issue(secrets, fresh.hash, now)), fresh
+    if any(known.hash == token.hash for known in (*secrets.next, *secrets.late)):
+        return (secrets, rotation.promote(secrets, token.hash, policy, now)), None
     return None, None
 
 
@@ -147,14 +151,15 @@ def _plan_create(session: Session, policy: Policy, now: int, random: Random) -> 
         ends = Ends(live.id, "replaced", live.version if carries else None)
     if login is None and live is not None:
         token = mint(live.user_id, random)
-        record = replace(live, id=token.id, secrets=Secrets(token.hash, now), seen_at=now, data=data, version=1)
+        secrets = Secrets(token.family, token.hash, now)
+        record = replace(live, id=token.id, secrets=secrets, seen_at=now, data=data, version=1)
         return Plan(Create(record=record, now=now, ends=ends), token)
     lifetime = policy.lifetime(remember=login is not None and login.remember)
     user_id = login.user_id if login else None
     token = mint(user_id, random)
     record = Record(
         id=token.id,
-        secrets=Secrets(token.hash, now),
+        secrets=Secrets(token.family, token.hash, now),
         created_at=now,
         seen_at=now,
         idle_timeout=int(lifetime.idle_timeout * 1000),
@@ -162,6 +167,8 @@ def _plan_create(session: Session, policy: Policy, now: int, random: Random) -> 
         data=data,
         user_id=user_id,
         authenticated_at=now if login else None,
+        level=login.level if login else None,
+        methods=login.methods if login else (),
         remember=login is not None and login.remember,
         client=session.client,
         follows=None if login else session.end_reason,

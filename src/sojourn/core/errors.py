@@ -9,7 +9,7 @@ SojournError
 ├── SessionLimitReached           the user has as many sessions as the policy allows
 ├── SessionCommitted              changed after its commit, where the change could not be kept
 ├── LoginRequired                 nobody is logged in here
-├── ReauthenticationRequired      somebody is, but too long ago
+├── ReauthenticationRequired      somebody is, but what was proved is not enough, or too long ago
 ├── SessionExists                 a store was asked to create an id that it has
 └── StoreUnavailable              the store did not answer
     └── UnreadableRecord          what it holds under an id is not what was written there
@@ -116,11 +116,23 @@ class LoginRequired(SojournError):
 
 
 class ReauthenticationRequired(SojournError):
-    """The log-in was too long ago for what is asked (ASVS 7.5.1). `max_age` is in seconds."""
+    """What was proved at the log-in is not enough for what is asked, or too long ago (ASVS 7.5.1, 7.5.3).
 
-    def __init__(self, max_age: float) -> None:
-        super().__init__(f"This needs a log-in in the last {max_age:g} seconds. Log in again, then retry.")
+    `max_age` is in seconds, `level` the one that is needed; `action` is what wants a proof of its own. Those that play
+    no part are None.
+    """
+
+    def __init__(self, max_age: float | None = None, level: str | None = None, action: str | None = None) -> None:
+        if action is not None:
+            told = f"This needs a fresh proof of who you are, for {action!r} alone. Give it, then retry."
+        else:
+            at = f" of level {level}" if level is not None else ""
+            when = f" in the last {max_age:g} seconds" if max_age is not None else ""
+            told = f"This needs a log-in{at}{when}. Log in again, then retry."
+        super().__init__(told)
         self.max_age = max_age
+        self.level = level
+        self.action = action
 
 
 class SessionExists(SojournError):

@@ -15,6 +15,7 @@ __all__ = [
     "LoggedIn",
     "Merged",
     "Rotated",
+    "RotationStalled",
     "SessionCreated",
     "TokenReused",
     "UnknownToken",
@@ -61,7 +62,14 @@ class Merged(Event, frozen=True, kw_only=True):
 
 
 class TokenReused(Event, frozen=True, kw_only=True):
-    """A secret that was retired longer ago than the grace was shown: two hold this session. It was ended."""
+    """A secret of the session that is over was shown: two hold this session. It was ended."""
+
+
+class RotationStalled(Event, frozen=True, kw_only=True):
+    """Six new secrets and an interval later, the old one is still shown: somebody takes them away. It was ended.
+
+    Or the client keeps no cookies: give such a one a policy with `rotate_interval=None`.
+    """
 
 
 class UnknownToken(Event, frozen=True, kw_only=True):

@@ -12,11 +12,12 @@ from msgspec.structs import replace
 
 from . import changes
 from .commit import NO_REPLY, Plan, Reply
-from .errors import EndReason, SessionConflict, SessionEnded, SojournError, StoreUnavailable
+from .errors import EndReason, ReauthenticationRequired, SessionConflict, SessionEnded, SojournError, StoreUnavailable
 from .events import Ended, Event, LoggedIn, Merged, Rotated, SessionCreated
 from .policy import Policy
 from .record import Record
 from .session import Session
+from .step_up import GRANT
 from .store import Applied, Commit, Create, End, Refused
 from .token import Token
 
@@ -173,7 +174,7 @@ def _created(session: Session, write: Create, token: Token | None, answer: Appli
     if login is not None:
         replaced = write.ends.id if write.ends else None
         events.append(LoggedIn(at=now, id=record.id, user_id=record.user_id, replaced=replaced))
-    become(session, record, record.secrets.current)
+    become(session, record, token)
     return Settled(_reply(record, token, now), events)
 
 
@@ -195,14 +196,14 @@ def _committed(session: Session, write: Commit, token: Token | None, answer: App
         seen_at=write.seen_at or live.seen_at,
         secrets=write.secrets[1] if write.secrets else live.secrets,
     )
-    become(session, record, session._shown)
+    become(session, record, session._token)
     return Settled(_reply(record, token, now), events)
 
 
-def become(session: Session, record: Record, shown: bytes | None) -> None:
-    """A commit wrote `record`: this is the session from here on, and the secret of this hash opens it."""
+def become(session: Session, record: Record, token: Token | None) -> None:
+    """A commit wrote `record`: this is the session from here on, and `token` opens it."""
     session._base, session._counters = session._encoded(), {}
-    session._record, session._shown = record, shown
+    session._record, session._token = record, token
     session._end_reason = session._leaving = None
     session._forget_wishes()
     session._merged = {}
@@ -231,8 +232,13 @@ def refuse(session: Session, error: SojournError) -> None:
 
 def rebase(session: Session, record: Record) -> tuple[str, ...]:
     """Put this request's changes on top of a newer record; the keys in which another's change was lost, so far."""
-    found = changes.rebased(session._base, session._values, session._counters, record.data)
-    session._record, session._base = record, record.data
+    data = session._login.kept(record.data) if session._login else record.data
+    for key in session._used:
+        if key not in data:
+            # Another request used it first: only one of two who hold a grant may act on it.
+            raise ReauthenticationRequired(action=key.removeprefix(GRANT))
+    found = changes.rebased(session._base, session._values, session._counters, data)
+    session._record, session._base = record, data
     session._values, session._counters = found.values, found.counters
     merged, lost = dict.fromkeys(found.merged, False), dict.fromkeys(found.conflicts, True)
     session._merged = {**session._merged, **merged, **lost}

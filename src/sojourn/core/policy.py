@@ -43,7 +43,8 @@ class Policy:
     `touch_interval`: activity is written down at most this often, so an idle timeout may come early by it. At most
     half of a session's idle timeout counts.
     `rotate_interval`: the token's secret is renewed this often; None never. `rotate_grace`: how long requests
-    already on their way may show the secret before. Later than that, it is theft, and the session ends.
+    already on their way may show the secret before. Later than that, it is theft, and the session ends. A client that
+    keeps no cookies needs None: a secret that is still shown an interval after six new ones ends the session too.
     `max_sessions`: live sessions a user may have; at the limit `on_limit` ends the oldest or refuses the log-in.
     `on_conflict`: two requests set one value to different things: the later wins, or SessionConflict is raised.
     `keep_ended`: how long an ended session's row stays, without data, so that the browser can be told why.

@@ -20,15 +20,17 @@ class Dated(msgspec.Struct, frozen=True):
 
 
 class Secrets(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The sha256 hashes of the secrets that open one session.
+    """Hashes of the secrets that open one session, each of 16 bytes, as many as its secret part has: see Token.
 
-    `next` were issued and not yet shown, oldest first; `retired` were current once, oldest first.
-    `rotated_at` is when `current` became so.
+    `family` is that of all of them. `next` were issued to take the place of `current`, `late` beside it: neither were
+    shown yet. `retired` were current lately. All are oldest first. `rotated_at` is when `current` became so.
     """
 
+    family: bytes
     current: bytes
     rotated_at: int
     next: tuple[Dated, ...] = ()
+    late: tuple[Dated, ...] = ()
     retired: tuple[Dated, ...] = ()
 
 
@@ -62,8 +64,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `data` maps each key to its value as encoded JSON. `version` counts the changes of `data`: a touch or a
     rotation leaves it. `idle_timeout` and `absolute_expires_at` are the limits that the session was given, so
-    that a change of policy does not reach back. `follows` is why the session before ended, where this anonymous one
-    was begun with its token: the browser is still to be told.
+    that a change of policy does not reach back. `level` and `methods` are what the log-in proved. `follows` is why the
+    session before ended, where this anonymous one was begun with its token: the browser is still to be told.
     """
 
     id: str
@@ -76,6 +78,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     version: int = 1
     user_id: str | None = None
     authenticated_at: int | None = None
+    level: str | None = None
+    methods: tuple[str, ...] = ()
     remember: bool = False
     ended_at: int | None = None
     end_reason: EndReason | None = None
@@ -104,7 +108,7 @@ def stand_in(id: str, now: int) -> Record:
     """For a row that cannot be read, and was deleted in the place of its end: nobody's, and live until `now`."""
     return Record(
         id=id,
-        secrets=Secrets(b"", 0),
+        secrets=Secrets(b"", b"", 0),
         created_at=now,
         seen_at=now,
         idle_timeout=1,

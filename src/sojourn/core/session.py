@@ -5,27 +5,22 @@ Names that begin with an underscore are the package's: managers and integrations
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping
-from typing import Any, Literal, NamedTuple
+from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
+from typing import Any, Literal
 
 from . import changes
-from .codec import EncodedObject, decode, is_unicode, join
-from .errors import ConfigurationError, EndReason, InvalidData, SessionCommitted
+from .codec import EncodedObject, decode, is_unicode
+from .errors import EndReason, InvalidData, ReauthenticationRequired, SessionCommitted
+from .login import Level, Login
 from .merge import MISSING
 from .record import Client, Record
+from .step_up import check_login, grant_key, is_granted
 from .store import Change
+from .token import Token
 
-__all__ = ["Login", "Session", "Status", "Wish"]
+__all__ = ["Session", "Status"]
 
 Status = Literal["none", "active", "ended"]
-Wish = Literal["login", "regenerate", "start"]
-
-
-class Login(NamedTuple):
-    """A log-in that was asked for and is not committed yet."""
-
-    user_id: str
-    remember: bool
 
 
 # Any: a union of the JSON types would make `session["cart"].append(x)` a type error for every user.
@@ -43,6 +38,7 @@ class Session(MutableMapping[str, Any]):
     _accessed: bool = False
     _sealed: bool = False
     _counters: Mapping[str, int] = {}
+    _used: frozenset[str] = frozenset()  # the keys of grants that this request used
     _merged: Mapping[str, bool] = {}
     _end_reason: EndReason | None = None
     _login: Login | None = None
@@ -56,7 +52,7 @@ class Session(MutableMapping[str, Any]):
         record: Record | None,
         opened_at: int,
         client: Client,
-        shown: bytes | None = None,
+        token: Token | None = None,
         presented: bool = False,
         end_reason: EndReason | None = None,
     ) -> None:
@@ -67,7 +63,7 @@ class Session(MutableMapping[str, Any]):
             self._end_reason = end_reason
         self.opened_at = opened_at
         self.client = client
-        self._shown = shown
+        self._token = token
         self._presented = presented
 
     # The mapping
@@ -159,19 +155,38 @@ class Session(MutableMapping[str, Any]):
     def user_id(self) -> str | None:
         """Who is logged in, or None."""
         self._accessed = True
-        if self._login:
-            return self._login.user_id
-        live = self._live
-        return live.user_id if live else None
+        who = self._login or self._live
+        return who.user_id if who else None
 
     @property
     def authenticated_at(self) -> int | None:
-        """When the user last proved who they are, or None."""
+        """When the user last proved who they are, in Unix milliseconds, or None."""
         self._accessed = True
-        if self._login:
-            return self.opened_at
         live = self._live
-        return live.authenticated_at if live else None
+        return self.opened_at if self._login else live.authenticated_at if live else None
+
+    @property
+    def level(self) -> str | None:
+        """How sure the log-in was, as `login` was told: "aal1", "aal2", "aal3" or None."""
+        self._accessed = True
+        who = self._login or self._live
+        return who.level if who else None
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """By what the user proved who they are, as `login` was told."""
+        self._accessed = True
+        who = self._login or self._live
+        return who.methods if who else ()
+
+    def require_login(self, *, within: float | None = None, level: Level | None = None) -> str:
+        """The user's id, where somebody is logged in, since at most `within` seconds and at this level at least.
+
+        Raises LoginRequired or ReauthenticationRequired: 401, and the browser client tells the page (ASVS 7.5.1).
+        """
+        at, user_id = self.authenticated_at, self.user_id
+        since = None if at is None else self.opened_at - at
+        return check_login(user_id, since, self.level, within=within, level=level, ended=self._end_reason)
 
     # What is wanted
 
@@ -180,20 +195,44 @@ class Session(MutableMapping[str, Any]):
         self._allow_change()
         self._start = True
 
-    def login(self, user_id: str, *, remember: bool = False) -> None:
+    def login(
+        self,
+        user_id: str,
+        *,
+        remember: bool = False,
+        level: Level | None = None,
+        methods: Sequence[str] = (),
+        keep: Collection[str] | None = None,
+    ) -> None:
         """Tie a user to a new session with a new id and token; the one before ends at once as `replaced`.
 
-        Call it after you checked the password: at each log-in, and again to re-authenticate. The data is carried
-        over, unless another user was logged in. `remember` asks for the policy's longer timeouts and a cookie that
-        outlives the browser. The commit raises SessionLimitReached where the policy refuses one more.
+        Call it after you checked the password: at each log-in, and again to re-authenticate. `level` and `methods` say
+        what was proved. The data is carried over, or of it the keys in `keep` alone; if another user was logged in,
+        nothing is. `remember` asks for the policy's longer timeouts and a cookie that outlives the browser. The commit
+        raises SessionLimitReached where the policy refuses one more.
         """
         self._allow_change()
-        if not isinstance(user_id, str) or not 1 <= len(user_id) <= 255 or not is_unicode(user_id):
-            raise ConfigurationError("session.login(user_id) needs text of 1 to 255 characters: str(user.id), say.")
+        login = Login.of(user_id, remember, level, methods, keep)
         if self.user_id not in (None, user_id):
             self._replace_data({})
-        self._login = Login(user_id, remember)
-        self._regenerate = False
+        self._base, self._values = login.kept(self._base), login.kept(self._values)
+        self._counters = login.kept(self._counters)
+        self._login, self._regenerate = login, False
+
+    def grant_once(self, action: str, *, within: float = 120) -> None:
+        """Allow one `use_grant(action)` in the next `within` seconds: after a proof that was given for it alone."""
+        self[grant_key(action)] = self.opened_at + int(within * 1000)
+
+    def use_grant(self, action: str) -> None:
+        """Use the grant for `action` up. Raises ReauthenticationRequired where there is none (ASVS 7.5.3).
+
+        Commit before you act: of two requests that use one grant at once, the second's commit raises it.
+        """
+        key = grant_key(action)
+        if not is_granted(self.get(key), self.opened_at):
+            raise ReauthenticationRequired(action=action)
+        del self[key]
+        self._used = self._used | {key}
 
     def logout(self) -> None:
         """End the session: its data goes, its token opens nothing any more. What is set afterwards starts a new one."""
@@ -220,12 +259,7 @@ class Session(MutableMapping[str, Any]):
         return None if self._end_reason else self._record
 
     @property
-    def _touched(self) -> bool:
-        """Whether anything may differ from what was loaded: a value set, or one fetched that can change in place."""
-        return bool(self._values) or self._login is not None or self._regenerate or self._start
-
-    @property
-    def _wish(self) -> Wish | None:
+    def _wish(self) -> Literal["login", "regenerate", "start"] | None:
         """What this request asked for beyond its data."""
         if self._login:
             return "login"
@@ -242,10 +276,6 @@ class Session(MutableMapping[str, Any]):
     def _encoded(self) -> dict[str, bytes]:
         return changes.encoded(self._base, self._values)
 
-    def _text(self) -> str:
-        """All of the data as one JSON object."""
-        return join(self._encoded() if self._values else self._base)
-
     def _forget_wishes(self) -> None:
         self._login = None
         self._regenerate = self._start = self._logged_out = False
@@ -253,18 +283,6 @@ class Session(MutableMapping[str, Any]):
     def _replace_data(self, base: Mapping[str, bytes]) -> None:
         """Forget everything, this request's changes too, for `base`."""
         self._base, self._values, self._counters = base, {}, {}
-
-    # After the commit
-
-    def _check_late_changes(self) -> None:
-        """Raise SessionCommitted where something was changed, nested deep, after the response had started."""
-        late = self._changes()
-        if late:
-            keys = ", ".join(map(repr, late))
-            raise SessionCommitted(
-                f"session[{keys}] was changed after the response had started and is not kept. Change it before the "
-                "first byte: not in a streaming body or a background task."
-            )
 
     def _allow_change(self) -> None:
         self._accessed = True

@@ -63,7 +63,7 @@ def browser_options() -> BrowserOptions:
     global _options  # noqa: PLW0603  # as _opened
     if _options is None:
         found = SojournSettings.read()
-        _options = BrowserOptions(found.readable, found.writable, found.device_label)
+        _options = BrowserOptions(found.readable, found.writable, found.device_label, found.reauthenticate_within)
     return _options
 
 

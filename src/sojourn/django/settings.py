@@ -10,6 +10,7 @@ from django.utils.module_loading import import_string
 
 from sojourn.adopt import Adoption
 from sojourn.browser.device import DeviceLabel, device_label
+from sojourn.browser.endpoints import REAUTHENTICATE_WITHIN
 from sojourn.core.errors import ConfigurationError
 from sojourn.core.policy import Lifetime, Policy
 from sojourn.stores.store_url import StoreURL
@@ -36,6 +37,7 @@ class SojournSettings:
     readable: Collection[str] = ()
     writable: Collection[str] = ()
     device_label: DeviceLabel | None = device_label
+    reauthenticate_within: float | None = REAUTHENTICATE_WITHIN
     adopt: Adoption | None = None
 
     @classmethod

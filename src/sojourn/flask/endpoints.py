@@ -10,7 +10,7 @@ from flask.blueprints import BlueprintSetupState
 
 from sojourn.browser import BrowserOptions, Request
 from sojourn.browser.device import DeviceLabel, device_label
-from sojourn.browser.endpoints import MAX_BODY
+from sojourn.browser.endpoints import MAX_BODY, REAUTHENTICATE_WITHIN
 from sojourn.core.errors import ConfigurationError
 
 from .interface import SojournInterface, answer_with
@@ -25,7 +25,9 @@ class BrowserEndpoints(Blueprint):
 
     `writable` names the keys of a session that its browser may write, and read; `readable` those that it may only
     read. The server's own stay unseen. `device_label` makes "Chrome on Windows" of a User-Agent; None leaves labels
-    out. Another place: `url_prefix`. Flask-WTF asks no token here: these take JSON from your own origin only.
+    out. Sessions elsewhere are ended only by who logged in in the last `reauthenticate_within` seconds (ASVS 7.5.2);
+    None asks for no recent log-in. Another place: `url_prefix`. Flask-WTF asks no token here: these take JSON from your
+    own origin only.
     """
 
     def __init__(
@@ -34,10 +36,11 @@ class BrowserEndpoints(Blueprint):
         readable: Collection[str] = (),
         writable: Collection[str] = (),
         device_label: DeviceLabel | None = device_label,
+        reauthenticate_within: float | None = REAUTHENTICATE_WITHIN,
         url_prefix: str = "/session",
     ) -> None:
         super().__init__("sojourn", __name__, url_prefix=url_prefix)
-        self._options = BrowserOptions(readable, writable, device_label)
+        self._options = BrowserOptions(readable, writable, device_label, reauthenticate_within)
         for rule in ("", "/", "/<path:path>"):
             self.add_url_rule(rule, "endpoints", self._answer, methods=METHODS, strict_slashes=False)
         self.record(self._join)

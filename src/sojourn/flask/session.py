@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from flask.json.tag import TaggedJSONSerializer
 from flask.sessions import SessionMixin
 
 from sojourn.core.changes import changed
+from sojourn.core.login import Level
 from sojourn.core.session import Session
 
 __all__ = ["FlaskSession", "as_flask_session"]
@@ -53,9 +55,17 @@ class FlaskSession(Session, SessionMixin):
         """Log out: as with Flask's own sessions, the browser's old cookie opens nothing any more."""
         self.logout()
 
-    def login(self, user_id: str, *, remember: bool = False) -> None:
+    def login(
+        self,
+        user_id: str,
+        *,
+        remember: bool = False,
+        level: Level | None = None,
+        methods: Sequence[str] = (),
+        keep: Collection[str] | None = None,
+    ) -> None:
         """As Session.login; a session that was made `permanent` is remembered."""
-        super().login(user_id, remember=remember or self._permanent)
+        super().login(user_id, remember=remember or self._permanent, level=level, methods=methods, keep=keep)
 
     @property
     def permanent(self) -> bool:
@@ -70,9 +80,8 @@ class FlaskSession(Session, SessionMixin):
     def permanent(self, value: bool) -> None:
         """Whether this request's log-in, before or after, is to be remembered."""
         self._permanent = bool(value)
-        login = self._login
-        if login is not None:
-            super().login(login.user_id, remember=self._permanent)
+        if self._login is not None:
+            self._login = self._login._replace(remember=self._permanent)
 
     @property
     def new(self) -> bool:  # type: ignore[override]  # Flask says an attribute; so it looks

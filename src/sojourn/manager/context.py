@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 
 from sojourn.core.errors import EndReason, StoreUnavailable, UnreadableRecord
-from sojourn.core.events import Adopted, Ended, Event, SessionCreated, UnknownToken
+from sojourn.core.events import Adopted, Ended, Event, RotationStalled, SessionCreated, TokenReused, UnknownToken
 from sojourn.core.info import SessionInfo, info
 from sojourn.core.outcome import POSTPONED, REST_MS, Answer, Postponed, Rest, is_upkeep
 from sojourn.core.policy import Policy
@@ -59,6 +59,9 @@ class ManagerContext:
 
     def _emit(self, events: Iterable[Event]) -> None:
         if self._on_event is None:
+            for event in events:
+                if isinstance(event, (TokenReused, RotationStalled)):
+                    logger.warning("%s: session %s is held by two, and was ended", type(event).__name__, event.id)
             return
         for event in events:
             try:

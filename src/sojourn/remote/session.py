@@ -35,13 +35,8 @@ class RemoteSession(Session):
         presented: bool = False,
         end_reason: EndReason | None = None,
     ) -> None:
-        super().__init__(record, opened_at, client, token.hash if token else None, presented, end_reason)
+        super().__init__(record, opened_at, client, token, presented, end_reason)
         self.token = token
-
-    @property
-    def _touched(self) -> bool:
-        """Whether a commit may have something to write: here too what the service said is due."""
-        return super()._touched or self._due
 
     @property
     def _due(self) -> bool:
@@ -53,8 +48,8 @@ class RemoteSession(Session):
         if self._logged_out and self._wish and self._leaving:
             # One commit, one action: whatever becomes of the second, the log-out holds.
             return {"token": _reveal(self.token), "opened_at": self.opened_at, "action": {"type": "logout"}}
-        on_a_socket = self._live is not None and self._shown is None
-        if on_a_socket or not (self._touched or self._logged_out):
+        on_a_socket = self._live is not None and self._token is None
+        if on_a_socket or not (self._values or self._wish or self._logged_out or self._due):
             # A socket's token grows old while it is open: shown to the service again, it would look like a stolen one.
             return None
         action, increments = self._action(), self._increments()
@@ -118,10 +113,10 @@ class RemoteSession(Session):
             self.opened_at = now
         # A renewed secret is for the browser: until it shows it, this request goes by the one it came with.
         if token and (self.token is None or token.id != self.token.id):
-            self.token, self._shown = token, token.hash
+            self.token = self._token = token
         assert self.token is not None
         record = _record(state, self.token, now)
-        become(self, record, self._shown)
+        become(self, record, self._token)
         self._base = record.data
         # A list that the handler holds stays the session's, but where another request changed it too.
         for key in changed(self._base, self._values):
@@ -158,7 +153,7 @@ def opened(answer: Opened, token: Token, client: Client) -> RemoteSession:
     ended_at = now if answer.ended_at is None else answer.ended_at
     over = Record(
         id=token.id,
-        secrets=Secrets(token.hash, ended_at),
+        secrets=Secrets(token.family, token.hash, ended_at),
         created_at=ended_at,
         seen_at=ended_at,
         idle_timeout=0,
@@ -180,7 +175,7 @@ def _record(state: SessionState, token: Token, renewed_at: int) -> Record:
     # The secrets are the service's to know. These say that the token opens the session; 0, that a commit is due.
     return Record(
         id=state.id,
-        secrets=Secrets(token.hash, renewed_at),
+        secrets=Secrets(token.family, token.hash, renewed_at),
         created_at=state.created_at,
         seen_at=state.seen_at,
         idle_timeout=state.idle_timeout,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from sojourn.core.changes import rebased
-from sojourn.core.codec import encode
+from sojourn.core.codec import encode, join
 from sojourn.core.commit import NO_REPLY, Reply, nothing_due
 from sojourn.core.cookie import CookieOptions
 from sojourn.core.errors import SessionConflict, SessionEnded
@@ -155,7 +155,7 @@ def _state(session: Session) -> SessionState | None:
     return SessionState(
         id=record.id,
         user_id=record.user_id,
-        data=msgspec.Raw(session._text()),
+        data=msgspec.Raw(join(session._encoded())),
         version=record.version,
         created_at=record.created_at,
         authenticated_at=record.authenticated_at,

@@ -16,7 +16,7 @@ from sojourn.core.store import Applied, Create, Refused
 __all__ = ["Cache", "Fill", "milliseconds"]
 
 # Measured, rounded up: the record with its place in the cache, a dated secret, and a key of the data.
-RECORD_BYTES = 1_250
+RECORD_BYTES = 1_300
 DATED_BYTES = 130
 KEY_BYTES = 110
 # One record may not push out all the others.
@@ -198,5 +198,5 @@ def _cost(record: Record) -> float:
     except StoreUnavailable:
         return math.inf
     secrets = record.secrets
-    dated = DATED_BYTES * (len(secrets.next) + len(secrets.retired))
+    dated = DATED_BYTES * (len(secrets.next) + len(secrets.late) + len(secrets.retired))
     return RECORD_BYTES + parts + dated + len(record.user_id or "") + len(record.client.user_agent)

@@ -43,12 +43,12 @@ class _Blob(msgspec.Struct, array_like=True):
     data: msgspec.Raw
 
 
-_Secrets = tuple[bytes, int, tuple[Dated, ...], tuple[Dated, ...]]
-_Rest = tuple[int | None, bool, str, str, str | None, EndReason | None]
+_Pairs = list[tuple[bytes, int]]
+_Rest = tuple[int | None, bool, str, str, str | None, EndReason | None, str | None, tuple[str, ...]]
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Blob).decode
-_decode_secrets = msgspec.msgpack.Decoder(tuple[bytes, int, list[tuple[bytes, int]], list[tuple[bytes, int]]]).decode
+_decode_secrets = msgspec.msgpack.Decoder(tuple[bytes, bytes, int, _Pairs, _Pairs, _Pairs]).decode
 _decode_rest = msgspec.msgpack.Decoder(_Rest).decode
 _split_data = msgspec.msgpack.Decoder(dict[str, str]).decode
 
@@ -74,6 +74,8 @@ def encode_record(record: Record) -> bytes:
         client.user_agent,
         record.key_thumbprint,
         record.follows,
+        record.level,
+        record.methods,
     )
     return _encode(
         _Blob(
@@ -94,8 +96,8 @@ def encode_record(record: Record) -> bytes:
 
 def encode_secrets(secrets: Secrets) -> bytes:
     """Secrets in the one form in which the scripts compare them."""
-    pairs = [[(dated.hash, dated.at) for dated in some] for some in (secrets.next, secrets.retired)]
-    return _encode((secrets.current, secrets.rotated_at, *pairs))
+    pairs = [[(dated.hash, dated.at) for dated in some] for some in (secrets.next, secrets.late, secrets.retired)]
+    return _encode((secrets.family, secrets.current, secrets.rotated_at, *pairs))
 
 
 def decode_record(id: str, raw: bytes) -> Record:
@@ -103,16 +105,17 @@ def decode_record(id: str, raw: bytes) -> Record:
     try:
         blob = _decode(raw)
         secrets, rest = bytes(blob.secrets), bytes(blob.rest)
-        current, rotated_at, following, retired = _decode_secrets(secrets[_HEADS.get(secrets[0], 1) :])
-        authenticated_at, remember, client, key_thumbprint, follows = _inflate(rest[_HEADS.get(rest[0], 1) :])
+        family, current, rotated_at, following, late, retired = _decode_secrets(secrets[_HEADS.get(secrets[0], 1) :])
+        inflated = _inflate(rest[_HEADS.get(rest[0], 1) :])
     except (msgspec.DecodeError, zlib.error, IndexError, ConfigurationError):
         raise UnreadableRecord(id) from None
+    authenticated_at, remember, client, key_thumbprint, follows, level, methods = inflated
     created_at, user, reason = blob.created_at, blob.user, blob.reason
     return Record(
         id=id,
-        secrets=Secrets(current, rotated_at, _dated(following), _dated(retired))
-        if following or retired
-        else Secrets(current, rotated_at),
+        secrets=Secrets(family, current, rotated_at, _dated(following), _dated(late), _dated(retired))
+        if following or late or retired
+        else Secrets(family, current, rotated_at),
         created_at=created_at,
         seen_at=created_at + blob.seen,
         idle_timeout=blob.idle_timeout,
@@ -121,6 +124,8 @@ def decode_record(id: str, raw: bytes) -> Record:
         version=blob.version,
         user_id=user[1:] if user else None,
         authenticated_at=authenticated_at,
+        level=level,
+        methods=methods,
         remember=remember,
         ended_at=created_at + blob.ended if reason else None,
         end_reason=reason or None,  # type: ignore[arg-type]  # only reasons are written there
@@ -165,7 +170,7 @@ def _data(raw: msgspec.Raw) -> Mapping[str, bytes]:
     return {} if bytes(raw) == _EMPTY else EncodedObject(raw, _split_data)
 
 
-def _dated(pairs: list[tuple[bytes, int]]) -> tuple[Dated, ...]:
+def _dated(pairs: _Pairs) -> tuple[Dated, ...]:
     return tuple([Dated(hash, at) for hash, at in pairs]) if pairs else ()
 
 
@@ -176,11 +181,13 @@ def _deflate(raw: bytes) -> bytes:
 
 # A user agent is worth keeping small in Redis, and not worth taking apart at every read.
 @lru_cache(4096)
-def _inflate(raw: bytes) -> tuple[int | None, bool, Client, str | None, EndReason | None]:
+def _inflate(
+    raw: bytes,
+) -> tuple[int | None, bool, Client, str | None, EndReason | None, str | None, tuple[str, ...]]:
     decompress = zlib.decompressobj(wbits=-15, zdict=_DICTIONARY)
     rest = _decode_rest(decompress.decompress(raw) + decompress.flush())
-    authenticated_at, remember, ip, user_agent, key_thumbprint, follows = rest
-    return authenticated_at, remember, Client(ip, user_agent), key_thumbprint, follows
+    authenticated_at, remember, ip, user_agent, *more = rest
+    return authenticated_at, remember, Client(ip, user_agent), *more
 
 
 def _as_text(raw: bytes) -> msgspec.Raw:
