@@ -19,12 +19,13 @@ from .record import Record
 from .session import Session
 from .step_up import GRANT
 from .store import Applied, Commit, Create, End, Refused
-from .token import Token
+from .token import Random, Token
 
 __all__ = [
     "POSTPONED",
     "REST_MS",
     "Answer",
+    "Backoff",
     "Outcome",
     "Postponed",
     "Rest",
@@ -39,6 +40,8 @@ __all__ = [
     "refuse",
 ]
 
+# Between trials of a commit that others overtake, in seconds; measured: benchmarks/README.md, contention.
+LEAST_PAUSE, LONGEST_PAUSE = 0.008, 0.5
 # How long none is tried after one was refused: who asks for a page must not wait for each refusal.
 REST_MS = 5000
 
@@ -102,6 +105,30 @@ class Rest:
     def holds(self, write: Create | Commit | End | None, now: int) -> bool:
         """Whether `write` is upkeep, and is not to be tried at `now`. A clock that was put back ends it."""
         return 0 < self._until - now <= REST_MS and is_upkeep(write)
+
+
+class Backoff:
+    """Pauses between the trials of one commit that others overtake, so that they come one after the other."""
+
+    __slots__ = ("_refusals", "_since")
+
+    def __init__(self, now: float) -> None:
+        self._refusals = 0
+        self._since = now
+
+    def pause(self, now: float, random: Random) -> float:
+        """How long to wait, in seconds, after a refusal at `now`, by time.monotonic().
+
+        Every second time not at all, as what was just told is newest now. Else up to some time, drawn anew: it grows
+        with what the trials take, for that tells how many others there are, and doubles from one to the next.
+        """
+        self._refusals += 1
+        if self._refusals % 2:
+            return 0.0
+        longest = max(4 * (now - self._since), LEAST_PAUSE) * 2.0 ** (self._refusals // 2 - 1)
+        pause = min(longest, LONGEST_PAUSE) * int.from_bytes(random(2)) / 65536
+        self._since = now + pause
+        return pause
 
 
 def decide_outcome(write: Create | Commit | End | None, answer: Answer, regenerates: bool, now: int) -> Outcome:

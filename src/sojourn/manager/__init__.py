@@ -1,6 +1,7 @@
 """The managers: they join a Policy and a store, and alone call the store."""
 
+from .async_manager import AsyncSessionManager, milliseconds
 from .context import Clock, OnEvent
-from .manager import AsyncSessionManager, SessionManager, milliseconds
+from .manager import SessionManager
 
 __all__ = ["AsyncSessionManager", "Clock", "OnEvent", "SessionManager", "milliseconds"]
