@@ -104,7 +104,9 @@ def plan_commit(session: Session, policy: Policy, now: int, random: Random) -> P
     if live is None or wish in ("login", "regenerate"):
         if wish or session._encoded():
             return _plan_create(session, policy, now, random)
-        return Plan(End(session._leaving.id, "logout", now)) if session._leaving else NOTHING
+        # One that is over ends once more: that may not be on every replica yet, and a log-out answers for it.
+        left = session._leaving.id if session._leaving else session._ended_id
+        return Plan(End(left, "logout", now)) if left else NOTHING
     changes, increments = session._changes(), session._increments()
     secrets, token = _plan_rotation(session, live, policy, now, random)
     idle = not _touch_is_due(live, policy, session.opened_at, session.passive)

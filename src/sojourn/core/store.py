@@ -138,8 +138,9 @@ class Store(Protocol):
     def end(self, end: End) -> Record | None:
         """End a session. The record as it was, if this call is the one that ended it; else None.
 
-        One that had run out before keeps that as its reason. For idle_timeout or absolute_timeout, one that is live
-        is not ended: somebody was seen since the caller's read.
+        Either way the end is then as safe as the store makes one, also where another call made it: it may not have been
+        on a replica yet. One that had run out before keeps that as its reason. For idle_timeout or absolute_timeout,
+        one that is live is not ended: somebody was seen since the caller's read.
         """
 
     def end_all(self, user_id: str, reason: EndReason, now: int, keep: str | None = None) -> Sequence[str]:

@@ -58,7 +58,7 @@ class RemoteSession(Session):
             return None
         self._asks_activity_alone = not (action or changes or increments)
         # A session that was over before the log-out has nothing to do with what follows.
-        token = self.token if self._live or self._leaving or self.end_reason else None
+        token = self.token if self._live or self._leaving or self._ended_id or self.end_reason else None
         asked: dict[str, Any] = {
             "token": _reveal(token),
             "opened_at": self.opened_at if token else None,
@@ -75,7 +75,7 @@ class RemoteSession(Session):
         login = self._login
         if login:
             return {"type": "login", "user_id": login.user_id, "remember": login.remember}
-        if self._leaving:
+        if self._leaving or self._ended_id:
             return {"type": "logout"}
         if self._wish == "start" and self._live:
             return None

@@ -157,6 +157,8 @@ def end(end: End) -> Steps[Record | None]:
     values = {"id": escaped(end.id), "reason": end.reason, "now": end.now, "ran_out": ran_out}
     [rows] = yield [Statement(sql.END, values)]
     if not rows:
+        if not ran_out:
+            yield [Statement(sql.CONFIRM, (values["id"],))]
         return None
     try:
         return record_of(rows[0])

@@ -18,6 +18,7 @@ __all__ = [
     "BEGIN",
     "CHANGE",
     "COMMIT",
+    "CONFIRM",
     "COUNT",
     "DELETE",
     "DELETE_EXPIRED",
@@ -105,6 +106,9 @@ WITH before AS (
 )
 UPDATE sojourn_session AS s SET {_ENDED} FROM before WHERE s.id = before.id RETURNING before.*
 """
+# One that ended before: a standby that must have it may not, if whoever ended it did not wait that long. A commit that
+# comes later waits for both.
+CONFIRM = "UPDATE sojourn_session SET sweep_at = sweep_at WHERE id = %s AND ended_at IS NOT NULL"
 END_LOCKED = f"UPDATE sojourn_session AS s SET {_ENDED} WHERE s.id = ANY(%(ids)s::text[])"
 END_ALL = f"""
 UPDATE sojourn_session AS s SET {_ENDED}

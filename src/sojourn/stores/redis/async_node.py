@@ -64,13 +64,17 @@ class Parcel:
         self.waits = self._min_replicas > 0 and any([durable for _, _, durable in calls])
         return packed + pack("WAIT", self._min_replicas, REPLICA_WAIT) if self.waits else packed
 
-    def confirm(self, replies: list[Any], replicas: int) -> None:
-        """Turn the answers to writes that too few replicas have into NotReplicated."""
-        if replicas >= self._min_replicas:
-            return
-        told = NotReplicated(f"{replicas} of {self._min_replicas} replicas confirmed it in {REPLICA_WAIT} ms")
-        for index, (_, _, durable) in enumerate(self.calls):
-            if durable and not isinstance(replies[index], Exception):
+    def confirm(self, replies: list[Any], replicas: object) -> None:
+        """Turn the answers to writes that too few replicas have into NotReplicated. `replicas` is WAIT's answer."""
+        if not isinstance(replicas, int):
+            self._unsure(replies, NotReplicated(f"WAIT was refused: {replicas}"))
+        elif replicas < self._min_replicas:
+            needed = f"{replicas} of {self._min_replicas} replicas confirmed it in {REPLICA_WAIT} ms"
+            self._unsure(replies, NotReplicated(needed))
+
+    def _unsure(self, replies: list[Any], told: Exception) -> None:
+        for index, (reply, (_, _, durable)) in enumerate(zip(replies, self.calls, strict=False)):
+            if durable and not isinstance(reply, Exception):
                 replies[index] = told
 
     def not_sent(self, error: Exception) -> list[Any]:
@@ -81,6 +85,9 @@ class Parcel:
         """The answers where the connection broke after `replies`."""
         if len(replies) < len(self.calls) and is_refusal(error):
             replies.append(error)
+        if self.waits:
+            # A write that was answered, and WAIT was not, may be on no replica.
+            self._unsure(replies, _because(Lost(), error))
         return replies + [_because(Lost(), error) for _ in range(len(self.calls) - len(replies))]
 
 

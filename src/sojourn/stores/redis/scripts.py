@@ -188,12 +188,16 @@ end
 return {s[VERSION]}
 """)
 
-# KEYS: the session. ARGV: now, keep, reason.
+# KEYS: the session. ARGV: now, keep, reason. One that ended before is written once more as it is: WAIT only counts what
+# was written over its own connection, and whoever ended it may have been told that no replica has it.
 END = _script("""
 local s, raw = load(KEYS[1])
 local now = tonumber(ARGV[1])
 if not s then return raw or false end
-if s[REASON] ~= '' then return false end
+if s[REASON] ~= '' then
+  redis.call('SET', KEYS[1], raw, 'KEEPTTL')
+  return false
+end
 if (ARGV[3] == 'idle_timeout' or ARGV[3] == 'absolute_timeout') and is_live(s, now) then return false end
 finish(KEYS[1], s, now, ARGV[3], tonumber(ARGV[2]))
 return raw
