@@ -134,7 +134,7 @@ def test_the_demo_does_the_same_on_each_store(site: tuple[Server, str]) -> None:
     here.enter("sign-up", "ada")
     state = here.ask("GET", "/session/")
     assert (state["user_id"], state["data"]["cart"][0]["thing"]) == ("ada", "lantern")
-    record = here.ask("GET", "/demo/inside")["record"]
+    record = here.ask("GET", "/demo/inspector")["record"]
     assert (record["user_id"], record["data"]["cart"]) == ("ada", state["data"]["cart"])
 
     for lane in [here.send("POST", f"/demo/race/{number}") for number in range(LANES)]:
@@ -148,5 +148,5 @@ def test_the_demo_does_the_same_on_each_store(site: tuple[Server, str]) -> None:
     there.ask("DELETE", f"/session/sessions/{state['id']}")
     assert here.ask("GET", "/session/")["end_reason"] == "revoked"
     assert json.loads(here.receive(slow, 401))["end_reason"] == "revoked"
-    record = stranger.ask("GET", f"/demo/inside?ended={state['id']}")["record"]
+    record = stranger.ask("GET", f"/demo/inspector?ended={state['id']}")["record"]
     assert (record["end_reason"], record["data"], "user_id" in record) == ("revoked", {}, False)

@@ -11,7 +11,7 @@ from sojourn import Policy, SessionManager
 from sojourn.core.store import Applied, Commit, Refused, Store
 from sojourn.stores.memory import MemoryStore
 from sojourn.testing.records import HOUR, MINUTE, NOW
-from tests.kinds import FEW, open_kind
+from tests.store_kinds import FEW, open_kind
 
 
 class Servers:

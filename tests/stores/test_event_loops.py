@@ -22,8 +22,8 @@ from sojourn.core.record import Record
 from sojourn.core.store import AsyncStore, Create
 from sojourn.stores.store_url import open_async_store
 from sojourn.testing.records import NOW, make_record
-from tests.kinds import url_of
 from tests.servers.redis import RedisServer
+from tests.store_kinds import url_of
 
 KINDS = ["memory", "sqlite", "postgres", "redis", "redis cluster", "redis sentinel"]
 
@@ -34,7 +34,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 async def _create(store: AsyncStore, record: Record) -> None:
-    await store.create(Create(record=record, now=NOW))
+    await store.create(Create(record=record, now=NOW, began_at=NOW))
 
 
 async def _read(store: AsyncStore, record: Record) -> None:

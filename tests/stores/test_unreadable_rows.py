@@ -152,7 +152,7 @@ def test_revoke_all_ends_it_with_the_others(kind: Kind, rows: tuple[Record, list
 
 
 def test_its_user_can_log_in_again(kind: Kind, rows: tuple[Record, list[Record]]) -> None:
-    create = Create(record=make_record("ada"), now=NOW + 1, limit=Limit(2, end_oldest=True))
+    create = Create(record=make_record("ada"), now=NOW + 1, began_at=NOW, limit=Limit(2, end_oldest=True))
 
     assert isinstance(kind.store.create(create), Applied)
     assert create.record.id in {session.id for session in kind.manager.list("ada")}

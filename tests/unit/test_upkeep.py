@@ -28,7 +28,7 @@ def test_activity_a_renewed_secret_and_the_note_that_a_session_ran_out_may_wait(
         None,
         commit(RECORD, changes={"a": change(None, b"1")}, seen_at=NOW),
         commit(RECORD, increments={"n": 1}),
-        Create(record=RECORD, now=NOW),
+        Create(record=RECORD, now=NOW, began_at=NOW),
         End(RECORD.id, "logout", NOW),
         End(RECORD.id, "revoked", NOW),
         End(RECORD.id, "token_reuse", NOW),

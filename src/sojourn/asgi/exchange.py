@@ -18,7 +18,7 @@ from .replacement import take_over
 from .types import Message, Scope, Send
 
 if TYPE_CHECKING:
-    from sojourn.adopt import Adopted
+    from sojourn.adopt import AdoptedSession
 
 __all__ = ["AsyncExchange", "client_of", "encode_headers", "find_headers", "look_up", "send_problem"]
 
@@ -53,7 +53,7 @@ class AsyncExchange:
         agent: bytes,
         send: Send,
         bearer: bool,
-        adopted: Adopted | None = None,
+        adopted: AdoptedSession | None = None,
     ) -> None:
         self._manager = manager
         self._transport = transport

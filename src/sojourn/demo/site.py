@@ -22,10 +22,10 @@ from sojourn.core.cookie import CookieOptions
 from sojourn.manager import AsyncSessionManager
 from sojourn.stores.store_url import open_async_store
 
-from . import accounts, bag, inside, races
-from .requests import wrong
+from . import accounts, bag, inspector, races
+from .json_bodies import http_error
 from .store import name_of
-from .timeouts import SessionOfChoice, policies
+from .timeouts import TimeoutSwitch, policies
 from .traffic import Traffic, TrafficMiddleware
 from .users import Users
 
@@ -67,14 +67,14 @@ def make_site(url: str, users: Path, idle_timeout: float, absolute_timeout: floa
             *accounts.routes(Users(users)),
             *bag.routes,
             *races.routes,
-            *inside.routes(store, traffic),
+            *inspector.routes(store, traffic),
         ],
         middleware=[
             Middleware(SafeHeaders),
             Middleware(TrafficMiddleware, traffic=traffic),
-            Middleware(SessionOfChoice, managers=managers, cookie=cookie),
+            Middleware(TimeoutSwitch, managers=managers, cookie=cookie),
         ],
-        exception_handlers={HTTPException: wrong},
+        exception_handlers={HTTPException: http_error},
         lifespan=lifespan,
     )
 

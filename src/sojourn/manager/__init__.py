@@ -2,6 +2,7 @@
 
 from .async_manager import AsyncSessionManager, milliseconds
 from .context import Clock, OnEvent
+from .device import device_label
 from .manager import SessionManager
 
-__all__ = ["AsyncSessionManager", "Clock", "OnEvent", "SessionManager", "milliseconds"]
+__all__ = ["AsyncSessionManager", "Clock", "OnEvent", "SessionManager", "device_label", "milliseconds"]

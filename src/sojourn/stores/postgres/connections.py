@@ -1,4 +1,4 @@
-"""Connections: a pool of the store's own or its caller's, lent one at a time, whole and outside any transaction."""
+"""Connections from a pool of the store's own or its caller's, lent one at a time, whole and outside any transaction."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sojourn.core.errors import ConfigurationError
 from .bound_connection import CANCEL_TIMEOUT, AsyncBoundConnection, BoundConnection, answers, answers_async, is_cut
 from .last_use import LastUse
 
-__all__ = ["AsyncConnections", "AsyncPool", "Connections", "Pool", "complete"]
+__all__ = ["AsyncPool", "AsyncPostgresConnections", "Pool", "PostgresConnections", "complete"]
 
 # Between two looks for a server that is away, in seconds.
 RECONNECT_PAUSE = 0.5
@@ -75,7 +75,7 @@ async def _try_again_async(pool: AsyncPool) -> None:
         await pool.check()
 
 
-class Connections:
+class PostgresConnections:
     """For threads. An own pool is opened with the first use, and anew in a forked child."""
 
     def __init__(self, where: str | Pool, max_connections: int, timeout: float) -> None:
@@ -96,11 +96,11 @@ class Connections:
         while not self._works(connection := pool.getconn(timeout=max(wait_until - time.monotonic(), 0.001))):
             connection.pgconn.finish()
             pool.putconn(connection)
-        by_itself = connection.autocommit
+        was_autocommit = connection.autocommit
         if isinstance(connection, BoundConnection):
             connection.give_up = give_up
         try:
-            if not by_itself:
+            if not was_autocommit:
                 connection.autocommit = True
             yield connection
         except errors.ReadOnlySqlTransaction:
@@ -108,7 +108,7 @@ class Connections:
             connection.pgconn.finish()
             raise
         finally:
-            self._settle(connection, by_itself)
+            self._settle(connection, was_autocommit)
             self._last_use.note(connection)
             pool.putconn(connection)
 
@@ -150,7 +150,7 @@ class Connections:
             return self._pool
 
     @staticmethod
-    def _settle(connection: psycopg.Connection[Any], by_itself: bool) -> None:
+    def _settle(connection: psycopg.Connection[Any], was_autocommit: bool) -> None:
         status = connection.pgconn.transaction_status
         try:
             if status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
@@ -158,13 +158,13 @@ class Connections:
             elif status == TransactionStatus.ACTIVE:
                 connection.cancel_safe(timeout=CANCEL_TIMEOUT)
                 connection.pgconn.finish()
-            if not by_itself and not connection.closed:
+            if not was_autocommit and not connection.closed:
                 connection.autocommit = False
         except psycopg.Error:
             connection.pgconn.finish()
 
 
-class AsyncConnections:
+class AsyncPostgresConnections:
     """For an event loop. An own pool is opened with the first use, and anew in the next loop."""
 
     def __init__(self, where: str | AsyncPool, max_connections: int, timeout: float) -> None:
@@ -176,25 +176,25 @@ class AsyncConnections:
 
     @asynccontextmanager
     async def lend(self, wait_until: float, give_up: float) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-        """As Connections.lend."""
+        """As PostgresConnections.lend."""
         pool = await self._open()
         while not await self._works(
             connection := await pool.getconn(timeout=max(wait_until - time.monotonic(), 0.001))
         ):
             connection.pgconn.finish()
             await pool.putconn(connection)
-        by_itself = connection.autocommit
+        was_autocommit = connection.autocommit
         if isinstance(connection, AsyncBoundConnection):
             connection.give_up = give_up
         try:
-            if not by_itself:
+            if not was_autocommit:
                 await connection.set_autocommit(True)
             yield connection
         except errors.ReadOnlySqlTransaction:
             connection.pgconn.finish()
             raise
         finally:
-            await self._settle(connection, by_itself)
+            await self._settle(connection, was_autocommit)
             self._last_use.note(connection)
             await pool.putconn(connection)
 
@@ -208,7 +208,7 @@ class AsyncConnections:
         return False
 
     async def close(self) -> None:
-        """As Connections.close."""
+        """As PostgresConnections.close."""
         pool, self._pool = self._pool, None
         if pool is not None and self._loop is asyncio.get_running_loop():
             await pool.close()
@@ -228,7 +228,7 @@ class AsyncConnections:
         return self._pool
 
     @staticmethod
-    async def _settle(connection: psycopg.AsyncConnection[Any], by_itself: bool) -> None:
+    async def _settle(connection: psycopg.AsyncConnection[Any], was_autocommit: bool) -> None:
         status = connection.pgconn.transaction_status
         try:
             if status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
@@ -236,7 +236,7 @@ class AsyncConnections:
             elif status == TransactionStatus.ACTIVE:
                 await connection.cancel_safe(timeout=CANCEL_TIMEOUT)
                 connection.pgconn.finish()
-            if not by_itself and not connection.closed:
+            if not was_autocommit and not connection.closed:
                 await connection.set_autocommit(False)
         except psycopg.Error:
             connection.pgconn.finish()

@@ -1,4 +1,4 @@
-"""Records in Redis or Valkey: one server, Sentinel or Cluster. Needs the extra `redis`."""
+"""RedisStore: records in Redis or Valkey, one server, Sentinel or Cluster. Needs the extra `redis`."""
 
 from .async_store import AsyncRedisStore
 from .store import RedisStore

@@ -15,11 +15,11 @@ from redis.asyncio.connection import AbstractConnection as AsyncConnection
 from redis.exceptions import RedisError, ResponseError
 
 from .calls import PING, pack
-from .errand import Lost, NotReplicated, NotSent
 from .idle import PROBE_SHARE, TRUSTED, Idle, condemned
 from .refusal import is_refusal
+from .retry import AnswerLost, NotReplicated, NotSent
 
-__all__ = ["AsyncNode", "Packed", "Parcel"]
+__all__ = ["AsyncNode", "Batch", "Packed"]
 
 Packed = tuple[bytes, int, bool]
 """What to send, how many answers come before the one that counts, and whether replicas must have it."""
@@ -31,8 +31,8 @@ REPLICA_WAIT = 1000  # ms
 LOOKS = 8
 
 
-class Parcel:
-    """Calls put together for one trip, and the answers told apart again.
+class Batch:
+    """Calls put together for one trip, and the answers failure apart again.
 
     `give_up` is when the trip is over, in seconds of time.monotonic().
     """
@@ -45,7 +45,7 @@ class Parcel:
         self._min_replicas = min_replicas
 
     async def join(self, calls: Sequence[Packed]) -> list[Any]:
-        """Let `calls` travel along, and wait for their answers."""
+        """Add `calls` to the batch, and wait for their answers."""
         if self.arrived is None:
             self.arrived = asyncio.get_running_loop().create_future()
         first = len(self.calls)
@@ -72,10 +72,10 @@ class Parcel:
             needed = f"{replicas} of {self._min_replicas} replicas confirmed it in {REPLICA_WAIT} ms"
             self._unsure(replies, NotReplicated(needed))
 
-    def _unsure(self, replies: list[Any], told: Exception) -> None:
+    def _unsure(self, replies: list[Any], failure: Exception) -> None:
         for index, (reply, (_, _, durable)) in enumerate(zip(replies, self.calls, strict=False)):
             if durable and not isinstance(reply, Exception):
-                replies[index] = told
+                replies[index] = failure
 
     def not_sent(self, error: Exception) -> list[Any]:
         """The answers where no connection was to be had."""
@@ -87,8 +87,8 @@ class Parcel:
             replies.append(error)
         if self.waits:
             # A write that was answered, and WAIT was not, may be on no replica.
-            self._unsure(replies, _because(Lost(), error))
-        return replies + [_because(Lost(), error) for _ in range(len(self.calls) - len(replies))]
+            self._unsure(replies, _because(AnswerLost(), error))
+        return replies + [_because(AnswerLost(), error) for _ in range(len(self.calls) - len(replies))]
 
 
 class AsyncNode:
@@ -100,7 +100,7 @@ class AsyncNode:
         self._timeout = timeout
         self._idle: Idle[AsyncConnection] = deque()
         self._free = asyncio.Semaphore(MAX_CONNECTIONS)
-        self._boarding: Parcel | None = None
+        self._next_batch: Batch | None = None
         self._trips: set[asyncio.Task[None]] = set()
         self._trips_out = 0
         self._under_way: dict[AsyncConnection, float] = {}  # with when to give up
@@ -113,31 +113,31 @@ class AsyncNode:
         Where nothing is under way the calls are sent at once. Else those of one tick of the loop travel together; but
         those with a limit of their own go alone.
         """
-        parcel = self._boarding
-        if parcel is not None and limit is None:
-            return await parcel.join(calls)
-        parcel = Parcel(calls, self._min_replicas, time.monotonic() + (limit or self._timeout))
+        batch = self._next_batch
+        if batch is not None and limit is None:
+            return await batch.join(calls)
+        batch = Batch(calls, self._min_replicas, time.monotonic() + (limit or self._timeout))
         if limit is not None or not self._trips_out:
-            return await self._trip(parcel) if await self._turn(parcel) else parcel.not_sent(_BUSY)
-        self._boarding = parcel
+            return await self._trip(batch) if await self._turn(batch) else batch.not_sent(_BUSY)
+        self._next_batch = batch
         try:
             await asyncio.sleep(0)
-            is_its_turn = await self._turn(parcel)
+            is_its_turn = await self._turn(batch)
         except BaseException:
-            parcel.arrive([NotSent() for _ in parcel.calls])
+            batch.arrive([NotSent() for _ in batch.calls])
             raise
         finally:
-            self._boarding = None
-        if parcel.arrived is None:
-            return await self._trip(parcel) if is_its_turn else parcel.not_sent(_BUSY)
+            self._next_batch = None
+        if batch.arrived is None:
+            return await self._trip(batch) if is_its_turn else batch.not_sent(_BUSY)
         if not is_its_turn:
-            parcel.arrive(parcel.not_sent(_BUSY))
+            batch.arrive(batch.not_sent(_BUSY))
         else:
             # The others must not go down with this request, should its client hang up.
-            trip = asyncio.create_task(self._trip_of_many(parcel))
+            trip = asyncio.create_task(self._trip_of_many(batch))
             self._trips.add(trip)
             trip.add_done_callback(self._trips.discard)
-        return (await asyncio.shield(parcel.arrived))[: len(calls)]
+        return (await asyncio.shield(batch.arrived))[: len(calls)]
 
     async def close(self) -> None:
         """Close the connections that nobody uses."""
@@ -147,56 +147,56 @@ class AsyncNode:
         while self._idle:
             await self._idle.pop()[0].disconnect()
 
-    async def _turn(self, parcel: Parcel) -> bool:
-        """Wait for a connection to be free, which is the parcel's then; whether one was in time."""
+    async def _turn(self, batch: Batch) -> bool:
+        """Wait for a connection to be free, which is the batch's then; whether one was in time."""
         if not self._free.locked():
             await self._free.acquire()  # at once
             return True
         try:
-            async with asyncio.timeout(parcel.give_up - time.monotonic()):
+            async with asyncio.timeout(batch.give_up - time.monotonic()):
                 await self._free.acquire()
         except TimeoutError:
             return False
         return True
 
-    async def _trip_of_many(self, parcel: Parcel) -> None:
-        replies = [Lost() for _ in parcel.calls]
+    async def _trip_of_many(self, batch: Batch) -> None:
+        replies = [AnswerLost() for _ in batch.calls]
         try:
-            replies = await self._trip(parcel)
+            replies = await self._trip(batch)
         finally:
-            parcel.arrive(replies)
+            batch.arrive(replies)
 
-    async def _trip(self, parcel: Parcel) -> list[Any]:
+    async def _trip(self, batch: Batch) -> list[Any]:
         """One trip over one connection, whose turn it is."""
         self._trips_out += 1
         began = time.monotonic()
         try:
             try:
-                connection, used_at = await self._take(began, parcel.give_up)
+                connection, used_at = await self._take(began, batch.give_up)
             except (RedisError, OSError) as error:
-                return parcel.not_sent(error)
-            return await self._talk(connection, parcel, began, used_at)
+                return batch.not_sent(error)
+            return await self._talk(connection, batch, began, used_at)
         finally:
             self._trips_out -= 1
             self._free.release()
 
-    async def _talk(self, connection: AsyncConnection, parcel: Parcel, began: float, used_at: float) -> list[Any]:
-        self._under_way[connection] = parcel.give_up
+    async def _talk(self, connection: AsyncConnection, batch: Batch, began: float, used_at: float) -> list[Any]:
+        self._under_way[connection] = batch.give_up
         if self._watch is None:
             self._watch = asyncio.get_running_loop().call_later(self._timeout / LOOKS, self._cut_overdue)
         replies: list[Any] = []
         try:
-            await connection.send_packed_command(parcel.packed(), check_health=False)
-            for _, passed_over, _ in parcel.calls:
+            await connection.send_packed_command(batch.packed(), check_health=False)
+            for _, passed_over, _ in batch.calls:
                 for _ in range(passed_over):
                     await _read(connection)
                 replies.append(await _read(connection))
-            if parcel.waits:
-                parcel.confirm(replies, await _read(connection))
+            if batch.waits:
+                batch.confirm(replies, await _read(connection))
         except (RedisError, OSError) as error:
             await self._drop(connection, used_at)
             late = TimeoutError(f"no answer within {self._timeout:g} s") if connection in self._overdue else error
-            return parcel.broken_off(replies, late)
+            return batch.broken_off(replies, late)
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
@@ -261,6 +261,6 @@ async def _read(connection: AsyncConnection) -> Any:
 _BUSY = TimeoutError("every connection is in use")
 
 
-def _because(told: Exception, error: Exception) -> Exception:
-    told.__cause__ = error
-    return told
+def _because(failure: Exception, error: Exception) -> Exception:
+    failure.__cause__ = error
+    return failure

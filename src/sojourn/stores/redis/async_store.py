@@ -1,4 +1,4 @@
-"""AsyncRedisStore: a shell that carries an operation's calls to the nodes, and the answers back."""
+"""AsyncRedisStore: carries an operation's calls to the nodes, and the answers back, for event loops."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from redis.asyncio.connection import AbstractConnection as AsyncConnection
 
 from sojourn.core.errors import EndReason, StoreUnavailable
 from sojourn.core.record import Record
-from sojourn.core.store import Applied, Commit, Create, End, Refused, Stats, Watcher
+from sojourn.core.store import Applied, Commit, Create, End, Mark, Refused, Stats, Watcher
 
-from . import operations, survey
+from . import operations
 from .async_node import AsyncNode
 from .blob import decode_record
 from .calls import Address, Call, Steps
 from .connections import async_connect
-from .errand import QUESTION_SHARE, Errand, limit_of
+from .retry import QUESTION_SHARE, PendingCalls, limit_of
+from .scan import Sweep, erase, scan, stats
 from .store import KEEP_ENDED, TIMEOUT
 from .topology import Topology, topology_of
 from .tracking import track_async
@@ -44,12 +45,12 @@ class AsyncRedisStore:
         self._keep = int(keep_ended * 1000)
         self._here: tuple[asyncio.AbstractEventLoop | None, _Loop] = (None, _Loop())
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Loop] = WeakKeyDictionary()
-        self._sweep = survey.Sweep()
-        self._connect(self._location.addresses[0])  # so that a wrong option is told now
+        self._sweep = Sweep()
+        self._connect(self._location.addresses[0])  # so that a wrong option fails now
 
     async def get(self, id: str) -> Record | None:
         """As Store.get."""
-        raw = (await self._perform([operations.ask(id)]))[0]
+        raw = (await self._perform([operations.get(id)]))[0]
         return None if raw is None else decode_record(id, raw)
 
     async def create(self, create: Create) -> Applied | Refused:
@@ -64,13 +65,37 @@ class AsyncRedisStore:
         """As Store.end."""
         return await self._run(operations.end(end, self._keep))
 
-    async def end_all(self, user_id: str, reason: EndReason, now: int, keep: str | None = None) -> Sequence[str]:
+    async def end_all(
+        self, user_id: str, reason: EndReason, now: int, keep: str | None = None, realm: str = ""
+    ) -> Sequence[str]:
         """As Store.end_all."""
-        return await self._run(operations.end_all(user_id, reason, now, keep, self._keep))
+        return await self._run(operations.end_all(user_id, reason, now, keep, realm, self._keep))
 
-    async def list(self, user_id: str, now: int) -> Sequence[Record]:
+    async def bar(self, now: int, realm: str = "") -> None:
+        """As Store.bar. 4,096 small keys."""
+        await self._run(operations.bar(now, realm))
+
+    async def list(
+        self, user_id: str, now: int, realm: str = "", after: str = "", limit: int = 100
+    ) -> Sequence[Record]:
         """As Store.list."""
-        return await self._run(operations.of_user(user_id, now))
+        return await self._run(operations.of_user(user_id, now, realm, after, limit))
+
+    async def erase(self, user_id: str, realm: str = "") -> int:
+        """As Store.erase. Looks at every key."""
+        return await self._run(erase(user_id, realm, await self._primaries()), long=True)
+
+    async def put_mark(self, mark: Mark) -> None:
+        """As Store.put_mark."""
+        await self._run(operations.put_mark(mark))
+
+    async def get_mark(self, id: str) -> Mark | None:
+        """As Store.get_mark."""
+        return await self._run(operations.get_mark(id))
+
+    async def end_expired(self, now: int, limit: int) -> int:
+        """As Store.end_expired. Nothing to do: what ran out leaves Redis by itself, `keep_ended` later."""
+        return 0
 
     async def delete_expired(self, before: int, limit: int) -> int:
         """As Store.delete_expired. Redis does it by itself; this looks at every key."""
@@ -78,11 +103,11 @@ class AsyncRedisStore:
 
     async def scan(self, after: str, limit: int) -> Sequence[Record]:
         """As Store.scan. Looks at every key for each page."""
-        return await self._run(survey.scan(after, limit, await self._primaries()), long=True)
+        return await self._run(scan(after, limit, await self._primaries()), long=True)
 
     async def stats(self, now: int) -> Stats:
         """As Store.stats. Reads every session."""
-        return await self._run(survey.stats(now, await self._primaries()), long=True)
+        return await self._run(stats(now, await self._primaries()), long=True)
 
     async def watch(self, watcher: Watcher, interval: float) -> None:
         """As WatchableStore.watch."""
@@ -117,41 +142,41 @@ class AsyncRedisStore:
             give_up = time.monotonic() + self._timeout
         else:
             limit = limit_of(give_up - time.monotonic(), self._timeout)
-        # One call that is answered at once, which is what a request makes, needs no errand.
+        # One call that is answered at once, which is what a request makes, needs no PendingCalls.
         first = calls[0]
         address = None if len(calls) > 1 else first.node or self._topology.address(first.key)
         if address is not None:
             answers = await self._node(address).exchange([(first.packed, 0, first.durable)], limit)
             if not isinstance(answers[0], Exception):
                 return answers
-        errand = Errand(calls, self._topology, give_up, self._timeout)
+        pending = PendingCalls(calls, self._topology, give_up, self._timeout)
         if answers:
-            errand.take([0], answers)
-            await self._between_rounds(errand)
-        while not errand.done:
-            for address, indexes in errand.parcels().items():
-                calls_there = [errand.packed(index) for index in indexes]
-                errand.take(indexes, await self._node(address).exchange(calls_there, errand.limit(time.monotonic())))
-            await self._between_rounds(errand)
-        return errand.answers
+            pending.take([0], answers)
+            await self._between_rounds(pending)
+        while not pending.done:
+            for address, indexes in pending.batches().items():
+                calls_there = [pending.packed(index) for index in indexes]
+                pending.take(indexes, await self._node(address).exchange(calls_there, pending.limit(time.monotonic())))
+            await self._between_rounds(pending)
+        return pending.answers
 
-    async def _between_rounds(self, errand: Errand) -> None:
-        errand.next_round(time.monotonic())
-        if errand.pause:
-            await asyncio.sleep(errand.pause)
-        if errand.astray:
-            errand.astray = False
-            # One for all who have lost their way at the same time.
+    async def _between_rounds(self, pending: PendingCalls) -> None:
+        pending.next_round(time.monotonic())
+        if pending.pause:
+            await asyncio.sleep(pending.pause)
+        if pending.needs_discovery:
+            pending.needs_discovery = False
+            # One for all who need it at the same time.
             here = self._at_work()
             if here.discovery is None or here.discovery.done():
                 here.discovery = asyncio.create_task(self._discover())
             try:
-                async with asyncio.timeout(errand.limit(time.monotonic())):
+                async with asyncio.timeout(pending.limit(time.monotonic())):
                     await asyncio.shield(here.discovery)
             except StoreUnavailable as error:
-                errand.undiscovered(error)
+                pending.discovery_failed(error)
             except TimeoutError:
-                errand.undiscovered(StoreUnavailable("Redis did not tell in time who has what."))
+                pending.discovery_failed(StoreUnavailable("Redis did not say in time who has what."))
 
     async def _discover(self) -> None:
         steps = self._topology.discover()
@@ -167,10 +192,10 @@ class AsyncRedisStore:
         return self._topology.primaries()
 
     async def _primaries(self) -> Sequence[Address]:
-        errand = Errand((), self._topology, time.monotonic() + self._timeout, self._timeout)
+        pending = PendingCalls((), self._topology, time.monotonic() + self._timeout, self._timeout)
         while not self._topology.primaries():
-            errand.astray = True
-            await self._between_rounds(errand)
+            pending.needs_discovery = True
+            await self._between_rounds(pending)
         return self._topology.primaries()
 
     def _node(self, address: Address, to_sentinel: bool = False) -> AsyncNode:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import hiredis
 import msgspec
 
-from .scripts import Script
+from .script import Script
 
 __all__ = ["PING", "Address", "Call", "Steps", "command", "pack", "run"]
 

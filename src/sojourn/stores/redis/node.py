@@ -14,7 +14,7 @@ from typing import Any
 from redis.connection import AbstractConnection as Connection
 from redis.exceptions import RedisError, ResponseError
 
-from .async_node import Packed, Parcel
+from .async_node import Batch, Packed
 from .calls import PING
 from .idle import PROBE_SHARE, TRUSTED, Idle, condemned
 
@@ -34,27 +34,27 @@ class Node:
     def exchange(self, calls: Sequence[Packed], limit: float | None = None) -> list[Any]:
         """The answers, in order; an exception where there is none. `limit`: less than the timeout, in seconds."""
         began = time.monotonic()
-        parcel = Parcel(calls, self._min_replicas, began + (limit or self._timeout))
+        batch = Batch(calls, self._min_replicas, began + (limit or self._timeout))
         try:
             connection, used_at = self._take(began, limit)
         except (RedisError, OSError) as error:
-            return parcel.not_sent(error)
+            return batch.not_sent(error)
         replies: list[Any] = []
         try:
             if limit is not None:
                 _bound(connection, limit)
-            connection.send_packed_command([parcel.packed()], check_health=False)
-            for _, passed_over, _ in parcel.calls:
+            connection.send_packed_command([batch.packed()], check_health=False)
+            for _, passed_over, _ in batch.calls:
                 for _ in range(passed_over):
                     _read(connection)
                 replies.append(_read(connection))
-            if parcel.waits:
-                parcel.confirm(replies, _read(connection))
+            if batch.waits:
+                batch.confirm(replies, _read(connection))
             if limit is not None:
                 _bound(connection, self._timeout)
         except (RedisError, OSError) as error:
             self._drop(connection, used_at)
-            return parcel.broken_off(replies, error)
+            return batch.broken_off(replies, error)
         except BaseException:
             connection.disconnect()
             raise

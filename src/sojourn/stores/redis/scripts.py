@@ -6,89 +6,26 @@ both to the same. A session is the array that blob.py writes.
 
 from __future__ import annotations
 
-import hashlib
-from typing import NamedTuple
+from .script import script
 
-__all__ = ["CAP", "COMMIT", "CREATE", "DROP", "END", "END_ALL", "LIST", "REPLACE", "SWEEP", "Script"]
-
-
-class Script(NamedTuple):
-    """A script's text, and the name under which Redis knows it once it has seen it."""
-
-    text: str
-    sha: str
-
-
-_SHARED = """
-local CREATED, SEEN, ABSOLUTE, IDLE, VERSION, ENDED, REASON, USER, SECRETS, DATA = 1, 2, 3, 4, 5, 6, 7, 8, 9, 11
-local MOST = 9007199254740991
-
--- A session; nil, and what there is, where that is none of ours.
-local function load(key)
-  local raw = redis.call('GET', key)
-  if not raw then return nil, nil end
-  local ok, s = pcall(cmsgpack.unpack, raw)
-  if ok and type(s) == 'table' and type(s[DATA]) == 'table' and type(s[REASON]) == 'string' then return s, raw end
-  return nil, raw
-end
-
--- When it runs out, counted from its making.
-local function runs_out(s, seen) return math.min((seen or s[SEEN]) + s[IDLE], s[ABSOLUTE]) end
-
-local function is_live(s, now) return s[REASON] == '' and runs_out(s) > now - s[CREATED] end
-
-local function index_of(key, s) return string.sub(key, 1, 8) .. s[USER] end
-
-local function finish(key, s, now, reason, keep)
-  local at = runs_out(s)
-  if at <= now - s[CREATED] then
-    s[REASON] = s[SEEN] + s[IDLE] < s[ABSOLUTE] and 'idle_timeout' or 'absolute_timeout'
-  else
-    at, s[REASON] = now - s[CREATED], reason
-  end
-  s[ENDED], s[DATA] = at, {}
-  redis.call('SET', key, cmsgpack.pack(s), 'PX', keep)
-  if s[USER] ~= '' then redis.call('ZREM', index_of(key, s), string.sub(key, 9)) end
-end
-
--- The live sessions of an index, oldest first. One that ended or is gone leaves it; one that only ran out stays while
--- its row does, for another machine's clock may still be behind. `strange`: those that cannot be read too.
-local function live_of(index, now, strange)
-  local live, tag = {}, string.sub(index, 1, 8)
-  for _, member in ipairs(redis.call('ZRANGE', index, 0, -1)) do
-    local s, raw = load(tag .. member)
-    if not raw or s and s[REASON] ~= '' then
-      redis.call('ZREM', index, member)
-    elseif s and is_live(s, now) or not s and strange then
-      live[#live + 1] = {member = member, s = s, raw = raw}
-    end
-  end
-  return live
-end
-
-local function end_oldest(index, live, spared, over, now, keep)
-  local ended, tag = {}, string.sub(index, 1, 8)
-  for _, each in ipairs(live) do
-    if #ended >= over then break end
-    if each.member ~= spared then
-      finish(tag .. each.member, each.s, now, 'limit', keep)
-      ended[#ended + 1] = each.member
-    end
-  end
-  return ended
-end
-"""
-
-
-def _script(text: str) -> Script:
-    whole = _SHARED + text
-    return Script(whole, hashlib.sha1(whole.encode(), usedforsecurity=False).hexdigest())
-
+__all__ = [
+    "BAR",
+    "CAP",
+    "COMMIT",
+    "CREATE",
+    "DROP",
+    "END",
+    "END_ALL",
+    "ERASE",
+    "LIST",
+    "REPLACE",
+    "SWEEP",
+]
 
 # KEYS: the new session, and the one that it ends if that is in the same slot.
-# ARGV: its blob, now, its TTL, keep, user ('' or as in the blob), most ('' for no cap), '1' to end the oldest,
-# reason and version ('' for any) of what it ends.
-CREATE = _script("""
+# ARGV: its blob, now, its TTL, keep, user (as in the blob), most ('' for no cap), '1' to end the oldest, reason and
+# version ('' for any) of what it ends, and when that began which leads to it.
+CREATE = script("""
 local key, old = KEYS[1], KEYS[2]
 local now, ttl, keep = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 if redis.call('EXISTS', key) == 1 then return 'exists' end
@@ -99,9 +36,12 @@ if old then
     return {raw or false}
   end
 end
+local user, tag = ARGV[5], string.sub(key, 1, 8)
+local named = string.find(user, ':', 1, true)
+if barred(tag, user, tonumber(ARGV[10]), leaves and named and leaves[USER] == user) then return 'barred' end
 local ended = {}
-if ARGV[5] ~= '' then
-  local index = string.sub(key, 1, 8) .. ARGV[5]
+if named then
+  local index = tag .. user
   if ARGV[6] ~= '' then
     local spared = old and string.sub(old, 9)
     local live, count = live_of(index, now), 1 - tonumber(ARGV[6])
@@ -121,7 +61,7 @@ return {ended}
 """)
 
 # KEYS: the session before, in another slot than the new one. ARGV: now, keep, reason, version ('' for any).
-REPLACE = _script("""
+REPLACE = script("""
 local s, raw = load(KEYS[1])
 local now = tonumber(ARGV[1])
 if not s or not is_live(s, now) or (ARGV[4] ~= '' and s[VERSION] ~= tonumber(ARGV[4])) then return {raw or false} end
@@ -130,14 +70,14 @@ return 1
 """)
 
 # KEYS: a session whose token nobody was given. ARGV: its user, as in the blob.
-DROP = _script("""
+DROP = script("""
 redis.call('DEL', KEYS[1])
-if ARGV[1] ~= '' then redis.call('ZREM', string.sub(KEYS[1], 1, 8) .. ARGV[1], string.sub(KEYS[1], 9)) end
+redis.call('ZREM', string.sub(KEYS[1], 1, 8) .. ARGV[1], string.sub(KEYS[1], 9))
 return 1
 """)
 
 # KEYS: a user's index. ARGV: now, keep, most, the newest session's member.
-CAP = _script("""
+CAP = script("""
 local now = tonumber(ARGV[1])
 local live = live_of(KEYS[1], now)
 return end_oldest(KEYS[1], live, ARGV[4], #live - tonumber(ARGV[3]), now, tonumber(ARGV[2]))
@@ -145,7 +85,7 @@ return end_oldest(KEYS[1], live, ARGV[4], #live - tonumber(ARGV[3]), now, tonumb
 
 # KEYS: the session. ARGV: now, seen_at ('' for no touch), max_bytes, keep, secrets as loaded ('' for no rotation) and
 # to be, changes as msgpack {key: [base, value]} with false for none, increments as msgpack {key: by}.
-COMMIT = _script("""
+COMMIT = script("""
 local key = KEYS[1]
 local s, raw = load(key)
 if not s then return {raw or false} end
@@ -183,17 +123,19 @@ if ARGV[2] == '' then
 else
   local ttl = left + tonumber(ARGV[4])
   redis.call('SET', key, cmsgpack.pack(s), 'PX', ttl)
-  if s[USER] ~= '' then redis.call('PEXPIRE', index_of(key, s), ttl, 'GT') end
+  if has_user(s) then redis.call('PEXPIRE', index_of(key, s), ttl, 'GT') end
 end
 return {s[VERSION]}
 """)
 
-# KEYS: the session. ARGV: now, keep, reason. One that ended before is written once more as it is: WAIT only counts what
-# was written over its own connection, and whoever ended it may have been told that no replica has it.
-END = _script("""
+# KEYS: the session. ARGV: now, keep, reason, the realm as in the blob's user. One that ended before is written once
+# more as it is: WAIT only counts what was written over its own connection, and whoever ended it may have been told that
+# no replica has it.
+END = script("""
 local s, raw = load(KEYS[1])
 local now = tonumber(ARGV[1])
 if not s then return raw or false end
+if realm_of(s) ~= ARGV[4] then return false end
 if s[REASON] ~= '' then
   redis.call('SET', KEYS[1], raw, 'KEEPTTL')
   return false
@@ -204,8 +146,9 @@ return raw
 """)
 
 # KEYS: a user's index. ARGV: now, keep, reason, the member to spare.
-END_ALL = _script("""
+END_ALL = script("""
 local ended, now, tag = {}, tonumber(ARGV[1]), string.sub(KEYS[1], 1, 8)
+bar(tag .. '!' .. string.sub(KEYS[1], 9), now)
 for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
   if member ~= ARGV[4] then
     local s, raw = load(tag .. member)
@@ -224,23 +167,43 @@ end
 return ended
 """)
 
-# KEYS: a user's index. ARGV: now.
-LIST = _script("""
-local found = {}
-for _, each in ipairs(live_of(KEYS[1], tonumber(ARGV[1]), true)) do
-  found[#found + 1] = each.member
-  found[#found + 1] = each.raw
+# KEYS: a partition's instant for all. ARGV: now.
+BAR = script("""
+bar(KEYS[1], tonumber(ARGV[1]))
+return 1
+""")
+
+# KEYS: a user's index. ARGV: now, and members of it.
+LIST = script("""
+local found, now, tag = {}, tonumber(ARGV[1]), string.sub(KEYS[1], 1, 8)
+for n = 2, #ARGV do
+  local s, raw = load(tag .. ARGV[n])
+  if not raw or s and s[REASON] ~= '' then
+    redis.call('ZREM', KEYS[1], ARGV[n])
+  elseif not s or is_live(s, now) then
+    found[#found + 1] = ARGV[n]
+    found[#found + 1] = raw
+  end
 end
 return found
 """)
 
+# KEYS: a session. ARGV: its user, as in the blob.
+ERASE = script("""
+local s = load(KEYS[1])
+if not s or s[USER] ~= ARGV[1] then return 0 end
+redis.call('DEL', KEYS[1])
+redis.call('ZREM', index_of(KEYS[1], s), string.sub(KEYS[1], 9))
+return 1
+""")
+
 # KEYS: a session. ARGV: before. It may have been seen since the sweeper looked at it.
-SWEEP = _script("""
+SWEEP = script("""
 local s = load(KEYS[1])
 if not s then return 0 end
 local at = s[REASON] == '' and runs_out(s) or s[ENDED]
 if at + s[CREATED] >= tonumber(ARGV[1]) then return 0 end
 redis.call('DEL', KEYS[1])
-if s[USER] ~= '' then redis.call('ZREM', index_of(KEYS[1], s), string.sub(KEYS[1], 9)) end
+if has_user(s) then redis.call('ZREM', index_of(KEYS[1], s), string.sub(KEYS[1], 9)) end
 return 1
 """)

@@ -1,4 +1,4 @@
-"""RedisStore: a shell that carries an operation's calls to the nodes, and the answers back."""
+"""RedisStore: carries an operation's calls to the nodes, and the answers back."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from typing import Any, TypeVar
 
 from sojourn.core.errors import EndReason, StoreUnavailable
 from sojourn.core.record import Record
-from sojourn.core.store import Applied, Commit, Create, End, Refused, Stats, Watcher
+from sojourn.core.store import Applied, Commit, Create, End, Mark, Refused, Stats, Watcher
 
-from . import operations, survey
+from . import operations
 from .blob import decode_record
 from .calls import Address, Call, Steps
 from .connections import connect
-from .errand import QUESTION_SHARE, Errand
 from .node import Node
+from .retry import QUESTION_SHARE, PendingCalls
+from .scan import Sweep, erase, scan, stats
 from .topology import Topology, topology_of
 from .tracking import track
 from .url import parse
 
-__all__ = ["RedisStore"]
+__all__ = ["KEEP_ENDED", "TIMEOUT", "RedisStore"]
 
 T = TypeVar("T")
 
@@ -30,11 +31,11 @@ TIMEOUT = 5.0
 
 
 class RedisStore:
-    """Records in Redis or Valkey, one server, Sentinel or Cluster, for threads.
+    """Records in Redis or Valkey, one server, Sentinel or Cluster, for threads. A wrong URL is a ConfigurationError.
 
     `url`: redis://, rediss:// (TLS), unix://, redis+cluster://, redis+sentinel://. `min_replicas`: how many replicas
     must say that they have a write before it counts as made, else StoreUnavailable, although it may be; also
-    `?min_replicas=` in the URL. `timeout`: the longest that a call may take, in seconds, trials included.
+    `?min_replicas=` in the URL, up to 100. `timeout`: the longest that a call may take, in seconds, trials included.
     `keep_ended`: how long Redis keeps a session after it is over, in seconds; no shorter than the policy's.
     """
 
@@ -47,12 +48,12 @@ class RedisStore:
         self._timeout = timeout
         self._keep = int(keep_ended * 1000)
         self._nodes: dict[tuple[Address, bool], Node] = {}
-        self._sweep = survey.Sweep()
-        self._node(self._location.addresses[0])  # so that a wrong option is told now
+        self._sweep = Sweep()
+        self._node(self._location.addresses[0])  # so that a wrong option fails now
 
     def get(self, id: str) -> Record | None:
         """As Store.get."""
-        raw = self._perform([operations.ask(id)])[0]
+        raw = self._perform([operations.get(id)])[0]
         return None if raw is None else decode_record(id, raw)
 
     def create(self, create: Create) -> Applied | Refused:
@@ -67,13 +68,35 @@ class RedisStore:
         """As Store.end."""
         return self._run(operations.end(end, self._keep))
 
-    def end_all(self, user_id: str, reason: EndReason, now: int, keep: str | None = None) -> Sequence[str]:
+    def end_all(
+        self, user_id: str, reason: EndReason, now: int, keep: str | None = None, realm: str = ""
+    ) -> Sequence[str]:
         """As Store.end_all."""
-        return self._run(operations.end_all(user_id, reason, now, keep, self._keep))
+        return self._run(operations.end_all(user_id, reason, now, keep, realm, self._keep))
 
-    def list(self, user_id: str, now: int) -> Sequence[Record]:
+    def bar(self, now: int, realm: str = "") -> None:
+        """As Store.bar. 4,096 small keys."""
+        self._run(operations.bar(now, realm))
+
+    def list(self, user_id: str, now: int, realm: str = "", after: str = "", limit: int = 100) -> Sequence[Record]:
         """As Store.list."""
-        return self._run(operations.of_user(user_id, now))
+        return self._run(operations.of_user(user_id, now, realm, after, limit))
+
+    def erase(self, user_id: str, realm: str = "") -> int:
+        """As Store.erase. Looks at every key."""
+        return self._run(erase(user_id, realm, self._primaries()), long=True)
+
+    def put_mark(self, mark: Mark) -> None:
+        """As Store.put_mark."""
+        self._run(operations.put_mark(mark))
+
+    def get_mark(self, id: str) -> Mark | None:
+        """As Store.get_mark."""
+        return self._run(operations.get_mark(id))
+
+    def end_expired(self, now: int, limit: int) -> int:
+        """As Store.end_expired. Nothing to do: what ran out leaves Redis by itself, `keep_ended` later."""
+        return 0
 
     def delete_expired(self, before: int, limit: int) -> int:
         """As Store.delete_expired. Redis does it by itself; this looks at every key."""
@@ -81,11 +104,11 @@ class RedisStore:
 
     def scan(self, after: str, limit: int) -> Sequence[Record]:
         """As Store.scan. Looks at every key for each page."""
-        return self._run(survey.scan(after, limit, self._primaries()), long=True)
+        return self._run(scan(after, limit, self._primaries()), long=True)
 
     def stats(self, now: int) -> Stats:
         """As Store.stats. Reads every session."""
-        return self._run(survey.stats(now, self._primaries()), long=True)
+        return self._run(stats(now, self._primaries()), long=True)
 
     def watch(self, watcher: Watcher, interval: float) -> None:
         """As WatchableStore.watch."""
@@ -118,24 +141,24 @@ class RedisStore:
             return result
 
     def _perform(self, calls: Sequence[Call], give_up: float | None = None) -> Sequence[Any]:
-        errand = Errand(calls, self._topology, give_up or time.monotonic() + self._timeout, self._timeout)
-        while not errand.done:
-            for address, indexes in errand.parcels().items():
-                calls_there = [errand.packed(index) for index in indexes]
-                errand.take(indexes, self._node(address).exchange(calls_there, errand.limit(time.monotonic())))
-            self._between_rounds(errand)
-        return errand.answers
+        pending = PendingCalls(calls, self._topology, give_up or time.monotonic() + self._timeout, self._timeout)
+        while not pending.done:
+            for address, indexes in pending.batches().items():
+                calls_there = [pending.packed(index) for index in indexes]
+                pending.take(indexes, self._node(address).exchange(calls_there, pending.limit(time.monotonic())))
+            self._between_rounds(pending)
+        return pending.answers
 
-    def _between_rounds(self, errand: Errand) -> None:
-        errand.next_round(time.monotonic())
-        if errand.pause:
-            time.sleep(errand.pause)
-        if errand.astray:
-            errand.astray = False
+    def _between_rounds(self, pending: PendingCalls) -> None:
+        pending.next_round(time.monotonic())
+        if pending.pause:
+            time.sleep(pending.pause)
+        if pending.needs_discovery:
+            pending.needs_discovery = False
             try:
-                self._discover(errand.limit(time.monotonic()))
+                self._discover(pending.limit(time.monotonic()))
             except StoreUnavailable as error:
-                errand.undiscovered(error)
+                pending.discovery_failed(error)
 
     def _discover(self, limit: float | None = None) -> None:
         steps, limit = self._topology.discover(), min(limit or self._timeout, self._timeout / QUESTION_SHARE)
@@ -150,10 +173,10 @@ class RedisStore:
         return self._topology.primaries()
 
     def _primaries(self) -> Sequence[Address]:
-        errand = Errand((), self._topology, time.monotonic() + self._timeout, self._timeout)
+        pending = PendingCalls((), self._topology, time.monotonic() + self._timeout, self._timeout)
         while not self._topology.primaries():
-            errand.astray = True
-            self._between_rounds(errand)
+            pending.needs_discovery = True
+            self._between_rounds(pending)
         return self._topology.primaries()
 
     def _node(self, address: Address, to_sentinel: bool = False) -> Node:

@@ -20,7 +20,7 @@ logger = logging.getLogger("sojourn")
 
 SELECT_ONE = "SELECT record, data FROM session WHERE id = ?"
 _SELECT = "SELECT id, record, data FROM session "
-_INSERT = "INSERT INTO session (id, user_id, expires_at, ended_at, record, data) VALUES (?, ?, ?, ?, ?, ?)"
+_INSERT = "INSERT INTO session (id, realm, user_id, expires_at, ended_at, record, data) VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 _decode = msgspec.json.Decoder(Record).decode
 
@@ -43,24 +43,28 @@ def select_all(connection: sqlite3.Connection, where: str, values: tuple[Any, ..
     return found, unreadable
 
 
-def select_page(connection: sqlite3.Connection, after: str, limit: int) -> list[Record]:
-    """Up to `limit` records in order of id, from the first one past `after`; none only at the end."""
+def select_page(
+    connection: sqlite3.Connection, where: str, values: tuple[Any, ...], after: str, limit: int
+) -> list[Record]:
+    """Up to `limit` records for which `where` holds, in order of id past `after`; none only at the end."""
     while True:
-        found, unreadable = select_all(connection, "WHERE id > ? ORDER BY id LIMIT ?", (after, limit))
+        found, unreadable = select_all(
+            connection, f"WHERE {where} AND id > ? ORDER BY id LIMIT ?", (*values, after, limit)
+        )
         if found or not unreadable:
             return found
         after = unreadable[-1]
 
 
-def delete(connection: sqlite3.Connection, id: str) -> None:
-    """Remove a row."""
-    connection.execute("DELETE FROM session WHERE id = ?", (id,))
+def delete(connection: sqlite3.Connection, ids: Sequence[str]) -> None:
+    """Remove rows."""
+    connection.executemany("DELETE FROM session WHERE id = ?", [(id,) for id in ids])
 
 
 def insert(connection: sqlite3.Connection, record: Record) -> None:
     """Add a row. Raises sqlite3.IntegrityError for an id that is taken."""
-    row = (record.id, record.user_id, record.expires_at, record.ended_at, _text(record), join(record.data))
-    connection.execute(_INSERT, row)
+    index = (record.id, record.realm, record.user_id, record.expires_at, record.ended_at)
+    connection.execute(_INSERT, (*index, _text(record), join(record.data)))
 
 
 def update(connection: sqlite3.Connection, before: Record, after: Record) -> None:
