@@ -312,6 +312,18 @@ def test_ending_is_for_who_is_logged_in() -> None:
         assert refused(ask(active(), "DELETE", path)) == (401, "login-required")
 
 
+def test_ending_elsewhere_is_for_who_logged_in_lately() -> None:
+    later = NOW + 25 * MINUTE
+    record = make_record("ada")
+    old = Session(record, later, Client(), token_for(record), True)
+    strict, loose = (BrowserOptions((), (), reauthenticate_within=within) for within in (60, None))
+
+    for path in ("/sessions", f"/sessions/{'0' * 32}"):
+        assert refused(plan(Request("DELETE", path, JSON, b""), old, strict)) == (401, "reauthentication-required")
+        assert isinstance(plan(Request("DELETE", path, JSON, b""), old, loose), Ask)
+    assert isinstance(plan(Request("DELETE", f"/sessions/{old.id}", JSON, b""), old, strict), Ask)
+
+
 class Mine:
     """Two sessions of Ada's and one of Bob's, and what is carried out for the first."""
 

@@ -180,10 +180,7 @@ class AsyncSessionManager(ManagerContext):
         if newest > now:
             # Another node's clock runs ahead of this one, so that what it makes may have passed the bar.
             await self._store.bar(newest, self.realm)
-            for _ in range(MAX_ATTEMPTS):
-                before, (total, _) = total, await self._end_all_until(newest, total, on_batch)
-                if total == before:
-                    break
+            total, _ = await self._end_all_until(newest, total, on_batch)
         return total
 
     async def _end_all_until(

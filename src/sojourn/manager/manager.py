@@ -29,7 +29,7 @@ class SessionManager(ManagerContext):
     """Sessions for any number of threads: Flask, WSGI, Django, scripts.
 
     `realm` keeps applications on one store apart. `on_event` is called with each event, after it is so, in the
-    thread that caused it. `before_create` is called with the client and the user's id ("" for nobody) before a
+    thread that caused it. `before_create` is called with the client and the user's id (None for nobody) before a
     session is made, and may wait, or raise SessionRefused. `device_label` makes of a User-Agent what a session is
     listed with; None makes nothing. `clock` gives Unix milliseconds and `random` so many random bytes; both are for
     tests. Raises ConfigurationError for a realm of other characters than a-z, 0-9, _ and -, or over 32. Every
@@ -167,10 +167,7 @@ class SessionManager(ManagerContext):
         if newest > now:
             # Another node's clock runs ahead of this one, so that what it makes may have passed the bar.
             self._store.bar(newest, self.realm)
-            for _ in range(MAX_ATTEMPTS):
-                before, (total, _) = total, self._end_all_until(newest, total, on_batch)
-                if total == before:
-                    break
+            total, _ = self._end_all_until(newest, total, on_batch)
         return total
 
     def _end_all_until(self, newest: float, total: int, on_batch: Callable[[int], None] | None) -> tuple[int, int]:
