@@ -19,6 +19,7 @@ from sojourn.stores.redis.keys import session_key
 from sojourn.testing import blocking
 from sojourn.testing.records import NOW, change, commit, live, make_record, put
 from tests.servers.redis import RedisServer, find_redis, find_valkey, start_redis
+from tests.servers.sentinel import start_sentinel
 from tests.servers.waiting import wait_until
 
 both = pytest.mark.parametrize("kind", ["", "async"])
@@ -197,3 +198,26 @@ def test_a_user_who_may_not_wait_for_replicas_is_told(kind: str, redis_server: R
     assert live(store, record.id).id == record.id
     redis_server.ask("ACL", "DELUSER", "hasty")
     store.close()
+
+
+# A primary that is back from the dead
+
+
+@both
+def test_who_slept_through_a_failover_asks_the_sentinels_and_not_the_primary_of_old(kind: str, tmp_path: Path) -> None:
+    """It is back, has nothing, and calls itself a primary until a Sentinel tells it otherwise."""
+    with start_sentinel(tmp_path, find_redis()) as setup:
+        store = opened(kind, setup.url)
+        record = put(store)
+        assert live(store, record.id) == record
+        for sentinel in setup.sentinels:
+            sentinel.ask("SENTINEL", "DEBUG", "PUBLISH-PERIOD", 60_000)  # none of them tells it for a while
+        old = setup.primary
+        old.kill()
+        wait_until(lambda: setup.primary is not old, "another primary")
+        old.restart()
+        assert old.ask("ROLE")[0] in (b"master", "master")
+
+        assert live(store, record.id) == record
+        assert old.ask("ROLE")[0] in (b"master", "master")
+        store.close()

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from redis.asyncio.connection import AbstractConnection as AsyncConnection
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ConnectionError, RedisError, ResponseError
 
 from .calls import PING, pack
-from .idle import PROBE_SHARE, TRUSTED, Idle, condemned
+from .idle import HUNG_UP, PROBE_SHARE, TRUSTED, Idle, condemned
 from .refusal import is_refusal
 from .retry import AnswerLost, NotReplicated, NotSent
 
@@ -92,12 +92,18 @@ class Batch:
 
 
 class AsyncNode:
-    """One server, for an event loop. `timeout` is the longest that a call may take, waiting for its turn included."""
+    """One server, for an event loop. `timeout` is the longest that a call may take, waiting for its turn included.
 
-    def __init__(self, connect: Callable[[], AsyncConnection], min_replicas: int, timeout: float) -> None:
+    `watched`: as for Node.
+    """
+
+    def __init__(
+        self, connect: Callable[[], AsyncConnection], min_replicas: int, timeout: float, watched: bool = False
+    ) -> None:
         self._connect = connect
         self._min_replicas = min_replicas
         self._timeout = timeout
+        self._watched = watched
         self._idle: Idle[AsyncConnection] = deque()
         self._free = asyncio.Semaphore(MAX_CONNECTIONS)
         self._next_batch: Batch | None = None
@@ -224,6 +230,8 @@ class AsyncNode:
             if is_open and (now - used_at < TRUSTED or await self._answers(connection)):
                 return connection, used_at
             await self._drop(connection, used_at)
+            if self._watched:
+                raise ConnectionError(HUNG_UP)
         connection = self._connect()
         try:
             async with asyncio.timeout(give_up - time.monotonic()):

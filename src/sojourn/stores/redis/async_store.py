@@ -113,7 +113,11 @@ class AsyncRedisStore:
         """As WatchableStore.watch."""
         location, timeout = self._location, self._timeout
         await track_async(
-            watcher, interval, self._discovered, lambda address: async_connect(location, address, timeout, protocol=3)()
+            watcher,
+            interval,
+            self._discovered,
+            self._topology.doubt,
+            lambda address: async_connect(location, address, timeout, protocol=3)(),
         )
 
     async def close(self) -> None:
@@ -204,8 +208,9 @@ class AsyncRedisStore:
             here = self._at_work()
         node = here.nodes.get((address, to_sentinel))
         if node is None:
+            watched = self._location.kind == "sentinel" and not to_sentinel
             maker = self._connect(address, to_sentinel)
-            node = here.nodes[address, to_sentinel] = AsyncNode(maker, self._min_replicas, self._timeout)
+            node = here.nodes[address, to_sentinel] = AsyncNode(maker, self._min_replicas, self._timeout, watched)
         return node
 
     def _connect(self, address: Address, to_sentinel: bool = False) -> Callable[[], AsyncConnection]:

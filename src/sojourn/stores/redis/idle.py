@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TypeVar
 
-__all__ = ["PROBE_SHARE", "TRUSTED", "Idle", "condemned"]
+__all__ = ["HUNG_UP", "PROBE_SHARE", "TRUSTED", "Idle", "condemned"]
 
 T = TypeVar("T")
 
@@ -17,6 +17,7 @@ Idle = deque[tuple[T, float]]
 TRUSTED = 1.0
 # The part of the store's timeout that a probe may take. One that fails costs so much, and no answer to a user.
 PROBE_SHARE = 10
+HUNG_UP = "the connection was closed while nobody used it"
 
 
 def condemned(idle: Idle[T], used_at: float) -> list[T]:

@@ -12,22 +12,28 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from redis.connection import AbstractConnection as Connection
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ConnectionError, RedisError, ResponseError
 
 from .async_node import Batch, Packed
 from .calls import PING
-from .idle import PROBE_SHARE, TRUSTED, Idle, condemned
+from .idle import HUNG_UP, PROBE_SHARE, TRUSTED, Idle, condemned
 
 __all__ = ["Node"]
 
 
 class Node:
-    """One server: each call has a connection to itself while it lasts. `timeout` is the longest that it may."""
+    """One server: each call has a connection to itself while it lasts. `timeout` is the longest that it may.
 
-    def __init__(self, connect: Callable[[], Connection], min_replicas: int, timeout: float) -> None:
+    `watched`: by Sentinels. What hung up is not called again before they were asked.
+    """
+
+    def __init__(
+        self, connect: Callable[[], Connection], min_replicas: int, timeout: float, watched: bool = False
+    ) -> None:
         self._connect = connect
         self._min_replicas = min_replicas
         self._timeout = timeout
+        self._watched = watched
         self._idle: Idle[Connection] = deque()
         self._pid = os.getpid()
 
@@ -79,6 +85,8 @@ class Node:
             if _is_open(connection) and (now - used_at < TRUSTED or self._answers(connection)):
                 return connection, used_at
             self._drop(connection, used_at)
+            if self._watched:
+                raise ConnectionError(HUNG_UP)
         connection = self._connect()
         if limit is not None:
             connection.socket_timeout = connection.socket_connect_timeout = limit

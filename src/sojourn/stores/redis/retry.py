@@ -114,6 +114,8 @@ class PendingCalls:
 
     def _judge(self, index: int, reply: Exception) -> None:
         call = self._calls[index]
+        if isinstance(reply, (NotSent, AnswerLost)):
+            self._topology.doubt()
         match reply:
             case NotSent():
                 self._later = True

@@ -116,6 +116,7 @@ class RedisStore:
             watcher,
             interval,
             self._discovered,
+            self._topology.doubt,
             lambda address: connect(self._location, address, self._timeout, protocol=3)(),
         )
 
@@ -182,6 +183,10 @@ class RedisStore:
     def _node(self, address: Address, to_sentinel: bool = False) -> Node:
         node = self._nodes.get((address, to_sentinel))
         if node is None:
+            watched = self._location.kind == "sentinel" and not to_sentinel
             maker = connect(self._location, address, self._timeout, to_sentinel=to_sentinel)
-            node = self._nodes.setdefault((address, to_sentinel), Node(maker, self._min_replicas, self._timeout))
+            node = self._nodes.setdefault(
+                (address, to_sentinel),
+                Node(maker, self._min_replicas, self._timeout, watched),
+            )
         return node

@@ -42,6 +42,9 @@ class Topology(Protocol):
     def moved(self, slot: int, address: Address) -> None:
         """A node said that `slot` is elsewhere now."""
 
+    def doubt(self) -> None:
+        """A connection broke: who answers there next may be another than before."""
+
     def discover(self) -> Discovery:
         """Learn it anew."""
 
@@ -64,6 +67,9 @@ class Single:
         """As Topology.moved."""
         raise StoreUnavailable("This Redis is a node of a Cluster. Write redis+cluster:// instead of redis://.")
 
+    def doubt(self) -> None:
+        """As Topology.doubt."""
+
     def discover(self) -> Discovery:
         """As Topology.discover."""
         yield from ()
@@ -75,6 +81,8 @@ class Sentinels:
     def __init__(self, sentinels: Sequence[Address], service: str) -> None:
         self._sentinels = list(sentinels)
         self._service = service
+        self._ask = pack("SENTINEL", "GET-MASTER-ADDR-BY-NAME", service)
+        self._silent: set[Address] = set()
         self._primary: Address | None = None
 
     def address(self, key: str) -> Address | None:
@@ -89,23 +97,49 @@ class Sentinels:
         """As Topology.moved."""
         raise StoreUnavailable("These Sentinels watch a node of a Cluster. Write redis+cluster:// and its nodes.")
 
+    def doubt(self) -> None:
+        """As Topology.doubt."""
+        self._primary = None
+
     def discover(self) -> Discovery:
-        """As Topology.discover. A primary that Sentinels name must also say so itself."""
-        ask = pack("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._service)
+        """As Topology.discover. A primary that Sentinels name must also say so itself.
+
+        That it is still the one, any Sentinel may say. Which one it is, all are asked: of a failover some hear later,
+        and a primary that died and is back takes itself for one until a Sentinel tells it otherwise.
+        """
+        believed, answers = self._primary, 0
+        named: dict[Address, int] = {}
         answer: object = None
-        for sentinel in self._sentinels:
-            answer = yield Question(sentinel, ask, to_sentinel=True)
-            if not isinstance(answer, list):
+        for sentinel in list(self._sentinels):
+            if sentinel in self._silent and answers > len(self._sentinels) // 2:
                 continue
+            facts = yield Question(sentinel, pack("SENTINEL", "MASTER", self._service), to_sentinel=True)
+            answer = yield Question(sentinel, self._ask, to_sentinel=True)
+            if not isinstance(answer, list):
+                self._silent.add(sentinel)
+                continue
+            answers += 1
+            self._silent.discard(sentinel)
             primary = (answer[0].decode(), int(answer[1]))
-            role = yield Question(primary, pack("ROLE"))
-            if isinstance(role, list) and role[0] == b"master":
-                self._primary = primary
-                self._sentinels = [sentinel, *[other for other in self._sentinels if other != sentinel]]
+            named[primary] = max(named.get(primary, 0), _epoch(facts))
+            if primary == believed:
+                break
+        self._sentinels.sort(key=self._silent.__contains__)
+        newest = [primary for primary, epoch in named.items() if epoch == max(named.values())]
+        if len(newest) == 1:
+            answer = yield Question(newest[0], pack("ROLE"))
+            if isinstance(answer, list) and answer[0] == b"master":
+                self._primary = newest[0]
                 return
-            answer = role
         self._primary = None
         raise _undiscovered(f"No Sentinel names a primary of {self._service!r} that answers as one", answer)
+
+
+def _epoch(facts: object) -> int:
+    """The number of the failover by which a Sentinel came to the primary that it names."""
+    if not isinstance(facts, list):
+        return 0
+    return int(dict(zip(facts[::2], facts[1::2], strict=False)).get(b"config-epoch", 0))
 
 
 class Cluster:
@@ -126,6 +160,9 @@ class Cluster:
     def moved(self, slot: int, address: Address) -> None:
         """As Topology.moved."""
         self._slots[slot] = address
+
+    def doubt(self) -> None:
+        """As Topology.doubt. A node that was away does not serve before it knows its place."""
 
     def discover(self) -> Discovery:
         """As Topology.discover. The node that is asked last is the one that did not answer before."""
