@@ -61,7 +61,7 @@ class Wiring:
         self._adopt = adopt
         self.manager = manager
         self.transport = Transport(cookie, trusted_origins, script_readable_tokens)
-        self._cleanup = CleanupSchedule(cleanup_interval)
+        self._cleanup = CleanupSchedule(None if manager.expires_by_itself else cleanup_interval)
         self._cleanup_lock = threading.Lock()
         self._cleaning = threading.Lock()
 

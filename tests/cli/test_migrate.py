@@ -24,7 +24,8 @@ def test_an_empty_database_is_made_ready_and_then_left_alone(postgres: PostgresS
 
 def test_it_tells_scripts_what_was_applied(postgres: PostgresServer, sojourn: Program) -> None:
     url = postgres.new_database()
-    assert sojourn("migrate", "--store", url, "--json").json == {"applied": ["1 sessions", "2 realms, instants and marks"]}
+    applied = ["1 sessions", "2 realms, instants and marks"]
+    assert sojourn("migrate", "--store", url, "--json").json == {"applied": applied}
     # The application's URL, with the cache that it has there.
     assert sojourn("migrate", "--store", f"{url}?cache=64MiB", "--json").json == {"applied": []}
 

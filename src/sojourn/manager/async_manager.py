@@ -53,6 +53,7 @@ class AsyncSessionManager(ManagerContext):
         super().__init__(policy or Policy(), realm, on_event, device_label, clock, random)
         require_async(store, "AsyncSessionManager")
         self._store = store
+        self.expires_by_itself = getattr(store, "expires_by_itself", False)
         self._before_create = before_create
         # A cache's: most requests of a busy server need not wait for their turn in the event loop.
         self._at_hand: Callable[[str], Record | None] = getattr(store, "at_hand", lambda _: None)

@@ -36,6 +36,9 @@ AsyncBeforeCreate = Callable[[Client, str | None], Awaitable[None]]
 class ManagerContext:
     """A policy, a clock and a listener, and what is the same with threads and with an event loop."""
 
+    expires_by_itself = False
+    """Whether the store deletes what is over without being asked, so that traffic need not clean up."""
+
     def __init__(
         self,
         policy: Policy,

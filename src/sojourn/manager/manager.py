@@ -51,6 +51,7 @@ class SessionManager(ManagerContext):
         super().__init__(policy or Policy(), realm, on_event, device_label, clock, random)
         require_threads(store, "SessionManager")
         self._store = store
+        self.expires_by_itself = getattr(store, "expires_by_itself", False)
         self._before_create = before_create
 
     def open(self, token: str, client: Client = Client()) -> Session:

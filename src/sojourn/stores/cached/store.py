@@ -39,6 +39,7 @@ class CachedStore:
         _require_watchable(store)
         self.max_staleness = max_staleness
         self._store = store
+        self.expires_by_itself: bool = getattr(store, "expires_by_itself", False)
         self._channel = Channel(store.watch, lambda: Cache(max_bytes, max_staleness, clock), max_staleness / BEATS)
 
     def get(self, id: str) -> Record | None:
@@ -154,6 +155,7 @@ class AsyncCachedStore:
         _require_watchable(store)
         self.max_staleness = max_staleness
         self._store = store
+        self.expires_by_itself: bool = getattr(store, "expires_by_itself", False)
         self._channel = AsyncChannel(store.watch, lambda: Cache(max_bytes, max_staleness, clock), max_staleness / BEATS)
 
     def at_hand(self, id: str) -> Record | None:

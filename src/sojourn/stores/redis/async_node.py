@@ -19,12 +19,12 @@ from .idle import HUNG_UP, PROBE_SHARE, TRUSTED, Idle, condemned
 from .refusal import is_refusal
 from .retry import AnswerLost, NotReplicated, NotSent
 
-__all__ = ["AsyncNode", "Batch", "Packed"]
+__all__ = ["BUSY", "MAX_CONNECTIONS", "AsyncNode", "Batch", "Packed"]
 
 Packed = tuple[bytes, int, bool]
 """What to send, how many answers come before the one that counts, and whether replicas must have it."""
 
-# For one event loop. More calls wait, and then travel together.
+# Of one process to one server; of each event loop. More calls wait, and then, in a loop, travel together.
 MAX_CONNECTIONS = 32
 REPLICA_WAIT = 1000  # ms
 # A call may be late by one of so many parts of the timeout: they are looked for that often.
@@ -124,7 +124,7 @@ class AsyncNode:
             return await batch.join(calls)
         batch = Batch(calls, self._min_replicas, time.monotonic() + (limit or self._timeout))
         if limit is not None or not self._trips_out:
-            return await self._trip(batch) if await self._turn(batch) else batch.not_sent(_BUSY)
+            return await self._trip(batch) if await self._turn(batch) else batch.not_sent(BUSY)
         self._next_batch = batch
         try:
             await asyncio.sleep(0)
@@ -135,9 +135,9 @@ class AsyncNode:
         finally:
             self._next_batch = None
         if batch.arrived is None:
-            return await self._trip(batch) if is_its_turn else batch.not_sent(_BUSY)
+            return await self._trip(batch) if is_its_turn else batch.not_sent(BUSY)
         if not is_its_turn:
-            batch.arrive(batch.not_sent(_BUSY))
+            batch.arrive(batch.not_sent(BUSY))
         else:
             # The others must not go down with this request, should its client hang up.
             trip = asyncio.create_task(self._trip_of_many(batch))
@@ -266,7 +266,7 @@ async def _read(connection: AsyncConnection) -> Any:
         return error
 
 
-_BUSY = TimeoutError("every connection is in use")
+BUSY = TimeoutError("every connection is in use")
 
 
 def _because(failure: Exception, error: Exception) -> Exception:

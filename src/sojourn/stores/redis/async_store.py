@@ -21,7 +21,7 @@ from .blob import decode_record
 from .calls import Address, Call, Steps
 from .connections import async_connect
 from .retry import QUESTION_SHARE, PendingCalls, limit_of
-from .scan import Sweep, erase, scan, stats
+from .scan import Scan, Sweep, erase, stats
 from .store import KEEP_ENDED, TIMEOUT
 from .topology import Topology, topology_of
 from .tracking import track_async
@@ -35,6 +35,8 @@ T = TypeVar("T")
 class AsyncRedisStore:
     """RedisStore for event loops. Calls of one tick of a loop travel together; each loop has connections of its own."""
 
+    expires_by_itself = True
+
     def __init__(
         self, url: str, *, min_replicas: int = 0, timeout: float = TIMEOUT, keep_ended: float = KEEP_ENDED
     ) -> None:
@@ -45,6 +47,7 @@ class AsyncRedisStore:
         self._keep = int(keep_ended * 1000)
         self._here: tuple[asyncio.AbstractEventLoop | None, _Loop] = (None, _Loop())
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Loop] = WeakKeyDictionary()
+        self._scan = Scan()
         self._sweep = Sweep()
         self._connect(self._location.addresses[0])  # so that a wrong option fails now
 
@@ -102,8 +105,8 @@ class AsyncRedisStore:
         return await self._run(self._sweep.delete_expired(before, limit, await self._primaries()), long=True)
 
     async def scan(self, after: str, limit: int) -> Sequence[Record]:
-        """As Store.scan. Looks at every key for each page."""
-        return await self._run(scan(after, limit, await self._primaries()), long=True)
+        """As Store.scan. Looks at every key once for many pages."""
+        return await self._run(self._scan.page(after, limit, await self._primaries(), time.monotonic()), long=True)
 
     async def stats(self, now: int) -> Stats:
         """As Store.stats. Reads every session."""

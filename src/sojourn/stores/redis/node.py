@@ -6,6 +6,7 @@ The connections are redis-py's; its clients and pools are not used, for they sen
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ from typing import Any
 from redis.connection import AbstractConnection as Connection
 from redis.exceptions import ConnectionError, RedisError, ResponseError
 
-from .async_node import Batch, Packed
+from .async_node import BUSY, MAX_CONNECTIONS, Batch, Packed
 from .calls import PING
 from .idle import HUNG_UP, PROBE_SHARE, TRUSTED, Idle, condemned
 
@@ -24,7 +25,8 @@ __all__ = ["Node"]
 class Node:
     """One server: each call has a connection to itself while it lasts. `timeout` is the longest that it may.
 
-    `watched`: by Sentinels. What hung up is not called again before they were asked.
+    Up to MAX_CONNECTIONS at once; who comes then waits for its turn. `watched`: by Sentinels, which are asked before
+    what hung up is called again.
     """
 
     def __init__(
@@ -35,12 +37,25 @@ class Node:
         self._timeout = timeout
         self._watched = watched
         self._idle: Idle[Connection] = deque()
+        self._free = threading.Semaphore(MAX_CONNECTIONS)
         self._pid = os.getpid()
 
     def exchange(self, calls: Sequence[Packed], limit: float | None = None) -> list[Any]:
         """The answers, in order; an exception where there is none. `limit`: less than the timeout, in seconds."""
         began = time.monotonic()
         batch = Batch(calls, self._min_replicas, began + (limit or self._timeout))
+        if self._pid != os.getpid():
+            # These sockets are the parent's: two processes must not talk over one.
+            self._idle, self._free, self._pid = deque(), threading.Semaphore(MAX_CONNECTIONS), os.getpid()
+        free = self._free
+        if not free.acquire(timeout=limit or self._timeout):
+            return batch.not_sent(BUSY)
+        try:
+            return self._exchange(batch, began, limit)
+        finally:
+            free.release()
+
+    def _exchange(self, batch: Batch, began: float, limit: float | None) -> list[Any]:
         try:
             connection, used_at = self._take(began, limit)
         except (RedisError, OSError) as error:
@@ -74,9 +89,6 @@ class Node:
 
     def _take(self, now: float, limit: float | None) -> tuple[Connection, float]:
         """A connection, and when it was last used; 0 for a new one."""
-        if self._pid != os.getpid():
-            # These sockets are the parent's: two processes must not talk over one.
-            self._idle, self._pid = deque(), os.getpid()
         while self._idle:
             try:
                 connection, used_at = self._idle.pop()

@@ -104,7 +104,8 @@ def _replace(create: Create, user: str, keep: int) -> Steps[Refused | None]:
         keep,
         ends.reason,
         ends.version or "",
-        repeatable=False,
+        create.record.id,
+        repeatable=True,
     )
     undo = run(scripts.DROP, [session_key(create.record.id)], user, repeatable=True)
     try:

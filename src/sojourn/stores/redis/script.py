@@ -17,6 +17,7 @@ class Script(NamedTuple):
 
 _SHARED = """
 local CREATED, SEEN, ABSOLUTE, IDLE, VERSION, ENDED, REASON, USER, SECRETS, DATA = 1, 2, 3, 4, 5, 6, 7, 8, 9, 11
+local REPLACED_BY = 12
 local MOST = 9007199254740991
 
 -- A session; nil, and what there is, where that is none of ours.

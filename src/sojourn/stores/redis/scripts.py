@@ -60,11 +60,17 @@ redis.call('SET', key, ARGV[1], 'PX', ttl)
 return {ended}
 """)
 
-# KEYS: the session before, in another slot than the new one. ARGV: now, keep, reason, version ('' for any).
+# KEYS: the session before, in another slot than the new one. ARGV: now, keep, reason, version ('' for any), the new
+# one's id: it stays in the row, so that who asks again, because the answer was lost, hears that it is done.
 REPLACE = script("""
 local s, raw = load(KEYS[1])
 local now = tonumber(ARGV[1])
+if s and s[REPLACED_BY] == ARGV[5] then
+  redis.call('SET', KEYS[1], raw, 'KEEPTTL')
+  return 1
+end
 if not s or not is_live(s, now) or (ARGV[4] ~= '' and s[VERSION] ~= tonumber(ARGV[4])) then return {raw or false} end
+s[REPLACED_BY] = ARGV[5]
 finish(KEYS[1], s, now, ARGV[3], tonumber(ARGV[2]))
 return 1
 """)

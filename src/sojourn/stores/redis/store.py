@@ -17,7 +17,7 @@ from .calls import Address, Call, Steps
 from .connections import connect
 from .node import Node
 from .retry import QUESTION_SHARE, PendingCalls
-from .scan import Sweep, erase, scan, stats
+from .scan import Scan, Sweep, erase, stats
 from .topology import Topology, topology_of
 from .tracking import track
 from .url import parse
@@ -39,6 +39,8 @@ class RedisStore:
     `keep_ended`: how long Redis keeps a session after it is over, in seconds; no shorter than the policy's.
     """
 
+    expires_by_itself = True
+
     def __init__(
         self, url: str, *, min_replicas: int = 0, timeout: float = TIMEOUT, keep_ended: float = KEEP_ENDED
     ) -> None:
@@ -48,6 +50,7 @@ class RedisStore:
         self._timeout = timeout
         self._keep = int(keep_ended * 1000)
         self._nodes: dict[tuple[Address, bool], Node] = {}
+        self._scan = Scan()
         self._sweep = Sweep()
         self._node(self._location.addresses[0])  # so that a wrong option fails now
 
@@ -103,8 +106,8 @@ class RedisStore:
         return self._run(self._sweep.delete_expired(before, limit, self._primaries()), long=True)
 
     def scan(self, after: str, limit: int) -> Sequence[Record]:
-        """As Store.scan. Looks at every key for each page."""
-        return self._run(scan(after, limit, self._primaries()), long=True)
+        """As Store.scan. Looks at every key once for many pages."""
+        return self._run(self._scan.page(after, limit, self._primaries(), time.monotonic()), long=True)
 
     def stats(self, now: int) -> Stats:
         """As Store.stats. Reads every session."""
