@@ -1,4 +1,7 @@
-"""Contention: 32 requests under way that all write to one session, beside the same writes spread over 256 sessions."""
+"""Contention: 32 requests under way that all write to one session, beside the same writes spread over 256 sessions.
+
+And 64 that all change one value of it: what cannot be merged must come one after the other.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from .network_peers import NETWORK_PEERS, at, needs_redis
+from .one_key import OneKey, one_key_rounds, report_one_key
 from .peers import unwrapped
 from .request import App, ask, cookie_of
 from .rounds import Spread, spread
@@ -53,6 +57,7 @@ class Contention(msgspec.Struct, frozen=True):
 
     size: Size
     peers: list[Contended]
+    one_key: list[OneKey] = []
 
 
 class _Found(NamedTuple):
@@ -137,11 +142,16 @@ def measure(size: Size) -> Contention:
     """Let them write."""
     with TemporaryDirectory() as folder:
         found = asyncio.run(_rounds(size, Path(folder)))
-    return Contention(size, [_contended(peer, rounds) for peer, rounds in found.items()])
+        one_key = asyncio.run(one_key_rounds(size.rounds, Path(folder)))
+    return Contention(size, [_contended(peer, rounds) for peer, rounds in found.items()], one_key)
 
 
 def report(found: Contention) -> str:
-    """The table, in Markdown."""
+    """The tables, in Markdown."""
+    return f"{_report_writers(found)}\n\n{report_one_key(found.one_key)}"
+
+
+def _report_writers(found: Contention) -> str:
     rows = [
         [
             each.peer,

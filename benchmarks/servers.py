@@ -33,6 +33,11 @@ class Servers:
         self._redis.append(self._running.enter_context(start_redis(folder, find_redis())))
         return self._redis[-1]
 
+    @property
+    def postgres_pid(self) -> int | None:
+        """The process of PostgreSQL's server, once there is one."""
+        return self._postgres.process.pid if self._postgres else None
+
     def new_database(self) -> str:
         """The URL of a PostgreSQL database that nobody else uses, with Sojourn's tables in it; all in one server."""
         if self._postgres is None:

@@ -293,6 +293,7 @@ def test_the_errors_page_has_every_exception_with_its_code() -> None:
         "SessionConflict": ((),),
         "SessionLimitReached": (1,),
         "ReauthenticationRequired": (1,),
+        "UnreadableRecord": ("0" * 32,),
     }
 
     assert rows.keys() == raised.keys()

@@ -20,6 +20,7 @@ from .core.errors import (
     SessionRefused,
     SojournError,
     StoreUnavailable,
+    UnreadableRecord,
 )
 from .core.events import Event
 from .core.info import SessionInfo
@@ -60,6 +61,7 @@ __all__ = [
     "SessionRefused",
     "SojournError",
     "StoreUnavailable",
+    "UnreadableRecord",
     "open_async_store",
     "open_store",
     "problem_of",

@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import Collection, Mapping
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from .core.changes import check_late
@@ -60,7 +61,7 @@ class Wiring:
         self._adopt = adopt
         self.manager = manager
         self.transport = Transport(cookie, trusted_origins, script_readable_tokens)
-        self._cleanup = CleanupSchedule(cleanup_interval)
+        self._cleanup = CleanupSchedule(None if manager.expires_by_itself else cleanup_interval)
         self._cleanup_lock = threading.Lock()
         self._cleaning = threading.Lock()
 
@@ -91,8 +92,8 @@ class Wiring:
                 tokens = self._adopt.ours(tokens)
                 adopted = None if tokens else self._adopt.open(self.manager, cookies, _client(environ))
         session = adopted.session if adopted else self._open(tokens)
-        if session.opened_at >= self._cleanup.at:
-            self._start_cleanup_if_due(session.opened_at)
+        if (now := monotonic()) >= self._cleanup.at:
+            self._start_cleanup_if_due(now)
         exchange = Exchange(self, session, environ, bearer)
         if adopted is not None:
             exchange.note_adopted(adopted)
@@ -105,7 +106,7 @@ class Wiring:
             return self.manager.open(tokens[0])
         return self.manager.anonymous(refused=UnknownToken(at=self.manager.clock(), cause="ambiguous"))
 
-    def _start_cleanup_if_due(self, now: int) -> None:
+    def _start_cleanup_if_due(self, now: float) -> None:
         with self._cleanup_lock:
             due = self._cleanup.is_due(now, os.urandom)
         # In a thread of its own: the request that finds it due does not wait.

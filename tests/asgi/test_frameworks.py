@@ -288,8 +288,9 @@ def test_litestar_s_own_session_layer_around_is_told() -> None:
         assert "another session layer is around SessionMiddleware" in client.get("/show").text
 
 
-def test_a_middleware_for_each_route_makes_one_clean_up_for_all() -> None:
+def test_a_middleware_for_each_route_makes_one_clean_up_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1_800_000_000_000
+    monkeypatch.setattr("sojourn.asgi.middleware.monotonic", lambda: now / 1000)
     cleaned = []
 
     class Counting(AsyncMemoryStore):

@@ -267,8 +267,9 @@ def test_a_log_out_of_nobody_sets_nothing() -> None:
     assert "set-cookie" not in World().browser.post("/logout").headers
 
 
-def test_traffic_cleans_up_what_is_dead_for_long() -> None:
+def test_traffic_cleans_up_what_is_dead_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(cleanup_interval=60)
+    monkeypatch.setattr("sojourn.asgi.middleware.monotonic", lambda: world.now / 1000)
     world.new_browser().post("/login/ada")
     world.browser.post("/put", json={"a": 1})
     with world.browser:

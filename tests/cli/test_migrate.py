@@ -16,7 +16,7 @@ def test_an_empty_database_is_made_ready_and_then_left_alone(postgres: PostgresS
     assert "Run `sojourn migrate --store URL`" in before.err
 
     first = sojourn("migrate", "--store", url)
-    assert (first.code, first.out, first.err) == (0, "applied 1 sessions\n", "")
+    assert (first.code, first.out, first.err) == (0, "applied 1 sessions\napplied 2 realms, instants and marks\n", "")
     again = sojourn("migrate", env={"SOJOURN_STORE": url})
     assert (again.code, again.out, again.err) == (0, "up to date\n", "")
     assert sojourn("stats", "--store", url).code == 0
@@ -24,7 +24,8 @@ def test_an_empty_database_is_made_ready_and_then_left_alone(postgres: PostgresS
 
 def test_it_tells_scripts_what_was_applied(postgres: PostgresServer, sojourn: Program) -> None:
     url = postgres.new_database()
-    assert sojourn("migrate", "--store", url, "--json").json == {"applied": ["1 sessions"]}
+    applied = ["1 sessions", "2 realms, instants and marks"]
+    assert sojourn("migrate", "--store", url, "--json").json == {"applied": applied}
     # The application's URL, with the cache that it has there.
     assert sojourn("migrate", "--store", f"{url}?cache=64MiB", "--json").json == {"applied": []}
 

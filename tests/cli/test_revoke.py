@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from contextlib import closing, suppress
 
@@ -202,3 +203,17 @@ def test_revoke_takes_exactly_one_way_to_say_which(sessions: Sessions, sojourn: 
         assert done.code == 2, words
         assert "Say which sessions" in done.err
     assert sessions.manager.stats().live == 1
+
+
+def test_a_session_that_cannot_be_read_is_named_and_can_be_ended(sessions: Sessions, sojourn: Program) -> None:
+    spoilt, sound = sessions.make("ada"), sessions.make("ada")
+    with closing(sqlite3.connect(sessions.path, isolation_level=None)) as connection:
+        connection.execute("UPDATE session SET record = '{}' WHERE id = ?", (spoilt,))
+    listed = sojourn("list", "--user", "ada", "--store", sessions.url, "--json")
+    shown = sojourn("show", spoilt, "--store", sessions.url)
+
+    assert [session["id"] for session in listed.json["sessions"]] == [sound]
+    assert f"sojourn revoke {spoilt}" in listed.err
+    assert (shown.code, shown.out) == (3, "")
+    assert sojourn("revoke", spoilt, "--store", sessions.url).out == "The session is ended.\n"
+    assert sojourn("show", spoilt, "--store", sessions.url).code == 1

@@ -52,3 +52,21 @@ def test_stats_counts_what_the_store_holds(sessions: Sessions, sojourn: Program)
     counts = sojourn("stats", "--store", sessions.url, "--json").json
     assert set(counts) == {"now", "live", "users", "ended", "expired", "bytes"}
     assert (counts["live"], counts["users"], counts["ended"], counts["expired"]) == (2, 1, 1, 1)
+
+
+def test_cleanup_can_give_the_room_back(sessions: Sessions, sojourn: Program) -> None:
+    for _ in range(100):
+        sessions.make(ago=3 * DAY, filling="x" * 4000)
+    sessions.manager.close()
+    before = sessions.path.stat().st_size
+    kept = sojourn("cleanup", "--store", sessions.url, "--vacuum")
+
+    assert (kept.code, kept.err) == (0, "")
+    assert sessions.path.stat().st_size < before / 2
+
+
+def test_cleanup_gives_no_room_back_where_there_is_no_file(sojourn: Program) -> None:
+    refused = sojourn("cleanup", "--store", "redis://localhost", "--vacuum")
+
+    assert refused.code == 2
+    assert "--vacuum is for SQLite" in refused.err

@@ -69,3 +69,30 @@ def test_the_site_is_well_again_as_soon_as_the_store_is(redis_site: RedisSite) -
 
     browser.log_in("ada")
     assert browser.show()["user"] == "ada"
+
+
+def test_a_store_that_takes_no_writes_still_serves_pages_that_only_read(redis_site: RedisSite) -> None:
+    """Activity goes unnoted, and the secret is not renewed; only what a handler changed is a 503."""
+    redis, browser = redis_site.redis, redis_site.browser()
+    token = browser.log_in("ada")
+    redis.ask("REPLICAOF", "127.0.0.1", 1)
+    try:
+        for seconds in (61, 300):
+            redis_site.site.pass_seconds(seconds)
+            for answer in (browser.get("/see/show"), browser.get("/session/"), browser.post("/session/touch")):
+                assert answer.status == 200
+                assert answer.one("set-cookie") is None
+            assert browser.show()["user"] == "ada"
+        assert browser.post("/do/put", {"a": 2}).problem == "store-unavailable"
+        assert browser.post("/do/logout").problem == "store-unavailable"
+        redis_site.site.pass_seconds(700)
+        assert browser.show()["end_reason"] == "idle_timeout"
+        assert browser.token == token
+    finally:
+        redis.ask("REPLICAOF", "NO", "ONE")
+        redis_site.site.pass_seconds(-700)
+
+    redis_site.site.pass_seconds(6)
+    assert browser.show()["user"] == "ada"
+    assert browser.token != token, "the secret is renewed as soon as it can be written"
+    assert "activity goes unnoted" in redis_site.site.server.output()

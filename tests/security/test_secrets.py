@@ -132,6 +132,7 @@ def test_no_error_and_no_problem_has_a_place_for_a_token() -> None:
         "SessionLimitReached": (3,),
         "ReauthenticationRequired": (60,),
         "StoreUnavailable": ("postgres://user:password@db did not answer",),
+        "UnreadableRecord": ("0" * 32,),
     }
     for kind in kinds(SojournError):
         error = kind(*arguments.get(kind.__name__, ()))

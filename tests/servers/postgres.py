@@ -27,7 +27,9 @@ class PostgresServer(ProcessServer):
 
     def __init__(self, command: Sequence[str], folder: Path, log: Path, user: struct_passwd | None) -> None:
         self.port = find_port()
+        self.user_id = user.pw_uid if user else os.geteuid()
         self.conninfo = self._conninfo("postgres")
+        self.socket = folder / f".s.PGSQL.{self.port}"
         self._numbers = count(1)
         listening = ["-c", "listen_addresses=127.0.0.1", "-p", str(self.port), "-k", str(folder)]
         self.process = Process([*command, *listening], folder, log, user=user, last_signal=signal.SIGQUIT)

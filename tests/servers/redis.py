@@ -26,8 +26,8 @@ class RedisServer(ProcessServer):
         self.port = find_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.unix_url = f"unix://{folder}/redis.sock?db=0"
-        self._socket = folder / "redis.sock"
-        listening = ["--bind", "127.0.0.1", "--port", str(self.port), "--unixsocket", str(self._socket)]
+        self.socket = folder / "redis.sock"
+        listening = ["--bind", "127.0.0.1", "--port", str(self.port), "--unixsocket", str(self.socket)]
         self.process = Process([binary, *options, *listening, "--dir", str(folder)], folder, folder / "output.log")
         try:
             self._wait_until_ready()
@@ -46,7 +46,7 @@ class RedisServer(ProcessServer):
         """The server's answer as it came. Raises hiredis.ReplyError for an error, OSError where there is no answer."""
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(2)
-            connection.connect(str(self._socket))
+            connection.connect(str(self.socket))
             connection.sendall(hiredis.pack_command(tuple(map(str, command))))  # type: ignore[arg-type]
             reader = hiredis.Reader(encoding="utf-8")
             while (reply := reader.gets()) is False:

@@ -18,7 +18,7 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from sojourn import ConfigurationError, SessionExists, StoreUnavailable
 from sojourn.core.record import Record
-from sojourn.core.store import Applied, Create, Ends, Store
+from sojourn.core.store import Applied, Create, End, Ends, Store
 from sojourn.stores.postgres import AsyncPostgresStore, PostgresStore, migrate
 from sojourn.testing import blocking
 from sojourn.testing.records import NOW, change, commit, live, make_record, put
@@ -173,6 +173,31 @@ def test_a_write_that_waits_for_a_locked_row_is_given_up_and_called_back(server:
             store.create(Create(record=make_record(), now=NOW, began_at=NOW, ends=Ends(record.id, "replaced", None)))
         wait_until(lambda: _waiting(other) == 0, "the server to drop them")
     assert store.get(record.id) == record
+    store.close()
+
+
+@both
+def test_an_end_that_no_standby_has_is_confirmed_then_or_not_at_all(server: PostgresServer, kind: str) -> None:
+    """The first call was told nothing in time, and the second finds it made."""
+    store = open_store(kind, server.conninfo, SHORT)
+    record = put(store)
+
+    def wait_for_standby(name: str) -> None:
+        with psycopg.connect(server.conninfo, autocommit=True) as connection:
+            connection.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{name}'")
+            connection.execute("SELECT pg_reload_conf()")
+            shown = "SHOW synchronous_standby_names"
+            wait_until(lambda: connection.execute(shown).fetchone() == (name,), "the setting to hold")
+
+    wait_for_standby("nobody")
+    try:
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable, match="may have been made or not"):
+                store.end(End(record.id, "logout", NOW + 1))
+    finally:
+        wait_for_standby("")
+    assert store.end(End(record.id, "logout", NOW + 1)) is None
+    assert live(store, record.id).end_reason == "logout"
     store.close()
 
 

@@ -11,6 +11,7 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from sojourn import ConfigurationError, StoreUnavailable
 from sojourn.stores.postgres import AsyncPostgresStore, PostgresStore, migrate
+from sojourn.stores.postgres.migrations import CURRENT
 from sojourn.testing.records import put
 from tests.servers.port import find_port
 from tests.servers.postgres import PostgresServer
@@ -116,3 +117,42 @@ def test_a_conninfo_that_cannot_be_read_is_not_repeated() -> None:
         PostgresStore("postgresql://ada:secret@localhost/app?colour=blue")
     assert "secret" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+# Encodings
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_a_database_that_cannot_hold_every_text_is_refused_by_name(postgres: PostgresServer, encoding: str) -> None:
+    """When it is migrated, and, should it have the tables nevertheless, when a store is made."""
+    name = f"in_{encoding.lower()}"
+    execute(postgres.conninfo, f"CREATE DATABASE {name} ENCODING '{encoding}' TEMPLATE template0 LOCALE 'C'")
+    conninfo = f"{postgres.conninfo.rpartition('/')[0]}/{name}"
+    with pytest.raises(ConfigurationError, match=f"is in {encoding}.*ENCODING 'UTF8'"):
+        migrate(conninfo)
+    execute(conninfo, "CREATE TABLE sojourn_migration (number integer)")
+    execute(conninfo, f"INSERT INTO sojourn_migration VALUES ({CURRENT})")
+
+    for kind in (PostgresStore, AsyncPostgresStore):
+        with pytest.raises(ConfigurationError, match=f"is in {encoding}"):
+            kind(conninfo)
+
+
+@pytest.mark.parametrize("chosen", ["", "?client_encoding=latin1"])
+def test_what_a_client_speaks_by_default_is_not_what_a_store_speaks(
+    database: str, chosen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    store = PostgresStore(database + chosen)
+    record = put(store, "Ада", data={"κ": '"🦊"'.encode()})
+
+    assert store.get(record.id) == record
+    store.close()
+
+
+@pytest.mark.parametrize("encoding", ["latin1", "sql_ascii"])
+def test_a_callers_pool_that_cannot_carry_every_text_is_refused_by_name(database: str, encoding: str) -> None:
+    with ConnectionPool(database, kwargs={"client_encoding": encoding}, min_size=1) as pool:
+        store = PostgresStore(pool)
+        with pytest.raises(ConfigurationError, match=f"speaks {encoding.upper()}.*client_encoding"):
+            store.get("0" * 32)

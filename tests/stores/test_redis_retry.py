@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -9,9 +10,9 @@ from redis import exceptions
 
 from sojourn import StoreUnavailable
 from sojourn.stores.redis import scripts
-from sojourn.stores.redis.calls import Call, command, run
+from sojourn.stores.redis.calls import Address, Call, command, run
 from sojourn.stores.redis.retry import AnswerLost, NotReplicated, NotSent, PendingCalls
-from sojourn.stores.redis.topology import Cluster, Single
+from sojourn.stores.redis.topology import Cluster, Sentinels, Single
 
 HERE, THERE = ("here", 1), ("there", 2)
 READ = command("sj:{abc}k", "GET", "sj:{abc}k")
@@ -21,7 +22,7 @@ END = run(scripts.END, ["sj:{abc}k"], 1, repeatable=True)
 
 
 def pending(*calls: Call) -> PendingCalls:
-    return PendingCalls(calls, Single(HERE), now=0.0, timeout=1.0)
+    return PendingCalls(calls, Single(HERE), give_up=1.0, timeout=1.0)
 
 
 def refusal(kind: type[exceptions.RedisError], code: str, text: str = "") -> Exception:
@@ -101,7 +102,9 @@ def test_pauses_grow_and_stay_short() -> None:
         (refusal(exceptions.OutOfMemoryError, "OOM"), "out of memory"),
         (refusal(exceptions.NoPermissionError, "NOPERM"), "ACL"),
         (exceptions.ResponseError("MISCONF Redis is configured to save"), "snapshot"),
-        (exceptions.ResponseError("WHATEVER else"), r"refused \(WHATEVER\)"),
+        (exceptions.ResponseError("WHATEVER else"), r"refused \(WHATEVER\): WHATEVER else\."),
+        (exceptions.ResponseError("ERR unknown command 'EVALSHA', with args beginning with: 'value'"), "a Sentinel"),
+        (exceptions.ResponseError("ERR unknown command 'FOO', with args beginning with: 'value'"), r"command 'FOO'\."),
         (NotReplicated("0 of 1 replicas confirmed it"), "failover may undo it"),
     ],
 )
@@ -126,7 +129,7 @@ def test_a_slot_that_moved_is_asked_for_at_its_new_place() -> None:
     next(discovery)
     with pytest.raises(StopIteration):
         discovery.send([[0, 16383, [b"here", 1, b"id"]]])
-    under_way = PendingCalls([WRITE, READ], cluster, 0.0, 1.0)
+    under_way = PendingCalls([WRITE, READ], cluster, 1.0, 1.0)
     assert under_way.batches() == {HERE: [0, 1]}
     slot = 7638  # of {abc}
     moved, ask = (kind(f"{slot} there:2") for kind in (exceptions.MovedError, exceptions.AskError))
@@ -144,7 +147,7 @@ def test_a_slot_that_moved_is_asked_for_at_its_new_place() -> None:
 
 
 def test_calls_of_a_cluster_that_is_not_known_yet_wait_for_the_discovery() -> None:
-    under_way = PendingCalls([READ], Cluster([HERE]), 0.0, 1.0)
+    under_way = PendingCalls([READ], Cluster([HERE]), 1.0, 1.0)
 
     assert under_way.batches() == {}
     assert under_way.needs_discovery
@@ -164,3 +167,64 @@ def test_nodes_that_do_not_answer_are_passed_over() -> None:
     assert left == [THERE, HERE, ("replica", 3)]
     with pytest.raises(StoreUnavailable, match="No node of the Redis Cluster"):
         lost.send(NotSent())
+
+
+def told_by_sentinels(topology: Sentinels, words: dict[Address, tuple[Address, int] | None]) -> list[Address]:
+    """Who were asked, in a discovery in which each Sentinel has these words, and every server calls itself primary."""
+    asked: list[Address] = []
+    discovery = topology.discover()
+    answer: object = None
+    with suppress(StopIteration):
+        while True:
+            question = discovery.send(answer)
+            asked.append(question.address)
+            word = words.get(question.address)
+            if not question.to_sentinel:
+                answer = [b"master", 0, []]
+            elif word is None:
+                answer = NotSent()
+            elif b"GET-MASTER" in question.packed:
+                answer = [word[0][0].encode(), str(word[0][1]).encode()]
+            else:
+                answer = [b"name", b"x", b"config-epoch", str(word[1]).encode()]
+    return asked
+
+
+OLD, NEW = ("old", 1), ("new", 2)
+FIRST, SECOND, THIRD = ("s", 1), ("s", 2), ("s", 3)
+
+
+def test_of_what_sentinels_name_the_primary_of_the_latest_failover_is_believed() -> None:
+    """Some hear of it later, and a primary that is back from the dead calls itself one meanwhile."""
+    topology = Sentinels([FIRST, SECOND, THIRD], "x")
+    told_by_sentinels(topology, {FIRST: (OLD, 0), SECOND: (OLD, 0), THIRD: (NEW, 1)})
+
+    assert topology.primaries() == [NEW]
+
+
+def test_sentinels_that_disagree_about_one_failover_are_asked_again() -> None:
+    topology = Sentinels([FIRST, SECOND], "x")
+    with pytest.raises(StoreUnavailable):
+        told_by_sentinels(topology, {FIRST: (OLD, 1), SECOND: (NEW, 1)})
+
+    assert topology.primaries() == []
+
+
+def test_a_primary_that_answered_until_now_is_confirmed_by_any_sentinel() -> None:
+    topology = Sentinels([FIRST, SECOND, THIRD], "x")
+    words: dict[Address, tuple[Address, int] | None] = dict.fromkeys([FIRST, SECOND, THIRD], (OLD, 0))
+    told_by_sentinels(topology, words)
+
+    assert set(told_by_sentinels(topology, words)) == {FIRST, OLD}
+    topology.doubt()
+    assert set(told_by_sentinels(topology, words)) == {FIRST, SECOND, THIRD, OLD}
+
+
+def test_a_sentinel_that_was_silent_is_asked_last_and_not_missed() -> None:
+    """A silent one costs a part of the timeout."""
+    topology = Sentinels([FIRST, SECOND, THIRD], "x")
+    words: dict[Address, tuple[Address, int] | None] = {FIRST: None, SECOND: (OLD, 0), THIRD: (OLD, 0)}
+    told_by_sentinels(topology, words)
+    topology.doubt()
+
+    assert set(told_by_sentinels(topology, words)) == {SECOND, THIRD, OLD}

@@ -23,6 +23,9 @@ from sojourn.stores.redis.url import parse
         ("redis+cluster://a:1,b,[::1]:3", "cluster", [("a", 1), ("b", 6379), ("::1", 3)], {}),
         ("rediss+cluster://u:p@a:1/0", "cluster", [("a", 1)], {"username": "u", "password": "p", "db": 0}),
         ("redis+sentinel://a,b:2/main/4", "sentinel", [("a", 26379), ("b", 2)], {"db": 4}),
+        ("valkey://u:p@h:1/2", "redis", [("h", 1)], {"username": "u", "password": "p", "db": 2}),
+        ("valkeys+cluster://a:1", "cluster", [("a", 1)], {}),
+        ("valkey+sentinel://a/main", "sentinel", [("a", 26379)], {}),
     ],
 )
 def test_a_url_names_nodes_and_how_to_enter(
@@ -32,7 +35,7 @@ def test_a_url_names_nodes_and_how_to_enter(
 
     assert (location.kind, list(location.addresses)) == (kind, addresses)
     assert {name: location.options.get(name) for name in options} == options
-    assert location.tls == url.startswith("rediss")
+    assert location.tls == url.startswith(("rediss", "valkeys"))
 
 
 def test_sentinels_have_a_login_of_their_own() -> None:
@@ -63,6 +66,10 @@ def test_replicas_to_wait_for_are_in_the_url() -> None:
         ("redis://h?min_replicas=many", "a whole number from 0 to 100"),
         ("redis://h?socket_timeout=soon", "socket_timeout"),
         ("redis://h?hidden=1", "an option that redis-py has not"),
+        ("redis://h/mydb", "A database of Redis is a number"),
+        ("redis://h/0/1", "A database of Redis is a number"),
+        ("redis+sentinel://h/main/mydb", "A database of Redis is a number"),
+        ("rediss://h?ssl_cert_reqs=CERT_NONE", "Write none, optional or required"),
     ],
 )
 @pytest.mark.parametrize("store", [RedisStore, AsyncRedisStore])

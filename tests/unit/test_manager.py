@@ -172,12 +172,14 @@ def test_two_writers_of_one_key_are_merged(world: World) -> None:
 
 @pytest.mark.parametrize("kind", ["threads", "event loop"])
 def test_a_storm_of_writers_ends_in_a_conflict(kind: str) -> None:
+    """Its pauses are as short as chance can make them: bytes(2) is nought."""
     world = World(kind, store=Rival())
-    session = world.manager.open(world.begin(a=0))
+    manager = world.make(random=bytes)
+    session = manager.open(world.begin(a=0))
     session["a"] = "mine"
 
     with pytest.raises(SessionConflict):
-        world.manager.commit(session)
+        manager.commit(session)
 
 
 def test_get_finds_a_session_by_its_public_id(world: World) -> None:
@@ -463,3 +465,15 @@ def test_the_clock_is_unix_time_in_milliseconds() -> None:
     assert milliseconds() > 1_700_000_000_000
     assert isinstance(milliseconds(), int)
     assert isinstance(Session(None, milliseconds(), Client()).opened_at, int)
+
+
+@pytest.mark.parametrize("store", [MemoryStore(), cast(Any, object())])
+def test_a_store_for_threads_is_refused_when_an_async_manager_is_made_of_it(store: Any) -> None:
+    """Not at the first request."""
+    with pytest.raises(ConfigurationError, match=r"for an event loop, and .* for threads.*open_async_store\(\)"):
+        AsyncSessionManager(store)
+
+
+def test_a_store_for_an_event_loop_is_refused_when_a_manager_for_threads_is_made_of_it() -> None:
+    with pytest.raises(ConfigurationError, match=r"AsyncMemoryStore for an event loop.*open_store\(\)"):
+        SessionManager(cast(Any, AsyncMemoryStore()))

@@ -118,6 +118,18 @@ def test_a_file_name_is_answered_with_its_url(open_it: Open, name: str, url: str
         open_it(name)
 
 
+@both
+def test_memory_is_no_file(open_it: Open) -> None:
+    with pytest.raises(ConfigurationError, match="write memory:"):
+        open_it("sqlite:///:memory:")
+
+
+@pytest.mark.parametrize("kind", [SQLiteStore, AsyncSQLiteStore])
+def test_nor_is_it_made_by_hand(kind: Callable[[str], object]) -> None:
+    with pytest.raises(ConfigurationError, match="memory:"):
+        kind(":memory:")
+
+
 MIB = 1 << 20
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import get_args
 
 import pytest
 from msgspec.structs import replace
 
-from sojourn.core.outcome import Answer, Outcome, decide_outcome
+from sojourn.core.outcome import POSTPONED, Answer, Backoff, Outcome, decide_outcome
 from sojourn.core.store import Applied, Commit, Create, End, Refused
 from sojourn.testing.records import HOUR, NOW, change, commit, make_record
 
@@ -40,6 +41,7 @@ APPLIED: list[tuple[Write, Answer, Outcome]] = [
     (END, LIVE, "left"),
     (END, None, "left"),
     (None, None, "left"),
+    (TOUCH, POSTPONED, "postponed"),
 ]
 
 
@@ -68,3 +70,28 @@ def test_every_outcome_is_met_here() -> None:
     met = {outcome for *_, outcome in REFUSED} | {outcome for *_, outcome in APPLIED} | {"overtaken"}
 
     assert met == set(get_args(Outcome))
+
+
+def pauses(took: float, random: Callable[[int], bytes], count: int = 12) -> list[float]:
+    """What is waited after each refusal, where each trial takes so long."""
+    now, found = 100.0, []
+    backoff = Backoff(now)
+    for _ in range(count):
+        now += took
+        found.append(backoff.pause(now, random))
+        now += found[-1]
+    return found
+
+
+def test_who_is_overtaken_tries_again_at_once_and_then_waits_longer_and_longer() -> None:
+    """Every second time; and never longer than half a second."""
+    found = pauses(0.0, lambda _: b"\xff\xff", 16)
+
+    assert found[::2] == [0.0] * 8
+    assert found[1::2] == pytest.approx([0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.5, 0.5], rel=1e-4)
+    assert pauses(0.0, lambda _: b"\x80\x00")[1::2] == pytest.approx([0.004, 0.008, 0.016, 0.032, 0.064, 0.128])
+    assert pauses(0.0, bytes) == [0.0] * 12
+
+
+def test_the_longer_the_trials_take_the_more_others_there_are_to_wait_for() -> None:
+    assert pauses(0.01, lambda _: b"\xff\xff", 4)[1::2] == pytest.approx([0.08, 0.16], rel=1e-4)

@@ -68,6 +68,15 @@ def test_what_an_error_holds_arrives_whole_whatever_the_words_are(
         assert vars(again) == vars(error)
 
 
+def test_a_row_that_cannot_be_read_is_an_outage_and_its_id_stays_here() -> None:
+    """It is the operator's to mend, who finds the id in the log."""
+    problem = sent(errors.UnreadableRecord("0" * 32))
+
+    assert (problem.status, problem.code) == (503, "store-unavailable")
+    assert b"0000" not in problem.body()
+    assert type(error_of(problem)) is errors.StoreUnavailable
+
+
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]))))
 def test_keys_of_every_kind_arrive_as_they_are(keys: list[str]) -> None:
     problem = Problem.read(409, sent(errors.SessionConflict(tuple(keys))).body())
@@ -154,7 +163,7 @@ def test_a_developers_mistake_is_no_answer_to_anybody(error: SojournError) -> No
 def test_this_page_knows_every_error() -> None:
     known = {type(error).__name__ for error, *_ in TABLE} | {type(error).__name__ for error in MISTAKES}
 
-    assert known == set(errors.__all__) - {"EndReason"}
+    assert known == set(errors.__all__) - {"EndReason", "UnreadableRecord"}
 
 
 def test_a_store_error_of_a_users_own_kind_is_an_outage_too() -> None:

@@ -271,37 +271,47 @@ def test_no_session_crosses_to_another_request() -> None:
 # Clean-up
 
 
-def test_clean_up_is_driven_by_traffic_in_a_thread_of_its_own() -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time that a clean-up goes by."""
+    now = [100.0]
+    monkeypatch.setattr("sojourn.exchange.monotonic", lambda: now[0])
+    return now
+
+
+def test_clean_up_is_driven_by_traffic_in_a_thread_of_its_own(clock: list[float]) -> None:
+    """And by no clock that somebody can put back."""
     world = World(cleanup_interval=60)
     threads: list[str] = []
     world.manager.delete_expired = lambda on_batch=None: threads.append(threading.current_thread().name) or 0  # type: ignore[method-assign,func-returns-value]
     for minutes in (0, 0, 2, 2):
-        world.now += minutes * 60_000
+        clock[0] += minutes * 60
+        world.now -= 3_600_000
         world.browser.get("/show")
     wait_for(lambda: len(threads) == 2)
 
     assert threads == ["sojourn-cleanup"] * 2
 
 
-def test_clean_up_can_be_left_to_something_else() -> None:
+def test_clean_up_can_be_left_to_something_else(clock: list[float]) -> None:
     world = World(cleanup_interval=None)
     world.manager.delete_expired = lambda on_batch=None: pytest.fail("cleaned")  # type: ignore[method-assign]
     before = threading.active_count()
     for _ in range(3):
-        world.now += 10**9
+        clock[0] += 10**9
         world.browser.get("/show")
 
     assert threading.active_count() == before
 
 
-def test_a_store_that_is_away_puts_clean_up_off(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_store_that_is_away_puts_clean_up_off(clock: list[float], caplog: pytest.LogCaptureFixture) -> None:
     def away(on_batch: Callable[[int], None] | None = None) -> int:
         raise StoreUnavailable("away")
 
     world = World(cleanup_interval=60)
     world.manager.delete_expired = away  # type: ignore[method-assign]
     world.browser.get("/show")
-    world.now += 120_000
+    clock[0] += 120
     world.browser.get("/show")
     wait_for(lambda: "clean-up was put off" in caplog.text)
 

@@ -26,10 +26,10 @@ class Cleanup:
     @classmethod
     def of(cls, manager: AsyncSessionManager, interval: float | None) -> Cleanup:
         """The manager's one: Litestar makes a middleware for each route."""
-        return _OF_MANAGERS.setdefault(manager, cls(interval))
+        return _OF_MANAGERS.setdefault(manager, cls(None if manager.expires_by_itself else interval))
 
-    def start_if_due(self, manager: AsyncSessionManager, now: int) -> None:
-        """Start it in the background; one at a time."""
+    def start_if_due(self, manager: AsyncSessionManager, now: float) -> None:
+        """Start it in the background; one at a time. `now` is time.monotonic()'s."""
         if self.schedule.is_due(now, os.urandom) and (self._task is None or self._task.done()):
             self._task = asyncio.get_running_loop().create_task(_clean(manager))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from sojourn.core.cookie import CookieOptions
@@ -102,8 +103,8 @@ class SessionMiddleware:
                 tokens, adopted = await self._take_over(self._adopt, tokens, headers, scope)
             # The common case spares a coroutine.
             session = await (self.manager.open(tokens[0]) if len(tokens) == 1 else self._open(tokens, adopted))
-            if session.opened_at >= self._cleanup_schedule.at:
-                self._cleanup.start_if_due(self.manager, session.opened_at)
+            if (now := monotonic()) >= self._cleanup_schedule.at:
+                self._cleanup.start_if_due(self.manager, now)
             agent = headers.get(b"user-agent", b"")
             exchange = AsyncExchange(self.manager, self._transport, session, scope, agent, send, bearer, adopted)
             scope["session"], scope["sojourn"] = session, exchange

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from sojourn.core.errors import ConfigurationError
+from sojourn.core.errors import ConfigurationError, UnreadableRecord
 from sojourn.core.info import SessionInfo
 from sojourn.manager import SessionManager
 
@@ -93,7 +93,10 @@ def _foretell(manager: SessionManager, id: str | None, selection: Selection, as_
 
 
 def _revoke_one(manager: SessionManager, id: str) -> int:
-    session = find_session(manager, id)
+    try:
+        session = find_session(manager, id)
+    except UnreadableRecord as unreadable:
+        return int(manager.revoke(unreadable.id))
     if session is None:
         click.echo(f"No session has the id {safe(id)}.", err=True)
         return 0

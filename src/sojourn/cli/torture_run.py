@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -45,7 +46,7 @@ class Show:
 
     def progress(self, name: str) -> Callable[[str], None]:
         """Something that shows how far a race is."""
-        line, fit, shown = self._line, columns() or 80, 0.0
+        line, fit, shown = self._line, columns() or 80, -math.inf
 
         def show(text: str) -> None:
             nonlocal shown

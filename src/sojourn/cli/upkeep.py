@@ -6,6 +6,7 @@ import click
 import msgspec
 
 from sojourn.core.policy import Policy
+from sojourn.stores.store_url import StoreURL
 
 from .duration import DURATION, spell
 from .exit import Exit
@@ -23,16 +24,29 @@ __all__ = ["cleanup", "stats"]
     default=f"{Policy().keep_ended:.0f}s",
     help="Keep what ended less than this long ago, so that browsers can be told why. Give your policy's. Default: 1d.",
 )
-def cleanup(url: str, as_json: bool, keep_ended: float) -> int:
+@click.option(
+    "--vacuum",
+    is_flag=True,
+    help="Then give the free room of an SQLite file back to the disk: by itself it gets no smaller. It is copied, and "
+    "writers wait for that.",
+)
+def cleanup(url: str, as_json: bool, keep_ended: float, vacuum: bool) -> int:
     """Delete sessions that are over. Run it daily; requests are served meanwhile.
 
     Nothing to delete is success too. Interrupted, it keeps what it did.
     """
+    path = StoreURL.parse(url).path
+    if vacuum and path is None:
+        raise click.UsageError("--vacuum is for SQLite. PostgreSQL and Redis give room back by themselves.")
     show = live_line(wanted=not as_json)
     with open_manager(url, Policy(keep_ended=keep_ended)) as manager:
         deleted = manager.delete_expired((lambda count: show(f"{count:,} deleted")) if show else None)
     if show:
         show("")
+    if vacuum and path is not None:
+        from sojourn.stores.sqlite.file import WRITE_TIMEOUT, SQLiteFile
+
+        SQLiteFile(path, WRITE_TIMEOUT).vacuum()
     if as_json:
         echo_json({"deleted": deleted})
     else:

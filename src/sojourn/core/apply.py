@@ -21,7 +21,10 @@ def changed(record: Record, commit: Commit) -> Record | None:
     """
     if record.ended_at is not None:
         return None
-    seen_at = record.seen_at if commit.seen_at is None else max(record.seen_at, commit.seen_at)
+    seen_at = record.seen_at
+    if commit.seen_at is not None:
+        # Not beyond this commit's own time: a clock that was ahead would make the idle timeout come late.
+        seen_at = min(max(seen_at, commit.seen_at), commit.now)
     if min(seen_at + record.idle_timeout, record.absolute_expires_at) <= commit.now:
         return None
     secrets = record.secrets

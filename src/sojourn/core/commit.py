@@ -92,12 +92,13 @@ def nothing_due(session: Session, policy: Policy) -> bool:
     if now >= secrets.rotated_at + policy.rotate_ms or not secrets.rotated_at:
         return False
     # The session may have been given a shorter life than today's policy gives.
-    return session.passive or (unseen < policy.touch_ms and unseen < live.idle_timeout // 2)
+    # Seen in the future, by a clock that was ahead: that is put right by whoever comes.
+    return unseen >= 0 and (session.passive or (unseen < policy.touch_ms and unseen < live.idle_timeout // 2))
 
 
-def _touch_is_due(live: Record, policy: Policy, now: int) -> bool:
+def _touch_is_due(live: Record, policy: Policy, now: int, passive: bool) -> bool:
     unseen = now - live.seen_at
-    return unseen >= policy.touch_ms or unseen >= live.idle_timeout // 2
+    return unseen < 0 or (not passive and (unseen >= policy.touch_ms or unseen >= live.idle_timeout // 2))
 
 
 def plan_commit(
@@ -113,10 +114,12 @@ def plan_commit(
     if live is None or wish in ("login", "regenerate"):
         if wish or session._encoded():
             return _plan_create(session, policy, now, random, realm, label)
-        return Plan(End(session._leaving.id, "logout", now, realm)) if session._leaving else NOTHING
+        # One that is over ends once more: that may not be on every replica yet, and a log-out answers for it.
+        left = session._leaving.id if session._leaving else session._ended_id
+        return Plan(End(left, "logout", now, realm)) if left else NOTHING
     changes, increments = session._changes(), session._increments()
     secrets, token = _plan_rotation(session, live, policy, now, random)
-    idle = session.passive or not _touch_is_due(live, policy, session.opened_at)
+    idle = not _touch_is_due(live, policy, session.opened_at, session.passive)
     if idle and secrets is None and not changes and not increments:
         return NOTHING
     write = Commit(

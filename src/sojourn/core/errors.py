@@ -13,6 +13,7 @@ SojournError
 ├── ReauthenticationRequired      somebody is, but what was proved is not enough, or too long ago
 ├── SessionExists                 a store was asked to create an id that it has
 └── StoreUnavailable              the store did not answer
+    └── UnreadableRecord          what it holds under an id is not what was written there
 
 No message holds a token or a value from a session.
 """
@@ -36,6 +37,7 @@ __all__ = [
     "SessionRefused",
     "SojournError",
     "StoreUnavailable",
+    "UnreadableRecord",
 ]
 
 EndReason = Literal["logout", "idle_timeout", "absolute_timeout", "revoked", "replaced", "token_reuse", "limit"]
@@ -164,3 +166,13 @@ class StoreUnavailable(SojournError):
 
     A write may then have been made or not.
     """
+
+
+class UnreadableRecord(StoreUnavailable):
+    """What the store holds under the id is not what was written there. `manager.revoke(id)` deletes it."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(
+            f"What the store holds of session {id} is not what was written there. `sojourn revoke {id}` deletes it."
+        )
+        self.id = id

@@ -19,29 +19,50 @@ from .record import Record
 from .session import Session
 from .step_up import GRANT
 from .store import Applied, Commit, Create, End, Refused
-from .token import Token
+from .token import Random, Token
 
 __all__ = [
+    "POSTPONED",
+    "REST_MS",
     "Answer",
+    "Backoff",
     "Outcome",
+    "Postponed",
+    "Rest",
     "Settled",
     "become",
     "carry_on",
     "decide_outcome",
     "end",
     "go_on_alone",
+    "is_upkeep",
     "rebase",
     "refuse",
 ]
 
-Answer = Applied | Refused | Record | None
-"""What a store says of a write: of an End the record that it ended, if it did."""
+# Between trials of a commit that others overtake, in seconds; measured: benchmarks/README.md, contention.
+LEAST_PAUSE, LONGEST_PAUSE = 0.008, 0.5
+# How long none is tried after one was refused: who asks for a page must not wait for each refusal.
+REST_MS = 5000
 
-Outcome = Literal["left", "created", "committed", "overtaken", "alone", "too_late", "over"]
+
+class Postponed:
+    """The write was not made, and a later request will ask for it again."""
+
+    __slots__ = ()
+
+
+POSTPONED = Postponed()
+
+Answer = Applied | Refused | Record | Postponed | None
+"""What a store says of a write: of an End the record that it ended, if it did. Postponed: it takes none just now."""
+
+Outcome = Literal["left", "created", "committed", "postponed", "overtaken", "alone", "too_late", "over"]
 """What a commit came to.
 
 `left`: there was nothing to write but, at most, the end that a log-out makes.
 `created`, `committed`: it is written.
+`postponed`: only activity or a new secret was to be written, and it will be by a later request.
 `overtaken`: another request wrote to the live session first: merge, and try again.
 `alone`: the session that a log-in or log-out was to end is over already: go on without it, and try again.
 `too_late`: the session ended, and changes with it: SessionEnded.
@@ -56,8 +77,64 @@ class Settled(NamedTuple):
     events: list[Event]
 
 
+def is_upkeep(write: Create | Commit | End | None) -> bool:
+    """Whether nothing is lost where `write` is not made: activity, a renewed secret, the note that a session ran out.
+
+    A session is judged by its times at every open, so that it is over whether that is noted or not.
+    """
+    match write:
+        case Commit():
+            return not write.changes and not write.increments
+        case End():
+            return write.reason in ("idle_timeout", "absolute_timeout")
+    return False
+
+
+class Rest:
+    """Since a store refused a write, and for REST_MS, upkeep is not tried."""
+
+    __slots__ = ("_until",)
+
+    def __init__(self) -> None:
+        self._until = 0
+
+    def begin(self, now: int) -> None:
+        """A write was refused at `now`, in Unix milliseconds."""
+        self._until = now + REST_MS
+
+    def holds(self, write: Create | Commit | End | None, now: int) -> bool:
+        """Whether `write` is upkeep, and is not to be tried at `now`. A clock that was put back ends it."""
+        return 0 < self._until - now <= REST_MS and is_upkeep(write)
+
+
+class Backoff:
+    """Pauses between the trials of one commit that others overtake, so that they come one after the other."""
+
+    __slots__ = ("_refusals", "_since")
+
+    def __init__(self, now: float) -> None:
+        self._refusals = 0
+        self._since = now
+
+    def pause(self, now: float, random: Random) -> float:
+        """How long to wait, in seconds, after a refusal at `now`, by time.monotonic().
+
+        Every second time not at all, as what was just told is newest now. Else up to some time, drawn anew: it grows
+        with what the trials take, for that tells how many others there are, and doubles from one to the next.
+        """
+        self._refusals += 1
+        if self._refusals % 2:
+            return 0.0
+        longest = max(4 * (now - self._since), LEAST_PAUSE) * 2.0 ** (self._refusals // 2 - 1)
+        pause = min(longest, LONGEST_PAUSE) * int.from_bytes(random(2)) / 65536
+        self._since = now + pause
+        return pause
+
+
 def decide_outcome(write: Create | Commit | End | None, answer: Answer, regenerates: bool, now: int) -> Outcome:
     """What a write that got this answer came to. `regenerates`: the create only renews the session's own id."""
+    if isinstance(answer, Postponed):
+        return "postponed"
     if not isinstance(answer, Refused):
         return "created" if isinstance(write, Create) else "committed" if isinstance(write, Commit) else "left"
     # A refusal is of a write to a session, and says what that session is now. While it lives, whatever was wanted can
@@ -80,6 +157,8 @@ def carry_on(session: Session, plan: Plan, answer: Answer, policy: Policy, now: 
     write, outcome = plan.write, decide_outcome(plan.write, answer, session._wish == "regenerate", now)
     if outcome == "left":
         return _left(session, answer is not None, now)
+    if outcome == "postponed":
+        return Settled(NO_REPLY, [])
     if isinstance(answer, Applied):
         if isinstance(write, Create):
             return _created(session, write, plan.token, answer, now)

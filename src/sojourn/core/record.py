@@ -7,9 +7,10 @@ from typing import Literal
 
 import msgspec
 
-from .errors import EndReason
+from .codec import is_unicode
+from .errors import ConfigurationError, EndReason
 
-__all__ = ["Client", "Dated", "Record", "Secrets"]
+__all__ = ["Client", "Dated", "Record", "Secrets", "stand_in"]
 
 
 class Dated(msgspec.Struct, frozen=True):
@@ -36,10 +37,23 @@ class Secrets(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Client(msgspec.Struct, frozen=True):
-    """What the browser told of itself when the session was made. Both are the sender's word, and "" where unknown."""
+    """What the browser told of itself when the session was made. Both are the sender's word, and "" where unknown.
+
+    Raises ConfigurationError for what is no text: it would be written, and could never be read again.
+    """
 
     ip: str = ""
     user_agent: str = ""
+
+    def __post_init__(self) -> None:
+        for name, value in (("ip", self.ip), ("user_agent", self.user_agent)):
+            if type(value) is not str:
+                raise ConfigurationError(
+                    f"Client({name}=…) takes text, and this is of type {type(value).__name__}. Where there is none, "
+                    "leave it away."
+                )
+            if not value.isascii() and not is_unicode(value):
+                raise ConfigurationError(f"Client({name}=…) takes Unicode text; this one has a lone surrogate in it.")
 
     @classmethod
     def of(cls, ip: str | None, user_agent: str) -> Client:
@@ -110,3 +124,15 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         if now < idle_at and now < self.absolute_expires_at:
             return None
         return "idle_timeout" if idle_at < self.absolute_expires_at else "absolute_timeout"
+
+
+def stand_in(id: str, now: int) -> Record:
+    """For a row that cannot be read, and was deleted in the place of its end: nobody's, and live until `now`."""
+    return Record(
+        id=id,
+        secrets=Secrets(b"", b"", 0),
+        created_at=now,
+        seen_at=now,
+        idle_timeout=1,
+        absolute_expires_at=now + 1,
+    )

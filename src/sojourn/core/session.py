@@ -45,6 +45,7 @@ class Session(MutableMapping[str, Any]):
     _end_reason: EndReason | None = None
     _login: Login | None = None
     _leaving: Record | None = None  # what a log-out left, until the commit ends it
+    _ended_id: str | None = None  # of one that was over before it was logged out of: the store is asked to confirm that
     _logged_out: bool = False
     _regenerate: bool = False
     _start: bool = False
@@ -63,10 +64,8 @@ class Session(MutableMapping[str, Any]):
         self._record = record
         if end_reason:
             self._end_reason = end_reason
-        self.opened_at = opened_at
-        self.client = client
-        self._token = token
-        self._presented = presented
+        self.opened_at, self.client = opened_at, client
+        self._token, self._presented = token, presented
 
     # The mapping
 
@@ -240,10 +239,11 @@ class Session(MutableMapping[str, Any]):
     def logout(self) -> None:
         """End the session: its data goes, its token opens nothing any more. What is set afterwards starts a new one."""
         self._allow_change()
+        ended_id = self._record.id if self._record and self._end_reason else self._ended_id
         self._leaving = self._live or self._leaving
         self._record, self._end_reason = None, None
         self._forget_wishes()
-        self._logged_out = True
+        self._logged_out, self._ended_id = True, ended_id
         self._replace_data({})
 
     def regenerate(self) -> None:
@@ -280,7 +280,7 @@ class Session(MutableMapping[str, Any]):
         return changes.encoded(self._base, self._values)
 
     def _forget_wishes(self) -> None:
-        self._login = None
+        self._login = self._ended_id = None
         self._regenerate = self._start = self._logged_out = False
 
     def _replace_data(self, base: Mapping[str, bytes]) -> None:

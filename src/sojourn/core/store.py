@@ -7,11 +7,12 @@ changes again. `sojourn.testing.StoreContract` is this page as tests: what passe
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from inspect import iscoroutinefunction
 from typing import Protocol
 
 import msgspec
 
-from .errors import EndReason
+from .errors import ConfigurationError, EndReason
 from .record import Record, Secrets
 
 __all__ = [
@@ -29,6 +30,8 @@ __all__ = [
     "Store",
     "WatchableStore",
     "Watcher",
+    "require_async",
+    "require_threads",
 ]
 
 
@@ -43,8 +46,9 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     """What a request changes in a live session, and what must still be so for it to apply.
 
     Times are Unix milliseconds. `increments` are added to integers, a missing one counting as 0. `seen_at` moves the
-    idle timeout and counts for this commit's own judgement of "live". `secrets` are the ones loaded and the ones to put
-    in their place. `max_bytes` bounds the data after the change, as encoded JSON.
+    idle timeout and counts for this commit's own judgement of "live": forward only, but that no session is left as seen
+    after `now`. `secrets` are the ones loaded and the ones to put in their place. `max_bytes` bounds the data after the
+    change, as encoded JSON.
     """
 
     id: str
@@ -175,8 +179,9 @@ class Store(Protocol):
     def end(self, end: End) -> Record | None:
         """End a session. The record as it was, if this call is the one that ended it; else None.
 
-        One that had run out before keeps that as its reason. For idle_timeout or absolute_timeout, one that is live
-        is not ended: somebody was seen since the caller's read.
+        Either way the end is then as safe as the store makes one, also where another call made it: it may not have been
+        on a replica yet. One that had run out before keeps that as its reason. For idle_timeout or absolute_timeout,
+        one that is live is not ended: somebody was seen since the caller's read.
         """
 
     def end_all(
@@ -254,3 +259,21 @@ class WatchableStore(Store, Protocol):
 
         Every `interval` seconds a beat goes through the channel itself, so that silence is told from quiet.
         """
+
+
+def require_threads(store: object, taker: str) -> None:
+    """Raise ConfigurationError for a store whose methods must be awaited, where `taker` cannot."""
+    if iscoroutinefunction(getattr(store, "get", None)):
+        raise ConfigurationError(
+            f"{taker} is for threads, and {type(store).__name__} for an event loop. Take open_store(), or the "
+            f"Async{taker}."
+        )
+
+
+def require_async(store: object, taker: str) -> None:
+    """Raise ConfigurationError for a store whose methods block, where `taker` must await them."""
+    if store is not None and not iscoroutinefunction(getattr(store, "get", None)):
+        raise ConfigurationError(
+            f"{taker} is for an event loop, and {type(store).__name__} for threads: its methods are no coroutines. "
+            f"Take open_async_store(), or the {taker.removeprefix('Async')}."
+        )

@@ -8,14 +8,14 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from sojourn.core.commit import NO_REPLY, DeviceLabel, Plan, Reply, plan_commit, plan_open
-from sojourn.core.errors import EndReason, SessionConflict, SessionExists, SojournError
+from sojourn.core.commit import NO_REPLY, DeviceLabel, Reply, plan_commit, plan_open
+from sojourn.core.errors import EndReason, SessionConflict, SessionExists, SojournError, StoreUnavailable
 from sojourn.core.info import SessionInfo, info
-from sojourn.core.outcome import Answer, carry_on, refuse
+from sojourn.core.outcome import POSTPONED, Answer, Backoff, carry_on, refuse
 from sojourn.core.policy import Policy
 from sojourn.core.record import Client, Record
 from sojourn.core.session import Session
-from sojourn.core.store import Commit, Create, End, Mark, Stats
+from sojourn.core.store import Commit, Create, End, Mark, Stats, require_async
 from sojourn.core.token import Random, parse
 
 from .context import AsyncBeforeCreate, Clock, ManagerContext, OnEvent
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BATCH", "MAX_ATTEMPTS", "PAUSE_BETWEEN_BATCHES", "AsyncSessionManager", "milliseconds"]
 
-# Each refusal means that another request's change went in, so this many in a row is a storm, not a bug.
-MAX_ATTEMPTS = 200
+# Each refusal means that another request's change went in, so this many in a row, some six seconds' worth, is a storm.
+MAX_ATTEMPTS = 50
 BATCH = 200
 # As long again as a small batch takes, so that writers of other processes get their turn between two.
 PAUSE_BETWEEN_BATCHES = 0.005
@@ -54,7 +54,9 @@ class AsyncSessionManager(ManagerContext):
         random: Random = os.urandom,
     ) -> None:
         super().__init__(policy or Policy(), realm, on_event, device_label, clock, random)
+        require_async(store, "AsyncSessionManager")
         self._store = store
+        self.expires_by_itself = getattr(store, "expires_by_itself", False)
         self._before_create = before_create
         # A cache's: most requests of a busy server need not wait for their turn in the event loop.
         self._at_hand: Callable[[str], Record | None] = getattr(store, "at_hand", lambda _: None)
@@ -79,7 +81,7 @@ class AsyncSessionManager(ManagerContext):
         if events:
             self._emit(events)
         if end is not None:
-            self._emit_end(end, await self._store.end(end))
+            self._emit_end(end, await self._write(end))
         return session
 
     async def commit(self, session: Session) -> Reply:
@@ -89,6 +91,7 @@ class AsyncSessionManager(ManagerContext):
         DataTooLarge, InvalidData or ConfigurationError (as Session.login): nothing is written, and that is forgotten.
         """
         try:
+            backoff = Backoff(time.monotonic())
             for _ in range(MAX_ATTEMPTS):
                 now = self.clock()
                 plan = plan_commit(session, self.policy, now, self._random, self.realm, self._device_label)
@@ -96,24 +99,30 @@ class AsyncSessionManager(ManagerContext):
                     return NO_REPLY
                 if self._before_create is not None and type(plan.write) is Create:
                     await self._before_create(session.client, plan.write.record.user_id)
-                settled = carry_on(session, plan, await self._write(plan), self.policy, now)
+                settled = carry_on(session, plan, await self._write(plan.write), self.policy, now)
                 if settled is not None:
                     self._emit(settled.events)
                     return settled.reply
+                if pause := backoff.pause(time.monotonic(), self._random):
+                    await _sleep(pause)
             raise SessionConflict(tuple(session._merged))
         except SojournError as error:
             refuse(session, error)
             raise
 
-    async def _write(self, plan: Plan) -> Answer:
-        match plan.write:
-            case Commit() as commit:
-                return await self._store.commit(commit)
-            case Create() as create:
-                return await self._store.create(create)
-            case End() as end:
-                return await self._store.end(end)
-        return None
+    async def _write(self, write: Create | Commit | End | None) -> Answer:
+        if write is None or self._rest.holds(write, write.now):
+            return POSTPONED if write else None
+        try:
+            match write:
+                case Commit():
+                    return await self._store.commit(write)
+                case Create():
+                    return await self._store.create(write)
+                case End():
+                    return await self._store.end(write)
+        except StoreUnavailable as error:
+            return self._postponed(write, error)
 
     async def adopt(self, ours: Create, mark: Mark) -> bool:
         """Keep a session made of another layer's, and the mark that it was; whether this call made it.
@@ -146,7 +155,7 @@ class AsyncSessionManager(ManagerContext):
         More than a page are asked for page by page: `after` is the greatest id of the page before.
         """
         now = self.clock()
-        found = [info(record, now) for record in await self._store.list(user_id, now, self.realm, after, limit)]
+        found = self._infos(await self._store.list(user_id, now, self.realm, after, limit), now)
         return sorted(found, key=lambda each: -each.seen_at)
 
     async def revoke(self, id: str, reason: EndReason = "revoked") -> bool:
@@ -207,23 +216,21 @@ class AsyncSessionManager(ManagerContext):
         How many rows were deleted. In small batches, so that requests are served meanwhile; `on_batch` is called with
         the count so far.
         """
-        from asyncio import sleep  # here: the threads' side of the package never loads an event loop
-
         now = self.clock()
         total, before = 0, now - int(self.policy.keep_ended * 1000)
-        while await self._store.end_expired(now, BATCH) == BATCH:  # noqa: ASYNC110  # a pause, and no waiting
-            await sleep(PAUSE_BETWEEN_BATCHES)
+        while await self._store.end_expired(now, BATCH) == BATCH:
+            await _sleep(PAUSE_BETWEEN_BATCHES)
         while deleted := await self._store.delete_expired(before, BATCH):
             total += deleted
             if on_batch:
                 on_batch(total)
-            await sleep(PAUSE_BETWEEN_BATCHES)
+            await _sleep(PAUSE_BETWEEN_BATCHES)
         return total
 
     async def scan(self, after: str = "", limit: int = 100) -> Sequence[SessionInfo]:
         """A page of all of the store's sessions, dead ones and other realms' too, in order of id past `after`."""
         now = self.clock()
-        return [info(record, now) for record in await self._store.scan(after, limit)]
+        return self._infos(await self._store.scan(after, limit), now)
 
     async def stats(self) -> Stats:
         """How many sessions the store holds. May read all of it."""
@@ -232,3 +239,9 @@ class AsyncSessionManager(ManagerContext):
     async def close(self) -> None:
         """Close the store."""
         await self._store.close()
+
+
+async def _sleep(seconds: float) -> None:
+    from asyncio import sleep  # here: the threads' side of this module never loads an event loop
+
+    await sleep(seconds)

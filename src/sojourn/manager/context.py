@@ -7,12 +7,14 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from sojourn.core.commit import DeviceLabel
-from sojourn.core.errors import ConfigurationError, EndReason
+from sojourn.core.errors import ConfigurationError, EndReason, StoreUnavailable, UnreadableRecord
 from sojourn.core.events import Adopted, Ended, Event, RotationStalled, SessionCreated, TokenReused, UnknownToken
+from sojourn.core.info import SessionInfo, info
+from sojourn.core.outcome import POSTPONED, REST_MS, Answer, Postponed, Rest, is_upkeep
 from sojourn.core.policy import Policy
 from sojourn.core.record import Client, Record
 from sojourn.core.session import Session
-from sojourn.core.store import Create, End
+from sojourn.core.store import Commit, Create, End
 from sojourn.core.token import Random
 
 __all__ = ["REALM_PATTERN", "AsyncBeforeCreate", "BeforeCreate", "Clock", "ManagerContext", "OnEvent"]
@@ -34,6 +36,9 @@ AsyncBeforeCreate = Callable[[Client, str | None], Awaitable[None]]
 class ManagerContext:
     """A policy, a clock and a listener, and what is the same with threads and with an event loop."""
 
+    expires_by_itself = False
+    """Whether the store deletes what is over without being asked, so that traffic need not clean up."""
+
     def __init__(
         self,
         policy: Policy,
@@ -51,12 +56,31 @@ class ManagerContext:
         self._on_event = on_event
         self._device_label = device_label
         self._random = random
+        self._rest = Rest()
 
     def anonymous(self, client: Client = Client(), *, refused: UnknownToken | None = None) -> Session:
         """A session that does not exist yet, for a request without a token or with a `refused` one. No read."""
         if refused is not None:
             self._emit((refused,))
         return Session(None, self.clock(), client, presented=refused is not None)
+
+    def _postponed(self, write: Create | Commit | End, error: StoreUnavailable) -> Postponed:
+        """The store did not make `write`. Raises `error` where something is lost by that."""
+        if not is_upkeep(write):
+            raise error
+        self._rest.begin(write.now)
+        logger.warning("activity goes unnoted for %g s, as the store takes no writes: %s", REST_MS / 1000, error)
+        return POSTPONED
+
+    def _infos(self, records: Iterable[Record], now: int) -> list[SessionInfo]:
+        """Of each record that can be read; of the others the log names the ids."""
+        found = []
+        for record in records:
+            try:
+                found.append(info(record, now))
+            except StoreUnavailable:
+                logger.warning("%s", UnreadableRecord(record.id))
+        return found
 
     def _emit(self, events: Iterable[Event]) -> None:
         if self._on_event is None:
@@ -74,9 +98,9 @@ class ManagerContext:
     def _malformed(self, client: Client) -> Session:
         return self.anonymous(client, refused=UnknownToken(at=self.clock(), cause="malformed"))
 
-    def _emit_end(self, end: End, was: Record | None) -> bool:
+    def _emit_end(self, end: End, was: Answer) -> bool:
         """Tell of an end that this call made; whether it ended a live session."""
-        if was is None:
+        if not isinstance(was, Record):
             return False
         ran_out = was.end_reason_at(end.now)
         self._emit_ended([was.id], was.user_id, ran_out or end.reason, end.now)

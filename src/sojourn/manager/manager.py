@@ -7,14 +7,14 @@ import os
 import time
 from collections.abc import Callable, Sequence
 
-from sojourn.core.commit import NO_REPLY, DeviceLabel, Plan, Reply, plan_commit, plan_open
-from sojourn.core.errors import EndReason, SessionConflict, SessionExists, SojournError
+from sojourn.core.commit import NO_REPLY, DeviceLabel, Reply, plan_commit, plan_open
+from sojourn.core.errors import EndReason, SessionConflict, SessionExists, SojournError, StoreUnavailable
 from sojourn.core.info import SessionInfo, info
-from sojourn.core.outcome import Answer, carry_on, refuse
+from sojourn.core.outcome import POSTPONED, Answer, Backoff, carry_on, refuse
 from sojourn.core.policy import Policy
 from sojourn.core.record import Client
 from sojourn.core.session import Session
-from sojourn.core.store import Commit, Create, End, Mark, Stats, Store
+from sojourn.core.store import Commit, Create, End, Mark, Stats, Store, require_threads
 from sojourn.core.token import Random, parse
 
 from .async_manager import BATCH, MAX_ATTEMPTS, PAUSE_BETWEEN_BATCHES, milliseconds
@@ -48,7 +48,9 @@ class SessionManager(ManagerContext):
         random: Random = os.urandom,
     ) -> None:
         super().__init__(policy or Policy(), realm, on_event, device_label, clock, random)
+        require_threads(store, "SessionManager")
         self._store = store
+        self.expires_by_itself = getattr(store, "expires_by_itself", False)
         self._before_create = before_create
 
     def open(self, token: str, client: Client = Client()) -> Session:
@@ -62,7 +64,7 @@ class SessionManager(ManagerContext):
         if events:
             self._emit(events)
         if end is not None:
-            self._emit_end(end, self._store.end(end))
+            self._emit_end(end, self._write(end))
         return session
 
     def commit(self, session: Session) -> Reply:
@@ -72,6 +74,7 @@ class SessionManager(ManagerContext):
         DataTooLarge, InvalidData or ConfigurationError (as Session.login): nothing is written, and that is forgotten.
         """
         try:
+            backoff = Backoff(time.monotonic())
             for _ in range(MAX_ATTEMPTS):
                 now = self.clock()
                 plan = plan_commit(session, self.policy, now, self._random, self.realm, self._device_label)
@@ -79,24 +82,30 @@ class SessionManager(ManagerContext):
                     return NO_REPLY
                 if self._before_create is not None and type(plan.write) is Create:
                     self._before_create(session.client, plan.write.record.user_id)
-                settled = carry_on(session, plan, self._write(plan), self.policy, now)
+                settled = carry_on(session, plan, self._write(plan.write), self.policy, now)
                 if settled is not None:
                     self._emit(settled.events)
                     return settled.reply
+                if pause := backoff.pause(time.monotonic(), self._random):
+                    time.sleep(pause)
             raise SessionConflict(tuple(session._merged))
         except SojournError as error:
             refuse(session, error)
             raise
 
-    def _write(self, plan: Plan) -> Answer:
-        match plan.write:
-            case Commit() as commit:
-                return self._store.commit(commit)
-            case Create() as create:
-                return self._store.create(create)
-            case End() as end:
-                return self._store.end(end)
-        return None
+    def _write(self, write: Create | Commit | End | None) -> Answer:
+        if write is None or self._rest.holds(write, write.now):
+            return POSTPONED if write else None
+        try:
+            match write:
+                case Commit():
+                    return self._store.commit(write)
+                case Create():
+                    return self._store.create(write)
+                case End():
+                    return self._store.end(write)
+        except StoreUnavailable as error:
+            return self._postponed(write, error)
 
     def adopt(self, ours: Create, mark: Mark) -> bool:
         """Keep a session made of another layer's, and the mark that it was; whether this call made it.
@@ -129,7 +138,7 @@ class SessionManager(ManagerContext):
         More than a page are asked for page by page: `after` is the greatest id of the page before.
         """
         now = self.clock()
-        found = [info(record, now) for record in self._store.list(user_id, now, self.realm, after, limit)]
+        found = self._infos(self._store.list(user_id, now, self.realm, after, limit), now)
         return sorted(found, key=lambda each: -each.seen_at)
 
     def revoke(self, id: str, reason: EndReason = "revoked") -> bool:
@@ -202,7 +211,7 @@ class SessionManager(ManagerContext):
     def scan(self, after: str = "", limit: int = 100) -> Sequence[SessionInfo]:
         """A page of all of the store's sessions, dead ones and other realms' too, in order of id past `after`."""
         now = self.clock()
-        return [info(record, now) for record in self._store.scan(after, limit)]
+        return self._infos(self._store.scan(after, limit), now)
 
     def stats(self) -> Stats:
         """How many sessions the store holds. May read all of it."""

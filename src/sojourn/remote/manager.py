@@ -4,6 +4,7 @@ Two thin shells of the same lines: what has an `if` is in session.py and calls.p
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypeVar
 
@@ -36,6 +37,8 @@ from .session import RemoteSession, as_remote, opened_session
 __all__ = ["AsyncRemoteSessionManager", "RemoteSessionManager"]
 
 T = TypeVar("T")
+
+logger = logging.getLogger("sojourn")
 
 # Nothing falls due by it: what does, the service says with each session it opens.
 JUDGED_THERE = Policy(
@@ -94,8 +97,10 @@ class RemoteSessionManager(SessionManager):
                 self._time.heard(answer.now)
                 reply = mine.take(answer)
         except SojournError as error:
-            mine.failed(error)
-            raise
+            if not mine.failed(error):
+                raise
+            logger.warning("activity goes unnoted: %s", error)
+            return NO_REPLY
         return mine.forget_logout() if mine._logged_out else reply
 
     def get(self, id: str) -> SessionInfo | None:
@@ -178,8 +183,10 @@ class AsyncRemoteSessionManager(AsyncSessionManager):
                 self._time.heard(answer.now)
                 reply = mine.take(answer)
         except SojournError as error:
-            mine.failed(error)
-            raise
+            if not mine.failed(error):
+                raise
+            logger.warning("activity goes unnoted: %s", error)
+            return NO_REPLY
         return mine.forget_logout() if mine._logged_out else reply
 
     async def get(self, id: str) -> SessionInfo | None:

@@ -9,7 +9,7 @@ import msgspec
 from sojourn.core.changes import changed
 from sojourn.core.codec import EncodedObject
 from sojourn.core.commit import NO_REPLY, Reply
-from sojourn.core.errors import ConfigurationError, EndReason, SessionEnded, SojournError
+from sojourn.core.errors import ConfigurationError, EndReason, SessionEnded, SojournError, StoreUnavailable
 from sojourn.core.merge import MISSING
 from sojourn.core.outcome import become, end, refuse
 from sojourn.core.record import Client, Record, Secrets
@@ -33,6 +33,7 @@ class RemoteSession(Session):
     """A Session and the token that opens it at the service, which is all that the service knows it by."""
 
     commit_due = False
+    _asks_activity_alone = False
 
     def __init__(
         self,
@@ -52,6 +53,7 @@ class RemoteSession(Session):
 
     def next_commit(self) -> CommitRequest | None:
         """What is to be asked of the service next; None where nothing is left to be written."""
+        self._asks_activity_alone = False
         if self._logged_out and self._wish and self._leaving:
             # One commit, one action: whatever becomes of the second, the log-out holds.
             return CommitRequest(
@@ -65,8 +67,9 @@ class RemoteSession(Session):
         changes = self._all_keys() if isinstance(action, LoginAction) else self._changed_keys()
         if not (action or changes or increments or self._due):
             return None
+        self._asks_activity_alone = not (action or changes or increments or self._used)
         # A session that was over before the log-out has nothing to do with what follows.
-        token = self.token if self._live or self._leaving or self.end_reason else None
+        token = self.token if self._live or self._leaving or self._ended_id or self.end_reason else None
         client = self.client
         return CommitRequest(
             token=_reveal(token),
@@ -90,7 +93,7 @@ class RemoteSession(Session):
                 methods=login.methods,
                 keep=None if login.keep is None else tuple(login.keep),
             )
-        if self._leaving:
+        if self._leaving or self._ended_id:
             return LogoutAction()
         if self._wish == "start":
             return None if self._live else StartAction()
@@ -132,11 +135,14 @@ class RemoteSession(Session):
         for key in changed(self._base, self._values):
             del self._values[key]
 
-    def failed(self, error: SojournError) -> None:
-        """A commit raised `error`: as where a store refused it."""
+    def failed(self, error: SojournError) -> bool:
+        """A commit raised `error`: as where a store refused it. Whether nothing is lost by that, as by is_upkeep."""
+        if isinstance(error, StoreUnavailable) and self._asks_activity_alone:
+            return True
         if isinstance(error, SessionEnded):
             end(self, error.reason)
         refuse(self, error)
+        return False
 
     def forget_logout(self) -> Reply:
         """There was nothing that a log-out could end: only the browser is to forget."""

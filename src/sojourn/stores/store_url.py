@@ -18,10 +18,11 @@ __all__ = ["StoreURL", "open_async_store", "open_store"]
 TIMEOUT = 5.0
 
 _POSTGRES = ("postgresql", "postgres")
-_REDIS = ("redis", "rediss", "unix", "redis+cluster", "rediss+cluster", "redis+sentinel", "rediss+sentinel")
+_SERVERS = ("redis", "rediss", "valkey", "valkeys")
+_REDIS = ("unix", *[f"{server}{kind}" for server in _SERVERS for kind in ("", "+cluster", "+sentinel")])
 _KNOWN = (
     "sqlite:///relative.db, sqlite:////absolute.db, postgresql://host/database, redis://host, unix:///path/of.sock, "
-    "redis+cluster://host,host, redis+sentinel://host,host/service (with rediss for TLS) or memory:"
+    "redis+cluster://host,host, redis+sentinel://host,host/service (with rediss for TLS; valkey is redis) or memory:"
 )
 
 _scheme = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):").match
@@ -63,6 +64,8 @@ class StoreURL(NamedTuple):
                     "machine, so leave it away."
                 )
             path = _sqlite_path(rest)
+            if path and path[1] == ":memory:":
+                raise ConfigurationError("There is no SQLite in memory here. For sessions in memory write memory:")
             if scheme == "sqlite" and path:
                 return cls(scheme, f"sqlite:{rest}", unquote(path[1]))
             if scheme == "memory" and not rest:

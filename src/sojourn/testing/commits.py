@@ -131,12 +131,31 @@ class CommitContract:
     # Timeouts and secrets
 
     def test_a_touch_moves_the_idle_timeout_and_no_version(self) -> None:
-        """And never back."""
+        """And never back, but from the future."""
         record = put(self.store)
 
         assert self.store.commit(commit(record, seen_at=NOW + 5 * MINUTE)) == Applied(1)
-        assert self.store.commit(commit(record, seen_at=NOW + 2 * MINUTE)) == Applied(1)
+        assert self.store.commit(commit(record, now=NOW + 6 * MINUTE, seen_at=NOW + 2 * MINUTE)) == Applied(1)
         assert live(self.store, record.id).seen_at == NOW + 5 * MINUTE
+
+    def test_a_time_in_the_future_is_put_right_by_the_next_touch(self) -> None:
+        """A clock that was ahead must not make the idle timeout come late for ever."""
+        record = put(self.store, "ada", seen_at=NOW + HOUR)
+        self.store.commit(commit(record, changes={"a": change(None, b"1")}))
+        assert live(self.store, record.id).seen_at == NOW + HOUR
+        self.store.commit(commit(record, now=NOW + MINUTE, seen_at=NOW + MINUTE))
+
+        assert live(self.store, record.id).seen_at == NOW + MINUTE
+        assert ids(self.store, "ada", NOW + 31 * MINUTE - 1) == [record.id]
+        assert ids(self.store, "ada", NOW + 31 * MINUTE) == []
+        assert isinstance(self.store.commit(commit(record, now=NOW + 31 * MINUTE)), Refused)
+
+    def test_a_touch_from_the_future_counts_as_now(self) -> None:
+        """By the clock of the commit itself."""
+        record = put(self.store)
+        self.store.commit(commit(record, now=NOW + MINUTE, seen_at=NOW + HOUR))
+
+        assert live(self.store, record.id).seen_at == NOW + MINUTE
 
     def test_a_session_past_its_timeouts_takes_no_commit(self) -> None:
         """Idle or absolute, to the millisecond."""

@@ -49,9 +49,13 @@ def change(base: bytes | None, value: bytes | None) -> Change:
     return Change(base, value)
 
 
-def commit(record: Record, now: int = NOW + 1, max_bytes: int = 32768, **parts: object) -> Commit:
-    """A commit to `record`."""
-    return replace(Commit(id=record.id, now=now, max_bytes=max_bytes), **parts)
+def commit(
+    record: Record, now: int | None = None, max_bytes: int = 32768, seen_at: int | None = None, **parts: object
+) -> Commit:
+    """A commit to `record`; at NOW + 1, or when it was seen, where `now` is not given."""
+    if now is None:
+        now = max(NOW + 1, seen_at or 0)
+    return replace(Commit(id=record.id, now=now, max_bytes=max_bytes, seen_at=seen_at), **parts)
 
 
 def live(store: Store, id: str) -> Record:

@@ -7,7 +7,19 @@ from collections.abc import Callable, Sequence
 from sojourn.core.async_store import AsyncWatchableStore
 from sojourn.core.errors import ConfigurationError, EndReason
 from sojourn.core.record import Record
-from sojourn.core.store import Applied, Bar, Commit, Create, End, Mark, Refused, Stats, WatchableStore
+from sojourn.core.store import (
+    Applied,
+    Bar,
+    Commit,
+    Create,
+    End,
+    Mark,
+    Refused,
+    Stats,
+    WatchableStore,
+    require_async,
+    require_threads,
+)
 
 from .cache import Cache, milliseconds
 from .channel import AsyncChannel, Channel
@@ -35,9 +47,11 @@ class CachedStore:
         max_staleness: float = 1.0,
         clock: Callable[[], int] = milliseconds,
     ) -> None:
+        require_threads(store, "CachedStore")
         _require_watchable(store)
         self.max_staleness = max_staleness
         self._store = store
+        self.expires_by_itself: bool = getattr(store, "expires_by_itself", False)
         self._channel = Channel(store.watch, lambda: Cache(max_bytes, max_staleness, clock), max_staleness / BEATS)
 
     def get(self, id: str) -> Record | None:
@@ -161,9 +175,11 @@ class AsyncCachedStore:
         max_staleness: float = 1.0,
         clock: Callable[[], int] = milliseconds,
     ) -> None:
+        require_async(store, "AsyncCachedStore")
         _require_watchable(store)
         self.max_staleness = max_staleness
         self._store = store
+        self.expires_by_itself: bool = getattr(store, "expires_by_itself", False)
         self._channel = AsyncChannel(store.watch, lambda: Cache(max_bytes, max_staleness, clock), max_staleness / BEATS)
 
     def at_hand(self, id: str) -> Record | None:

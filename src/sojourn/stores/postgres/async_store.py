@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -10,7 +11,7 @@ import psycopg
 from psycopg.rows import tuple_row
 from psycopg_pool import AsyncConnectionPool
 
-from sojourn.core.errors import EndReason
+from sojourn.core.errors import EndReason, UnreadableRecord
 from sojourn.core.record import Record
 from sojourn.core.store import Applied, Bar, Commit, Create, End, Mark, Refused, Stats, Watcher
 
@@ -53,6 +54,7 @@ class AsyncPostgresStore:
             where = complete(where, timeout)
             require_schema(where, timeout)
         self._ready = isinstance(where, str)
+        self._timeout = timeout
         self._connections = AsyncPostgresConnections(where, max_connections, timeout)
         self._batched_reads = BatchedReads(self._read)
 
@@ -136,23 +138,25 @@ class AsyncPostgresStore:
         """As Store.close. The caller's own pool stays open."""
         await self._connections.close()
 
-    async def _read(self, ids: Sequence[str]) -> Mapping[str, Record]:
+    async def _read(self, ids: Sequence[str]) -> Mapping[str, Record | UnreadableRecord]:
         return await self._run(partial(operations.get_many, ids))
 
     async def _run(self, work: Callable[[], Steps[T]], *, repeatable: bool = True, limit: float | None = None) -> T:
+        began = time.monotonic()
+        wait_until, give_up = began + self._timeout, began + (limit or self._timeout)
         for _ in range(MAX_RETRIES):
             try:
-                return await self._try(work, limit)
+                return await self._try(work, wait_until, give_up)
             except psycopg.Error as error:
                 if not may_retry(error, repeatable=repeatable):
                     raise translated(error) from error
         try:
-            return await self._try(work, limit)
+            return await self._try(work, wait_until, give_up)
         except psycopg.Error as error:
             raise translated(error) from error
 
-    async def _try(self, work: Callable[[], Steps[T]], limit: float | None) -> T:
-        async with self._connections.lend(limit) as connection:
+    async def _try(self, work: Callable[[], Steps[T]], wait_until: float, give_up: float) -> T:
+        async with self._connections.lend(wait_until, give_up) as connection:
             if not self._ready:
                 await _perform_async(connection, operations.require_schema())
                 self._ready = True

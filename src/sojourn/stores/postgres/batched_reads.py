@@ -5,19 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from sojourn.core.errors import UnreadableRecord
 from sojourn.core.record import Record
 
 __all__ = ["BatchedReads"]
 
-Read = Callable[[Sequence[str]], Awaitable[Mapping[str, Record]]]
+Found = Mapping[str, Record | UnreadableRecord]
+Read = Callable[[Sequence[str]], Awaitable[Found]]
 
 
 class BatchedReads:
-    """`read` takes ids and gives the records that there are. Who comes alone pays a turn of the loop, and no task."""
+    """`read` takes ids and gives the records that there are, or why one cannot be read.
+
+    Who comes alone pays a turn of the loop, and no task.
+    """
 
     def __init__(self, read: Read) -> None:
         self._read = read
-        self._next_batch: tuple[list[str], asyncio.Future[Mapping[str, Record]]] | None = None
+        self._next_batch: tuple[list[str], asyncio.Future[Found]] | None = None
         self._reads: set[asyncio.Task[None]] = set()
 
     async def get(self, id: str) -> Record | None:
@@ -26,7 +31,7 @@ class BatchedReads:
         if batch is not None:
             ids, arrived = batch
             ids.append(id)
-            return (await asyncio.shield(arrived)).get(id)
+            return _record(await asyncio.shield(arrived), id)
         ids, arrived = self._next_batch = [id], asyncio.get_running_loop().create_future()
         try:
             await asyncio.sleep(0)
@@ -38,10 +43,10 @@ class BatchedReads:
                 self._reads.add(read)
                 read.add_done_callback(self._reads.discard)
         if len(ids) > 1:
-            return (await asyncio.shield(arrived)).get(id)
-        return (await self._read(ids)).get(id)
+            return _record(await asyncio.shield(arrived), id)
+        return _record(await self._read(ids), id)
 
-    async def _read_batch(self, ids: Sequence[str], arrived: asyncio.Future[Mapping[str, Record]]) -> None:
+    async def _read_batch(self, ids: Sequence[str], arrived: asyncio.Future[Found]) -> None:
         try:
             arrived.set_result(await self._read(ids))
         except BaseException as error:
@@ -50,3 +55,10 @@ class BatchedReads:
             arrived.exception()
             if not isinstance(error, Exception):
                 raise
+
+
+def _record(found: Found, id: str) -> Record | None:
+    record = found.get(id)
+    if isinstance(record, UnreadableRecord):
+        raise record
+    return record

@@ -5,35 +5,31 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-import select
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeAlias
 
 import psycopg
 from psycopg import errors
-from psycopg.abc import RV, PQGen
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from sojourn.core.errors import ConfigurationError
 
-__all__ = [
-    "AsyncBoundConnection",
-    "AsyncPool",
-    "AsyncPostgresConnections",
-    "BoundConnection",
-    "Pool",
-    "PostgresConnections",
-    "complete",
-]
+from .bound_connection import CANCEL_TIMEOUT, AsyncBoundConnection, BoundConnection, answers, answers_async, is_cut
+from .last_use import LastUse
 
-CANCEL_TIMEOUT = 1.0
+__all__ = ["AsyncPool", "AsyncPostgresConnections", "Pool", "PostgresConnections", "complete"]
+
 # Between two looks for a server that is away, in seconds.
 RECONNECT_PAUSE = 0.5
+
+# So that no router in between forgets a connection that is idle: the kernel sends a sign of life after 15 s, and gives
+# the connection up after three that are not answered.
+_KEEPALIVE = {"keepalives": 1, "keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3}
 
 Pool: TypeAlias = "ConnectionPool[psycopg.Connection[Any]]"
 AsyncPool: TypeAlias = "AsyncConnectionPool[psycopg.AsyncConnection[Any]]"
@@ -47,41 +43,9 @@ def complete(conninfo: str, timeout: float) -> str:
         raise ConfigurationError(
             "PostgreSQL's client cannot read this conninfo. Write postgresql://user:password@host:5432/database"
         ) from None
-    return make_conninfo("", **{"connect_timeout": math.ceil(timeout), "fallback_application_name": "sojourn", **given})
-
-
-class BoundConnection(psycopg.Connection[Any]):
-    """One that waits `limit` seconds for an answer, and is closed then."""
-
-    limit: float | None = None
-
-    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
-        """As psycopg's, for `limit` seconds at most."""
-        try:
-            return super().wait(gen, interval, self.limit if timeout is None else timeout)
-        except errors._WaitTimeout:
-            if timeout is None:
-                with suppress(psycopg.Error):
-                    self.cancel_safe(timeout=CANCEL_TIMEOUT)
-                self.pgconn.finish()
-            raise
-
-
-class AsyncBoundConnection(psycopg.AsyncConnection[Any]):
-    """The same for an event loop."""
-
-    limit: float | None = None
-
-    async def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:  # noqa: ASYNC109  # psycopg's
-        """As psycopg's, for `limit` seconds at most."""
-        try:
-            return await super().wait(gen, interval, self.limit if timeout is None else timeout)
-        except errors._WaitTimeout:
-            if timeout is None:
-                with suppress(psycopg.Error):
-                    await self.cancel_safe(timeout=CANCEL_TIMEOUT)
-                self.pgconn.finish()
-            raise
+    ours: dict[str, Any] = {"connect_timeout": math.ceil(timeout), "fallback_application_name": "sojourn", **_KEEPALIVE}
+    # Not to be chosen: whatever PGCLIENTENCODING says, a session may hold any text.
+    return make_conninfo("", **{**ours, **given, "client_encoding": "utf8"})
 
 
 def _own_pool(conninfo: str, max_connections: int) -> dict[str, Any]:
@@ -117,21 +81,24 @@ class PostgresConnections:
     def __init__(self, where: str | Pool, max_connections: int, timeout: float) -> None:
         self._where = where
         self._max_connections = max_connections
-        self._timeout = timeout
+        self._last_use = LastUse(timeout)
         self._lock = threading.Lock()
         self._pool: Pool | None = None
         self._pid = 0
 
     @contextmanager
-    def lend(self, limit: float | None) -> Iterator[psycopg.Connection[Any]]:
-        """A connection that was not cut, in autocommit; what it was in the middle of at the end is undone."""
+    def lend(self, wait_until: float, give_up: float) -> Iterator[psycopg.Connection[Any]]:
+        """A connection that works, in autocommit; what it was in the middle of at the end is undone.
+
+        Until `wait_until` one is waited for, and until `give_up` its answers: both by time.monotonic().
+        """
         pool = self._open()
-        while is_cut(connection := pool.getconn(timeout=self._timeout)):
+        while not self._works(connection := pool.getconn(timeout=max(wait_until - time.monotonic(), 0.001))):
             connection.pgconn.finish()
             pool.putconn(connection)
         was_autocommit = connection.autocommit
         if isinstance(connection, BoundConnection):
-            connection.limit = limit or self._timeout
+            connection.give_up = give_up
         try:
             if not was_autocommit:
                 connection.autocommit = True
@@ -142,7 +109,17 @@ class PostgresConnections:
             raise
         finally:
             self._settle(connection, was_autocommit)
+            self._last_use.note(connection)
             pool.putconn(connection)
+
+    def _works(self, connection: psycopg.Connection[Any]) -> bool:
+        if is_cut(connection):
+            return False
+        patience = self._last_use.probe(connection)
+        if patience is None or (patience and answers(connection, patience)):
+            return True
+        self._last_use.condemn(connection)
+        return False
 
     def close(self) -> None:
         """Close the own pool; a later use opens another."""
@@ -193,20 +170,22 @@ class AsyncPostgresConnections:
     def __init__(self, where: str | AsyncPool, max_connections: int, timeout: float) -> None:
         self._where = where
         self._max_connections = max_connections
-        self._timeout = timeout
+        self._last_use = LastUse(timeout)
         self._pool: AsyncPool | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @asynccontextmanager
-    async def lend(self, limit: float | None) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+    async def lend(self, wait_until: float, give_up: float) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
         """As PostgresConnections.lend."""
         pool = await self._open()
-        while is_cut(connection := await pool.getconn(timeout=self._timeout)):
+        while not await self._works(
+            connection := await pool.getconn(timeout=max(wait_until - time.monotonic(), 0.001))
+        ):
             connection.pgconn.finish()
             await pool.putconn(connection)
         was_autocommit = connection.autocommit
         if isinstance(connection, AsyncBoundConnection):
-            connection.limit = limit or self._timeout
+            connection.give_up = give_up
         try:
             if not was_autocommit:
                 await connection.set_autocommit(True)
@@ -216,7 +195,17 @@ class AsyncPostgresConnections:
             raise
         finally:
             await self._settle(connection, was_autocommit)
+            self._last_use.note(connection)
             await pool.putconn(connection)
+
+    async def _works(self, connection: psycopg.AsyncConnection[Any]) -> bool:
+        if is_cut(connection):
+            return False
+        patience = self._last_use.probe(connection)
+        if patience is None or (patience and await answers_async(connection, patience)):
+            return True
+        self._last_use.condemn(connection)
+        return False
 
     async def close(self) -> None:
         """As PostgresConnections.close."""
@@ -251,17 +240,6 @@ class AsyncPostgresConnections:
                 await connection.set_autocommit(False)
         except psycopg.Error:
             connection.pgconn.finish()
-
-
-def is_cut(connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> bool:
-    """Whether the server has closed it: of itself it sends nothing to who is idle but its farewell."""
-    if connection.closed:
-        return True
-    if hasattr(select, "poll"):
-        poll = select.poll()
-        poll.register(connection.fileno(), select.POLLIN)
-        return bool(poll.poll(0))
-    return bool(select.select([connection.fileno()], [], [], 0)[0])
 
 
 # Pools that a parent process opened: to end one here would end the parent's connections, or wait for its threads.

@@ -11,11 +11,12 @@ from .connections import complete
 from .errors import unreachable
 from .schema import MIGRATION_LOCK, MIGRATIONS
 
-__all__ = ["CURRENT", "SELECT_VERSION", "judge_version", "migrate"]
+__all__ = ["CURRENT", "SELECT_ENCODINGS", "SELECT_VERSION", "judge_encodings", "judge_version", "migrate"]
 
 CONNECT_TIMEOUT = 5.0
 CURRENT = len(MIGRATIONS)
 SELECT_VERSION = "SELECT coalesce(max(number), 0) FROM sojourn_migration"
+SELECT_ENCODINGS = "SELECT current_setting('server_encoding'), current_setting('client_encoding')"
 
 _LEDGER = """
 CREATE TABLE IF NOT EXISTS sojourn_migration (
@@ -30,7 +31,7 @@ def migrate(conninfo: str) -> list[str]:
     """Bring the database to this Sojourn's schema; the migrations that were missing, as "1 sessions".
 
     Each is a transaction, and two who call it at once wait for one another. Raises ConfigurationError where the
-    database belongs to a newer Sojourn or refuses, StoreUnavailable where it cannot be reached.
+    database belongs to a newer Sojourn, cannot hold every text or refuses, StoreUnavailable where it cannot be reached.
     """
     try:
         with psycopg.connect(
@@ -56,8 +57,28 @@ def judge_version(found: int) -> None:
         )
 
 
+def judge_encodings(database: str | bytes, client: str | bytes) -> None:
+    """Raise ConfigurationError, with the mend, unless the database holds, and the connection carries, every text."""
+    if _name(database) != "UTF8":
+        raise ConfigurationError(
+            f"The PostgreSQL database is in {_name(database)}, which cannot hold every text. Make one in UTF-8: "
+            "CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0"
+        )
+    if _name(client) != "UTF8":
+        raise ConfigurationError(
+            f"A connection of your pool speaks {_name(client)}, which cannot carry every text. Give the pool "
+            'kwargs={"client_encoding": "utf8"}'
+        )
+
+
+def _name(encoding: str | bytes) -> str:
+    # Over a connection without an encoding, psycopg gives bytes.
+    return encoding.decode() if isinstance(encoding, bytes) else encoding
+
+
 def _apply_missing(connection: psycopg.Connection) -> list[int]:
     applied = []
+    judge_encodings(*connection.execute(SELECT_ENCODINGS).fetchall()[0])
     for number, (name, statements) in enumerate(MIGRATIONS, 1):
         with connection.transaction():
             connection.execute("SELECT pg_advisory_xact_lock(%s, 0)", (MIGRATION_LOCK,))

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sojourn.core.apply import changed, may_be_replaced, may_begin, over_limit
-from sojourn.core.errors import EndReason, SessionEnded
-from sojourn.core.record import Record
+from sojourn.core.errors import EndReason, SessionEnded, UnreadableRecord
+from sojourn.core.record import Record, stand_in
 from sojourn.core.store import Applied, Bar, Change, Commit, Create, End, Mark, Refused, Stats
 from sojourn.core.token import hash_user
 
 from . import statements as sql
-from .migrations import SELECT_VERSION, judge_version
-from .rows import cost, encode_data, encode_secrets, escaped, record_of, row_of, unescaped
+from .migrations import SELECT_ENCODINGS, SELECT_VERSION, judge_encodings, judge_version
+from .rows import cost, encode_data, encode_secrets, escaped, readable, record_of, row_of, unescaped
 from .statements import Statement, Steps
 
 __all__ = [
@@ -43,9 +43,11 @@ BARRED_FOR = 400 * 86_400_000
 
 
 def require_schema() -> Steps[None]:
-    """Raise ConfigurationError unless the database has this Sojourn's tables."""
+    """Raise ConfigurationError unless the database has this Sojourn's tables, in UTF-8."""
     [[(version,)]] = yield [Statement(SELECT_VERSION)]
     judge_version(version)
+    [[encodings]] = yield [Statement(SELECT_ENCODINGS)]
+    judge_encodings(*encodings)
 
 
 def get(id: str) -> Steps[Record | None]:
@@ -54,13 +56,21 @@ def get(id: str) -> Steps[Record | None]:
     return record_of(rows[0]) if rows else None
 
 
-def get_many(ids: Sequence[str]) -> Steps[Mapping[str, Record]]:
-    """Store.get, for several."""
+def get_many(ids: Sequence[str]) -> Steps[Mapping[str, Record | UnreadableRecord]]:
+    """Store.get, for several. One that cannot be read is no matter of the others'."""
     if len(ids) == 1:
         record = yield from get(ids[0])
         return {record.id: record} if record else {}
     [rows] = yield [Statement(sql.GET_MANY, ([escaped(id) for id in ids],))]
-    return {record.id: record for record in map(record_of, rows)}
+    found: dict[str, Record | UnreadableRecord] = {}
+    for row in rows:
+        try:
+            record = record_of(row)
+        except UnreadableRecord as error:
+            found[error.id] = error
+        else:
+            found[record.id] = record
+    return found
 
 
 def create(create: Create) -> Steps[Applied | Refused]:
@@ -82,7 +92,7 @@ def create(create: Create) -> Steps[Applied | Refused]:
     }
     look = [Statement(sql.SELECT_AND_LOCK, which), Statement(sql.BARS, (record.realm, user_hash))]
     *_, rows, bars = yield [sql.BEGIN, sql.LIMIT_PAUSES, *lock, *look]
-    records = {record.id: record for record in map(record_of, rows)}
+    records = {record.id: record for record in readable(rows)}
     before = records.pop(ends.id, None) if ends else None
     if ends is not None and not may_be_replaced(before, ends, now):
         return Refused(before)
@@ -164,7 +174,15 @@ def end(end: End) -> Steps[Record | None]:
     ran_out = end.reason in ("idle_timeout", "absolute_timeout")
     values = {"id": escaped(end.id), "realm": end.realm, "reason": end.reason, "now": end.now, "ran_out": ran_out}
     [rows] = yield [Statement(sql.END, values)]
-    return record_of(rows[0]) if rows else None
+    if not rows:
+        if not ran_out:
+            yield [Statement(sql.CONFIRM, (values["id"],))]
+        return None
+    try:
+        return record_of(rows[0])
+    except UnreadableRecord:
+        yield [Statement(sql.DELETE, (values["id"],))]
+        return stand_in(end.id, end.now)
 
 
 def end_all(user_id: str, reason: EndReason, now: int, keep: str | None, realm: str) -> Steps[Sequence[str]]:
@@ -185,8 +203,17 @@ def bar(now: int, realm: str) -> Steps[None]:
 
 def of_user(user_id: str, now: int, realm: str, after: str, limit: int) -> Steps[Sequence[Record]]:
     """Store.list."""
-    [rows] = yield [Statement(sql.LIST, (realm, escaped(user_id), escaped(after), now, limit))]
-    return [record_of(row) for row in rows]
+    return (yield from _page(sql.LIST, {"realm": realm, "user_id": escaped(user_id), "now": now}, after, limit))
+
+
+def _page(statement: str, values: Mapping[str, Any], after: str, limit: int) -> Steps[list[Record]]:
+    """Up to `limit` records from the first one past `after`; none only at the end."""
+    while True:
+        [rows] = yield [Statement(statement, {**values, "after": escaped(after), "limit": limit})]
+        found = readable(rows)
+        if found or not rows:
+            return found
+        after = unescaped(rows[-1][0])
 
 
 def erase(user_id: str, realm: str) -> Steps[int]:
@@ -251,8 +278,7 @@ def _in_batches(statement: str, values: Mapping[str, Any], limit: int) -> Steps[
 
 def scan(after: str, limit: int) -> Steps[Sequence[Record]]:
     """Store.scan."""
-    [rows] = yield [Statement(sql.SCAN, (escaped(after), limit))]
-    return [record_of(row) for row in rows]
+    return (yield from _page(sql.SCAN, {}, after, limit))
 
 
 def stats(now: int) -> Steps[Stats]:

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 from msgspec.structs import force_setattr, replace
 
 from sojourn.core.codec import EncodedObject
-from sojourn.core.errors import StoreUnavailable
+from sojourn.core.errors import UnreadableRecord
 from sojourn.core.record import Record, Secrets
 
-__all__ = ["COLUMNS", "cost", "encode_data", "encode_secrets", "escaped", "record_of", "row_of", "unescaped"]
+__all__ = [
+    "COLUMNS",
+    "cost",
+    "encode_data",
+    "encode_secrets",
+    "escaped",
+    "readable",
+    "record_of",
+    "row_of",
+    "unescaped",
+]
+
+logger = logging.getLogger("sojourn")
 
 COLUMNS = (
     "s.id, s.secrets, s.seen_at, s.idle_timeout, s.absolute_expires_at, s.version, s.ended_at, s.end_reason, "
@@ -43,7 +56,7 @@ def unescaped(text: str) -> str:
 
 
 def record_of(row: tuple[Any, ...]) -> Record:
-    """The record in a row of COLUMNS. Raises StoreUnavailable for what was never written here."""
+    """The record in a row of COLUMNS. Raises UnreadableRecord for what was never written here."""
     id, secrets, seen_at, idle_timeout, absolute_expires_at, version, ended_at, end_reason, record, data = row
     ended = "" if ended_at is None else f'"ended_at":{ended_at},"end_reason":"{end_reason}",'
     # The columns in front of the rest, which is an object with at least one member.
@@ -55,9 +68,20 @@ def record_of(row: tuple[Any, ...]) -> Record:
         found = _decode(text)
     except (msgspec.DecodeError, RecursionError):
         # Without the decoder's words: they may quote what it met.
-        raise StoreUnavailable("A row of the table sojourn_session is not the record that was written.") from None
+        raise UnreadableRecord(unescaped(id)) from None
     # The record is not shared yet: its data is put in, instead of copying it to have both.
     force_setattr(found, "data", EncodedObject(data, _split))
+    return found
+
+
+def readable(rows: Iterable[tuple[Any, ...]]) -> list[Record]:
+    """The records in rows of COLUMNS, but those that cannot be read: the log names them."""
+    found = []
+    for row in rows:
+        try:
+            found.append(record_of(row))
+        except UnreadableRecord as error:
+            logger.warning("%s", error)
     return found
 
 

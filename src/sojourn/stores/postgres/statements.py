@@ -19,7 +19,9 @@ __all__ = [
     "BEGIN",
     "CHANGE",
     "COMMIT",
+    "CONFIRM",
     "COUNT",
+    "DELETE",
     "DELETE_BARS",
     "DELETE_EXPIRED",
     "DELETE_MARKS",
@@ -76,10 +78,12 @@ GET = f"SELECT {COLUMNS} FROM sojourn_session AS s WHERE s.id = %s"
 GET_MANY = f"SELECT {COLUMNS} FROM sojourn_session AS s WHERE s.id = ANY(%s::text[])"
 LIST = f"""
 SELECT {COLUMNS} FROM sojourn_session AS s
-WHERE s.realm = %s AND s.user_id = %s AND s.ended_at IS NULL AND s.id > %s AND {_RUNS_OUT_AT} > %s
-ORDER BY s.id LIMIT %s
+WHERE s.realm = %(realm)s AND s.user_id = %(user_id)s AND s.ended_at IS NULL AND s.id > %(after)s
+    AND {_RUNS_OUT_AT} > %(now)s
+ORDER BY s.id LIMIT %(limit)s
 """
-SCAN = f"SELECT {COLUMNS} FROM sojourn_session AS s WHERE s.id > %s ORDER BY s.id LIMIT %s"
+DELETE = "DELETE FROM sojourn_session WHERE id = %s"
+SCAN = f"SELECT {COLUMNS} FROM sojourn_session AS s WHERE s.id > %(after)s ORDER BY s.id LIMIT %(limit)s"
 STATS = f"""
 SELECT count(*) FILTER (WHERE {_OVER_AT} > %(now)s AND ended_at IS NULL), count(ended_at),
     count(DISTINCT user_id) FILTER (WHERE {_OVER_AT} > %(now)s AND ended_at IS NULL), count(*),
@@ -133,6 +137,9 @@ WITH before AS (
 )
 UPDATE sojourn_session AS s SET {_ENDED} FROM before WHERE s.id = before.id RETURNING before.*
 """
+# One that ended before: a standby that must have it may not, if whoever ended it did not wait that long. A commit that
+# comes later waits for both.
+CONFIRM = "UPDATE sojourn_session SET sweep_at = sweep_at WHERE id = %s AND ended_at IS NOT NULL"
 END_LOCKED = f"UPDATE sojourn_session AS s SET {_ENDED} WHERE s.id = ANY(%(ids)s::text[])"
 END_ALL = f"""
 UPDATE sojourn_session AS s SET {_ENDED}
@@ -142,7 +149,11 @@ RETURNING s.id, {_RUNS_OUT_AT} > %(now)s
 
 # Committing: as sojourn.core.apply.changed.
 
-_SEEN = "seen_at = greatest(s.seen_at, %(seen_at)s), secrets = coalesce(%(new_secrets)s, s.secrets)"
+# Not beyond this commit's own time: a clock that was ahead would make the idle timeout come late.
+_SEEN = """
+    seen_at = CASE WHEN %(seen_at)s::bigint IS NULL THEN s.seen_at
+        ELSE least(greatest(s.seen_at, %(seen_at)s), %(now)s) END,
+    secrets = coalesce(%(new_secrets)s, s.secrets)"""
 _LIVE = """s.id = %(id)s AND s.ended_at IS NULL
     AND least(greatest(s.seen_at, %(seen_at)s) + s.idle_timeout, s.absolute_expires_at) > %(now)s
     AND (%(old_secrets)s::text IS NULL OR s.secrets = %(old_secrets)s)"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -15,7 +16,8 @@ from sojourn.core.record import Record
 from sojourn.core.store import Applied, Bar, Commit, Create, End, Mark, Refused, Stats, Watcher
 
 from . import operations
-from .connections import AsyncPool, BoundConnection, Pool, PostgresConnections, complete
+from .bound_connection import BoundConnection
+from .connections import AsyncPool, Pool, PostgresConnections, complete
 from .errors import MAX_RETRIES, may_retry, translated, unreachable
 from .statements import Rows, Statement, Steps
 from .watch import watch
@@ -44,8 +46,8 @@ class PostgresStore:
     """Records in a PostgreSQL database that `sojourn migrate` has made ready, for threads.
 
     `where`: a conninfo, for a pool of the store's own with up to `max_connections`, opened with the first use; or
-    the caller's pool, which keeps its settings and is not closed. `timeout`: the longest that a connection, and then
-    an answer over a connection of the store's own, is waited for, in seconds. `listen_conninfo`: how `watch` reaches
+    the caller's pool, which keeps its settings and is not closed. `timeout`: the longest that a call may take, in
+    seconds; over a caller's pool, the longest that a connection is waited for. `listen_conninfo`: how `watch` reaches
     the server itself, where `where` is a pool or leads to a pooler.
 
     Raises ConfigurationError for a wrong argument and for a database that is not ready, StoreUnavailable where it does
@@ -66,6 +68,7 @@ class PostgresStore:
             where = complete(where, timeout)
             require_schema(where, timeout)
         self._ready = isinstance(where, str)
+        self._timeout = timeout
         self._connections = PostgresConnections(where, max_connections, timeout)
 
     def get(self, id: str) -> Record | None:
@@ -147,19 +150,21 @@ class PostgresStore:
         self._connections.close()
 
     def _run(self, work: Callable[[], Steps[T]], *, repeatable: bool = True, limit: float | None = None) -> T:
+        began = time.monotonic()
+        wait_until, give_up = began + self._timeout, began + (limit or self._timeout)
         for _ in range(MAX_RETRIES):
             try:
-                return self._try(work, limit)
+                return self._try(work, wait_until, give_up)
             except psycopg.Error as error:
                 if not may_retry(error, repeatable=repeatable):
                     raise translated(error) from error
         try:
-            return self._try(work, limit)
+            return self._try(work, wait_until, give_up)
         except psycopg.Error as error:
             raise translated(error) from error
 
-    def _try(self, work: Callable[[], Steps[T]], limit: float | None) -> T:
-        with self._connections.lend(limit) as connection:
+    def _try(self, work: Callable[[], Steps[T]], wait_until: float, give_up: float) -> T:
+        with self._connections.lend(wait_until, give_up) as connection:
             if not self._ready:
                 _perform(connection, operations.require_schema())
                 self._ready = True
@@ -223,7 +228,7 @@ def require_schema(conninfo: str, timeout: float) -> None:
         connection = BoundConnection.connect(conninfo, autocommit=True, prepare_threshold=None)
     except psycopg.Error as error:
         raise unreachable(error) from error
-    connection.limit = timeout
+    connection.give_up = time.monotonic() + timeout
     try:
         with connection:
             _perform(connection, operations.require_schema())

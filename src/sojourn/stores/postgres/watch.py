@@ -19,7 +19,7 @@ from psycopg import Notify
 from sojourn.core.errors import ConfigurationError
 from sojourn.core.store import Watcher
 
-from .connections import AsyncBoundConnection, BoundConnection
+from .bound_connection import AsyncBoundConnection, BoundConnection
 from .rows import unescaped
 from .schema import CHANNEL, LISTENER_STRIPES, LISTENERS_LOCK
 
@@ -89,9 +89,8 @@ def watch(conninfo: str, watcher: Watcher, interval: float) -> None:
     while not watcher.closed:
         try:
             with BoundConnection.connect(conninfo, **_OPTIONS) as connection:
-                connection.limit = _patience(interval)
                 level = logging.WARNING
-                _follow(connection, _listen(watcher, interval, connection.info.backend_pid))
+                _follow(connection, _listen(watcher, interval, connection.info.backend_pid), _patience(interval))
         except psycopg.Error as error:
             logger.log(level, _CUT, str(error).splitlines()[0])
             level = logging.DEBUG
@@ -101,7 +100,7 @@ def watch(conninfo: str, watcher: Watcher, interval: float) -> None:
             time.sleep(RECONNECT_PAUSE)
 
 
-def _follow(connection: BoundConnection, steps: _Steps) -> None:
+def _follow(connection: BoundConnection, steps: _Steps, patience: float) -> None:
     answer: Any = None
     try:
         while True:
@@ -109,6 +108,7 @@ def _follow(connection: BoundConnection, steps: _Steps) -> None:
             if isinstance(step, float):
                 answer = list(connection.notifies(timeout=step, stop_after=1))
             else:
+                connection.give_up = time.monotonic() + patience
                 cursor = connection.execute(*step)
                 answer = cursor.fetchall() if cursor.description else []
     except StopIteration:
@@ -121,9 +121,10 @@ async def watch_async(conninfo: str, watcher: Watcher, interval: float) -> None:
     while not watcher.closed:
         try:
             async with await AsyncBoundConnection.connect(conninfo, **_OPTIONS) as connection:
-                connection.limit = _patience(interval)
                 level = logging.WARNING
-                await _follow_async(connection, _listen(watcher, interval, connection.info.backend_pid))
+                await _follow_async(
+                    connection, _listen(watcher, interval, connection.info.backend_pid), _patience(interval)
+                )
         except psycopg.Error as error:
             logger.log(level, _CUT, str(error).splitlines()[0])
             level = logging.DEBUG
@@ -133,7 +134,7 @@ async def watch_async(conninfo: str, watcher: Watcher, interval: float) -> None:
             await asyncio.sleep(RECONNECT_PAUSE)
 
 
-async def _follow_async(connection: AsyncBoundConnection, steps: _Steps) -> None:
+async def _follow_async(connection: AsyncBoundConnection, steps: _Steps, patience: float) -> None:
     answer: Any = None
     try:
         while True:
@@ -141,6 +142,7 @@ async def _follow_async(connection: AsyncBoundConnection, steps: _Steps) -> None
             if isinstance(step, float):
                 answer = [note async for note in connection.notifies(timeout=step, stop_after=1)]
             else:
+                connection.give_up = time.monotonic() + patience
                 cursor = await connection.execute(*step)
                 answer = await cursor.fetchall() if cursor.description else []
     except StopIteration:

@@ -1,24 +1,27 @@
-"""AsyncRedisStore: carries an operation's calls to the nodes, and the answers back, for an event loop."""
+"""AsyncRedisStore: carries an operation's calls to the nodes, and the answers back, for event loops."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+from redis.asyncio.connection import AbstractConnection as AsyncConnection
 
 from sojourn.core.errors import EndReason, StoreUnavailable
 from sojourn.core.record import Record
 from sojourn.core.store import Applied, Bar, Commit, Create, End, Mark, Refused, Stats, Watcher
 
 from . import operations
+from .async_node import AsyncNode
 from .blob import decode_record
 from .calls import Address, Call, Steps
 from .connections import async_connect
-from .node import AsyncNode
-from .retry import PendingCalls
-from .scan import Sweep, bars, erase, marks, scan, stats
+from .retry import QUESTION_SHARE, PendingCalls, limit_of
+from .scan import Scan, Sweep, bars, erase, marks, stats
 from .store import KEEP_ENDED, TIMEOUT
 from .topology import Topology, topology_of
 from .tracking import track_async
@@ -30,7 +33,9 @@ T = TypeVar("T")
 
 
 class AsyncRedisStore:
-    """RedisStore for an event loop, one loop in its life. Calls of one tick of the loop travel together."""
+    """RedisStore for event loops. Calls of one tick of a loop travel together; each loop has connections of its own."""
+
+    expires_by_itself = True
 
     def __init__(
         self, url: str, *, min_replicas: int = 0, timeout: float = TIMEOUT, keep_ended: float = KEEP_ENDED
@@ -40,10 +45,11 @@ class AsyncRedisStore:
         self._min_replicas = min_replicas or self._location.min_replicas
         self._timeout = timeout
         self._keep = int(keep_ended * 1000)
-        self._nodes: dict[tuple[Address, bool], AsyncNode] = {}
+        self._here: tuple[asyncio.AbstractEventLoop | None, _Loop] = (None, _Loop())
+        self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Loop] = WeakKeyDictionary()
+        self._scan = Scan()
         self._sweep = Sweep()
-        self._discovery: asyncio.Task[None] | None = None
-        self._node(self._location.addresses[0])  # so that a wrong option fails now
+        self._connect(self._location.addresses[0])  # so that a wrong option fails now
 
     async def get(self, id: str) -> Record | None:
         """As Store.get."""
@@ -80,7 +86,7 @@ class AsyncRedisStore:
 
     async def erase(self, user_id: str, realm: str = "") -> int:
         """As Store.erase. Looks at every key."""
-        return await self._run(erase(user_id, realm, await self._primaries()))
+        return await self._run(erase(user_id, realm, await self._primaries()), long=True)
 
     async def put_mark(self, mark: Mark) -> None:
         """As Store.put_mark."""
@@ -96,11 +102,11 @@ class AsyncRedisStore:
 
     async def marks(self, after: str, limit: int) -> Sequence[Mark]:
         """As Store.marks."""
-        return await self._run(marks(after, limit, await self._primaries()))
+        return await self._run(marks(after, limit, await self._primaries()), long=True)
 
     async def bars(self, after: str, limit: int) -> Sequence[Bar]:
         """As Store.bars."""
-        return await self._run(bars(after, limit, await self._primaries()))
+        return await self._run(bars(after, limit, await self._primaries()), long=True)
 
     async def end_expired(self, now: int, limit: int) -> int:
         """As Store.end_expired. Nothing to do: what ran out leaves Redis by itself, `keep_ended` later."""
@@ -108,34 +114,39 @@ class AsyncRedisStore:
 
     async def delete_expired(self, before: int, limit: int) -> int:
         """As Store.delete_expired. Redis does it by itself; this looks at every key."""
-        return await self._run(self._sweep.delete_expired(before, limit, await self._primaries()))
+        return await self._run(self._sweep.delete_expired(before, limit, await self._primaries()), long=True)
 
     async def scan(self, after: str, limit: int) -> Sequence[Record]:
-        """As Store.scan. Looks at every key for each page."""
-        return await self._run(scan(after, limit, await self._primaries()))
+        """As Store.scan. Looks at every key once for many pages."""
+        return await self._run(self._scan.page(after, limit, await self._primaries(), time.monotonic()), long=True)
 
     async def stats(self, now: int) -> Stats:
         """As Store.stats. Reads every session."""
-        return await self._run(stats(now, await self._primaries()))
+        return await self._run(stats(now, await self._primaries()), long=True)
 
     async def watch(self, watcher: Watcher, interval: float) -> None:
         """As WatchableStore.watch."""
         location, timeout = self._location, self._timeout
         await track_async(
-            watcher, interval, self._discovered, lambda address: async_connect(location, address, timeout, protocol=3)()
+            watcher,
+            interval,
+            self._discovered,
+            self._topology.doubt,
+            lambda address: async_connect(location, address, timeout, protocol=3)(),
         )
 
     async def close(self) -> None:
         """As Store.close."""
-        for node in self._nodes.values():
-            await node.close()
+        await self._at_work().close()
 
-    async def _run(self, steps: Steps[T]) -> T:
+    async def _run(self, steps: Steps[T], *, long: bool = False) -> T:
+        """One time limit for all steps; of a long operation, for each."""
+        give_up = time.monotonic() + self._timeout
         try:
             calls = next(steps)
             while True:
                 try:
-                    answers = await self._perform(calls)
+                    answers = await self._perform(calls, None if long else give_up)
                 except StoreUnavailable as error:
                     calls = steps.throw(error)
                 else:
@@ -144,20 +155,27 @@ class AsyncRedisStore:
             result: T = stop.value
             return result
 
-    async def _perform(self, calls: Sequence[Call]) -> Sequence[Any]:
+    async def _perform(self, calls: Sequence[Call], give_up: float | None = None) -> Sequence[Any]:
+        limit, answers = None, []
+        if give_up is None:
+            give_up = time.monotonic() + self._timeout
+        else:
+            limit = limit_of(give_up - time.monotonic(), self._timeout)
         # One call that is answered at once, which is what a request makes, needs no PendingCalls.
         first = calls[0]
         address = None if len(calls) > 1 else first.node or self._topology.address(first.key)
-        answers = await self._node(address).exchange([(first.packed, 0, first.durable)]) if address else []
-        if answers and not isinstance(answers[0], Exception):
-            return answers
-        pending = PendingCalls(calls, self._topology, time.monotonic(), self._timeout)
+        if address is not None:
+            answers = await self._node(address).exchange([(first.packed, 0, first.durable)], limit)
+            if not isinstance(answers[0], Exception):
+                return answers
+        pending = PendingCalls(calls, self._topology, give_up, self._timeout)
         if answers:
             pending.take([0], answers)
             await self._between_rounds(pending)
         while not pending.done:
             for address, indexes in pending.batches().items():
-                pending.take(indexes, await self._node(address).exchange([pending.packed(index) for index in indexes]))
+                calls_there = [pending.packed(index) for index in indexes]
+                pending.take(indexes, await self._node(address).exchange(calls_there, pending.limit(time.monotonic())))
             await self._between_rounds(pending)
         return pending.answers
 
@@ -168,12 +186,16 @@ class AsyncRedisStore:
         if pending.needs_discovery:
             pending.needs_discovery = False
             # One for all who need it at the same time.
-            if self._discovery is None or self._discovery.done():
-                self._discovery = asyncio.create_task(self._discover())
+            here = self._at_work()
+            if here.discovery is None or here.discovery.done():
+                here.discovery = asyncio.create_task(self._discover())
             try:
-                await asyncio.shield(self._discovery)
+                async with asyncio.timeout(pending.limit(time.monotonic())):
+                    await asyncio.shield(here.discovery)
             except StoreUnavailable as error:
                 pending.discovery_failed(error)
+            except TimeoutError:
+                pending.discovery_failed(StoreUnavailable("Redis did not say in time who has what."))
 
     async def _discover(self) -> None:
         steps = self._topology.discover()
@@ -181,22 +203,65 @@ class AsyncRedisStore:
             question = next(steps)
             while True:
                 node = self._node(question.address, question.to_sentinel)
-                question = steps.send((await node.exchange([(question.packed, 0, False)]))[0])
+                limit = self._timeout / QUESTION_SHARE
+                question = steps.send((await node.exchange([(question.packed, 0, False)], limit))[0])
 
     async def _discovered(self) -> Sequence[Address]:
         await self._discover()
         return self._topology.primaries()
 
     async def _primaries(self) -> Sequence[Address]:
-        pending = PendingCalls((), self._topology, time.monotonic(), self._timeout)
+        pending = PendingCalls((), self._topology, time.monotonic() + self._timeout, self._timeout)
         while not self._topology.primaries():
             pending.needs_discovery = True
             await self._between_rounds(pending)
         return self._topology.primaries()
 
     def _node(self, address: Address, to_sentinel: bool = False) -> AsyncNode:
-        node = self._nodes.get((address, to_sentinel))
+        loop, here = self._here
+        if loop is not asyncio.get_running_loop():
+            here = self._at_work()
+        node = here.nodes.get((address, to_sentinel))
         if node is None:
-            maker = async_connect(self._location, address, self._timeout, to_sentinel=to_sentinel)
-            node = self._nodes[address, to_sentinel] = AsyncNode(maker, self._min_replicas, self._timeout)
+            watched = self._location.kind == "sentinel" and not to_sentinel
+            maker = self._connect(address, to_sentinel)
+            node = here.nodes[address, to_sentinel] = AsyncNode(maker, self._min_replicas, self._timeout, watched)
         return node
+
+    def _connect(self, address: Address, to_sentinel: bool = False) -> Callable[[], AsyncConnection]:
+        return async_connect(self._location, address, self._timeout, to_sentinel=to_sentinel)
+
+    def _at_work(self) -> _Loop:
+        """What belongs to the loop that runs."""
+        loop = asyncio.get_running_loop()
+        here = self._loops.get(loop)
+        if here is None:
+            here = self._loops[loop] = _Loop()
+            here.begin()
+        self._here = loop, here
+        return here
+
+
+class _Loop:
+    """The nodes as one event loop knows them. It closes their connections when it ends, if nobody did before."""
+
+    def __init__(self) -> None:
+        self.nodes: dict[tuple[Address, bool], AsyncNode] = {}
+        self.discovery: asyncio.Task[None] | None = None
+        self._end = self._close_at_the_end()
+
+    def begin(self) -> None:
+        """In the loop: have it close them. Loops close what generators hold open (shutdown_asyncgens)."""
+        with suppress(StopIteration):
+            self._end.asend(None).send(None)
+
+    async def close(self) -> None:
+        """Close the connections that nobody uses."""
+        for node in self.nodes.values():
+            await node.close()
+
+    async def _close_at_the_end(self) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            await self.close()

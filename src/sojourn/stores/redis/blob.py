@@ -6,19 +6,31 @@ takes 1,776 bytes for the benchmark's session of 400, against 584.
 
 from __future__ import annotations
 
+import logging
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
 
 from sojourn.core.codec import EncodedObject
-from sojourn.core.errors import EndReason, StoreUnavailable
+from sojourn.core.errors import ConfigurationError, EndReason, UnreadableRecord
 from sojourn.core.record import Client, Dated, Record, Secrets
 from sojourn.core.store import Mark
 
-__all__ = ["Glance", "decode_mark", "decode_record", "encode_record", "encode_secrets", "encode_user", "glance"]
+__all__ = [
+    "Glance",
+    "decode_mark",
+    "decode_record",
+    "encode_record",
+    "encode_secrets",
+    "encode_user",
+    "glance",
+    "readable",
+]
+
+logger = logging.getLogger("sojourn")
 
 
 class _Blob(msgspec.Struct, array_like=True):
@@ -26,6 +38,7 @@ class _Blob(msgspec.Struct, array_like=True):
 
     Strings of bytes are written as text, for the scripts' msgpack has no other. `user` is the realm, after an @, if
     there is one, and then the user's id, after a colon, if there is one. An ended session's `reason` is not empty.
+    One that was replaced from another slot has the new one's id behind all this, for the scripts alone.
     """
 
     created_at: int
@@ -113,14 +126,14 @@ def decode_mark(id: str, value: bytes | None) -> Mark | None:
 
 
 def decode_record(id: str, raw: bytes) -> Record:
-    """The record that a blob holds. Raises StoreUnavailable for what was never written here."""
+    """The record that a blob holds. Raises UnreadableRecord for what was never written here."""
     try:
         blob = _decode(raw)
         secrets, rest = bytes(blob.secrets), bytes(blob.rest)
         family, current, rotated_at, following, late, retired = _decode_secrets(secrets[_HEADS.get(secrets[0], 1) :])
         inflated = _inflate(rest[_HEADS.get(rest[0], 1) :])
-    except (msgspec.DecodeError, zlib.error, IndexError):
-        raise _unreadable() from None
+    except (msgspec.DecodeError, zlib.error, IndexError, ConfigurationError):
+        raise UnreadableRecord(id) from None
     authenticated_at, remember, client, key_thumbprint, follows, level, methods, device = inflated
     created_at, reason = blob.created_at, blob.reason
     realm, colon, user_id = blob.user.partition(":")
@@ -158,19 +171,27 @@ class Glance(NamedTuple):
     ended: bool
 
 
-def glance(raw: bytes) -> Glance:
-    """A blob's outside. Raises StoreUnavailable for what was never written here."""
+def glance(raw: bytes) -> Glance | None:
+    """A blob's outside; None for what was never written here."""
     try:
         blob = _decode(raw)
     except msgspec.DecodeError:
-        raise _unreadable() from None
+        return None
     ended = bool(blob.reason)
     at = blob.ended if ended else min(blob.seen + blob.idle_timeout, blob.absolute)
     return Glance(blob.user, blob.created_at + at, ended)
 
 
-def _unreadable() -> StoreUnavailable:
-    return StoreUnavailable("What Redis holds under a session's key is not what was written there.")
+def readable(pairs: Iterable[tuple[str, bytes | None]]) -> list[Record]:
+    """The records of ids and their blobs, but those that are gone or cannot be read: of these the log names the ids."""
+    found = []
+    for id, raw in pairs:
+        try:
+            if raw is not None:
+                found.append(decode_record(id, raw))
+        except UnreadableRecord as error:
+            logger.warning("%s", error)
+    return found
 
 
 def _data(raw: msgspec.Raw) -> Mapping[str, bytes]:

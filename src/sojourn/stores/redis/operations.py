@@ -14,13 +14,14 @@ from sojourn.core.errors import (
     SessionExists,
     SessionLimitReached,
     StoreUnavailable,
+    UnreadableRecord,
 )
-from sojourn.core.record import Record
+from sojourn.core.record import Record, stand_in
 from sojourn.core.store import Applied, Bar, Commit, Create, End, Ends, Mark, Refused
 from sojourn.core.token import partition
 
 from . import scripts
-from .blob import decode_mark, decode_record, encode_record, encode_secrets, encode_user
+from .blob import decode_mark, decode_record, encode_record, encode_secrets, encode_user, readable
 from .calls import Call, Steps, command, pack, run
 from .keys import bar_keys, id_in, index_key, mark_key, member, session_key, user_bar_key
 
@@ -103,7 +104,8 @@ def _replace(create: Create, user: str, keep: int) -> Steps[Refused | None]:
         keep,
         ends.reason,
         ends.version or "",
-        repeatable=False,
+        create.record.id,
+        repeatable=True,
     )
     undo = run(scripts.DROP, [session_key(create.record.id)], user, repeatable=True)
     try:
@@ -136,6 +138,8 @@ def commit(commit: Commit, keep: int) -> Steps[Applied | Refused]:
         # To be seen twice is to be seen; but an append twice is two.
         repeatable=not changed and before is None,
         durable=changed or before is not None,
+        # Activity can be noted by the next request.
+        patient=changed,
     )
     answer = (yield [call])[0]
     if isinstance(answer, int):
@@ -146,9 +150,17 @@ def commit(commit: Commit, keep: int) -> Steps[Applied | Refused]:
 def end(end: End, keep: int) -> Steps[Record | None]:
     """Store.end."""
     realm = encode_user(end.realm, None)
-    call = run(scripts.END, [session_key(end.id)], end.now, keep, end.reason, realm, repeatable=True)
+    ran_out = end.reason in ("idle_timeout", "absolute_timeout")
+    words = (end.now, keep, end.reason, realm)
+    call = run(scripts.END, [session_key(end.id)], *words, repeatable=True, patient=not ran_out)
     raw = (yield [call])[0]
-    return decode_record(end.id, raw) if raw is not None else None
+    if raw is None:
+        return None
+    try:
+        return decode_record(end.id, raw)
+    except UnreadableRecord:
+        yield [run(scripts.DROP, [session_key(end.id)], "", repeatable=True)]
+        return stand_in(end.id, end.now)
 
 
 def end_all(
@@ -183,7 +195,7 @@ def of_user(user_id: str, now: int, realm: str, after: str, limit: int) -> Steps
         some, ids = ids[: limit - len(records)], ids[limit - len(records) :]
         call = run(scripts.LIST, [index], now, *map(member, some), repeatable=True, durable=False)
         found = (yield [call])[0]
-        records += [decode_record(id_in(tag, one), raw) for one, raw in zip(found[::2], found[1::2], strict=True)]
+        records += readable(zip([id_in(tag, one) for one in found[::2]], found[1::2], strict=True))
     return records
 
 

@@ -13,14 +13,15 @@ from redis import exceptions
 from sojourn.core.errors import StoreUnavailable
 
 from .calls import Address, Call
+from .refusal import code_of, explained, is_refusal, may_pass
 from .topology import Topology
 
-__all__ = ["AnswerLost", "NotReplicated", "NotSent", "PendingCalls"]
+__all__ = ["QUESTION_SHARE", "AnswerLost", "NotReplicated", "NotSent", "PendingCalls", "limit_of"]
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.25
-
-# The node refused before it did anything, and later, or elsewhere, it may do it.
-_LATER = ("BUSY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "READONLY")
+LEAST = 0.001
+# The part of the timeout in which a node must say where the keys are: others may be asked instead.
+QUESTION_SHARE = 4
 
 _ASKING = b"*1\r\n$6\r\nASKING\r\n"
 
@@ -38,24 +39,25 @@ class NotReplicated(Exception):
 
 
 class PendingCalls:
-    """`calls`, their answers so far, and what to do next.
+    """`calls`, their answers so far, and what to do next, until the time `give_up` of time.monotonic().
 
     `pause` is how many seconds to wait before the next round; `needs_discovery`: learn the topology anew then.
     """
 
-    def __init__(self, calls: Sequence[Call], topology: Topology, now: float, timeout: float) -> None:
+    def __init__(self, calls: Sequence[Call], topology: Topology, give_up: float, timeout: float) -> None:
         self.answers: list[Any] = [None] * len(calls)
         self.needs_discovery = False
         self.pause = 0.0
         self._calls = calls
         self._topology = topology
-        self._give_up = now + timeout
+        self._give_up = give_up
         self._timeout = timeout
         self._todo = dict.fromkeys(range(len(calls)))
         self._whole: set[int] = set()
         self._asking: dict[int, Address] = {}
         self._last: BaseException | None = None
         self._cut_off = self._later = False
+        self._refused_once: set[int] = set()
 
     @property
     def done(self) -> bool:
@@ -91,6 +93,10 @@ class PendingCalls:
                 self.answers[index] = reply
                 del self._todo[index]
 
+    def limit(self, now: float) -> float | None:
+        """As limit_of."""
+        return limit_of(self._give_up - now, self._timeout)
+
     def next_round(self, now: float) -> None:
         """Judge whether to go on. Raises StoreUnavailable when the time is up."""
         self.pause = min(max(self.pause * 2, FIRST_PAUSE), LONGEST_PAUSE) if self._later else 0.0
@@ -100,8 +106,7 @@ class PendingCalls:
         if now + self.pause >= self._give_up:
             written = "the write may be made, or not" if self._cut_off else "nothing was written"
             cause = self._last.__cause__ if isinstance(self._last, NotSent) else self._last
-            why = f": {cause}".rstrip(".") if isinstance(self._last, NotSent) and cause else ""
-            raise _unavailable(f"did not answer within {self._timeout:g} s; {written}{why}") from cause
+            raise _unavailable(f"did not answer within {self._timeout:g} s; {written}{_why(self._last)}") from cause
 
     def discovery_failed(self, error: StoreUnavailable) -> None:
         """The topology could not be learned: the next round waits, and says why when the time is up."""
@@ -109,6 +114,8 @@ class PendingCalls:
 
     def _judge(self, index: int, reply: Exception) -> None:
         call = self._calls[index]
+        if isinstance(reply, (NotSent, AnswerLost)):
+            self._topology.doubt()
         match reply:
             case NotSent():
                 self._later = True
@@ -126,22 +133,25 @@ class PendingCalls:
             case exceptions.AskError():
                 self._asking[index] = (reply.host, reply.port)
             case _:
-                code = getattr(reply, "status_code", None) or str(reply).partition(" ")[0]
-                if code in _LATER:
+                if may_pass(reply) and (call.patient or index not in self._refused_once):
                     self._later = True
+                    self._refused_once.add(index)
                 else:
-                    raise _unavailable(f"refused ({code}): {_EXPLAINED.get(code, 'see the cause')}") from reply
+                    raise _unavailable(f"refused ({code_of(reply)}): {explained(reply)}") from reply
+
+
+def _why(last: BaseException | None) -> str:
+    if isinstance(last, (NotSent, AnswerLost)):
+        last = last.__cause__
+    if last is None:
+        return ""
+    return f": {explained(last) if isinstance(last, Exception) and is_refusal(last) else last}".rstrip(".")
+
+
+def limit_of(left: float, timeout: float) -> float | None:
+    """The seconds that a trip may take; None where nearly all of the timeout is left, which holds by itself."""
+    return max(left, LEAST) if left < 0.9 * timeout else None
 
 
 def _unavailable(what: str) -> StoreUnavailable:
     return StoreUnavailable(f"Redis {what}.")
-
-
-_EXPLAINED = {
-    "OOM": "it is out of memory. Raise maxmemory, or let fewer sessions live",
-    "MISCONF": "it cannot write its snapshot to disk, so it takes no writes",
-    "NOREPLICAS": "fewer replicas are there than min-replicas-to-write asks for",
-    "NOAUTH": "it asks for a password. Put it in the URL: redis://:password@host",
-    "WRONGPASS": "the user or the password in the URL is wrong",
-    "NOPERM": "its ACL does not let this user do that: sessions need ~sj:* and the commands in docs/stores/redis.md",
-}

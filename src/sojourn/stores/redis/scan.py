@@ -12,13 +12,17 @@ from sojourn.core.store import Bar, Mark, Stats
 from sojourn.core.token import partition
 
 from . import scripts
-from .blob import decode_mark, decode_record, encode_user, glance
+from .blob import decode_mark, encode_user, glance, readable
 from .calls import Address, Call, Steps, command, run
 from .keys import SESSIONS, bar_of, id_of, mark_key, mark_of, session_key
 
-__all__ = ["Sweep", "bars", "erase", "marks", "scan", "stats"]
+__all__ = ["Scan", "Sweep", "bars", "erase", "marks", "stats"]
 
 PAGE = 1000
+# Ids that one look finds: of a million sessions, ten looks.
+AHEAD = 100_000
+# How long after a page the next one goes on with them, in seconds. A session that was made since then may be left out.
+GOES_ON = 10.0
 
 
 class Sweep(msgspec.Struct):
@@ -51,25 +55,50 @@ class Sweep(msgspec.Struct):
 
 def _dead(ids: Sequence[str], before: int) -> Steps[list[str]]:
     raws = (yield _gets(ids)) if ids else []
-    return [id for id, raw in zip(ids, raws, strict=True) if raw is not None and glance(raw).expires_at < before]
+    seen = [(id, glance(raw)) for id, raw in zip(ids, raws, strict=True) if raw is not None]
+    return [id for id, outside in seen if outside is not None and outside.expires_at < before]
 
 
-def scan(after: str, limit: int, primaries: Sequence[Address]) -> Steps[Sequence[Record]]:
-    """Store.scan. Redis knows no order, so each page looks at every key."""
-    while True:
-        first: list[str] = []
-        for node in primaries:
-            cursor, ids = yield from _page(node, 0)
-            while True:
-                first = heapq.nsmallest(limit, {id for id in [*first, *ids] if id > after})
-                if not cursor:
-                    break
-                cursor, ids = yield from _page(node, cursor)
-        raws = (yield _gets(first)) if first else []
-        found = [decode_record(id, raw) for id, raw in zip(first, raws, strict=True) if raw is not None]
-        if found or not first:
-            return found
-        after = first[-1]  # all of them went meanwhile
+class Scan:
+    """Pages of every session. Redis knows no order, so one look at every key finds the ids of many pages at once.
+
+    They are kept for whoever goes on soon where a page ended, and there are so few that a million take a few MB.
+    """
+
+    def __init__(self) -> None:
+        self._found: tuple[str, Sequence[str], float] = ("", (), 0.0)
+
+    def page(self, after: str, limit: int, primaries: Sequence[Address], now: float) -> Steps[Sequence[Record]]:
+        """Store.scan. `now` is time.monotonic()'s."""
+        while True:
+            last, ids, until = self._found
+            if not ids or after != last or now > until:
+                ids = yield from _first(after, max(AHEAD, limit), primaries)
+            some, rest = ids[:limit], ids[limit:]
+            after = some[-1] if some else after
+            self._found = (after, rest, now + GOES_ON)
+            raws = (yield _gets(some)) if some else []
+            found = readable(zip(some, raws, strict=True))
+            if found or not some:
+                return found
+            # All of them went meanwhile, or cannot be read.
+
+
+def _first(after: str, most: int, primaries: Sequence[Address]) -> Steps[list[str]]:
+    """The ids of the first `most` sessions past `after`, in order."""
+    ids: set[str] = set()
+    bound = "g"  # no id is past it
+    for node in primaries:
+        cursor = 0
+        while True:
+            cursor, some = yield from _page(node, cursor)
+            ids.update([id for id in some if after < id < bound])
+            if len(ids) > 2 * most:
+                ids = set(sorted(ids)[:most])
+                bound = max(ids)
+            if not cursor:
+                break
+    return sorted(ids)[:most]
 
 
 def marks(after: str, limit: int, primaries: Sequence[Address]) -> Steps[Sequence[Mark]]:
@@ -120,7 +149,7 @@ def stats(now: int, primaries: Sequence[Address]) -> Steps[Stats]:
                 key = session_key(ids[0])
                 *raws, taken = yield [*_gets(ids), command(key, "MEMORY", "USAGE", key)]
                 sampled, sampled_bytes = sampled + 1, sampled_bytes + (taken or 0)
-                for seen in [glance(raw) for raw in raws if raw is not None]:
+                for seen in filter(None, [glance(raw) for raw in raws if raw is not None]):
                     rows, ended = rows + 1, ended + seen.ended
                     if not seen.ended and seen.expires_at > now:
                         live += 1

@@ -6,8 +6,7 @@ both to the same. A session is the array that blob.py writes.
 
 from __future__ import annotations
 
-import hashlib
-from typing import NamedTuple
+from .script import script
 
 __all__ = [
     "BAR",
@@ -21,109 +20,12 @@ __all__ = [
     "LIST",
     "REPLACE",
     "SWEEP",
-    "Script",
 ]
-
-
-class Script(NamedTuple):
-    """A script's text, and the name under which Redis knows it once it has seen it."""
-
-    text: str
-    sha: str
-
-
-_SHARED = """
-local CREATED, SEEN, ABSOLUTE, IDLE, VERSION, ENDED, REASON, USER, SECRETS, DATA = 1, 2, 3, 4, 5, 6, 7, 8, 9, 11
-local MOST = 9007199254740991
-
-local function load(key)
-  local raw = redis.call('GET', key)
-  if raw then return cmsgpack.unpack(raw), raw end
-end
-
--- When it runs out, counted from its making.
-local function runs_out(s, seen) return math.min((seen or s[SEEN]) + s[IDLE], s[ABSOLUTE]) end
-
-local function is_live(s, now) return s[REASON] == '' and runs_out(s) > now - s[CREATED] end
-
--- What comes before the colon of the user is the realm; without a colon there is no user, and no index.
-local function has_user(s) return string.find(s[USER], ':', 1, true) end
-
-local function realm_of(s) return string.match(s[USER], '^[^:]*') end
-
-local function index_of(key, s) return string.sub(key, 1, 8) .. s[USER] end
-
--- The instants before which nothing that is created may have begun: for all, and for one user. Each slot has its own.
--- A user is named there as by hash_user, so that nobody is told who it is: its first digits are the partition.
-local function bar_of(tag, who)
-  local colon = string.find(who, ':', 1, true)
-  local user = redis.sha1hex('sojourn user:' .. string.sub(who, colon + 1))
-  return tag .. '!' .. string.sub(who, 1, colon) .. string.sub(user, 1, 29)
-end
-
-local function barred(tag, who, began, spared)
-  local all = redis.call('GET', tag .. '!' .. string.match(who, '^[^:]*'))
-  if all and began < tonumber(all) then return true end
-  if spared or not string.find(who, ':', 1, true) then return false end
-  local one = redis.call('GET', bar_of(tag, who))
-  return one and began < tonumber(one)
-end
-
-local function bar(key, now)
-  local before = redis.call('GET', key)
-  if not before or tonumber(before) < now then redis.call('SET', key, now, 'PX', 34560000000) end
-end
-
-local function finish(key, s, now, reason, keep)
-  local at = runs_out(s)
-  if at <= now - s[CREATED] then
-    s[REASON] = s[SEEN] + s[IDLE] < s[ABSOLUTE] and 'idle_timeout' or 'absolute_timeout'
-  else
-    at, s[REASON] = now - s[CREATED], reason
-  end
-  s[ENDED], s[DATA] = at, {}
-  redis.call('SET', key, cmsgpack.pack(s), 'PX', keep)
-  if has_user(s) then redis.call('ZREM', index_of(key, s), string.sub(key, 9)) end
-end
-
--- The live sessions of an index, oldest first. One that ended or is gone leaves it; one that only ran out stays while
--- its row does, for another machine's clock may still be behind.
-local function live_of(index, now)
-  local live, tag = {}, string.sub(index, 1, 8)
-  for _, member in ipairs(redis.call('ZRANGE', index, 0, -1)) do
-    local s, raw = load(tag .. member)
-    if not s or s[REASON] ~= '' then
-      redis.call('ZREM', index, member)
-    elseif is_live(s, now) then
-      live[#live + 1] = {member = member, s = s, raw = raw}
-    end
-  end
-  return live
-end
-
-local function end_oldest(index, live, spared, over, now, keep)
-  local ended, tag = {}, string.sub(index, 1, 8)
-  for _, each in ipairs(live) do
-    if #ended >= over then break end
-    if each.member ~= spared then
-      finish(tag .. each.member, each.s, now, 'limit', keep)
-      ended[#ended + 1] = each.member
-    end
-  end
-  return ended
-end
-"""
-
-
-def _script(text: str) -> Script:
-    whole = _SHARED + text
-    return Script(whole, hashlib.sha1(whole.encode(), usedforsecurity=False).hexdigest())
-
 
 # KEYS: the new session, and the one that it ends if that is in the same slot.
 # ARGV: its blob, now, its TTL, keep, user (as in the blob), most ('' for no cap), '1' to end the oldest, reason and
 # version ('' for any) of what it ends, and when that began which leads to it.
-CREATE = _script("""
+CREATE = script("""
 local key, old = KEYS[1], KEYS[2]
 local now, ttl, keep = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 if redis.call('EXISTS', key) == 1 then return 'exists' end
@@ -158,24 +60,30 @@ redis.call('SET', key, ARGV[1], 'PX', ttl)
 return {ended}
 """)
 
-# KEYS: the session before, in another slot than the new one. ARGV: now, keep, reason, version ('' for any).
-REPLACE = _script("""
+# KEYS: the session before, in another slot than the new one. ARGV: now, keep, reason, version ('' for any), the new
+# one's id: it stays in the row, so that who asks again, because the answer was lost, hears that it is done.
+REPLACE = script("""
 local s, raw = load(KEYS[1])
 local now = tonumber(ARGV[1])
+if s and s[REPLACED_BY] == ARGV[5] then
+  redis.call('SET', KEYS[1], raw, 'KEEPTTL')
+  return 1
+end
 if not s or not is_live(s, now) or (ARGV[4] ~= '' and s[VERSION] ~= tonumber(ARGV[4])) then return {raw or false} end
+s[REPLACED_BY] = ARGV[5]
 finish(KEYS[1], s, now, ARGV[3], tonumber(ARGV[2]))
 return 1
 """)
 
 # KEYS: a session whose token nobody was given. ARGV: its user, as in the blob.
-DROP = _script("""
+DROP = script("""
 redis.call('DEL', KEYS[1])
 redis.call('ZREM', string.sub(KEYS[1], 1, 8) .. ARGV[1], string.sub(KEYS[1], 9))
 return 1
 """)
 
 # KEYS: a user's index. ARGV: now, keep, most, the newest session's member.
-CAP = _script("""
+CAP = script("""
 local now = tonumber(ARGV[1])
 local live = live_of(KEYS[1], now)
 return end_oldest(KEYS[1], live, ARGV[4], #live - tonumber(ARGV[3]), now, tonumber(ARGV[2]))
@@ -183,12 +91,13 @@ return end_oldest(KEYS[1], live, ARGV[4], #live - tonumber(ARGV[3]), now, tonumb
 
 # KEYS: the session. ARGV: now, seen_at ('' for no touch), max_bytes, keep, secrets as loaded ('' for no rotation) and
 # to be, changes as msgpack {key: [base, value]} with false for none, increments as msgpack {key: by}.
-COMMIT = _script("""
+COMMIT = script("""
 local key = KEYS[1]
 local s, raw = load(key)
-if not s then return {false} end
+if not s then return {raw or false} end
 local now, seen = tonumber(ARGV[1]) - s[CREATED], s[SEEN]
-if ARGV[2] ~= '' then seen = math.max(seen, tonumber(ARGV[2]) - s[CREATED]) end
+-- Not beyond this commit's own time: a clock that was ahead would make the idle timeout come late.
+if ARGV[2] ~= '' then seen = math.min(math.max(seen, tonumber(ARGV[2]) - s[CREATED]), now) end
 local left = runs_out(s, seen) - now
 if s[REASON] ~= '' or left <= 0 then return {raw} end
 if ARGV[5] ~= '' then
@@ -225,28 +134,39 @@ end
 return {s[VERSION]}
 """)
 
-# KEYS: the session. ARGV: now, keep, reason, the realm as in the blob's user.
-END = _script("""
+# KEYS: the session. ARGV: now, keep, reason, the realm as in the blob's user. One that ended before is written once
+# more as it is: WAIT only counts what was written over its own connection, and whoever ended it may have been told that
+# no replica has it.
+END = script("""
 local s, raw = load(KEYS[1])
 local now = tonumber(ARGV[1])
-if not s or s[REASON] ~= '' or realm_of(s) ~= ARGV[4] then return false end
+if not s then return raw or false end
+if realm_of(s) ~= ARGV[4] then return false end
+if s[REASON] ~= '' then
+  redis.call('SET', KEYS[1], raw, 'KEEPTTL')
+  return false
+end
 if (ARGV[3] == 'idle_timeout' or ARGV[3] == 'absolute_timeout') and is_live(s, now) then return false end
 finish(KEYS[1], s, now, ARGV[3], tonumber(ARGV[2]))
 return raw
 """)
 
 # KEYS: a user's index. ARGV: now, keep, reason, the member to spare.
-END_ALL = _script("""
+END_ALL = script("""
 local ended, now, tag = {}, tonumber(ARGV[1]), string.sub(KEYS[1], 1, 8)
 bar(bar_of(tag, string.sub(KEYS[1], 9)), now)
 for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
   if member ~= ARGV[4] then
-    local s = load(tag .. member)
+    local s, raw = load(tag .. member)
     if s and s[REASON] == '' then
       if is_live(s, now) then ended[#ended + 1] = member end
       finish(tag .. member, s, now, ARGV[3], tonumber(ARGV[2]))
     else
       redis.call('ZREM', KEYS[1], member)
+      if raw and not s then
+        redis.call('DEL', tag .. member)
+        ended[#ended + 1] = member
+      end
     end
   end
 end
@@ -254,19 +174,19 @@ return ended
 """)
 
 # KEYS: a partition's instant for all. ARGV: now.
-BAR = _script("""
+BAR = script("""
 bar(KEYS[1], tonumber(ARGV[1]))
 return 1
 """)
 
 # KEYS: a user's index. ARGV: now, and members of it.
-LIST = _script("""
+LIST = script("""
 local found, now, tag = {}, tonumber(ARGV[1]), string.sub(KEYS[1], 1, 8)
 for n = 2, #ARGV do
   local s, raw = load(tag .. ARGV[n])
-  if not s or s[REASON] ~= '' then
+  if not raw or s and s[REASON] ~= '' then
     redis.call('ZREM', KEYS[1], ARGV[n])
-  elseif is_live(s, now) then
+  elseif not s or is_live(s, now) then
     found[#found + 1] = ARGV[n]
     found[#found + 1] = raw
   end
@@ -275,7 +195,7 @@ return found
 """)
 
 # KEYS: a session. ARGV: its user, as in the blob.
-ERASE = _script("""
+ERASE = script("""
 local s = load(KEYS[1])
 if not s or s[USER] ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[1])
@@ -284,7 +204,7 @@ return 1
 """)
 
 # KEYS: a session. ARGV: before. It may have been seen since the sweeper looked at it.
-SWEEP = _script("""
+SWEEP = script("""
 local s = load(KEYS[1])
 if not s then return 0 end
 local at = s[REASON] == '' and runs_out(s) or s[ENDED]

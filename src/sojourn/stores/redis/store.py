@@ -16,8 +16,8 @@ from .blob import decode_record
 from .calls import Address, Call, Steps
 from .connections import connect
 from .node import Node
-from .retry import PendingCalls
-from .scan import Sweep, bars, erase, marks, scan, stats
+from .retry import QUESTION_SHARE, PendingCalls
+from .scan import Scan, Sweep, bars, erase, marks, stats
 from .topology import Topology, topology_of
 from .tracking import track
 from .url import parse
@@ -39,6 +39,8 @@ class RedisStore:
     `keep_ended`: how long Redis keeps a session after it is over, in seconds; no shorter than the policy's.
     """
 
+    expires_by_itself = True
+
     def __init__(
         self, url: str, *, min_replicas: int = 0, timeout: float = TIMEOUT, keep_ended: float = KEEP_ENDED
     ) -> None:
@@ -48,6 +50,7 @@ class RedisStore:
         self._timeout = timeout
         self._keep = int(keep_ended * 1000)
         self._nodes: dict[tuple[Address, bool], Node] = {}
+        self._scan = Scan()
         self._sweep = Sweep()
         self._node(self._location.addresses[0])  # so that a wrong option fails now
 
@@ -84,7 +87,7 @@ class RedisStore:
 
     def erase(self, user_id: str, realm: str = "") -> int:
         """As Store.erase. Looks at every key."""
-        return self._run(erase(user_id, realm, self._primaries()))
+        return self._run(erase(user_id, realm, self._primaries()), long=True)
 
     def put_mark(self, mark: Mark) -> None:
         """As Store.put_mark."""
@@ -100,11 +103,11 @@ class RedisStore:
 
     def marks(self, after: str, limit: int) -> Sequence[Mark]:
         """As Store.marks."""
-        return self._run(marks(after, limit, self._primaries()))
+        return self._run(marks(after, limit, self._primaries()), long=True)
 
     def bars(self, after: str, limit: int) -> Sequence[Bar]:
         """As Store.bars."""
-        return self._run(bars(after, limit, self._primaries()))
+        return self._run(bars(after, limit, self._primaries()), long=True)
 
     def end_expired(self, now: int, limit: int) -> int:
         """As Store.end_expired. Nothing to do: what ran out leaves Redis by itself, `keep_ended` later."""
@@ -112,15 +115,15 @@ class RedisStore:
 
     def delete_expired(self, before: int, limit: int) -> int:
         """As Store.delete_expired. Redis does it by itself; this looks at every key."""
-        return self._run(self._sweep.delete_expired(before, limit, self._primaries()))
+        return self._run(self._sweep.delete_expired(before, limit, self._primaries()), long=True)
 
     def scan(self, after: str, limit: int) -> Sequence[Record]:
-        """As Store.scan. Looks at every key for each page."""
-        return self._run(scan(after, limit, self._primaries()))
+        """As Store.scan. Looks at every key once for many pages."""
+        return self._run(self._scan.page(after, limit, self._primaries(), time.monotonic()), long=True)
 
     def stats(self, now: int) -> Stats:
         """As Store.stats. Reads every session."""
-        return self._run(stats(now, self._primaries()))
+        return self._run(stats(now, self._primaries()), long=True)
 
     def watch(self, watcher: Watcher, interval: float) -> None:
         """As WatchableStore.watch."""
@@ -128,6 +131,7 @@ class RedisStore:
             watcher,
             interval,
             self._discovered,
+            self._topology.doubt,
             lambda address: connect(self._location, address, self._timeout, protocol=3)(),
         )
 
@@ -136,12 +140,14 @@ class RedisStore:
         for node in self._nodes.values():
             node.close()
 
-    def _run(self, steps: Steps[T]) -> T:
+    def _run(self, steps: Steps[T], *, long: bool = False) -> T:
+        """One time limit for all steps; of a long operation, for each."""
+        give_up = time.monotonic() + self._timeout
         try:
             calls = next(steps)
             while True:
                 try:
-                    answers = self._perform(calls)
+                    answers = self._perform(calls, None if long else give_up)
                 except StoreUnavailable as error:
                     calls = steps.throw(error)
                 else:
@@ -150,11 +156,12 @@ class RedisStore:
             result: T = stop.value
             return result
 
-    def _perform(self, calls: Sequence[Call]) -> Sequence[Any]:
-        pending = PendingCalls(calls, self._topology, time.monotonic(), self._timeout)
+    def _perform(self, calls: Sequence[Call], give_up: float | None = None) -> Sequence[Any]:
+        pending = PendingCalls(calls, self._topology, give_up or time.monotonic() + self._timeout, self._timeout)
         while not pending.done:
             for address, indexes in pending.batches().items():
-                pending.take(indexes, self._node(address).exchange([pending.packed(index) for index in indexes]))
+                calls_there = [pending.packed(index) for index in indexes]
+                pending.take(indexes, self._node(address).exchange(calls_there, pending.limit(time.monotonic())))
             self._between_rounds(pending)
         return pending.answers
 
@@ -165,24 +172,24 @@ class RedisStore:
         if pending.needs_discovery:
             pending.needs_discovery = False
             try:
-                self._discover()
+                self._discover(pending.limit(time.monotonic()))
             except StoreUnavailable as error:
                 pending.discovery_failed(error)
 
-    def _discover(self) -> None:
-        steps = self._topology.discover()
+    def _discover(self, limit: float | None = None) -> None:
+        steps, limit = self._topology.discover(), min(limit or self._timeout, self._timeout / QUESTION_SHARE)
         with suppress(StopIteration):
             question = next(steps)
             while True:
                 node = self._node(question.address, question.to_sentinel)
-                question = steps.send(node.exchange([(question.packed, 0, False)])[0])
+                question = steps.send(node.exchange([(question.packed, 0, False)], limit)[0])
 
     def _discovered(self) -> Sequence[Address]:
         self._discover()
         return self._topology.primaries()
 
     def _primaries(self) -> Sequence[Address]:
-        pending = PendingCalls((), self._topology, time.monotonic(), self._timeout)
+        pending = PendingCalls((), self._topology, time.monotonic() + self._timeout, self._timeout)
         while not self._topology.primaries():
             pending.needs_discovery = True
             self._between_rounds(pending)
@@ -191,6 +198,10 @@ class RedisStore:
     def _node(self, address: Address, to_sentinel: bool = False) -> Node:
         node = self._nodes.get((address, to_sentinel))
         if node is None:
+            watched = self._location.kind == "sentinel" and not to_sentinel
             maker = connect(self._location, address, self._timeout, to_sentinel=to_sentinel)
-            node = self._nodes.setdefault((address, to_sentinel), Node(maker, self._min_replicas))
+            node = self._nodes.setdefault(
+                (address, to_sentinel),
+                Node(maker, self._min_replicas, self._timeout, watched),
+            )
         return node

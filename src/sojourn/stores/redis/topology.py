@@ -7,9 +7,10 @@ from typing import Any, NamedTuple, Protocol
 
 from redis.crc import key_slot
 
-from sojourn.core.errors import StoreUnavailable
+from sojourn.core.errors import ConfigurationError, StoreUnavailable
 
 from .calls import Address, pack
+from .refusal import code_of, explained, is_refusal, may_pass
 from .url import Location
 
 __all__ = ["Cluster", "Discovery", "Question", "Sentinels", "Single", "Topology", "topology_of"]
@@ -41,6 +42,9 @@ class Topology(Protocol):
     def moved(self, slot: int, address: Address) -> None:
         """A node said that `slot` is elsewhere now."""
 
+    def doubt(self) -> None:
+        """A connection broke: who answers there next may be another than before."""
+
     def discover(self) -> Discovery:
         """Learn it anew."""
 
@@ -63,6 +67,9 @@ class Single:
         """As Topology.moved."""
         raise StoreUnavailable("This Redis is a node of a Cluster. Write redis+cluster:// instead of redis://.")
 
+    def doubt(self) -> None:
+        """As Topology.doubt."""
+
     def discover(self) -> Discovery:
         """As Topology.discover."""
         yield from ()
@@ -74,6 +81,8 @@ class Sentinels:
     def __init__(self, sentinels: Sequence[Address], service: str) -> None:
         self._sentinels = list(sentinels)
         self._service = service
+        self._ask = pack("SENTINEL", "GET-MASTER-ADDR-BY-NAME", service)
+        self._silent: set[Address] = set()
         self._primary: Address | None = None
 
     def address(self, key: str) -> Address | None:
@@ -88,24 +97,49 @@ class Sentinels:
         """As Topology.moved."""
         raise StoreUnavailable("These Sentinels watch a node of a Cluster. Write redis+cluster:// and its nodes.")
 
-    def discover(self) -> Discovery:
-        """As Topology.discover. A primary that Sentinels name must also say so itself."""
-        ask = pack("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._service)
-        answer: object = None
-        for sentinel in self._sentinels:
-            answer = yield Question(sentinel, ask, to_sentinel=True)
-            if not isinstance(answer, list):
-                continue
-            primary = (answer[0].decode(), int(answer[1]))
-            role = yield Question(primary, pack("ROLE"))
-            if isinstance(role, list) and role[0] == b"master":
-                self._primary = primary
-                self._sentinels = [sentinel, *[other for other in self._sentinels if other != sentinel]]
-                return
-            answer = role
+    def doubt(self) -> None:
+        """As Topology.doubt."""
         self._primary = None
-        cause = answer if isinstance(answer, BaseException) else None
-        raise StoreUnavailable(f"No Sentinel names a primary of {self._service!r} that answers as one.") from cause
+
+    def discover(self) -> Discovery:
+        """As Topology.discover. A primary that Sentinels name must also say so itself.
+
+        That it is still the one, any Sentinel may say. Which one it is, all are asked: of a failover some hear later,
+        and a primary that died and is back takes itself for one until a Sentinel tells it otherwise.
+        """
+        believed, answers = self._primary, 0
+        named: dict[Address, int] = {}
+        answer: object = None
+        for sentinel in list(self._sentinels):
+            if sentinel in self._silent and answers > len(self._sentinels) // 2:
+                continue
+            facts = yield Question(sentinel, pack("SENTINEL", "MASTER", self._service), to_sentinel=True)
+            answer = yield Question(sentinel, self._ask, to_sentinel=True)
+            if not isinstance(answer, list):
+                self._silent.add(sentinel)
+                continue
+            answers += 1
+            self._silent.discard(sentinel)
+            primary = (answer[0].decode(), int(answer[1]))
+            named[primary] = max(named.get(primary, 0), _epoch(facts))
+            if primary == believed:
+                break
+        self._sentinels.sort(key=self._silent.__contains__)
+        newest = [primary for primary, epoch in named.items() if epoch == max(named.values())]
+        if len(newest) == 1:
+            answer = yield Question(newest[0], pack("ROLE"))
+            if isinstance(answer, list) and answer[0] == b"master":
+                self._primary = newest[0]
+                return
+        self._primary = None
+        raise _undiscovered(f"No Sentinel names a primary of {self._service!r} that answers as one", answer)
+
+
+def _epoch(facts: object) -> int:
+    """The number of the failover by which a Sentinel came to the primary that it names."""
+    if not isinstance(facts, list):
+        return 0
+    return int(dict(zip(facts[::2], facts[1::2], strict=False)).get(b"config-epoch", 0))
 
 
 class Cluster:
@@ -127,6 +161,9 @@ class Cluster:
         """As Topology.moved."""
         self._slots[slot] = address
 
+    def doubt(self) -> None:
+        """As Topology.doubt. A node that was away does not serve before it knows its place."""
+
     def discover(self) -> Discovery:
         """As Topology.discover. The node that is asked last is the one that did not answer before."""
         answer: object = None
@@ -138,8 +175,7 @@ class Cluster:
                 return
             # Assigned, not changed in place: threads may be on their way through it.
             self._seeds = [*[other for other in self._seeds if other != address], address]
-        cause = answer if isinstance(answer, BaseException) else None
-        raise StoreUnavailable("No node of the Redis Cluster tells which node has which slots.") from cause
+        raise _undiscovered("No node of the Redis Cluster tells which node has which slots", answer)
 
     def _learn(self, answer: list[Any], asked: Address) -> None:
         slots: list[Address | None] = [None] * SLOTS
@@ -149,6 +185,17 @@ class Cluster:
             slots[first : last + 1] = [found[0]] * (last + 1 - first)
             self._seeds = [*self._seeds, *[address for address in found if address not in self._seeds]]
         self._slots = slots
+
+
+def _undiscovered(what: str, answer: object) -> StoreUnavailable | ConfigurationError:
+    """What to raise where nobody told: `answer` is the last one's. Waiting does not mend a server of another kind."""
+    if answer is None or (isinstance(answer, Exception) and is_refusal(answer) and not may_pass(answer)):
+        why = f" ({code_of(answer)}): {explained(answer)}" if answer else ""
+        return ConfigurationError(f"{what}{why}.")
+    cause = answer.__cause__ or answer if isinstance(answer, BaseException) else None
+    error = StoreUnavailable(f"{what}: {cause}" if cause is not None and str(cause) else f"{what}.")
+    error.__cause__ = cause
+    return error
 
 
 def topology_of(location: Location) -> Topology:

@@ -34,15 +34,20 @@ def track(
     watcher: Watcher,
     interval: float,
     primaries: Callable[[], Sequence[Address]],
+    doubt: Callable[[], None],
     connect: Callable[[Address], Connection],
 ) -> None:
-    """What WatchableStore.watch promises. `primaries` asks who they are, `connect` makes a connection of RESP3."""
+    """What WatchableStore.watch promises.
+
+    `primaries` asks who they are, `doubt` says that they may be others now, `connect` makes a connection of RESP3.
+    """
     outage = _Outage()
     while not watcher.closed:
         try:
             _run_group(ListenerGroup(watcher, interval, primaries()), primaries, connect, outage)
         except (RedisError, OSError, StoreUnavailable, TrackingError) as error:
             watcher.lost()
+            doubt()
             outage.begin(error)
             time.sleep(min(interval, PAUSE))
 
@@ -117,6 +122,7 @@ async def track_async(
     watcher: Watcher,
     interval: float,
     primaries: Callable[[], Awaitable[Sequence[Address]]],
+    doubt: Callable[[], None],
     connect: Callable[[Address], AsyncConnection],
 ) -> None:
     """What AsyncWatchableStore.watch promises, as `track`."""
@@ -126,6 +132,7 @@ async def track_async(
             await _run_group_async(ListenerGroup(watcher, interval, await primaries()), primaries, connect, outage)
         except (RedisError, OSError, StoreUnavailable, TrackingError) as error:
             watcher.lost()
+            doubt()
             outage.begin(error)
             await asyncio.sleep(min(interval, PAUSE))
 

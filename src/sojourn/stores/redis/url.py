@@ -16,7 +16,7 @@ from .calls import Address
 __all__ = ["Location", "parse"]
 
 _SHAPE = re.compile(
-    r"(redis|rediss|unix)(\+cluster|\+sentinel)?://(?:([^/?#]*)@)?([^/?#]*)([^?#]*)(?:\?([^#]*))?"
+    r"(redis|rediss|valkey|valkeys|unix)(\+cluster|\+sentinel)?://(?:([^/?#]*)@)?([^/?#]*)([^?#]*)(?:\?([^#]*))?"
 ).fullmatch
 _HOST = re.compile(r"(\[[^\]]+\]|[^:\[\]]+)(?::(\d{1,5}))?").fullmatch
 _PORTS = {"redis": 6379, "cluster": 6379, "sentinel": 26379}
@@ -54,6 +54,9 @@ def parse(url: str) -> Location:
     service, database = _service(path) if kind == "sentinel" else ("", path.strip("/"))
     if kind == "cluster" and database not in ("", "0"):
         raise ConfigurationError("A Cluster has one database: write no path after its hosts.")
+    if scheme != "unix" and not re.fullmatch("[0-9]*", database):
+        # Not repeated: where a password has a slash in it, this is a part of it.
+        raise ConfigurationError("A database of Redis is a number: write redis://host:6379/0, or no path at all.")
     # The rest is redis-py's to understand: user, password, database, and options such as ssl_ca_certs.
     login = f"{user}@" if user else ""
     plain = f"redis://{login}h/{database}?{urlencode(asked)}"
@@ -71,7 +74,7 @@ def parse(url: str) -> Location:
         service=service,
         options=options,
         sentinel_options={**{k: v for k, v in options.items() if k.startswith("ssl")}, **sentinel},
-        tls=scheme == "rediss",
+        tls=scheme in ("rediss", "valkeys"),
         min_replicas=min_replicas,
     )
 

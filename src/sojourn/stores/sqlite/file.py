@@ -17,8 +17,9 @@ from weakref import WeakSet
 from sojourn.core.errors import ConfigurationError, SojournError, StoreUnavailable
 from sojourn.core.record import Record
 
+from .location import is_read_only, require_trusted, uri_of
 from .rows import SELECT_ONE, record_of
-from .schema import set_up
+from .schema import require_ready, set_up
 
 __all__ = ["SQLiteFile", "Work", "Write"]
 
@@ -82,7 +83,7 @@ class SQLiteFile:
             return self.get(id)
         except sqlite3.Error as error:
             raise self._unavailable(error) from error
-        return None if row is None else record_of(row)
+        return None if row is None else record_of(id, row)
 
     def _open_own(self) -> None:
         try:
@@ -160,9 +161,8 @@ class SQLiteFile:
         _run(connection, group)
 
     def _connect(self, timeout: float, checkpoint_pages: int = CHECKPOINT_PAGES) -> sqlite3.Connection:
-        # uri: never create a file here; one that was deleted under us must be noticed.
         connection = sqlite3.connect(
-            f"{self.path.as_uri()}?mode=rw",
+            uri_of(self.path),
             # For what follows, which another process that makes the file may hold up; afterwards `timeout` holds.
             timeout=WRITE_TIMEOUT,
             isolation_level=None,
@@ -177,10 +177,7 @@ class SQLiteFile:
         return connection
 
     def _prepare(self) -> None:
-        if not self.path.parent.is_dir():
-            raise ConfigurationError(
-                f"The folder {self.path.parent} does not exist, so no session file can be made in it."
-            )
+        require_trusted(self.path)
         try:
             # The owner alone may read it; SQLite gives its log the same rights.
             # O_EXCL, only for a file that is new: to close a second descriptor of one in use would drop this process's
@@ -192,7 +189,14 @@ class SQLiteFile:
             why = error.strerror if isinstance(error, OSError) else error
             raise ConfigurationError(f"The session file {self.path} cannot be opened: {why}.") from error
         with closing(connection):
-            set_up(connection, self.path, WRITE_TIMEOUT)
+            if is_read_only(self.path):
+                require_ready(connection, self.path)
+            else:
+                set_up(connection, self.path, WRITE_TIMEOUT)
+
+    def vacuum(self) -> None:
+        """Give room that is free to the file system. Writers wait, and time out, while a large file is copied."""
+        self.scan(lambda connection: connection.executescript("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);"))
 
     def forget_parent(self) -> None:
         """Leave the connections and locks to the process that this one was forked from."""

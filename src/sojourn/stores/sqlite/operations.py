@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from msgspec import structs
 
 from sojourn.core.apply import changed, ended, may_be_replaced, may_begin, may_end, over_limit
-from sojourn.core.errors import EndReason, SessionEnded, SessionExists
-from sojourn.core.record import Record
+from sojourn.core.errors import EndReason, SessionEnded, SessionExists, UnreadableRecord
+from sojourn.core.record import Record, stand_in
 from sojourn.core.store import Applied, Bar, Commit, Create, End, Mark, Refused, Stats
 from sojourn.core.token import hash_user
 
-from .rows import insert, select, select_all, update
+from .rows import delete, insert, select, select_all, select_page, update
 
 __all__ = [
     "bar",
@@ -75,7 +75,7 @@ def _over_limit(create: Create, connection: sqlite3.Connection) -> Sequence[Reco
 
 def _live_of(user_id: str, realm: str, now: int, connection: sqlite3.Connection) -> Sequence[Record]:
     where = "WHERE realm = ? AND user_id = ? AND ended_at IS NULL AND expires_at > ?"
-    return select_all(connection, where, (realm, user_id, now))
+    return select_all(connection, where, (realm, user_id, now))[0]
 
 
 def commit(commit: Commit, connection: sqlite3.Connection) -> Applied | Refused:
@@ -89,8 +89,12 @@ def commit(commit: Commit, connection: sqlite3.Connection) -> Applied | Refused:
 
 
 def end(end: End, connection: sqlite3.Connection) -> Record | None:
-    """Store.end."""
-    before = select(end.id, connection)
+    """Store.end. A row that cannot be read is deleted."""
+    try:
+        before = select(end.id, connection)
+    except UnreadableRecord:
+        deleted = connection.execute("DELETE FROM session WHERE id = ? AND realm = ?", (end.id, end.realm)).rowcount
+        return stand_in(end.id, end.now) if deleted else None
     if before is None or not may_end(before, end):
         return None
     update(connection, before, ended(before, end.reason, end.now))
@@ -103,10 +107,11 @@ def end_all(
     """Store.end_all."""
     _bar(realm, hash_user(user_id), now, connection)
     where = "WHERE realm = ? AND user_id = ? AND ended_at IS NULL AND id IS NOT ?"
-    records = select_all(connection, where, (realm, user_id, keep))
+    records, unreadable = select_all(connection, where, (realm, user_id, keep))
     for record in records:
         update(connection, record, ended(record, reason, now))
-    return [record.id for record in records if record.end_reason_at(now) is None]
+    delete(connection, unreadable)
+    return [record.id for record in records if record.end_reason_at(now) is None] + unreadable
 
 
 def bar(now: int, realm: str, connection: sqlite3.Connection) -> None:
@@ -124,8 +129,8 @@ def of_user(
     user_id: str, now: int, realm: str, after: str, limit: int, connection: sqlite3.Connection
 ) -> Sequence[Record]:
     """Store.list."""
-    where = "WHERE realm = ? AND user_id = ? AND ended_at IS NULL AND expires_at > ? AND id > ? ORDER BY id LIMIT ?"
-    return select_all(connection, where, (realm, user_id, now, after, limit))
+    where = "realm = ? AND user_id = ? AND ended_at IS NULL AND expires_at > ?"
+    return select_page(connection, where, (realm, user_id, now), after, limit)
 
 
 def erase(user_id: str, realm: str, connection: sqlite3.Connection) -> int:
@@ -168,11 +173,12 @@ def bars(after: str, limit: int, connection: sqlite3.Connection) -> Sequence[Bar
 
 
 def end_expired(now: int, limit: int, connection: sqlite3.Connection) -> int:
-    """Store.end_expired."""
-    records = select_all(connection, "WHERE ended_at IS NULL AND expires_at <= ? LIMIT ?", (now, limit))
+    """Store.end_expired. Rows that cannot be read are deleted."""
+    records, unreadable = select_all(connection, "WHERE ended_at IS NULL AND expires_at <= ? LIMIT ?", (now, limit))
     for record in records:
         update(connection, record, ended(record, "idle_timeout", now))
-    return len(records)
+    delete(connection, unreadable)
+    return len(records) + len(unreadable)
 
 
 def delete_expired(before: int, limit: int, connection: sqlite3.Connection) -> int:
@@ -188,7 +194,7 @@ def delete_expired(before: int, limit: int, connection: sqlite3.Connection) -> i
 
 def scan(after: str, limit: int, connection: sqlite3.Connection) -> Sequence[Record]:
     """Store.scan."""
-    return select_all(connection, "WHERE id > ? ORDER BY id LIMIT ?", (after, limit))
+    return select_page(connection, "true", (), after, limit)
 
 
 def stats(now: int, connection: sqlite3.Connection) -> Stats:

@@ -2,34 +2,63 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from msgspec.structs import force_setattr, replace
 
 from sojourn.core.codec import EncodedObject, join
-from sojourn.core.errors import StoreUnavailable
+from sojourn.core.errors import UnreadableRecord
 from sojourn.core.record import Record
 
-__all__ = ["SELECT_ONE", "insert", "record_of", "select", "select_all", "update"]
+__all__ = ["SELECT_ONE", "delete", "insert", "record_of", "select", "select_all", "select_page", "update"]
 
-_SELECT = "SELECT record, data FROM session "
-SELECT_ONE = _SELECT + "WHERE id = ?"
+logger = logging.getLogger("sojourn")
+
+SELECT_ONE = "SELECT record, data FROM session WHERE id = ?"
+_SELECT = "SELECT id, record, data FROM session "
 _INSERT = "INSERT INTO session (id, realm, user_id, expires_at, ended_at, record, data) VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 _decode = msgspec.json.Decoder(Record).decode
 
 
 def select(id: str, connection: sqlite3.Connection | sqlite3.Cursor) -> Record | None:
-    """The record under `id`."""
+    """The record under `id`. Raises UnreadableRecord."""
     row = connection.execute(SELECT_ONE, (id,)).fetchone()
-    return None if row is None else record_of(row)
+    return None if row is None else record_of(id, row)
 
 
-def select_all(connection: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> list[Record]:
-    """The records that match the clauses `where`, with its `values`."""
-    return [record_of(row) for row in connection.execute(_SELECT + where, values)]
+def select_all(connection: sqlite3.Connection, where: str, values: tuple[Any, ...]) -> tuple[list[Record], list[str]]:
+    """The records that match the clauses `where`, with its `values`, and the ids of those that cannot be read."""
+    found, unreadable = [], []
+    for id, *row in connection.execute(_SELECT + where, values):
+        try:
+            found.append(record_of(id, row))
+        except UnreadableRecord as error:
+            logger.warning("%s", error)
+            unreadable.append(id)
+    return found, unreadable
+
+
+def select_page(
+    connection: sqlite3.Connection, where: str, values: tuple[Any, ...], after: str, limit: int
+) -> list[Record]:
+    """Up to `limit` records for which `where` holds, in order of id past `after`; none only at the end."""
+    while True:
+        found, unreadable = select_all(
+            connection, f"WHERE {where} AND id > ? ORDER BY id LIMIT ?", (*values, after, limit)
+        )
+        if found or not unreadable:
+            return found
+        after = unreadable[-1]
+
+
+def delete(connection: sqlite3.Connection, ids: Sequence[str]) -> None:
+    """Remove rows."""
+    connection.executemany("DELETE FROM session WHERE id = ?", [(id,) for id in ids])
 
 
 def insert(connection: sqlite3.Connection, record: Record) -> None:
@@ -52,12 +81,12 @@ def update(connection: sqlite3.Connection, before: Record, after: Record) -> Non
     connection.execute(f"UPDATE session SET {names} WHERE id = ?", (*row.values(), after.id))
 
 
-def record_of(row: tuple[str, str]) -> Record:
-    """The record that a row holds. Raises StoreUnavailable for what was never written here."""
+def record_of(id: str, row: Sequence[str]) -> Record:
+    """The record that a row holds: its columns `record` and `data`. Raises UnreadableRecord."""
     try:
         record = _decode(row[0])
     except (msgspec.DecodeError, RecursionError):
-        raise StoreUnavailable("A row of the session file is not the record that was written.") from None
+        raise UnreadableRecord(id) from None
     # The record is not shared yet: its other half is put in, instead of copying it to have both.
     force_setattr(record, "data", EncodedObject(row[1]))
     return record

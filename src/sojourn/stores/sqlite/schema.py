@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sojourn.core.errors import ConfigurationError, StoreUnavailable
 
-__all__ = ["SCHEMA", "SCHEMA_VERSION", "set_up"]
+__all__ = ["SCHEMA", "SCHEMA_VERSION", "require_ready", "set_up"]
 
 SCHEMA_VERSION = 2
 
@@ -68,6 +68,16 @@ def set_up(connection: sqlite3.Connection, path: Path, timeout: float) -> None:
         raise StoreUnavailable(f"The session file {path} did not answer: {error}.") from error
     except sqlite3.DatabaseError as error:
         raise ConfigurationError(f"{path} cannot be used as a session file: {error}.") from error
+
+
+def require_ready(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise ConfigurationError for a file that can only be read, and has no sessions of this format in it."""
+    try:
+        ours = _is_ours(connection, path)
+    except sqlite3.Error as error:
+        raise ConfigurationError(f"{path} cannot be read as a session file: {error}.") from error
+    if not ours:
+        raise ConfigurationError(f"{path} has no sessions in it, and cannot be written.")
 
 
 def _set_wal(connection: sqlite3.Connection, timeout: float) -> None:

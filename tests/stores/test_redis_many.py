@@ -1,0 +1,163 @@
+"""Redis with many sessions, many threads, and answers that are lost on the way."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from sojourn import AsyncSessionManager, SessionManager
+from sojourn.asgi import SessionMiddleware
+from sojourn.core.store import Applied, Create, Ends
+from sojourn.stores.redis import AsyncRedisStore, RedisStore, scan, scripts
+from sojourn.stores.redis.async_node import MAX_CONNECTIONS
+from sojourn.testing.records import NOW, live, make_record, put
+from sojourn.wsgi import SessionMiddleware as WSGISessionMiddleware
+from tests.servers.redis import RedisServer, find_redis, start_redis
+
+
+def calls(server: RedisServer, command: str) -> int:
+    """How often it was asked that since it was last counted."""
+    line = server.info("commandstats").get(f"cmdstat_{command}", "calls=0")
+    server.ask("CONFIG", "RESETSTAT")
+    return int(line.partition("calls=")[2].partition(",")[0])
+
+
+def test_pages_of_every_session_cost_one_look_at_the_keys(redis_server: RedisServer) -> None:
+    """And not one a page, which made a list take the square of what there is."""
+    redis_server.clear()
+    with closing(RedisStore(redis_server.url)) as store:
+        ids = sorted(put(store, f"user{number % 50}").id for number in range(2500))
+        calls(redis_server, "scan")
+        seen: list[str] = []
+        while page := store.scan(seen[-1] if seen else "", 100):
+            seen += [record.id for record in page]
+
+        assert seen == ids
+        # One look is three or four; at the end another sees that nothing came behind.
+        assert calls(redis_server, "scan") <= 10
+
+
+def test_no_session_is_left_out_where_one_look_is_not_enough(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scan, "AHEAD", 70)
+    redis_server.clear()
+    with closing(RedisStore(redis_server.url)) as store:
+        ids = sorted(put(store).id for _ in range(500))
+        seen: list[str] = []
+        while page := store.scan(seen[-1] if seen else "", 30):
+            seen += [record.id for record in page]
+
+    assert seen == ids
+
+
+def test_who_begins_anew_sees_what_was_made_meanwhile(redis_server: RedisServer) -> None:
+    redis_server.clear()
+    with closing(RedisStore(redis_server.url)) as store:
+        first = put(store)
+        assert [record.id for record in store.scan("", 1)] == [first.id]
+        second = put(store)
+
+        assert {record.id for record in store.scan("", 10)} == {first.id, second.id}
+
+
+def test_traffic_makes_no_clean_up_of_a_store_that_expires_by_itself(redis_server: RedisServer) -> None:
+    """It would read every session in every process."""
+
+    async def page(request: object) -> PlainTextResponse:
+        return PlainTextResponse("x")
+
+    calls(redis_server, "scan")
+    asynchronous = AsyncSessionManager(AsyncRedisStore(redis_server.url))
+    middleware = Middleware(SessionMiddleware, manager=asynchronous, cleanup_interval=0.001)
+    with TestClient(Starlette(routes=[Route("/", page)], middleware=[middleware])) as client:
+        for _ in range(50):
+            assert client.get("/").text == "x"
+
+    def app(environ: object, start_response: object) -> list[bytes]:
+        start_response("200 OK", [])  # type: ignore[operator]
+        return [b"x"]
+
+    manager = SessionManager(RedisStore(redis_server.url))
+    wsgi = WSGISessionMiddleware(app, manager=manager, cleanup_interval=0.001)
+    for _ in range(50):
+        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "wsgi.url_scheme": "http", "HTTP_HOST": "x"}
+        list(wsgi(environ, lambda *_: None))  # type: ignore[arg-type]
+
+    assert calls(redis_server, "scan") == 0
+
+
+def test_threads_share_a_bounded_number_of_connections_and_wait_for_their_turn(tmp_path: Path) -> None:
+    """Also of a server that allows hardly more."""
+    with start_redis(tmp_path, find_redis(), "--maxclients", str(MAX_CONNECTIONS + 4)) as server:
+        store = RedisStore(server.url)
+        record = put(store)
+        begin = threading.Barrier(100)
+
+        def read(_: int) -> bool:
+            begin.wait()
+            return all(store.get(record.id) == record for _ in range(20))
+
+        with ThreadPoolExecutor(100) as threads:
+            assert all(threads.map(read, range(100)))
+        assert int(server.info("clients")["connected_clients"]) <= MAX_CONNECTIONS + 1
+        store.close()
+
+
+@contextmanager
+def losing_one_answer(server: RedisServer, to: str) -> Iterator[int]:
+    """A port in front of `server`, which hangs up once where it has answered what has `to` in it."""
+    lost = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve(client: socket.socket) -> None:
+            with client, socket.create_connection(("127.0.0.1", server.port)) as behind:
+                while asked := client.recv(65536):
+                    behind.sendall(asked)
+                    answer = behind.recv(65536)
+                    if to.encode() in asked and b"NOSCRIPT" not in answer and not lost.is_set():
+                        lost.set()
+                        return
+                    client.sendall(answer)
+
+        def accept() -> None:
+            while True:
+                try:
+                    client, _ = listener.accept()
+                except OSError:
+                    return
+                threading.Thread(target=serve, args=(client,), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+    assert lost.is_set()
+
+
+def test_a_log_in_whose_step_was_made_and_not_answered_is_completed(redis_server: RedisServer) -> None:
+    """The anonymous session lies in another slot: it ended, and the new one, which has its data, must not go too."""
+    cart = {"cart": b'["tea"]'}
+    with losing_one_answer(redis_server, scripts.REPLACE.sha) as port:
+        url = redis_server.url.replace(str(redis_server.port), str(port))
+        with closing(RedisStore(url)) as store, closing(RedisStore(redis_server.url)) as other:
+            before = put(other, data=cart)
+            after = make_record("ada", data=cart)
+            # So that its name is known, and the answer that is lost is that of the write.
+            warm = put(other)
+            other.create(Create(record=make_record("eve"), now=NOW, began_at=NOW, ends=Ends(warm.id, "replaced", None)))
+            ends = Ends(before.id, "replaced", None)
+
+            assert store.create(Create(record=after, now=NOW, began_at=NOW, ends=ends)) == Applied(1)
+            assert live(other, before.id).end_reason == "replaced"
+            assert live(other, after.id).data == cart
