@@ -61,6 +61,8 @@ def test_the_token_is_found_in_cookie_headers(case: dict[str, Any]) -> None:
     assert result == case["result"]
     if result == "token":
         assert token == case["token"]
+    shown = dict.fromkeys(value for header in case["headers"] for value in cookie.find(header.encode()) if parse(value))
+    assert list(shown) == case["tokens"]
 
 
 @by_why(COOKIES["set"])

@@ -168,6 +168,7 @@ function check(value: unknown, path: string, above: readonly unknown[] = []): vo
 	const here = [...above, value];
 	if (Array.isArray(value)) {
 		if (value.includes(undefined)) throw refuse("undefined in a list");
+		if (Object.keys(value).length > value.length) throw refuse("a list with names for keys, which wants to be an object,");
 		for (const member of value) check(member, path, here);
 	} else for (const member of Object.values(value)) check(member, path, here);
 }

@@ -1,8 +1,10 @@
+import {randomUUID} from "node:crypto";
 import {Baseline, type Changes, type Data} from "./changes.js";
-import {idOf} from "./cookie.js";
+import {clearings, idOf} from "./cookie.js";
 import {configuration, ended, SojournError, type EndReason} from "./errors.js";
+import {openRivals} from "./rivals.js";
 import type {Service} from "./service.js";
-import type {Action, Client, Committed, SessionState, Status} from "./wire.js";
+import type {Action, Client, Committed, Opened, SessionState, Status} from "./wire.js";
 
 /** What one request does with its session: one open, and a commit if there is something to write. */
 export class Exchange {
@@ -15,6 +17,8 @@ export class Exchange {
 	status: Status = "none";
 	endReason: EndReason | null = null;
 	state: SessionState | null = null;
+	/** Whether the request shows several tokens, none of which counts: the browser is to forget them all. */
+	isContested = false;
 	/** Whether who asked for the last commit waits for what comes of it. */
 	isHeard: () => boolean = () => true;
 	readonly baseline = new Baseline();
@@ -22,6 +26,9 @@ export class Exchange {
 	readonly #cookieName: string;
 	readonly #client: () => Client;
 	#token: string | null;
+	/** Other tokens that the request shows: before they are opened, and then those that are live. */
+	#rivals: readonly string[] = [];
+	#standIn: string | null = null;
 	#openedAt: number | null = null;
 	#due = false;
 	#underWay: Promise<unknown> | null = null;
@@ -29,17 +36,37 @@ export class Exchange {
 	// Holds a token, and requests are printed.
 	#setCookie: string | null = null;
 
-	constructor(service: Service, cookieName: string, token: string | null, client: () => Client) {
+	constructor(service: Service, cookieName: string, tokens: string | readonly string[] | null, client: () => Client) {
 		this.#service = service;
 		this.#cookieName = cookieName;
-		this.#token = token;
 		this.#client = client;
+		if (typeof tokens === "string" || tokens === null) this.#token = tokens;
+		else {
+			this.#token = null;
+			this.#rivals = tokens;
+		}
+	}
+
+	/** The session's public name; a random one until it has its own, the same for all of this request. */
+	get id(): string {
+		return this.state?.id ?? (this.#standIn ??= randomUUID());
 	}
 
 	/** Loads the session as it now is; its data, {} where there is none. */
 	async open(): Promise<Data> {
-		if (this.#token === null) return {};
-		const opened = await this.#service.open(this.#token, this.#openedAt);
+		if (this.#token === null) return this.#rivals.length > 0 && !this.isContested ? this.#openRivals() : {};
+		return this.#opened(await this.#service.open(this.#token, this.#openedAt));
+	}
+
+	async #openRivals(): Promise<Data> {
+		const {token, opened, live} = await openRivals(this.#service, this.#rivals);
+		this.#token = token;
+		this.#rivals = live;
+		this.isContested = opened === null;
+		return opened ? this.#opened(opened) : {};
+	}
+
+	#opened(opened: Opened): Data {
 		this.#become(opened.status, opened.end_reason, opened.session, opened.now);
 		this.#due = opened.commit_due;
 		// An unknown token is not shown again. One that ended is: what begins next tells the browser why.
@@ -52,6 +79,11 @@ export class Exchange {
 		return this.#setCookie;
 	}
 
+	/** What makes the browser forget every cookie of the session's name: Set-Cookie values, to stand before `setCookie`. */
+	clearings(host: string | undefined, path: string): string[] {
+		return clearings(this.#cookieName, host, path);
+	}
+
 	/** Why the last commit failed, if it did. */
 	get failure(): SojournError | null {
 		return this.#failure;
@@ -62,13 +94,16 @@ export class Exchange {
 		return this.#due && !this.passive;
 	}
 
-	/** Whether the answer must wait. */
-	isBusy(data: Data): boolean {
-		return this.#underWay !== null || this.#failure !== null || this.due || this.baseline.isChanged(data);
+	/** Whether the answer must wait; without `data` it keeps no change. */
+	isBusy(data: Data | null): boolean {
+		return this.#underWay !== null || this.#failure !== null || (data !== null && (this.due || this.baseline.isChanged(data)));
 	}
 
-	/** What is left to write before the answer's first byte. A failure that no handler could answer to is thrown. */
-	async finish(dataNow: () => Data): Promise<void> {
+	/**
+	 * What is left to write before the answer's first byte: `dataNow`, unless the answer keeps no change. A failure that no
+	 * handler could answer to is thrown.
+	 */
+	async finish(dataNow: (() => Data) | null): Promise<void> {
 		if (this.#underWay !== null) {
 			const before = this.#failure;
 			await this.#underWay;
@@ -78,7 +113,7 @@ export class Exchange {
 		}
 		if (this.#failure !== null && !this.isHeard()) throw this.#failure;
 		// The handler knows, and to wait a second time would help nobody.
-		if (this.#failure?.code !== "store-unavailable") await this.commit(dataNow());
+		if (this.#failure?.code !== "store-unavailable" && dataNow) await this.commit(dataNow());
 	}
 
 	/**
@@ -94,7 +129,9 @@ export class Exchange {
 		return commit;
 	}
 
-	async #commit(data: Data, action: Action | null): Promise<Data | null> {
+	async #commit(data: Data, wish: Action | null): Promise<Data | null> {
+		// Another commit of this request may have begun a session meanwhile.
+		const action = wish?.type === "start" && this.state !== null ? null : wish;
 		try {
 			// A log-in takes along what was loaded, where a parallel one has replaced the session meanwhile.
 			const wanted = action?.type === "logout" ? {changes: {}, increments: {}} : this.baseline.changes(data, action?.type === "login");
@@ -102,6 +139,7 @@ export class Exchange {
 			if (!writes && action === null && !this.due) return null;
 			const isNew = this.state === null || action?.type === "login" || action?.type === "regenerate";
 			if (this.sealed && isNew && action?.type !== "logout") throw tooLate();
+			if (action?.type === "login") await this.#endRivals();
 			const committed = await this.#service.commit({
 				token: this.#token,
 				...(isNew && {client: this.#client()}),
@@ -115,6 +153,15 @@ export class Exchange {
 			this.#refused(error as SojournError);
 			throw error;
 		}
+	}
+
+	/** A log-in is to count, whatever else the browser goes on showing. */
+	async #endRivals(): Promise<void> {
+		for (const token of this.#rivals) {
+			const nothing = {passive: true, opened_at: null, changes: {}, increments: {}};
+			await this.#service.commit({token, ...nothing, action: {type: "logout"}});
+		}
+		this.#rivals = [];
 	}
 
 	#settle(committed: Committed, sent: Changes): Data {

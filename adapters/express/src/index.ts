@@ -13,8 +13,8 @@ export interface SessionData {}
 
 /** `req.session`. Where a method takes a callback it gives it the error, if any; without one it returns a promise. */
 export interface SessionMethods {
-	/** The public name, safe to log; null before the session's first commit. */
-	readonly id: string | null;
+	/** The public name, safe to log. Until the session's first commit a random one, for this request alone. */
+	readonly id: string;
 	/** Who is logged in, or null. */
 	readonly userId: string | null;
 	/** When the user last proved who they are, as Unix milliseconds, or null. */
@@ -40,8 +40,9 @@ export interface SessionMethods {
 	destroy(callback: Callback): this;
 
 	/**
-	 * Ends the session and goes on with a new, empty one. `{keepData: true}` keeps the user, the data and the timeouts,
-	 * under a new id and token: for a change of rights.
+	 * Ends the session and goes on with a new, empty one: a new object in `req.session`, as the old one goes on showing
+	 * what was in it. `{keepData: true}` keeps the object, the user, the data and the timeouts, under a new id and token:
+	 * for a change of rights.
 	 */
 	regenerate(options?: {keepData?: boolean}): Promise<void>;
 	regenerate(callback: Callback): this;
@@ -68,8 +69,8 @@ declare global {
 	namespace Express {
 		interface Request {
 			session: Session;
-			/** The session's public name, safe to log; null before its first commit. */
-			readonly sessionID: string | null;
+			/** `req.session.id`. */
+			readonly sessionID: string;
 		}
 	}
 }

@@ -1,16 +1,16 @@
 import type {IncomingMessage, ServerResponse} from "node:http";
-import {findToken} from "./cookie.js";
+import {findTokens} from "./cookie.js";
 import {configuration, SojournError, type Problem} from "./errors.js";
 import {Exchange} from "./exchange.js";
 import {holdBack} from "./gate.js";
-import {CROSS_ORIGIN, isCrossOrigin, trustedSet} from "./origin.js";
+import {Origins, pathOf} from "./origin.js";
 import {sendProblem} from "./problem.js";
 import {Service, type ServiceOptions} from "./service.js";
-import {SessionObject} from "./session.js";
+import {SessionObject, type Holder} from "./session.js";
 import type {Data} from "./changes.js";
 
 /** A request as the options see it: Express's, or node:http's. */
-export type Request = IncomingMessage & {ip?: string | undefined; path?: string; session?: unknown};
+export type Request = IncomingMessage & {ip?: string | undefined; path?: string; originalUrl?: string; session?: unknown};
 
 export type Next = (error?: unknown) => void;
 
@@ -19,21 +19,19 @@ export interface Options extends ServiceOptions {
 	cookieName?: string;
 	/** Requests for which this returns true do not keep a session alive: polling, say. */
 	passive?: (req: any) => boolean;
-	/** Other origins whose pages may send unsafe requests, such as `https://app.example.com`. */
+	/** Other origins whose pages may send unsafe requests, such as `https://app.example.com` or `capacitor://localhost`. */
 	trustedOrigins?: readonly string[];
+	/**
+	 * Paths, exactly, to which **any site's page may send unsafe requests**: where an identity provider posts its answer
+	 * to. The session's cookie does not come with them.
+	 */
+	crossSitePaths?: readonly string[];
 	/**
 	 * Switches the CSRF check off: **any site's page may then act as your users**, but for what SameSite and your own
 	 * defence prevent.
 	 */
 	dangerouslyAllowCrossOrigin?: boolean;
 }
-
-const AMBIGUOUS: Problem = {
-	status: 400,
-	code: "ambiguous-token",
-	title: "Two tokens",
-	detail: "The request holds two cookies of the session's name with different values. Send one of them.",
-};
 
 const NOT_KEPT: Problem = {
 	status: 500,
@@ -47,29 +45,29 @@ export class Front {
 	readonly #service: Service;
 	readonly #cookieName: string;
 	readonly #passive: (req: any) => boolean;
-	readonly #trusted: ReadonlySet<string>;
-	readonly #anyOrigin: boolean;
+	/** null: the CSRF check is off. */
+	readonly #origins: Origins | null;
 
 	constructor(options: Options) {
 		this.#service = new Service(options);
 		this.#cookieName = options.cookieName ?? "__Host-session";
 		if (!/^[\w!#$%&'*+.^`|~-]{1,100}$/.test(this.#cookieName)) throw configuration("cookieName: letters, digits and !#$%&'*+.^_`|~- only.");
 		this.#passive = options.passive ?? (() => false);
-		this.#trusted = trustedSet(options.trustedOrigins ?? []);
-		this.#anyOrigin = options.dangerouslyAllowCrossOrigin ?? false;
+		const origins = new Origins(options.trustedOrigins ?? [], options.crossSitePaths ?? []);
+		this.#origins = options.dangerouslyAllowCrossOrigin ? null : origins;
 	}
 
 	/** Opens the request's session and passes it to `then`, or answers at once where there is to be none. */
 	open(req: Request, res: ServerResponse, next: Next, then: (exchange: Exchange, data: Data) => void): void {
-		if (!this.#anyOrigin && isCrossOrigin(req, this.#trusted)) return refuse(res, CROSS_ORIGIN, next);
-		const token = findToken(req.headers.cookie, this.#cookieName);
-		if (token === "ambiguous") return refuse(res, AMBIGUOUS, next);
-		const exchange = new Exchange(this.#service, this.#cookieName, token, () => ({
+		const refusal = this.#origins?.refusal(req);
+		if (refusal) return refuse(res, refusal, next);
+		const tokens = findTokens(req.headers.cookie, this.#cookieName);
+		const exchange = new Exchange(this.#service, this.#cookieName, tokens, () => ({
 			ip: req.ip ?? req.socket?.remoteAddress ?? null,
 			user_agent: req.headers["user-agent"] ?? null,
 		}));
 		if (this.#passive(req)) exchange.passive = true;
-		if (token === null) return then(exchange, {});
+		if (tokens === null) return then(exchange, {});
 		exchange.open().then(
 			(data) => then(exchange, data),
 			(error: SojournError) => (error.problem && canAnswer(res) ? refuse(res, error.problem, next) : next(error)),
@@ -87,23 +85,43 @@ export function sojourn(options: Options): (req: any, res: any, next: (error?: a
 		if (req.session instanceof SessionObject) return next();
 		if (req.session) return next(configuration("req.session is there already: use express-session or sojourn, not both."));
 		front.open(req, res, next, (exchange, data) => {
-			const visit: Visit = {exchange, session: null};
-			visit.session = new SessionObject(exchange, data, () => (visit.session = null));
+			const visit = visitOf(exchange, data);
 			(req as Visited)[VISIT] = visit;
 			Object.defineProperties(req, PROPERTIES);
-			// Where a handler is done with it, the session is to stay as it was.
-			const dataNow = () => (visit.session as Data | null) ?? exchange.baseline.values();
-			commitBeforeFirstByte(res, exchange, () => (exchange.isBusy(dataNow()) ? exchange.finish(dataNow) : null));
+			commitBeforeFirstByte(req, res, exchange, (status) => finish(visit, status));
 			next();
 		});
 	};
 }
 
-/** A request's session; null once the handler is done with it. */
-interface Visit {
+/** A request's session, and what is done with it. */
+export interface Visit extends Holder {
 	exchange: Exchange;
-	session: SessionObject | null;
 }
+
+export function visitOf(exchange: Exchange, data: Data): Visit {
+	const visit: Visit = {exchange, session: null, isFormerChanged: no};
+	visit.session = new SessionObject(exchange, data, visit);
+	return visit;
+}
+
+/** Writes what is left to write before an answer with `status`; null where that is nothing. */
+export function finish(visit: Visit, status: number): Promise<void> | null {
+	const {exchange} = visit;
+	if (visit.isFormerChanged()) process.emitWarning(FORMER, "SojournWarning");
+	// Where a handler is done with it, the session is to stay as it was.
+	const dataNow = () => (visit.session as Data | null) ?? exchange.baseline.values();
+	const kept = keepsChanges(status) ? dataNow : null;
+	return exchange.isBusy(kept && kept()) ? exchange.finish(kept) : null;
+}
+
+/** Frameworks answer a handler's exception with such a status: what it had done so far is no whole. */
+export function keepsChanges(status: number): boolean {
+	return status < 500;
+}
+
+const no = () => false;
+const FORMER = "A session was changed after it was regenerated or destroyed: that is not kept. Take req.session anew.";
 
 const VISIT = Symbol("sojourn");
 type Visited = Request & {[VISIT]: Visit};
@@ -126,16 +144,17 @@ const PROPERTIES: PropertyDescriptorMap & ThisType<Visited> = {
 		configurable: true,
 		enumerable: true,
 		get() {
-			return this[VISIT].exchange.state?.id ?? null;
+			return this[VISIT].exchange.id;
 		},
 	},
 };
 
 /** Holds the answer back until `before` is done, and puts into its headers what caches and the browser must know. */
 export function commitBeforeFirstByte(
+	req: Request,
 	res: ServerResponse,
 	exchange: Exchange,
-	before: () => Promise<void> | null,
+	before: (status: number) => Promise<void> | null,
 	tell = () => {},
 ): void {
 	if (!canAnswer(res)) return;
@@ -144,10 +163,12 @@ export function commitBeforeFirstByte(
 		tell() {
 			tell();
 			exchange.sealed = true;
-			if (exchange.accessed || exchange.setCookie !== null) addVary(res);
-			if (exchange.setCookie === null) return;
+			const {isContested, setCookie} = exchange;
+			if (exchange.accessed || setCookie !== null || isContested) addVary(res);
+			if (setCookie === null && !isContested) return;
 			res.setHeader("Cache-Control", "no-store");
-			res.appendHeader("Set-Cookie", exchange.setCookie);
+			if (isContested) for (const text of exchange.clearings(req.headers.host, pathOf(req))) res.appendHeader("Set-Cookie", text);
+			if (setCookie !== null) res.appendHeader("Set-Cookie", setCookie);
 		},
 		instead(error, end) {
 			// A mistake, and no error handler can answer any more: it would go through a response that has ended.
@@ -159,7 +180,7 @@ export function commitBeforeFirstByte(
 }
 
 /** For a WebSocket handshake, people pass {} as the response. */
-function canAnswer(res: ServerResponse): boolean {
+export function canAnswer(res: ServerResponse): boolean {
 	return typeof res.writeHead === "function";
 }
 

@@ -1,8 +1,8 @@
 import {isDeepStrictEqual} from "node:util";
-import type {Data} from "./changes.js";
+import {Baseline, type Data} from "./changes.js";
 import {configuration, SojournError, type EndReason} from "./errors.js";
 import type {Exchange} from "./exchange.js";
-import type {Action} from "./wire.js";
+import type {Action, SessionState} from "./wire.js";
 
 /** Called when it is done, with the error if there was one. */
 export type Callback = (error?: SojournError) => void;
@@ -15,33 +15,43 @@ export interface SessionCookie {
 	readonly originalMaxAge: number | null;
 }
 
+/** Where a request keeps its session. */
+export interface Holder {
+	/** null once the handler is done with sessions. */
+	session: SessionObject | null;
+	/** Whether the object of a session that was regenerated was changed since: what is set there is not kept. */
+	isFormerChanged: () => boolean;
+}
+
 /**
  * `req.session`: its own enumerable keys are the data. Changes, nested ones too, are found by comparing and are written
  * before the answer's first byte. Every method that asks the service takes a callback, or returns a promise.
  */
 export class SessionObject {
 	readonly #exchange: Exchange;
-	readonly #leave: () => void;
+	readonly #holder: Holder;
+	/** What it was, once it is over and another took its place in the request. */
+	#was: {id: string; state: SessionState | null} | null = null;
 
-	constructor(exchange: Exchange, data: Data, leave: () => void) {
+	constructor(exchange: Exchange, data: Data, holder: Holder) {
 		this.#exchange = exchange;
-		this.#leave = leave;
+		this.#holder = holder;
 		this.#adopt(data);
 	}
 
-	/** The public name, safe to log; null before the session's first commit. */
-	get id(): string | null {
-		return this.#exchange.state?.id ?? null;
+	/** The public name, safe to log. Until the session's first commit a random one, for this request alone. */
+	get id(): string {
+		return (this.#was ?? this.#exchange).id;
 	}
 
 	/** Who is logged in, or null. */
 	get userId(): string | null {
-		return this.#exchange.state?.user_id ?? null;
+		return (this.#was ?? this.#exchange).state?.user_id ?? null;
 	}
 
 	/** When the user last proved who they are, as Unix milliseconds, or null. */
 	get authenticatedAt(): number | null {
-		return this.#exchange.state?.authenticated_at ?? null;
+		return (this.#was ?? this.#exchange).state?.authenticated_at ?? null;
 	}
 
 	/** Why the session of this browser ended, if it did and the service still knows. */
@@ -67,9 +77,8 @@ export class SessionObject {
 
 	/** Writes now what was changed so far, or begins a session with nothing in it. */
 	save(callback?: Callback): unknown {
-		const start: Action | null = this.#exchange.state === null ? {type: "start"} : null;
 		return this.#answer(callback, async () => {
-			await this.#commit(start);
+			await this.#commit({type: "start"});
 			if (this.#exchange.state === null) this.#adopt({});
 		});
 	}
@@ -87,15 +96,18 @@ export class SessionObject {
 	}
 
 	/**
-	 * Ends this session and goes on with a new, empty one, as express-session does. `{keepData: true}` keeps the user,
-	 * the data and the timeouts, under a new id and token: for a change of rights.
+	 * Ends this session and goes on with a new, empty one in `req.session`, as express-session does: this object goes on
+	 * showing what was in the old one. `{keepData: true}` keeps the user, the data and the timeouts, under a new id and
+	 * token: for a change of rights.
 	 */
 	regenerate(options?: {keepData?: boolean} | Callback, callback?: Callback): unknown {
 		if (typeof options === "function") return this.regenerate({}, options);
-		return this.#answer(callback, async () => {
-			if (options?.keepData) return this.#act({type: "regenerate"});
-			if (this.#exchange.state !== null) return this.#end();
-			this.#adopt({});
+		if (options?.keepData) return this.#answer(callback, () => this.#act({type: "regenerate"}));
+		return this.#answer(callback, () => {
+			this.#leave();
+			const next = new SessionObject(this.#exchange, {}, this.#holder);
+			this.#holder.session = next;
+			return this.#was!.state === null ? Promise.resolve() : next.#end();
 		});
 	}
 
@@ -121,8 +133,21 @@ export class SessionObject {
 
 	/** As logout, and this request is done with sessions: `req.session` is undefined, as in express-session. */
 	destroy(callback?: Callback): unknown {
-		this.#leave();
-		return this.logout(callback);
+		return this.#answer(callback, async () => {
+			this.#leave();
+			this.#holder.session = null;
+			this.#exchange.baseline.load({});
+			await this.#exchange.commit({}, {type: "logout"});
+		});
+	}
+
+	/** Goes on showing what is in it; the next session is another object's. */
+	#leave(): void {
+		const {id, state} = this.#exchange;
+		this.#was = {id, state};
+		const before = new Baseline();
+		before.load(this as unknown as Data);
+		this.#holder.isFormerChanged = () => before.isChanged(this as unknown as Data);
 	}
 
 	/** What is set from now on, even while the service is asked, is the next session's. */
@@ -165,6 +190,7 @@ export class SessionObject {
 	}
 
 	#answer(callback: Callback | undefined, work: () => Promise<void>): unknown {
+		if (this.#was) throw configuration("This is the object of a session that is over: use req.session.");
 		const done = work();
 		if (callback) {
 			// Out of the promise's hands: what the callback throws is the application's.

@@ -22,8 +22,8 @@ app.post("/login", async (req, res) => {
 	req.session.cart?.push("cup");
 	delete req.session.cart;
 	const sum: number = req.session.increment("visits", 2);
-	const id: string | null = req.session.id;
-	const sameId: string | null = req.sessionID;
+	const id: string = req.session.id;
+	const sameId: string = req.sessionID;
 	const user: string | null = req.session.userId;
 	const why: EndReason | null = req.session.endReason;
 	const age: number | null = req.session.cookie.maxAge;
