@@ -2,6 +2,7 @@ import {randomUUID} from "node:crypto";
 import {Baseline, type Changes, type Data} from "./changes.js";
 import {clearings, idOf} from "./cookie.js";
 import {configuration, ended, SojournError, type EndReason} from "./errors.js";
+import {pathOf, type Asked} from "./origin.js";
 import {openRivals} from "./rivals.js";
 import type {Service} from "./service.js";
 import type {Action, Client, Committed, Opened, SessionState, Status} from "./wire.js";
@@ -17,8 +18,6 @@ export class Exchange {
 	status: Status = "none";
 	endReason: EndReason | null = null;
 	state: SessionState | null = null;
-	/** Whether the request shows several tokens, none of which counts: the browser is to forget them all. */
-	isContested = false;
 	/** Whether who asked for the last commit waits for what comes of it. */
 	isHeard: () => boolean = () => true;
 	readonly baseline = new Baseline();
@@ -28,6 +27,8 @@ export class Exchange {
 	#token: string | null;
 	/** Other tokens that the request shows: before they are opened, and then those that are live. */
 	#rivals: readonly string[] = [];
+	/** Whether none of several tokens counts: the browser is to forget them all. */
+	#isContested = false;
 	#standIn: string | null = null;
 	#openedAt: number | null = null;
 	#due = false;
@@ -54,7 +55,7 @@ export class Exchange {
 
 	/** Loads the session as it now is; its data, {} where there is none. */
 	async open(): Promise<Data> {
-		if (this.#token === null) return this.#rivals.length > 0 && !this.isContested ? this.#openRivals() : {};
+		if (this.#token === null) return this.#rivals.length > 0 && !this.#isContested ? this.#openRivals() : {};
 		return this.#opened(await this.#service.open(this.#token, this.#openedAt));
 	}
 
@@ -62,7 +63,7 @@ export class Exchange {
 		const {token, opened, live} = await openRivals(this.#service, this.#rivals);
 		this.#token = token;
 		this.#rivals = live;
-		this.isContested = opened === null;
+		this.#isContested = opened === null;
 		return opened ? this.#opened(opened) : {};
 	}
 
@@ -74,14 +75,20 @@ export class Exchange {
 		return this.state?.data ?? {};
 	}
 
-	/** What the answer must tell the browser: a whole Set-Cookie value. */
-	get setCookie(): string | null {
-		return this.#setCookie;
+	/** Whether the request may have a session: the service is to be asked. */
+	get showsToken(): boolean {
+		return this.#token !== null || this.#rivals.length > 0;
 	}
 
-	/** What makes the browser forget every cookie of the session's name: Set-Cookie values, to stand before `setCookie`. */
-	clearings(host: string | undefined, path: string): string[] {
-		return clearings(this.#cookieName, host, path);
+	/** Whether the answer depends on the session, or tells of it: caches are to know. */
+	get isTold(): boolean {
+		return this.accessed || this.#setCookie !== null || this.#isContested;
+	}
+
+	/** What the answer to `asked` must tell the browser: whole Set-Cookie values. */
+	setCookies(asked: Asked): readonly string[] {
+		const told = this.#setCookie === null ? NONE : [this.#setCookie];
+		return this.#isContested ? [...clearings(this.#cookieName, asked.headers.host, pathOf(asked)), ...told] : told;
 	}
 
 	/** Why the last commit failed, if it did. */
@@ -218,6 +225,8 @@ export class Exchange {
 		return data;
 	}
 }
+
+const NONE: readonly string[] = [];
 
 function tooLate(): SojournError {
 	return new SojournError(

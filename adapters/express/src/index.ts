@@ -2,7 +2,8 @@ import type {EndReason} from "./errors.js";
 import type {Callback, SessionCookie} from "./session.js";
 
 export {SojournError, type EndReason, type Problem} from "./errors.js";
-export {sojourn, sojourn as default, type Options} from "./middleware.js";
+export type {Options} from "./front.js";
+export {sojourn} from "./middleware.js";
 export type {Callback, SessionCookie} from "./session.js";
 
 /**

@@ -1,4 +1,4 @@
-import type {IncomingMessage} from "node:http";
+import type {IncomingHttpHeaders} from "node:http";
 import {configuration, type Problem} from "./errors.js";
 
 const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
@@ -20,6 +20,14 @@ const HIDDEN_ORIGIN: Problem = {
 		"Referrer-Policy: same-origin in place of no-referrer, and out of no sandboxed frame.",
 };
 
+/** What of a request says where it came from, and where it goes. */
+export interface Asked {
+	method?: string | undefined;
+	url?: string | undefined;
+	originalUrl?: string | undefined;
+	headers: IncomingHttpHeaders;
+}
+
 /** Whose unsafe requests are taken. */
 export class Origins {
 	readonly #trusted: ReadonlySet<string>;
@@ -36,7 +44,7 @@ export class Origins {
 	 * request with neither is no browser's, and allowed. `same-site` is refused: siblings are not trusted. A WebSocket
 	 * handshake is a GET that changes things, and Origin alone speaks for it.
 	 */
-	refusal(req: IncomingMessage & {originalUrl?: string}): Problem | null {
+	refusal(req: Asked): Problem | null {
 		const {headers} = req;
 		const handshake = headers.upgrade !== undefined;
 		if (!handshake && SAFE_METHODS.has(req.method!)) return null;
@@ -53,7 +61,7 @@ export class Origins {
 }
 
 /** The path that the browser asked for, wherever a router is mounted. */
-export function pathOf(req: {url?: string | undefined; originalUrl?: string}): string {
+export function pathOf(req: Asked): string {
 	const url = req.originalUrl ?? req.url ?? "/";
 	const query = url.indexOf("?");
 	return query < 0 ? url : url.slice(0, query);

@@ -19,6 +19,8 @@ export interface SessionCookie {
 export interface Holder {
 	/** null once the handler is done with sessions. */
 	session: SessionObject | null;
+	/** Whether handlers take the session from here, as from `req.session`, and so find another there after `regenerate`. */
+	readonly isAsked: boolean;
 	/** Whether the object of a session that was regenerated was changed since: what is set there is not kept. */
 	isFormerChanged: () => boolean;
 }
@@ -104,10 +106,12 @@ export class SessionObject {
 		if (typeof options === "function") return this.regenerate({}, options);
 		if (options?.keepData) return this.#answer(callback, () => this.#act({type: "regenerate"}));
 		return this.#answer(callback, () => {
+			const isNone = this.#exchange.state === null;
+			if (!this.#holder.isAsked) return isNone ? Promise.resolve(this.#adopt({})) : this.#end();
 			this.#leave();
 			const next = new SessionObject(this.#exchange, {}, this.#holder);
 			this.#holder.session = next;
-			return this.#was!.state === null ? Promise.resolve() : next.#end();
+			return isNone ? Promise.resolve() : next.#end();
 		});
 	}
 
@@ -133,6 +137,7 @@ export class SessionObject {
 
 	/** As logout, and this request is done with sessions: `req.session` is undefined, as in express-session. */
 	destroy(callback?: Callback): unknown {
+		if (!this.#holder.isAsked) return this.logout(callback);
 		return this.#answer(callback, async () => {
 			this.#leave();
 			this.#holder.session = null;

@@ -4,7 +4,8 @@ import expressSession, {Store, type SessionData as ExpressData} from "express-se
 import type {Data} from "./changes.js";
 import {configuration, ended, SojournError} from "./errors.js";
 import type {Exchange} from "./exchange.js";
-import {canAnswer, commitBeforeFirstByte, Front, keepsChanges, type Next, type Options, type Request} from "./middleware.js";
+import {Front, keepsChanges, type Options} from "./front.js";
+import {canAnswer, commitBeforeFirstByte, open, type Next, type Request} from "./middleware.js";
 import type {Action} from "./wire.js";
 
 type Done = (error?: any) => void;
@@ -54,7 +55,7 @@ export class SojournStore extends Store {
 		const savesAll = options.saveUninitialized ?? true;
 		return (req: Request, res: ServerResponse, next: Next) => {
 			if (req.session) return next();
-			this.#front.open(req, res, next, (exchange, data) => {
+			open(this.#front, req, res, next, (exchange, data) => {
 				// Who looks at express-session's session is not known.
 				exchange.accessed = true;
 				const visit = new Visit(this, exchange, data, savesAll);
