@@ -10,6 +10,8 @@ import type {Action} from "./wire.js";
 
 type Done = (error?: any) => void;
 type Given = ExpressData & {req?: object; id?: string};
+/** A request as express-session leaves it; handlers may have put null into it. */
+type Shown = {session?: Given | null; sessionID?: unknown};
 
 const NAME = "sojourn.sid";
 const OURS = ["store", "secret", "name", "genid", "cookie", "unset"];
@@ -60,7 +62,7 @@ export class SojournStore extends Store {
 				exchange.accessed = true;
 				const visit = new Visit(this, exchange, data, savesAll);
 				this.#visits.set(req, visit);
-				commitBeforeFirstByte(req, res, exchange, (status) => visit.hold(req.session as Given, status), () => hideCookie(res));
+				commitBeforeFirstByte(req, res, exchange, (status) => visit.hold(req as Shown, status), () => hideCookie(res));
 				const go = (error?: unknown) => {
 					if (canAnswer(res)) visit.watchEnd(res);
 					next(error);
@@ -152,22 +154,21 @@ class Visit extends Store {
 	 * What the answer waits for: also what express-session would save only once the answer ends, which is too late for a
 	 * session that begins. A failure that nobody listened to is told instead of an answer that says all is well.
 	 */
-	hold(session: Given | undefined, status: number): Promise<void> | null {
+	hold(req: Shown, status: number): Promise<void> | null {
 		const {failure} = this.exchange;
 		this.#held = true;
-		const isLeft = () => keepsChanges(status) && session !== undefined && this.#isLeft(session);
-		if (this.#pending !== null) return this.#pending.then(() => (isLeft() ? this.#save(session!) : undefined));
-		if (failure === null) return isLeft() ? this.#save(session!) : null;
+		const save = () => (keepsChanges(status) ? this.#saveWhatIsLeft(req) : null);
+		if (this.#pending !== null) return this.#pending.then(() => save() ?? undefined);
+		if (failure === null) return save();
 		return failure.code === "store-unavailable" && status < 400 ? Promise.reject(failure) : null;
 	}
 
-	#isLeft(session: Given): boolean {
+	#saveWhatIsLeft({session, sessionID}: Shown): Promise<void> | null {
+		if (session?.id !== this.#id || sessionID !== this.#id) return null;
 		const {state, due, baseline} = this.exchange;
-		return session.id === this.#id && ((state === null && this.#savesAll) || due || baseline.isChanged(own(session)));
-	}
-
-	async #save(session: Given): Promise<void> {
-		await this.exchange.commit(own(session), {type: "start"});
+		const data = own(session);
+		const isLeft = (state === null && this.#savesAll) || due || baseline.isChanged(data);
+		return isLeft ? this.exchange.commit(data, {type: "start"}).then(() => {}) : null;
 	}
 
 	/** express-session saves in `end`, as it would in a handler: an answer of 500 keeps only what a handler saved. */

@@ -275,6 +275,22 @@ for (const [version, express] of VERSIONS) {
 			}
 		});
 
+		test("req.session = null, and an id that is none, leave the session as it was, however the answer is sent", async () => {
+			const url = await serve((req, res) => {
+				if (req.path === "/null") req.session = null;
+				else req.session.n = 2;
+				if (req.path === "/id") req.sessionID = null;
+				if (req.query.write) res.write("a");
+				res.end("b");
+			});
+			for (const path of ["/null", "/null?write=1", "/id", "/id?write=1"]) {
+				const {token} = (await service.commit({changes: {n: {value: 1}}})).body;
+				assert.equal((await visitor(url, token).get(path)).status, 200, path);
+				assert.deepEqual((await service.open(token)).session.data, {n: 1}, path);
+				assert.equal((await visitor(url).get(path)).headers.getSetCookie().length, 0);
+			}
+		});
+
 		test("given to session() as an ordinary store it is refused, and how to mount it is told", () => {
 			const store = new SojournStore({service: service.url, key: service.key});
 			const mount = () => expressSession({store, secret: "x", resave: false, saveUninitialized: false});
