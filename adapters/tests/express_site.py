@@ -33,7 +33,7 @@ def build() -> Path:
             command = [NODE, str(compiler), "-p", str(EXPRESS), "--outDir", str(BUILD), "--declaration", "false"]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stdout + done.stderr
-            (BUILD / "package.json").write_text('{"type": "module"}')
+            (BUILD / "package.json").write_text((EXPRESS / "src" / "package.json").read_text())
     return made
 
 
