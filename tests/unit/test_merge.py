@@ -87,6 +87,13 @@ without_lists = st.recursive(small_leaves, lambda inner: st.dictionaries(small_k
         ({}, [1], [2], [2, 1], False),
         ([1], {}, [1, 2], {}, True),
         (MISSING, [[]], [{}], [[]], False),
+        # And its keys may be numbers, which may be a list's.
+        ([], [2], {"7": 1}, {"0": 2, "7": 1}, False),
+        ([], {"7": 1}, [2], {"0": 2, "7": 1}, False),
+        ([2], {"0": 2, "7": 1}, {"0": 2, "8": 1}, {"0": 2, "7": 1, "8": 1}, False),
+        (["a", "b"], {"1": "b"}, ["a", "b", "c"], {"1": "b", "2": "c"}, False),
+        ([], ["a"], {"0": "b", "1": "c"}, {"0": "a", "1": "c"}, True),
+        ([], ["a"], {"01": "b"}, ["a"], True),
         (1, 2, 2.0, 2, False),
     ],
 )

@@ -31,34 +31,36 @@ export function findTokens(header: string | undefined, name: string): string | r
 }
 
 /**
- * Set-Cookie values that make a browser forget each cookie of this name that it may have sent with a request for `path` of
- * `host`: a cookie is told by its name, domain and path, and by being partitioned. Of long paths and hosts, the widest.
+ * Set-Cookie values that make a browser forget each cookie of this name that a request for `path` of `host` can name, as it
+ * is told by its domain and path, and by being partitioned: of this host and its parents, three at most; of the root and
+ * the first two folders.
  */
 export function clearings(name: string, host: string | undefined, path: string): string[] {
-	const isHostOnly = /^__host-/i.test(name);
-	const paths = isHostOnly ? ["/"] : prefixes(path);
-	const domains = isHostOnly ? [""] : ["", ...domainsOf(host ?? "").map((domain) => `; Domain=${domain}`)];
+	const isHosts = /^__host-/i.test(name);
+	const folders = isHosts ? [""] : ["", ...foldersOf(path)];
+	const domains = isHosts ? [""] : ["", ...domainsOf(host ?? "").map((domain) => `; Domain=${domain}`)];
 	const secure = /^__(?:host|secure)-/i.test(name) ? "; Secure" : "";
-	return paths.flatMap((path) =>
+	return folders.flatMap((folder) =>
 		domains.flatMap((domain) => {
-			const place = `${name}=; Max-Age=0; Path=${path}${domain}`;
-			return [`${place}${secure}; HttpOnly`, `${place}; Secure; HttpOnly; SameSite=None; Partitioned`];
+			const start = `${name}=; Max-Age=0; Path=${folder || "/"}${domain}`;
+			return [`${start}${secure}; HttpOnly; SameSite=Lax`, `${start}; Secure; HttpOnly; SameSite=None; Partitioned`];
 		}),
 	);
 }
 
-/** `/`, `/a` and `/a/b` of `/a/b`. */
-function prefixes(path: string): string[] {
-	const segments = /^\/[!-:<-~]*$/.test(path) ? path.split("/").filter(Boolean).slice(0, 3) : [];
-	return ["/", ...segments.map((_, index) => "/" + segments.slice(0, index + 1).join("/"))];
+/** `/a` and `/a/b` of `/a/b/c`; nothing that no header can hold. */
+function foldersOf(path: string): string[] {
+	const [, first, second] = /^(\/[!-.0-:<-~]+)(\/[!-.0-:<-~]+)?/.exec(path) ?? [];
+	if (first === undefined) return [];
+	return second === undefined ? [first] : [first, first + second];
 }
 
-/** `example.com` and `shop.example.com` of `shop.example.com:8080`; nothing of an address. */
+/** `shop.example.com` and `example.com` of `shop.example.com:8080`; nothing of an address. */
 function domainsOf(host: string): string[] {
-	const name = /^((?:[a-z0-9-]+\.)+[a-z][a-z0-9-]*)\.?(?::\d+)?$/i.exec(host)?.[1];
-	if (name === undefined) return [];
-	const labels = name.toLowerCase().split(".");
-	return labels.slice(1).map((_, index) => labels.slice(labels.length - 2 - index).join(".")).slice(0, 3);
+	const name = host.toLowerCase().replace(/:\d*$/, "");
+	if (!/^(?:[a-z0-9_-]+\.)+[a-z][a-z0-9-]*$/.test(name)) return [];
+	const labels = name.split(".");
+	return labels.slice(1).map((_, first) => labels.slice(first).join(".")).slice(-3);
 }
 
 /** Spaces and tabs only: `trim` of a string also takes what is part of a name. */

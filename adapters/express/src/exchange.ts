@@ -146,7 +146,7 @@ export class Exchange {
 			if (!writes && action === null && !this.due) return null;
 			const isNew = this.state === null || action?.type === "login" || action?.type === "regenerate";
 			if (this.sealed && isNew && action?.type !== "logout") throw tooLate();
-			if (action?.type === "login") await this.#endRivals();
+			if (action?.type === "login" || action?.type === "logout") await this.#endRivals();
 			const committed = await this.#service.commit({
 				token: this.#token,
 				...(isNew && {client: this.#client()}),
@@ -162,7 +162,7 @@ export class Exchange {
 		}
 	}
 
-	/** A log-in is to count, whatever else the browser goes on showing. */
+	/** A log-in is to count, and a log-out to be one, whatever else the browser goes on showing. */
 	async #endRivals(): Promise<void> {
 		for (const token of this.#rivals) {
 			const nothing = {passive: true, opened_at: null, changes: {}, increments: {}};

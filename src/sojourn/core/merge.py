@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+import re
+from typing import Any, Final, cast
 
 __all__ = ["MISSING", "merge", "same"]
 
@@ -18,6 +19,7 @@ MISSING: Final[Any] = _Missing()
 """Stands for a key that is not there."""
 
 _NUMBERS = (int, float)
+_INDEX = re.compile("0|[1-9][0-9]*").fullmatch
 
 
 def merge(base: Any, mine: Any, theirs: Any) -> tuple[Any, bool]:
@@ -26,9 +28,10 @@ def merge(base: Any, mine: Any, theirs: Any) -> tuple[Any, bool]:
     One side changed: that side. Two dicts: key by key. Two lists that only grew: theirs, then what I added. The
     same change twice: once. Anything else is a conflict, which mine wins: it is the later writer. MISSING as base
     counts as the empty dict or list where both sides made one. An empty list is an empty dict, and an empty dict an
-    empty list: PHP has one array for both. Conflicts apart, merge(b, x, y) equals merge(b, y, x), but for the order
-    in which lists grew, the order of a dict's keys, and the spelling of a number or of what is empty: 1 in place of
-    1.0, or [] in place of {}, is no change to be lost over, as some languages give back one for the other.
+    empty list: PHP has one array for both. So a list beside dicts whose keys are all indexes is a dict like them.
+    Conflicts apart, merge(b, x, y) equals merge(b, y, x), but for the order in which lists grew, the order of a dict's
+    keys, and the spelling of a number or of what is empty: 1 in place of 1.0, or [] in place of {}, is no change to be
+    lost over, as some languages give back one for the other.
     """
     if same(mine, base):
         return theirs, False
@@ -36,7 +39,7 @@ def merge(base: Any, mine: Any, theirs: Any) -> tuple[Any, bool]:
         return mine, False
     kind = _kind(base, mine, theirs)
     if kind is dict:
-        return _merge_dicts(*(_either(value, {}) for value in (base, mine, theirs)))
+        return _merge_dicts(*map(_as_dict, (base, mine, theirs)))
     if kind is list:
         if base is MISSING and _alike(mine, theirs):
             return mine, False
@@ -52,8 +55,18 @@ def _kind(base: Any, mine: Any, theirs: Any) -> type | None:
     """dict or list where all three can be read as one; None for anything else."""
     if mine is MISSING or theirs is MISSING:
         return None
-    kinds = {type(value) for value in (base, mine, theirs) if value is not MISSING and not _is_empty(value)}
+    filled = [value for value in (base, mine, theirs) if value is not MISSING and not _is_empty(value)]
+    kinds = {type(value) for value in filled}
+    if kinds == {dict, list} and all(map(_INDEX, (key for value in filled if type(value) is dict for key in value))):
+        return dict
     return kinds.pop() if len(kinds) == 1 else None
+
+
+def _as_dict(value: Any) -> dict[str, Any]:
+    """As PHP reads it: a list's keys are its indexes."""
+    if type(value) is list:
+        return {str(index): member for index, member in enumerate(value)}
+    return cast(dict[str, Any], _either(value, {}))
 
 
 def _either(value: Any, empty: Any) -> Any:
