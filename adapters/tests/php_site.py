@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,9 @@ from tests.servers.port import find_port
 from tests.servers.process import Process, Running
 from tests.servers.waiting import wait_until
 
-__all__ = ["PHP", "WORKERS", "Php", "Turnstile", "find_fpm"]
+__all__ = ["PHP", "WORKERS", "Kind", "Php", "Turnstile", "find_fpm"]
+
+Kind = Literal["built-in", "fpm", "apache"]
 
 PHP = Path(__file__).parents[2] / "adapters" / "php"
 WORKERS = 12
@@ -53,12 +56,12 @@ def find_fpm() -> str | None:
 
 
 class Php(Running):
-    """The adapter's tests/app.php, or another application, under PHP's own server or under PHP-FPM behind nginx."""
+    """The adapter's tests/app.php, or another application: PHP's own server, PHP-FPM behind nginx, or Apache's mod_php."""
 
     def __init__(
         self,
         folder: Path,
-        kind: Literal["built-in", "fpm"],
+        kind: Kind,
         environment: Mapping[str, str],
         workers: int = WORKERS,
         app: Path = PHP / "tests" / "app.php",
@@ -67,12 +70,16 @@ class Php(Running):
         self.port = find_port()
         self.workers = workers
         self.app = app
+        self._folder = folder
         self.log = folder / "php.log"
         ini = {**INI, "error_log": str(self.log)}
         self._processes: list[Process] = []
+        self._copy: Path | None = None
         try:
             if kind == "built-in":
                 self._start_built_in(folder, ini, {**environment, "PHP_CLI_SERVER_WORKERS": str(self.workers)})
+            elif kind == "apache":
+                self._start_apache(folder, environment)
             else:
                 self._start_fpm(folder, ini, environment)
             wait_until(self._answers, "PHP")
@@ -107,6 +114,7 @@ class Php(Running):
                     listen 127.0.0.1:{self.port};
                     location / {{
                         include /etc/nginx/fastcgi_params;
+                        fastcgi_param HTTP_HOST $host:$server_port;
                         fastcgi_param SCRIPT_FILENAME {self.app};
                         fastcgi_pass unix:{folder}/php.sock;
                     }}
@@ -123,6 +131,32 @@ class Php(Running):
         words = [nginx, "-c", str(folder / "nginx.conf"), "-e", str(folder / "nginx.log"), "-p", str(folder)]
         self._processes.append(Process(words, folder, folder / "output.log"))
 
+    def _start_apache(self, folder: Path, environment: Mapping[str, str]) -> None:
+        # Apache serves as nobody, who can read neither a checkout of root's nor pytest's folder.
+        self._copy = copy = Path(tempfile.mkdtemp(prefix="sojourn-apache-"))
+        copy.chmod(0o755)
+        shutil.copytree(PHP, copy / "php")
+        app = self.app if not self.app.is_relative_to(PHP) else copy / "php" / self.app.relative_to(PHP)
+        modules = Path("/usr/lib/apache2/modules")
+        (php,) = modules.glob("libphp*.so")
+        self.log = copy / "php.log"  # in Apache's own a backslash is two
+        self.log.touch(0o666)
+        self.log.chmod(0o666)
+        conf = [
+            *(f"LoadModule {name}_module {modules}/mod_{name}.so" for name in ("mpm_prefork", "authz_core", "alias")),
+            f"LoadModule php_module {php}",
+            f"ServerRoot {folder}\nServerName localhost\nListen 127.0.0.1:{self.port}\nUser nobody\nGroup nogroup",
+            f"PidFile {folder}/apache.pid\nErrorLog {folder}/apache.log",
+            f"StartServers {self.workers}\nMaxRequestWorkers {self.workers}\nMaxSpareServers {self.workers}",
+            f'AliasMatch "^/" "{app}"',
+            f"<Directory {copy}>\nRequire all granted\nSetHandler application/x-httpd-php\n</Directory>",
+            *(f"php_admin_value {name} {value}" for name, value in {**INI, "error_log": self.log}.items()),
+        ]
+        (folder / "apache.conf").write_text("\n".join(conf) + "\n")
+        given = [f"{name}={value}" for name, value in environment.items()]
+        words = ["/usr/bin/env", *given, "/usr/sbin/apache2", "-D", "FOREGROUND", "-f", str(folder / "apache.conf")]
+        self._processes.append(Process(words, folder, folder / "output.log"))
+
     def _answers(self) -> bool:
         for process in self._processes:
             process.require_running()
@@ -131,8 +165,11 @@ class Php(Running):
     def stop(self) -> None:
         for process in reversed(self._processes):
             process.stop()
+        if self._copy is not None:
+            shutil.rmtree(self._copy)
+            self._copy = None
 
     def told(self) -> str:
         """All that PHP and its servers have logged so far."""
-        texts = [file.read_text("utf-8", "replace") for file in self.log.parent.glob("*.log")]
-        return "\n".join(texts)
+        files = {self.log, *self._folder.glob("*.log")}
+        return "\n".join(file.read_text("utf-8", "replace") for file in files if file.exists())

@@ -8,7 +8,7 @@ namespace Sojourn;
  * PHP's sessions in the session service, for session_set_save_handler(). `Session::start()` sets it up in one call.
  *
  * PHP's session id is here the session's public id, safe to log, and never the token: that stays between the cookie and
- * the service. Until its first commit a new session has an id that begins with `new-`.
+ * the service. A session that begins is called `new-` and something random, all through its first request.
  */
 final class SessionHandler implements
     \SessionHandlerInterface,
@@ -27,7 +27,7 @@ final class SessionHandler implements
     private Cookie $cookie;
     private ?Request $request = null;
     private ?Exchange $exchange = null;
-    /** PHP's name for the session of `$exchange`. */
+    /** PHP's name for the session of `$exchange`; one that began in this request keeps its own until the next. */
     private string $id = '';
     /** Whether `$exchange` was opened for a start that did not read it yet. */
     private bool $fresh = false;
@@ -98,7 +98,7 @@ final class SessionHandler implements
     public function commit(): void
     {
         if ($this->writable && session_status() === PHP_SESSION_ACTIVE) {
-            $this->exchange?->commit($_SESSION);
+            $this->keep(self::values((string) session_encode()));
         }
         $this->cookie->guard();
     }
@@ -159,9 +159,10 @@ final class SessionHandler implements
         if (!Token::fits($id) && ($this->exchange === null || $id !== $this->id || !$this->isCurrent())) {
             return false;
         }
+        $before = $this->exchange?->id();
         $this->load(Token::fits($id) ? $id : null);
-        $stays = str_starts_with($id, 'new-') ? $this->id : null;
-        return $this->failure === null && $id === ($this->exchange?->id() ?? $stays);
+        $now = $this->exchange?->id();
+        return $this->failure === null && ($id === $now || ($before === $now && str_starts_with($id, 'new-')));
     }
 
     /** @internal */
@@ -189,14 +190,7 @@ final class SessionHandler implements
             // It is written under the new id.
             return true;
         }
-        $values = $_SESSION ?? null;
-        if (!is_array($values) || serialize($values) !== $data) {
-            throw new ConfigurationError(
-                'What PHP wants to write is not what is in $_SESSION. Empty it with $_SESSION = [], never unset it, '
-                . 'and put no other handler around this one.'
-            );
-        }
-        $this->exchange?->commit($values);
+        $this->keep(self::values($data));
         return true;
     }
 
@@ -231,7 +225,7 @@ final class SessionHandler implements
         if ($this->writable) {
             // After read_and_close, what is due is still to be written: reading is activity.
             $this->writable = false;
-            $this->exchange?->commit($this->exchange->data());
+            $this->keep($this->exchange?->data() ?? []);
         }
         return true;
     }
@@ -278,6 +272,31 @@ final class SessionHandler implements
             throw new SessionCommitted('The session is not open for changes. Start it, again if need be, before this.');
         }
         return $this->exchange;
+    }
+
+    /** @param array<mixed> $values */
+    private function keep(array $values): void
+    {
+        if (!Request::isFailing()) {
+            $this->exchange?->commit($values);
+        }
+    }
+
+    /**
+     * What is in $_SESSION, if that is what PHP has to write.
+     *
+     * @return array<mixed>
+     */
+    private static function values(#[\SensitiveParameter] string $data): array
+    {
+        $values = $_SESSION ?? null;
+        if (!is_array($values) || serialize($values) !== $data) {
+            throw new ConfigurationError(
+                'What PHP wants to write is not what is in $_SESSION. Empty it with $_SESSION = [], never unset it, '
+                . 'and put no other handler around this one.'
+            );
+        }
+        return $values;
     }
 
     /** PHP's function that called: from what it calls here alone, session_destroy and others cannot be told apart. */

@@ -94,6 +94,17 @@ function perform(string|SessionHandler $session, array $step): mixed
         'sleep' => usleep((int) ($a * 1e6)),
         'print' => print(str_repeat($a, $b ?? 1)),
         'flush' => [ob_flush(), flush()],
+        'after' => register_shutdown_function(static fn () => perform($session, $a)),
+        'destruct' => $GLOBALS['destructed'][] = new class (static fn () => perform($session, $a)) {
+            public function __construct(private readonly Closure $do)
+            {
+            }
+
+            public function __destruct()
+            {
+                ($this->do)();
+            }
+        },
         'unbuffer' => (static function (): void {
             while (ob_get_level() > 0) {
                 ob_end_clean();
@@ -101,6 +112,7 @@ function perform(string|SessionHandler $session, array $step): mixed
         })(),
         'dump' => print_r($GLOBALS['bare'] ?? (new ReflectionProperty(Session::class, 'handler'))->getValue(), true),
         'warn' => trigger_error('a warning of the application', E_USER_WARNING),
+        'show a fatal error' => [ini_set('display_errors', '1'), (static fn (int $number) => $number)('no number')],
         'throw' => throw new RuntimeException('of the application'),
         'catch' => (static function () use ($session, $a): string {
             try {
@@ -110,6 +122,7 @@ function perform(string|SessionHandler $session, array $step): mixed
                 return $error::class . ': ' . $error->getMessage();
             }
         })(),
+        'call' => $a(...array_slice($step, 2)),
         'exit' => exit,
         default => $verb(...array_slice($step, 1)),
     };
