@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
+import re
 import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from adapters.tests.php_site import PHP, Kind, Php, Turnstile
 from adapters.tests.relay import Relay
 from adapters.tests.session_service import SessionService
-from adapters.tests.visitor import Visitor
+from adapters.tests.visitor import COOKIE, Visitor
 from tests.servers.waiting import wait_until
 from tests.service.backend import Backend
 
@@ -104,6 +107,73 @@ def test_the_readmes_first_program_runs(tmp_path: Path, service: SessionService)
         bodies = [visitor.send("GET", "/").body for _ in range(3)]
 
     assert bodies == [f"Visit {number}. You are not signed in." for number in (1, 2, 3)]
+
+
+SYMFONY = Path("/usr/share/php/Symfony/Component/HttpFoundation/autoload.php")
+SYMFONY_APP = """
+use Symfony\\Component\\HttpFoundation\\Response;
+
+switch ($_GET['do'] ?? '') {
+    case 'set': $session->set('cart', ['tea']); $session->getFlashBag()->add('notice', 'Added.'); break;
+    case 'migrate': $session->migrate(true); break;
+    case 'login': Session::login('ada'); break;
+    case 'invalidate': $session->invalidate(); break;
+    case 'logout': Session::logout(); break;
+}
+$notices = ($_GET['do'] ?? '') === 'set' ? null : $session->getFlashBag()->get('notice');
+(new Response(json_encode([$session->get('cart'), $notices, Session::userId()])))->send();
+"""
+
+
+@pytest.mark.parametrize("kind", ["built-in", "fpm"])
+def test_symfonys_sessions_work_on_it_as_the_readme_says(
+    tmp_path: Path, service: SessionService, relay: Relay, kind: Kind
+) -> None:
+    readme = (PHP / "README.md").read_text()
+    (recipe,) = [
+        block for block in readme.split("```php\n") if "PhpBridgeSessionStorage" in block and "use " in block[:4]
+    ]
+    app = tmp_path / "index.php"
+    requires = f"<?php\nrequire '{PHP}/autoload.php';\nrequire '{SYMFONY}';\n"
+    app.write_text(requires + recipe.partition("```")[0] + SYMFONY_APP)
+    environment = {"SOJOURN_SERVICE": relay.url, "SOJOURN_KEY": service.key}
+    with Php(tmp_path / "php", kind, environment, app=app) as php:
+        visitor = Visitor(php.port)
+
+        def ask(do: str) -> Any:
+            answer = visitor.send("GET", f"/?do={do}")
+            assert not [cookie for cookie in answer.cookies if not cookie.startswith(COOKIE)]
+            assert answer.status == 200, answer.body
+            return json.loads(answer.body)
+
+        ask("set")
+        tokens = [visitor.token]
+        assert ask("") == [["tea"], ["Added."], None]
+        assert ask("login") == [["tea"], [], "ada"]
+        tokens.append(visitor.token)
+        relay.forget()
+        assert ask("") == [["tea"], [], "ada"]
+        assert relay.paths == ["/v1/open"], "who only reads writes nothing"
+        assert ask("migrate") == [["tea"], [], "ada"]
+        tokens.append(visitor.token)
+        assert len(set(tokens)) == 3
+        assert ask("invalidate") == [None, [], "ada"]
+        assert ask("logout") == ask("") == [None, [], None]
+        assert not re.search("PHP (Warning|Notice|Deprecated|Fatal)", php.told())
+
+
+def test_phps_upload_progress_is_not_in_the_session_and_does_no_harm(visitor: Visitor) -> None:
+    visitor.do(["set", "a", 1])
+    parts = [("PHP_SESSION_UPLOAD_PROGRESS", "", "x"), ("file", '; filename="a.txt"', "b" * 10_000)]
+    body = "".join(
+        f'--sep\r\nContent-Disposition: form-data; name="{name}"{more}\r\n\r\n{text}\r\n' for name, more, text in parts
+    )
+    ask = quote(json.dumps({"do": [["data"], ["set", "b", 2]]}))
+    headers = {"content-type": "multipart/form-data; boundary=sep"}
+    answer = visitor.send("POST", f"/?ask={ask}", f"{body}--sep--\r\n", headers)
+
+    assert answer.results[0] == {"a": 1}
+    assert visitor.data() == {"a": 1, "b": 2}
 
 
 # Reading and writing
@@ -642,13 +712,96 @@ def test_a_token_that_is_no_token_is_not_sent_to_the_service(visitor: Visitor, r
     assert relay.paths == []
 
 
-def test_two_cookies_of_the_name_are_refused(visitor: Visitor) -> None:
+def test_of_two_cookies_the_one_that_opens_a_session_counts(visitor: Visitor, backend: Backend) -> None:
     visitor.do(["set", "a", 1])
-    answer = visitor.do(headers={"cookie": f"__Host-session=x; __Host-session={visitor.token}"})
+    ended = backend.log_in("ada")
+    backend.commit(token=ended, action={"type": "logout"})
+    for other in ("x", f"sj1-{'0' * 32}-{'f' * 64}", ended, visitor.token):
+        for cookie in (f"{COOKIE}={other}; {COOKIE}={visitor.token}", f"{COOKIE}={visitor.token}; {COOKIE}={other}"):
+            answer = visitor.copy().do(["data"], headers={"cookie": cookie})
+            assert answer.results[0] == {"a": 1}
+            assert answer.cookies == []
 
-    assert (answer.status, answer.code) == (400, "ambiguous-token")
-    twice = {"cookie": f"__Host-session={visitor.token}; __Host-session={visitor.token}"}
-    assert visitor.data(headers=twice) == {"a": 1}
+
+def test_of_two_cookies_that_open_nothing_the_ended_one_says_why(visitor: Visitor, backend: Backend) -> None:
+    ended = backend.log_in("ada")
+    backend.commit(token=ended, action={"type": "logout"})
+    cookie = f"{COOKIE}=sj1-{'0' * 32}-{'f' * 64}; {COOKIE}={ended}"
+    assert visitor.facts(headers={"cookie": cookie})["end_reason"] == "logout"
+
+
+CLEARED = [
+    f"{COOKIE}=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=Lax",
+    f"{COOKIE}=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=None; Partitioned",
+]
+
+
+@pytest.mark.parametrize("bare", [False, True])
+def test_of_two_live_sessions_none_counts_and_both_cookies_go(visitor: Visitor, backend: Backend, bare: bool) -> None:
+    tokens = [backend.log_in("ada", a=1), backend.log_in("bob", b=1)]
+    visitor.seen.update(tokens)
+    cookie = {"cookie": "; ".join(f"{COOKIE}={token}" for token in tokens)}
+    answer = visitor.do(["data"], ["facts"], headers=cookie, bare=bare)
+
+    assert answer.results[0] == []
+    assert answer.results[1]["user_id"] is None
+    assert answer.cookies == CLEARED
+    assert "no-store" in answer.headers["cache-control"]
+    assert [backend.open(token)["status"] for token in tokens] == ["active"] * 2, "nobody was signed out elsewhere"
+    answer = visitor.do(["set", "c", 1], headers=cookie, bare=bare)
+    assert answer.cookies[:-1] == CLEARED
+    assert visitor.data() == {"c": 1}
+
+
+@pytest.mark.parametrize("how", ["login", "logout"])
+def test_of_two_live_sessions_a_log_in_or_out_ends_both(visitor: Visitor, backend: Backend, how: str) -> None:
+    tokens = [backend.log_in("ada", a=1), backend.log_in("bob", b=1)]
+    visitor.seen.update(tokens)
+    cookie = {"cookie": "; ".join(f"{COOKIE}={token}" for token in tokens)}
+    steps: Steps = [["set", "c", 1], ["session_write_close"], ["start"]] if how == "login" else []
+    answer = visitor.do(*steps, [how, "ada"] if how == "login" else [how], headers=cookie)
+
+    assert answer.cookies[:2] == CLEARED
+    assert [backend.open(token)["end_reason"] for token in tokens] == ["logout"] * 2
+    left = "; ".join(f"{COOKIE}={token}" for token in [*tokens, visitor.token] if token)  # if none could be cleared
+    facts = Visitor(visitor.port).facts(headers={"cookie": left})
+    assert facts["user_id"] == ("ada" if how == "login" else None)
+
+
+def test_a_log_in_counts_though_a_cookie_of_before_cannot_be_cleared(visitor: Visitor) -> None:
+    visitor.do(["set", "cart", ["tea"]])
+    before = visitor.token
+    answer = visitor.do(["login", "ada"])
+    assert len(answer.cookies) == 1
+    both = {"cookie": f"{COOKIE}={before}; {COOKIE}={visitor.token}"}
+    assert visitor.copy().facts(headers=both)["user_id"] == "ada"
+    answer = visitor.do(["login", "bob"], headers=both)
+    assert answer.cookies[:-1] == CLEARED
+    assert visitor.facts()["user_id"] == "bob"
+
+
+def test_of_two_secrets_of_one_session_the_newer_counts(tmp_path: Path, visitor: Visitor) -> None:
+    with SessionService(tmp_path / "renewing", {"rotate_interval": 0, "rotate_grace": 0.1}) as renewing:
+        options = {"service": renewing.url, "key": renewing.key}
+        visitor.do(["login", "ada"], options=options)
+        before = visitor.token
+        for _ in range(3):
+            visitor.do(["increment", "n"], options=options)
+        time.sleep(0.2)
+        both = {"cookie": f"{COOKIE}={before}; {COOKIE}={visitor.token}"}
+        assert visitor.facts(headers=both, options=options)["user_id"] == "ada", "shown, the old one ends the session"
+        assert visitor.facts(options=options)["user_id"] == "ada"
+
+
+def test_a_heap_of_cookies_costs_nobody_anything(visitor: Visitor, relay: Relay) -> None:
+    visitor.do(["set", "a", 1])
+    relay.forget()
+    heap = "; ".join(f"{COOKIE}=sj1-{number:032x}-{'f' * 64}" for number in range(20))
+    answer = visitor.do(["data"], headers={"cookie": f"{heap}; {COOKIE}={visitor.token}"})
+
+    assert answer.results[0] == []
+    assert answer.cookies == CLEARED
+    assert relay.paths == []
 
 
 @pytest.mark.parametrize("name", ["..Host-session", "%5F%5FHost-session", "__Host[session", " __Host-session "])
@@ -666,7 +819,12 @@ def test_a_name_that_php_mangles_into_the_cookies_is_another(visitor: Visitor, n
         ({"sec-fetch-site": "cross-site"}, 403),
         ({"sec-fetch-site": "same-site"}, 403),
         ({"origin": "http://127.0.0.1:{port}"}, 200),
+        ({"origin": "http://127.0.0.1"}, 403),
+        ({"origin": "http://127.0.0.1:1"}, 403),
         ({"origin": "https://evil.example"}, 403),
+        ({"origin": "capacitor://localhost"}, 200),
+        ({"origin": "tauri://localhost"}, 403),
+        ({"origin": "chrome-extension://mhjfbmdgcfjbbpaeojofohoefgiehjai", "sec-fetch-site": "none"}, 200),
         ({"origin": "null"}, 403),
         ({"sec-fetch-site": "cross-site", "origin": "https://app.example.com"}, 200),
         ({}, 200),
@@ -674,7 +832,7 @@ def test_a_name_that_php_mangles_into_the_cookies_is_another(visitor: Visitor, n
 )
 def test_another_sites_page_may_not_post(visitor: Visitor, headers: dict[str, str], status: int) -> None:
     sent = {name: value.replace("{port}", str(visitor.port)) for name, value in headers.items()}
-    options = {"trustedOrigins": ["https://app.example.com"]}
+    options = {"trustedOrigins": ["https://app.example.com", "capacitor://localhost"]}
     answer = visitor.do(["set", "a", 1], headers=sent, options=options)
 
     assert answer.status == status
@@ -682,6 +840,47 @@ def test_another_sites_page_may_not_post(visitor: Visitor, headers: dict[str, st
         assert answer.code == "cross-origin"
         assert answer.cookies == []
         assert visitor.do(["data"], headers=sent, method="GET").status == 200
+
+
+# Debian's nginx hands on no port of its own accord, and the tests' puts its own there.
+@pytest.mark.parametrize("php", ["built-in", "apache"], indirect=True)
+@pytest.mark.parametrize(
+    ("host", "origin", "status"),
+    [
+        ("shop.example:443", "https://shop.example", 200),
+        ("shop.example:80", "http://shop.example", 200),
+        ("shop.example", "https://shop.example", 200),
+        ("SHOP.example:443", "https://shop.example", 200),
+        ("[::1]:443", "https://[::1]", 200),
+        ("shop.example:8443", "https://shop.example:8443", 200),
+        ("shop.example:80", "https://shop.example", 403),
+        ("shop.example:443", "http://shop.example", 403),
+        ("shop.example:8443", "https://shop.example", 403),
+        ("shop.example", "https://shop.example:8443", 403),
+        ("shop.example", "http://shop.example:{port}", 403),  # another server's page, on the port behind the proxy
+        ("evil.example:443", "https://shop.example", 403),
+    ],
+)
+def test_an_origin_is_compared_with_the_host_as_urls_are(visitor: Visitor, host: str, origin: str, status: int) -> None:
+    headers = {"host": host, "origin": origin.replace("{port}", str(visitor.port))}
+    assert visitor.do(["set", "a", 1], headers=headers).status == status
+
+
+def test_a_path_may_be_open_to_other_sites_and_no_other_path_is(visitor: Visitor) -> None:
+    foreign = {"sec-fetch-site": "cross-site", "origin": "https://login.example"}
+    content = json.dumps({"do": [["set", "a", 1]], "options": {"crossSitePaths": ["/auth/callback"]}})
+    opened = ["/auth/callback", "/auth/callback?x=1"]
+    closed = [
+        "/",
+        "/auth/callback/",
+        "/auth/callbacks",
+        "/auth",
+        "//auth/callback",
+        "/auth/%63allback",
+        "/AUTH/callback",
+    ]
+    statuses = {path: visitor.copy().send("POST", path, content, foreign).status for path in [*opened, *closed]}
+    assert statuses == {**dict.fromkeys(opened, 200), **dict.fromkeys(closed, 403)}
 
 
 @pytest.mark.parametrize("bare", [False, True])

@@ -11,7 +11,9 @@ namespace Sojourn;
  */
 final class Exchange
 {
-    private ?Answer $answer = null;
+    /** More tokens than this are not asked for, so that nobody's cookies make a request a hundred. */
+    private const MOST_TOKENS = 4;
+
     private ?int $openedAt = null;
     /** @var array<mixed> the data as this request loaded it, or wrote it last */
     private array $loaded = [];
@@ -25,28 +27,61 @@ final class Exchange
     private bool $over = false;
 
     /**
+     * @param ?Answer $answer to the token
+     * @param list<string> $others tokens of live sessions, of which none counts; a log-in and a log-out ends them
      * @param array<string, ?string> $client what is kept of the browser with a session that begins
-     * @param ?int $openedAt when this request opened the session first, where it did before
      */
-    public function __construct(
+    private function __construct(
         private readonly Service $service,
         private readonly Cookie $cookie,
         #[\SensitiveParameter] private ?string $token,
+        private ?Answer $answer,
+        #[\SensitiveParameter] private array $others,
         private readonly array $client,
         private readonly bool $passive,
-        ?int $openedAt = null,
     ) {
-        if ($token === null) {
-            return;
+        $this->shapes = $answer;
+        $this->openedAt = $answer?->now();
+        $this->loaded = $answer?->data() ?? [];
+        $this->due = $answer?->isCommitDue() && !$passive;
+    }
+
+    /**
+     * Open what the browser shows. Of several tokens, those that open nothing are passed over, and the only live one
+     * counts; of two live ones none does, and the browser is told to forget them.
+     *
+     * @param list<string> $tokens
+     * @param array<string, ?string> $client
+     * @param ?int $openedAt when this request opened the session first, where it did before
+     * @param list<string> $others what it found then, and counted none of
+     */
+    public static function open(
+        Service $service,
+        Cookie $cookie,
+        #[\SensitiveParameter] array $tokens,
+        array $client,
+        bool $passive,
+        ?int $openedAt = null,
+        #[\SensitiveParameter] array $others = [],
+    ): self {
+        [$live, $over] = [[], []];
+        foreach (count($tokens) > self::MOST_TOKENS ? [] : $tokens as $token) {
+            $answer = $service->open($token, $openedAt);
+            if (!$answer->isActive()) {
+                $over[$answer->endReason() === null ? 1 : 0] ??= [$token, $answer];
+            } elseif ($answer->session('id') === Token::id($token)) {
+                $live[] = [$token, $answer];
+            } else {
+                throw new ServiceUnavailable('The session service answered for another session than was asked for.');
+            }
         }
-        $answer = $this->service->open($token, $openedAt);
-        if ($answer->isActive() && $answer->session('id') !== Token::id($token)) {
-            throw new ServiceUnavailable('The session service answered for another session than was asked for.');
+        if (count($live) > 1 || count($tokens) > self::MOST_TOKENS) {
+            $cookie->forget();
+            return new self($service, $cookie, null, null, array_column($live, 0), $client, $passive);
         }
-        $this->answer = $this->shapes = $answer;
-        $this->openedAt = $answer->now();
-        $this->loaded = $answer->data();
-        $this->due = $answer->isCommitDue() && !$passive;
+        // What is over says why, if the service still knows.
+        [$token, $answer] = $live[0] ?? $over[0] ?? $over[1] ?? [null, null];
+        return new self($service, $cookie, $token, $answer, $others, $client, $passive);
     }
 
     /** @return array<mixed> */
@@ -71,6 +106,12 @@ final class Exchange
     public function token(): ?string
     {
         return $this->token;
+    }
+
+    /** @return list<string> the tokens that the browser has, where none counts */
+    public function others(): array
+    {
+        return $this->others;
     }
 
     public function userId(): ?string
@@ -179,8 +220,20 @@ final class Exchange
         if ($changes !== [] || $counters !== []) {
             $this->shapes();
         }
+        if (in_array($this->action['type'] ?? null, ['login', 'logout'], true)) {
+            $this->endOthers();
+        }
         $wanted = $this->wanted($changes, array_map(static fn (array $counter): int => $counter[0], $counters));
         $this->settle($wanted === null ? null : $this->service->commit($wanted), $changes, $counters, $values);
+    }
+
+    /** Whoever logs in or out means all that the browser shows: none of it may be left to come back. */
+    private function endOthers(): void
+    {
+        while ($this->others !== []) {
+            $this->service->commit(['token' => $this->others[0], 'action' => ['type' => 'logout']]);
+            array_shift($this->others);
+        }
     }
 
     /**

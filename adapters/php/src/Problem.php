@@ -31,7 +31,6 @@ final class Problem
         DataTooLarge::class => [413, 'data-too-large', 'Too much data for a session'],
         ServiceUnavailable::class => [503, 'store-unavailable', 'Sessions are not available right now'],
         CrossOrigin::class => [403, 'cross-origin', 'From another site'],
-        AmbiguousToken::class => [400, 'ambiguous-token', 'Two tokens'],
     ];
 
     private function __construct(

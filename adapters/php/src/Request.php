@@ -29,6 +29,17 @@ final class Request
         return $this->time === $current->time && $this->cookies === $current->cookies;
     }
 
+    public static function host(): string
+    {
+        return (string) ($_SERVER['HTTP_HOST'] ?? '');
+    }
+
+    /** Its path, as it was sent. */
+    public static function path(): string
+    {
+        return explode('?', (string) ($_SERVER['REQUEST_URI'] ?? ''), 2)[0];
+    }
+
     /** Whether its answer is an error of the server's, as after an exception: it then keeps no change. */
     public static function isFailing(): bool
     {

@@ -23,6 +23,9 @@ final class Session
      * @param array<string> $trustedOrigins other origins whose pages may send requests here: 'https://app.example.com'
      * @param bool $passive do not count this request as activity: polling must not keep a session alive
      * @param bool $readAndClose only read; `$_SESSION` is not written
+     * @param array<string> $crossSitePaths whole paths that other sites' pages may post to, as identity providers do:
+     *     '/auth/callback'. Nothing there is protected from them. The browser sends no session along
+     * @param bool $dangerouslyAllowPlainHttp let key and tokens cross a network readably, on http:// to another machine
      * @throws SojournException
      */
     public static function start(
@@ -33,6 +36,8 @@ final class Session
         array $trustedOrigins = [],
         bool $passive = false,
         bool $readAndClose = false,
+        array $crossSitePaths = [],
+        bool $dangerouslyAllowPlainHttp = false,
     ): void {
         if (session_status() === PHP_SESSION_ACTIVE) {
             if (self::$handler?->isCurrent()) {
@@ -46,11 +51,12 @@ final class Session
         if (!self::$handler?->isCurrent()) {
             self::$handler = null;
             Page::hold(static fn () => self::$handler?->commit());
-            Origin::check($_SERVER, $trustedOrigins);
+            Origin::check($_SERVER, $trustedOrigins, $crossSitePaths);
             $service = new Service(
                 $service ?? self::environment('SOJOURN_SERVICE', 'service', "'http://127.0.0.1:8100'"),
                 $key ?? self::environment('SOJOURN_KEY', 'key', 'sjk1-…'),
                 $timeout,
+                $dangerouslyAllowPlainHttp,
             );
             self::$handler = new SessionHandler($service, $cookie, $passive);
             session_set_save_handler(self::$handler, false);

@@ -249,10 +249,12 @@ final class SessionHandler implements
         $this->failure = null;
         try {
             $before = $this->exchange;
-            $token ??= $before === null ? $this->cookie->find(Request::current()->cookies) : $before->token();
+            $token ??= $before?->token();
+            $tokens = $token === null && $before === null ? $this->cookie->read() : array_filter([$token]);
             $openedAt = $token !== null && $token === $before?->token() ? $before->openedAt() : null;
-            $this->exchange = new Exchange(
-                $this->service, $this->cookie, $token, Request::client(), $this->passive, $openedAt,
+            [$client, $others] = [Request::client(), $before?->others() ?? []];
+            $this->exchange = Exchange::open(
+                $this->service, $this->cookie, $tokens, $client, $this->passive, $openedAt, $others,
             );
         } catch (SojournException $error) {
             $this->failure = $error;

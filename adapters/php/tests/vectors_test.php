@@ -2,9 +2,9 @@
 
 declare(strict_types=1);
 
-use Sojourn\AmbiguousToken;
 use Sojourn\ConfigurationError;
 use Sojourn\Cookie;
+use Sojourn\CookieVariants;
 use Sojourn\DataTooLarge;
 use Sojourn\Exchange;
 use Sojourn\InvalidData;
@@ -30,15 +30,18 @@ function test_vectors_tokens(): void
 
 function test_vectors_cookies(): void
 {
-    foreach (vectors('cookies')['cases'] as $case) {
-        $cookie = new Cookie($case['name']);
+    $cases = array_filter(vectors('cookies')['cases'], static fn (array $case): bool => $case['result'] !== 'ambiguous');
+    $one = static fn (array $case): array => $case + ['tokens' => array_filter([$case['token'] ?? null])];
+    foreach ([...array_map($one, $cases), ...vectors('cookies')['several']] as $case) {
         // Web servers hand several headers to PHP as one.
-        $find = static fn (): ?string => $cookie->find(implode('; ', $case['headers']));
-        if ($case['result'] === 'ambiguous') {
-            raises(AmbiguousToken::class, $find);
-        } else {
-            same($case['token'] ?? null, $find(), $case['why']);
-        }
+        same($case['tokens'], (new Cookie($case['name']))->find(implode('; ', $case['headers'])), $case['why']);
+    }
+}
+
+function test_vectors_cookies_forgotten(): void
+{
+    foreach (vectors('cookies')['clearing'] as $case) {
+        same($case['lines'], CookieVariants::clearing($case['name'], $case['host'], $case['path']), $case['why']);
     }
 }
 
@@ -82,7 +85,8 @@ function test_vectors_merges(): void
     }
     $service = new Service(getenv('SOJOURN_SERVICE'), getenv('SOJOURN_KEY'));
     $cookie = new Cookie('__Host-session');
-    $exchange = static fn (?string $token): Exchange => new Exchange($service, $cookie, $token, ['ip' => null], false);
+    $exchange = static fn (?string ...$tokens): Exchange
+        => Exchange::open($service, $cookie, array_filter($tokens), ['ip' => null], false);
     foreach (vectors('merges')['cases'] as $case) {
         $with = static fn (string $side): array => ['other' => 1]
             + (array_key_exists($side, $case) ? ['k' => $case[$side]] : []);
