@@ -56,7 +56,7 @@ def find_fpm() -> str | None:
 
 
 class Php(Running):
-    """The adapter's tests/app.php, or another application: PHP's own server, PHP-FPM behind nginx, or Apache's mod_php."""
+    """The adapter's tests/app.php, or another application, under PHP's own server, PHP-FPM and nginx, or Apache."""
 
     def __init__(
         self,

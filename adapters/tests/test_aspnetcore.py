@@ -8,21 +8,29 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from adapters.tests.aspnetcore_site import ROOT, SDK, Site, build, run
+from adapters.tests.aspnetcore_site import DOTNETS, ROOT, Dotnet, Site
 from adapters.tests.relay import Relay
 from adapters.tests.session_service import SessionService
 from adapters.tests.visitor import COOKIE, Answer, Visitor
 from tests.service.backend import Backend
 
-pytestmark = pytest.mark.skipif(not (SDK / "ready").exists(), reason="scripts/dotnet has fetched no SDK")
+pytestmark = pytest.mark.skipif(not DOTNETS, reason="scripts/dotnet has fetched no SDK")
+
+
+@pytest.fixture(scope="module", params=DOTNETS, ids=lambda dotnet: dotnet.name)
+def dotnet(request: pytest.FixtureRequest) -> Dotnet:
+    found: Dotnet = request.param
+    return found
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SessionService]:
+def service(tmp_path_factory: pytest.TempPathFactory, dotnet: Dotnet) -> Iterator[SessionService]:
+    """One for each .NET: its users have sessions in number."""
     policy = {"max_sessions": 3, "on_limit": "refuse"}
     with SessionService(tmp_path_factory.mktemp("service"), policy) as service:
         yield service
@@ -36,9 +44,11 @@ def relay(service: SessionService) -> Iterator[Relay]:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, service: SessionService, relay: Relay) -> Iterator[Site]:
+def site(
+    tmp_path_factory: pytest.TempPathFactory, dotnet: Dotnet, service: SessionService, relay: Relay
+) -> Iterator[Site]:
     environment = {"SOJOURN_SERVICE": relay.url, "SOJOURN_KEY": service.key}
-    with Site(tmp_path_factory.mktemp("site"), build("tests"), environment, ["serve", "{url}"]) as site:
+    with Site(tmp_path_factory.mktemp("site"), dotnet, "tests", environment) as site:
         yield site
 
 
@@ -68,9 +78,9 @@ def known(backend: Backend, visitor: Visitor) -> Any:
     return backend.open(visitor.token)
 
 
-def test_its_own_tests_pass(service: SessionService) -> None:
+def test_its_own_tests_pass(dotnet: Dotnet, service: SessionService) -> None:
     environment = {"SOJOURN_SERVICE": service.url, "SOJOURN_KEY": service.key}
-    done = run(build("tests"), "vectors", str(ROOT / "tests" / "vectors"), environment=environment)
+    done = dotnet.run(dotnet.build("tests"), "vectors", str(ROOT / "tests" / "vectors"), environment=environment)
 
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -389,15 +399,12 @@ def test_two_tokens_are_refused(visitor: Visitor, relay: Relay) -> None:
     assert relay.paths == []
 
 
-def test_activity_is_written_where_it_is_due(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_activity_is_written_where_it_is_due(tmp_path_factory: pytest.TempPathFactory, dotnet: Dotnet) -> None:
     with (
         SessionService(tmp_path_factory.mktemp("due"), {"touch_interval": 0}) as service,
         Relay(service.port) as relay,
         Site(
-            tmp_path_factory.mktemp("site"),
-            build("tests"),
-            {"SOJOURN_SERVICE": relay.url, "SOJOURN_KEY": service.key},
-            ["serve", "{url}"],
+            tmp_path_factory.mktemp("site"), dotnet, "tests", {"SOJOURN_SERVICE": relay.url, "SOJOURN_KEY": service.key}
         ) as site,
     ):
         visitor = site.visitor()
@@ -410,15 +417,12 @@ def test_activity_is_written_where_it_is_due(tmp_path_factory: pytest.TempPathFa
         assert relay.paths == ["/v1/open"]
 
 
-def test_a_renewed_token_is_the_browsers_alone(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_renewed_token_is_the_browsers_alone(tmp_path_factory: pytest.TempPathFactory, dotnet: Dotnet) -> None:
     with (
         SessionService(tmp_path_factory.mktemp("renewing"), {"rotate_interval": 0}) as service,
         Relay(service.port) as relay,
         Site(
-            tmp_path_factory.mktemp("site"),
-            build("tests"),
-            {"SOJOURN_SERVICE": relay.url, "SOJOURN_KEY": service.key},
-            ["serve", "{url}"],
+            tmp_path_factory.mktemp("site"), dotnet, "tests", {"SOJOURN_SERVICE": relay.url, "SOJOURN_KEY": service.key}
         ) as site,
     ):
         visitor = site.visitor()
@@ -445,6 +449,7 @@ def test_a_renewed_token_is_the_browsers_alone(tmp_path_factory: pytest.TempPath
 
 def test_a_request_that_was_at_work_while_its_token_was_renewed_is_no_thief(
     tmp_path_factory: pytest.TempPathFactory,
+    dotnet: Dotnet,
 ) -> None:
     """However often it writes."""
     policy = {"rotate_interval": 0, "rotate_grace": 0.5}
@@ -452,9 +457,9 @@ def test_a_request_that_was_at_work_while_its_token_was_renewed_is_no_thief(
         SessionService(tmp_path_factory.mktemp("renewing"), policy) as service,
         Site(
             tmp_path_factory.mktemp("site"),
-            build("tests"),
+            dotnet,
+            "tests",
             {"SOJOURN_SERVICE": service.url, "SOJOURN_KEY": service.key},
-            ["serve", "{url}"],
         ) as site,
         ThreadPoolExecutor(1) as thread,
     ):
@@ -632,21 +637,38 @@ def test_a_compressed_answer_is_whole(visitor: Visitor) -> None:
         ({"SOJOURN_KEY": ""}, "there is none"),
         ({"SOJOURN_KEY": "sj1-" + "0" * 32 + "-" + "0" * 64}, "this is a session's token"),
         ({"SOJOURN_SERVICE": "localhost:8100"}, "give the service's address"),
-        ({"SOJOURN_SERVICE": "unix:/run/sojourn.sock"}, "needs .NET 5 or later"),
     ],
 )
-def test_a_wrong_setting_is_told_at_the_start(service: SessionService, environment: dict[str, str], said: str) -> None:
+def test_a_wrong_setting_is_told_at_the_start(
+    dotnet: Dotnet, service: SessionService, environment: dict[str, str], said: str
+) -> None:
     right = {"SOJOURN_SERVICE": service.url, "SOJOURN_KEY": service.key}
-    done = run(build("tests"), "serve", "http://127.0.0.1:0", environment=right | environment)
+    done = dotnet.run(dotnet.build("tests"), "serve", "http://127.0.0.1:0", environment=right | environment)
 
     assert done.returncode != 0
     assert said in done.stdout + done.stderr
     assert "0" * 64 not in done.stdout + done.stderr
 
 
-def test_the_example_is_a_shop(tmp_path_factory: pytest.TempPathFactory, service: SessionService) -> None:
+def test_a_unix_socket_will_do_from_net_5_on(tmp_path: Path, dotnet: Dotnet) -> None:
+    with SessionService(tmp_path / "service", unix=True) as service:
+        environment = {"SOJOURN_SERVICE": service.url, "SOJOURN_KEY": service.key}
+        if dotnet.version < (5, 0):
+            done = dotnet.run(dotnet.build("tests"), "serve", "http://127.0.0.1:0", environment=environment)
+            assert done.returncode != 0
+            assert "needs .NET 5 or later" in done.stdout + done.stderr
+            return
+        (tmp_path / "site").mkdir()
+        with Site(tmp_path / "site", dotnet, "tests", environment) as site:
+            visitor = site.visitor()
+            assert [visitor.do(["increment", "n"]).results[0] for _ in range(5)] == [1, 2, 3, 4, 5]
+
+
+def test_the_example_is_a_shop(
+    tmp_path_factory: pytest.TempPathFactory, dotnet: Dotnet, service: SessionService
+) -> None:
     environment = {"SOJOURN_SERVICE": service.url, "SOJOURN_KEY": service.key}
-    with Site(tmp_path_factory.mktemp("shop"), build("example"), environment) as shop:
+    with Site(tmp_path_factory.mktemp("shop"), dotnet, "example", environment, []) as shop:
         cookie = ""
 
         def ask(method: str, path: str) -> Any:

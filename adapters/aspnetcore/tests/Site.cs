@@ -115,7 +115,7 @@ namespace Sojourn.AspNetCore.Tests
                 case "clear": session.Clear(); break;
                 case "keys": return session.Keys.OrderBy(key => key, StringComparer.Ordinal);
                 case "increment": return session.Increment(name, argument.ValueKind == JsonValueKind.Number ? argument.GetInt64() : 1);
-                case "set_string": plain.SetString(name, argument.GetString()); break;
+                case "set_string": plain.SetString(name, argument.GetString()!); break;
                 case "get_string": return plain.GetString(name);
                 case "set_int": plain.SetInt32(name, argument.GetInt32()); break;
                 case "get_int": return plain.GetInt32(name);
