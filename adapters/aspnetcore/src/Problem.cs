@@ -21,10 +21,6 @@ namespace Sojourn.AspNetCore
             "transfer-encoding",
         };
 
-        public static readonly Problem Ambiguous = new Problem(
-            400, "ambiguous-token", "Two tokens",
-            "The request holds two cookies of the session's name with different values. Send one of them.");
-
         public static readonly Problem CrossOrigin = new Problem(
             403, "cross-origin", "From another site",
             "This request came from a page of another origin. If it is yours, name it in TrustedOrigins.");
@@ -102,7 +98,7 @@ namespace Sojourn.AspNetCore
             response.ContentType = "application/problem+json";
             response.ContentLength = bytes.Length;
             response.Headers["Cache-Control"] = "no-store";
-            Vary.AddCookie(response.Headers);
+            Caches.Depend(context);
             if (Status == 503)
             {
                 response.Headers["Retry-After"] = RetryAfter;

@@ -1,4 +1,6 @@
 using System;
+using System.Collections.Generic;
+using System.Linq;
 using Microsoft.Extensions.Primitives;
 
 namespace Sojourn.AspNetCore
@@ -13,13 +15,14 @@ namespace Sojourn.AspNetCore
         private static readonly char[] _blanks = { ' ', '\t' };
 
         /// <summary>
-        /// The token in a request's Cookie headers, null where there is none or nothing of a token's shape. Names are
-        /// compared raw: neither <c>%5F%5FHost-</c> nor <c>..Host-</c> is <c>__Host-</c>.
+        /// The tokens in a request's Cookie headers, in their order; `count` is of all that differ. Several are there where
+        /// the cookie's domain or path was changed, or a sibling host plants one. Of those for one session only the last is
+        /// given: browsers send the newest last, and an older secret would be taken for a thief's. Names are compared raw:
+        /// neither <c>%5F%5FHost-</c> nor <c>..Host-</c> is <c>__Host-</c>.
         /// </summary>
-        public static string? Find(StringValues headers, string name, out bool isAmbiguous)
+        public static IReadOnlyList<string> Find(StringValues headers, string name, out int count)
         {
-            string? found = null;
-            isAmbiguous = false;
+            var values = new List<string>();
             foreach (var header in headers)
             {
                 foreach (var pair in (header ?? "").Split(';'))
@@ -30,11 +33,14 @@ namespace Sojourn.AspNetCore
                         continue;
                     }
                     var value = pair.Substring(equals + 1).Trim(_blanks);
-                    isAmbiguous |= found != null && found != value;
-                    found = value;
+                    if (IsToken(value) && !values.Contains(value))
+                    {
+                        values.Add(value);
+                    }
                 }
             }
-            return !isAmbiguous && found != null && IsToken(found) ? found : null;
+            count = values.Count;
+            return count < 2 ? values : values.Where((token, at) => !values.Skip(at + 1).Any(later => IdOf(later) == IdOf(token))).ToList();
         }
 
         public static bool IsToken(string text)

@@ -17,6 +17,7 @@ namespace Sojourn.AspNetCore
     {
         private readonly Exchange _exchange;
         private readonly JsonSerializerOptions _json;
+        private string? _standIn;
 
         internal SojournSession(Exchange exchange, JsonSerializerOptions json)
         {
@@ -27,8 +28,11 @@ namespace Sojourn.AspNetCore
         /// <summary>Always: a request is not let in where the service is away.</summary>
         public bool IsAvailable => true;
 
-        /// <summary>The public name, safe to log; empty before the session's first commit.</summary>
-        public string Id => Text("id") ?? "";
+        /// <summary>
+        /// The public name, safe to log. Before the session's first commit a random one that begins with <c>new-</c>: no two
+        /// visitors have the same.
+        /// </summary>
+        public string Id => Text("id") ?? (_standIn ??= "new-" + Guid.NewGuid().ToString("N"));
 
         /// <summary>Who is logged in, or null.</summary>
         public string? UserId => Text("user_id");
@@ -67,64 +71,61 @@ namespace Sojourn.AspNetCore
                 value = default!;
                 return false;
             }
-            try
-            {
-                value = JsonSerializer.Deserialize<T>(json.GetRawText(), _json)!;
-                return true;
-            }
-            catch (JsonException error)
-            {
-                throw new InvalidOperationException($"session[\"{key}\"] is not a {typeof(T)} (at {error.Path}).");
-            }
+            value = JsonValue.To<T>(json, key, _json);
+            return true;
         }
 
         /// <summary>Keeps a value as JSON. Where nothing is changed by it, nothing is written.</summary>
-        public void Set<T>(string key, T value) => Change().Set(key, JsonValue.Of(value, key, _json));
+        public void Set<T>(string key, T value) => Change(data => data.Set(key, JsonValue.Of(value, key, _json)));
 
         /// <summary>
         /// Adds to an integer, a missing one counting as 0, and returns the sum as this request sees it. Parallel requests
         /// add up.
         /// </summary>
-        public long Increment(string key, long by = 1) => Change().Increment(key, by);
+        public long Increment(string key, long by = 1)
+        {
+            var sum = 0L;
+            Change(data => sum = data.Increment(key, by));
+            return sum;
+        }
 
         /// <summary>Takes a value out.</summary>
-        public void Remove(string key) => Change().Remove(key);
+        public void Remove(string key) => Change(data => data.Remove(key));
 
         /// <summary>Takes all values out; the user stays logged in.</summary>
-        public void Clear() => Change().Clear();
+        public void Clear() => Change(data => data.Clear());
 
         /// <summary>
         /// Ties a user to a new session with a new id and token; the one before ends as <c>replaced</c>. Call it after you
         /// checked the password. The data is carried over, unless another user was logged in.
         /// </summary>
-        public Task LoginAsync(string userId, bool remember = false)
+        public Task LoginAsync(string userId, bool remember = false, CancellationToken cancellationToken = default)
         {
             if (string.IsNullOrEmpty(userId) || userId.Length > 255)
             {
                 throw new ArgumentException("Give text of 1 to 255 characters: user.Id.ToString(), say.", nameof(userId));
             }
-            if (UserId != null && UserId != userId)
-            {
-                _exchange.Data.Load(null);
-            }
-            return _exchange.CommitAsync("login", userId, remember);
+            return _exchange.CommitAsync(cancellationToken, "login", userId, remember);
         }
 
         /// <summary>Ends the session: its data goes, its token opens nothing any more. What is set afterwards begins a new one.</summary>
-        public Task LogoutAsync() => _exchange.CommitAsync("logout");
+        public Task LogoutAsync(CancellationToken cancellationToken = default) => _exchange.CommitAsync(cancellationToken, "logout");
 
         /// <summary>Gives the same session a new id and token, at a change of rights. The user, data and timeouts stay.</summary>
-        public Task RegenerateAsync() => _exchange.CommitAsync("regenerate");
+        public Task RegenerateAsync(CancellationToken cancellationToken = default) => _exchange.CommitAsync(cancellationToken, "regenerate");
 
         /// <summary>Begins a session even if nothing is put in it.</summary>
-        public Task StartAsync() => _exchange.State == null ? _exchange.CommitAsync("start") : Task.CompletedTask;
+        public Task StartAsync(CancellationToken cancellationToken = default) => _exchange.CommitAsync(cancellationToken, "start");
 
-        /// <summary>Writes now what was changed so far. Otherwise it is written before the answer's first byte.</summary>
-        public Task CommitAsync(CancellationToken cancellationToken = default) =>
-            _exchange.Data.IsChanged ? _exchange.CommitAsync() : Task.CompletedTask;
+        /// <summary>
+        /// Writes now what was changed so far. Otherwise it is written before the answer's first byte, and what is changed
+        /// afterwards at the end of the request.
+        /// </summary>
+        public Task CommitAsync(CancellationToken cancellationToken = default) => _exchange.CommitAsync(cancellationToken);
 
         /// <summary>Nothing is left to do: the middleware has loaded it.</summary>
-        public Task LoadAsync(CancellationToken cancellationToken = default) => Task.CompletedTask;
+        public Task LoadAsync(CancellationToken cancellationToken = default) =>
+            cancellationToken.IsCancellationRequested ? Task.FromCanceled(cancellationToken) : Task.CompletedTask;
 
         bool ISession.TryGetValue(string key, [NotNullWhen(true)] out byte[]? value)
         {
@@ -138,16 +139,21 @@ namespace Sojourn.AspNetCore
             {
                 throw new ArgumentNullException(nameof(value));
             }
-            var data = Change();
             // What was read and is set again keeps its kind: a list that another language keeps stays one.
-            var isSame = data.TryGet(key, out var json) && ByteValue.FromJson(json) is byte[] held && value.AsSpan().SequenceEqual(held);
+            var isSame = _exchange.Data.TryGet(key, out var json)
+                && ByteValue.FromJson(json) is byte[] held && value.AsSpan().SequenceEqual(held);
             if (!isSame)
             {
-                data.Set(key, ByteValue.ToJson(value));
+                Change(data => data.Set(key, ByteValue.ToJson(value)));
             }
         }
 
-        private SessionData Change() => _exchange.IsSealed ? throw Exchange.TooLate() : _exchange.Data;
+        private void Change(Action<SessionData> change)
+        {
+            _exchange.CheckChangeable();
+            change(_exchange.Data);
+            _exchange.NoteChanges();
+        }
 
         private string? Text(string name) => _exchange.State?.GetProperty(name).GetString();
 

@@ -3,6 +3,7 @@ using System.Collections.Concurrent;
 using System.Collections.Generic;
 using System.Linq;
 using System.Text.Json;
+using System.Threading;
 using System.Threading.Tasks;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -32,6 +33,8 @@ namespace Sojourn.AspNetCore.Tests
                 options.Service = Environment.GetEnvironmentVariable("SOJOURN_SERVICE")!;
                 options.Key = Environment.GetEnvironmentVariable("SOJOURN_KEY")!;
                 options.TrustedOrigins.Add("https://trusted.example.com");
+                options.TrustedOrigins.Add("capacitor://localhost");
+                options.CrossSitePaths.Add("/auth/callback");
                 options.IsPassive = context => context.Request.Headers.ContainsKey("X-Poll");
             });
         }
@@ -109,6 +112,8 @@ namespace Sojourn.AspNetCore.Tests
                 case "get": return session.TryGet<JsonElement>(name, out var value) ? (object)value : null;
                 case "get_list": return session.Get<List<int>>(name);
                 case "append": session.Set(name, (session.Get<List<int>>(name) ?? new List<int>()).Append(argument.GetInt32())); break;
+                case "get_map": return session.Get<Dictionary<string, int>>(name);
+                case "get_cart": return session.Get<Cart>(name)?.Amount;
                 case "get_number": return session.Get<int>(name);
                 case "cart": session.Set(name, new { ProductName = "tea", Amount = 2 }); break;
                 case "remove": session.Remove(name); break;
@@ -126,15 +131,35 @@ namespace Sojourn.AspNetCore.Tests
                 case "regenerate": await session.RegenerateAsync(); break;
                 case "start": await session.StartAsync(); break;
                 case "commit": await plain.CommitAsync(); break;
+                case "commit_thrice": await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => plain.CommitAsync())); break;
+                case "commit_and":
+                    var commit = plain.CommitAsync();
+                    var during = await DoStepAsync(context, step[1].EnumerateArray().ToArray());
+                    await commit;
+                    return during;
+                case "commit_for":
+                    using (var patience = new CancellationTokenSource(TimeSpan.FromSeconds(step[1].GetDouble())))
+                    {
+                        try
+                        {
+                            await plain.CommitAsync(patience.Token);
+                            return "committed";
+                        }
+                        catch (OperationCanceledException)
+                        {
+                            return "cancelled";
+                        }
+                    }
                 case "facts":
                     return new
                     {
-                        id = plain.Id,
+                        id = plain.Id.StartsWith("new-", StringComparison.Ordinal) ? "" : plain.Id,
                         user_id = session.UserId,
                         end_reason = session.EndReason,
                         authenticated = session.AuthenticatedAt != null,
                         expires = session.ExpiresAt,
                     };
+                case "id": return plain.Id;
                 case "wait":
                     TurnstileNamed(name).Arrived.TrySetResult(true);
                     await TurnstileNamed(name).Released.Task;
@@ -156,6 +181,11 @@ namespace Sojourn.AspNetCore.Tests
             }
             return null;
         }
+    }
+
+    internal sealed class Cart
+    {
+        public int Amount { get; set; } = 7;
     }
 
     /// <summary>Where a request waits until the test lets it go on.</summary>

@@ -45,13 +45,24 @@ namespace Sojourn.AspNetCore.Tests
 
         private static void Cookies(JsonElement vectors)
         {
-            foreach (var each in vectors.GetProperty("cases").EnumerateArray())
+            foreach (var each in vectors.GetProperty("cases").EnumerateArray().Concat(vectors.GetProperty("several").EnumerateArray()))
             {
+                if (each.TryGetProperty("result", out var result) && result.GetString() == "ambiguous")
+                {
+                    continue;
+                }
                 var headers = each.GetProperty("headers").EnumerateArray().Select(header => header.GetString()!).ToArray();
-                var token = SessionCookie.Find(new StringValues(headers), each.GetProperty("name").GetString()!, out var isAmbiguous);
-                var result = isAmbiguous ? "ambiguous" : token == null ? "none" : "token";
-                var expected = each.TryGetProperty("token", out var expectedToken) ? expectedToken.GetString() : null;
-                Check(each.GetProperty("why").GetString()!, result == each.GetProperty("result").GetString() && token == expected);
+                var tokens = SessionCookie.Find(new StringValues(headers), each.GetProperty("name").GetString()!, out _);
+                var expected = each.TryGetProperty("token", out var token) ? new[] { token.GetString() }
+                    : each.TryGetProperty("tokens", out var several) ? several.EnumerateArray().Select(one => one.GetString())
+                    : Enumerable.Empty<string?>();
+                Check(each.GetProperty("why").GetString()!, tokens.SequenceEqual(expected));
+            }
+            foreach (var each in vectors.GetProperty("clearing").EnumerateArray())
+            {
+                string Of(string name) => each.GetProperty(name).GetString()!;
+                var lines = CookieVariants.Clearing(Of("name"), Of("host"), Of("path"));
+                Check(Of("why"), lines.SequenceEqual(each.GetProperty("lines").EnumerateArray().Select(line => line.GetString()!)));
             }
         }
 
@@ -91,7 +102,7 @@ namespace Sojourn.AspNetCore.Tests
                 begin.Set("other", 1);
                 Put(begin, each, "base");
                 await begin.CommitAsync();
-                var token = begun.SetCookie!.Substring(options.CookieName.Length + 1).Split(';')[0];
+                var token = begun.Cookies.Single().Substring(options.CookieName.Length + 1).Split(';')[0];
                 var (_, mine) = await OpenAsync(service, options, token);
                 var (_, theirs) = await OpenAsync(service, options, token);
                 Put(theirs, each, "theirs");
@@ -109,8 +120,8 @@ namespace Sojourn.AspNetCore.Tests
 
         private static async Task<(Exchange, SojournSession)> OpenAsync(SessionService service, SojournSessionOptions options, string? token)
         {
-            var exchange = new Exchange(service, options.CookieName, token, new DefaultHttpContext());
-            await exchange.OpenAsync();
+            var exchange = new Exchange(service, options.CookieName, new DefaultHttpContext());
+            await exchange.OpenAsync(token == null ? Array.Empty<string>() : new[] { token }, Array.Empty<string>());
             return (exchange, new SojournSession(exchange, options.Json));
         }
 

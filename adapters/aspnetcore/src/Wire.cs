@@ -1,0 +1,78 @@
+using System;
+using System.Buffers;
+using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+
+namespace Sojourn.AspNetCore
+{
+    /// <summary>What the service is asked, as it is sent.</summary>
+    internal static class Wire
+    {
+        public static ReadOnlyMemory<byte> Open(string token) => Body(json => json.WriteString("token", token));
+
+        public static ReadOnlyMemory<byte> Logout(string token) => Body(json =>
+        {
+            json.WriteString("token", token);
+            WriteAction(json, "logout", null, false);
+        });
+
+        /// <summary>`client` is the request of a browser that is to be kept with a session that begins; null where none does.</summary>
+        public static ReadOnlyMemory<byte> Commit(
+            string? token, long? openedAt, bool isPassive, HttpContext? client, SessionData.Sent sent, string? action,
+            string? userId, bool remember) => Body(json =>
+        {
+            json.WriteString("token", token);
+            if (client != null)
+            {
+                WriteClient(json, client);
+            }
+            json.WriteBoolean("passive", isPassive);
+            if (openedAt is long at)
+            {
+                json.WriteNumber("opened_at", at);
+            }
+            if (action != "logout")
+            {
+                // A log-in takes the data along even where a parallel one has replaced the session meanwhile.
+                sent.Write(json, all: action == "login");
+            }
+            if (action != null)
+            {
+                WriteAction(json, action, userId, remember);
+            }
+        });
+
+        private static void WriteAction(Utf8JsonWriter json, string action, string? userId, bool remember)
+        {
+            json.WriteStartObject("action");
+            json.WriteString("type", action);
+            if (action == "login")
+            {
+                json.WriteString("user_id", userId);
+                json.WriteBoolean("remember", remember);
+            }
+            json.WriteEndObject();
+        }
+
+        private static void WriteClient(Utf8JsonWriter json, HttpContext context)
+        {
+            var ip = context.Connection.RemoteIpAddress;
+            json.WriteStartObject("client");
+            json.WriteString("ip", (ip != null && ip.IsIPv4MappedToIPv6 ? ip.MapToIPv4() : ip)?.ToString());
+            json.WriteString("user_agent", context.Request.Headers["User-Agent"].ToString());
+            json.WriteEndObject();
+        }
+
+        private static ReadOnlyMemory<byte> Body(Action<Utf8JsonWriter> write)
+        {
+            var buffer = new ArrayBufferWriter<byte>();
+            using (var json = new Utf8JsonWriter(buffer))
+            {
+                json.WriteStartObject();
+                write(json);
+                json.WriteEndObject();
+            }
+            return buffer.WrittenMemory;
+        }
+    }
+}
