@@ -25,18 +25,21 @@ namespace Sojourn.AspNetCore.Tests
             .Build()
             .RunAsync();
 
+        /// <summary>The session of every site here: the service is that of the environment.</summary>
+        public static void AddSession(IServiceCollection services) => services.AddSojournSession(options =>
+        {
+            options.Service = Environment.GetEnvironmentVariable("SOJOURN_SERVICE")!;
+            options.Key = Environment.GetEnvironmentVariable("SOJOURN_KEY")!;
+            options.TrustedOrigins.Add("https://trusted.example.com");
+            options.TrustedOrigins.Add("capacitor://localhost");
+            options.CrossSitePaths.Add("/auth/callback");
+            options.IsPassive = context => context.Request.Headers.ContainsKey("X-Poll");
+        });
+
         private static void AddServices(IServiceCollection services)
         {
             services.AddResponseCompression(options => options.EnableForHttps = true);
-            services.AddSojournSession(options =>
-            {
-                options.Service = Environment.GetEnvironmentVariable("SOJOURN_SERVICE")!;
-                options.Key = Environment.GetEnvironmentVariable("SOJOURN_KEY")!;
-                options.TrustedOrigins.Add("https://trusted.example.com");
-                options.TrustedOrigins.Add("capacitor://localhost");
-                options.CrossSitePaths.Add("/auth/callback");
-                options.IsPassive = context => context.Request.Headers.ContainsKey("X-Poll");
-            });
+            AddSession(services);
         }
 
         private static void Build(IApplicationBuilder app)
