@@ -119,6 +119,25 @@ def test_a_log_in_is_given_to_nobody_else(caches: Site, cache: str) -> None:
     assert len({visitor.token for visitor in visitors} - {None}) == 3
 
 
+@pytest.mark.parametrize("place", ["response-outside", "output-outside"])
+def test_an_answer_that_renews_a_token_is_not_cached(
+    tmp_path: Path, dotnet: Dotnet, environment: Mapping[str, str], place: str
+) -> None:
+    if place.startswith("output") and dotnet.version < (7, 0):
+        pytest.skip("the output cache is there from .NET 7 on")
+    with SessionService(tmp_path / "renewing", {"rotate_interval": 0}) as renewing:
+        given = {**environment, "SOJOURN_SERVICE": renewing.url, "SOJOURN_KEY": renewing.key}
+        (tmp_path / "site").mkdir()
+        with Site(tmp_path / "site", dotnet, "tests", given, ["caches", "{url}"]) as site:
+            visitor = site.visitor()
+            get(visitor, f"/{place}/login?user=ada")
+            answers = [get(visitor.copy(), f"/{place}/me") for _ in range(2)]
+
+    assert [answer.body for answer in answers] == ["hello ada, 1", "hello ada, 2"]
+    assert len(answers[0].cookies) == 1
+    assert answers[0].headers["cache-control"] == "no-store"
+
+
 # Endpoints
 
 
