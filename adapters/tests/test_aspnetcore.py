@@ -508,6 +508,32 @@ def test_of_two_live_sessions_a_log_in_or_out_ends_both(visitor: Visitor, backen
     assert facts["user_id"] == ("two-cyd" if how == "login" else None)
 
 
+def test_of_two_secrets_of_one_session_the_newer_counts(
+    tmp_path_factory: pytest.TempPathFactory, dotnet: Dotnet
+) -> None:
+    policy = {"rotate_interval": 0, "rotate_grace": 0.1}
+    with (
+        SessionService(tmp_path_factory.mktemp("renewing"), policy) as service,
+        Site(
+            tmp_path_factory.mktemp("site"),
+            dotnet,
+            "tests",
+            {"SOJOURN_SERVICE": service.url, "SOJOURN_KEY": service.key},
+        ) as site,
+    ):
+        visitor = site.visitor()
+        visitor.do(["login", "ada"])
+        before = visitor.token or ""
+        for _ in range(3):
+            visitor.do(["increment", "n"])
+        time.sleep(0.2)
+        both = {"cookie": f"{COOKIE}={before}; {COOKIE}={visitor.token}"}
+        planted = {"cookie": f"{COOKIE}={visitor.token}; {COOKIE}={before[:37]}{'0' * 64}"}
+        for cookie in (both, planted):
+            facts = visitor.do(["facts"], headers=cookie).results[0]
+            assert facts["user_id"] == "ada", "shown, the old one ends the session"
+
+
 def test_a_heap_of_cookies_costs_nobody_anything(visitor: Visitor, relay: Relay) -> None:
     heap = "; ".join(f"{COOKIE}=sj1-{number:032x}-{'f' * 64}" for number in range(20))
     answer = visitor.do(["keys"], headers={"cookie": heap})

@@ -15,7 +15,7 @@ namespace Sojourn.AspNetCore
         public const int Failed = 500;
 
         // More tokens than this are not asked for, so that nobody's cookies make a request a hundred.
-        private const int MostTokens = 4;
+        private const int MostTokens = 8;
 
         private readonly SessionService _service;
         private readonly string _cookieName;
@@ -73,17 +73,23 @@ namespace Sojourn.AspNetCore
             _variants = variants;
             var live = new List<(string, JsonElement)>();
             (string, JsonElement)? over = null;
-            foreach (var token in tokens.Count > MostTokens ? Array.Empty<string>() : tokens)
+            // Of one session's, the newest first, as browsers send it last: an older secret may be taken for a thief's.
+            var sessions = tokens.Reverse().GroupBy(SessionCookie.IdOf);
+            foreach (var session in tokens.Count > MostTokens ? Enumerable.Empty<IGrouping<string, string>>() : sessions)
             {
-                var opened = await _service.PostAsync("v1/open", Wire.Open(token), repeatable: true);
-                if (opened.GetProperty("session").ValueKind == JsonValueKind.Object)
+                foreach (var token in session)
                 {
-                    live.Add((token, opened));
-                }
-                else if (over == null || opened.GetProperty("end_reason").ValueKind == JsonValueKind.String)
-                {
-                    // What is over says why, if the service still knows.
-                    over = (token, opened);
+                    var opened = await _service.PostAsync("v1/open", Wire.Open(token), repeatable: true);
+                    if (opened.GetProperty("session").ValueKind == JsonValueKind.Object)
+                    {
+                        live.Add((token, opened));
+                        break;
+                    }
+                    if (over == null || opened.GetProperty("end_reason").ValueKind == JsonValueKind.String)
+                    {
+                        // What is over says why, if the service still knows.
+                        over = (token, opened);
+                    }
                 }
             }
             if (live.Count > 1 || tokens.Count > MostTokens)

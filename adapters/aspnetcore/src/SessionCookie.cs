@@ -1,6 +1,5 @@
 using System;
 using System.Collections.Generic;
-using System.Linq;
 using Microsoft.Extensions.Primitives;
 
 namespace Sojourn.AspNetCore
@@ -15,12 +14,10 @@ namespace Sojourn.AspNetCore
         private static readonly char[] _blanks = { ' ', '\t' };
 
         /// <summary>
-        /// The tokens in a request's Cookie headers, in their order; `count` is of all that differ. Several are there where
-        /// the cookie's domain or path was changed, or a sibling host plants one. Of those for one session only the last is
-        /// given: browsers send the newest last, and an older secret would be taken for a thief's. Names are compared raw:
-        /// neither <c>%5F%5FHost-</c> nor <c>..Host-</c> is <c>__Host-</c>.
+        /// The tokens in a request's Cookie headers, in their order: several where the cookie's domain or path was changed, or
+        /// a sibling host plants one. Names are compared raw: neither <c>%5F%5FHost-</c> nor <c>..Host-</c> is <c>__Host-</c>.
         /// </summary>
-        public static IReadOnlyList<string> Find(StringValues headers, string name, out int count)
+        public static IReadOnlyList<string> Find(StringValues headers, string name)
         {
             var values = new List<string>();
             foreach (var header in headers)
@@ -39,8 +36,7 @@ namespace Sojourn.AspNetCore
                     }
                 }
             }
-            count = values.Count;
-            return count < 2 ? values : values.Where((token, at) => !values.Skip(at + 1).Any(later => IdOf(later) == IdOf(token))).ToList();
+            return values;
         }
 
         public static bool IsToken(string text)

@@ -105,12 +105,12 @@ namespace Sojourn.AspNetCore
         private Task OpenAsync(HttpContext context, Exchange exchange)
         {
             var request = context.Request;
-            var tokens = SessionCookie.Find(request.Headers["Cookie"], _options.CookieName, out var count);
+            var tokens = SessionCookie.Find(request.Headers["Cookie"], _options.CookieName);
             if (tokens.Count == 0)
             {
                 return Task.CompletedTask;
             }
-            var variants = count > 1
+            var variants = tokens.Count > 1
                 ? CookieVariants.Clearing(_options.CookieName, request.Host.Value ?? "", request.PathBase.Add(request.Path).ToUriComponent())
                 : Array.Empty<string>();
             return exchange.OpenAsync(tokens, variants.ToList());

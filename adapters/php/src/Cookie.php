@@ -25,15 +25,14 @@ final class Cookie
     }
 
     /**
-     * The tokens in a Cookie header, in its order; `$count` is of all that differ.
+     * The tokens in a Cookie header, in its order: several where the cookie's domain or path was changed, or a sibling
+     * host plants one.
      *
-     * Several are there where the cookie's domain or path was changed, or a sibling host plants one. Of those for one
-     * session only the last is given: browsers send the newest last, and an older secret would be taken for a thief's.
      * Not from $_COOKIE: PHP takes `..Host-` for `__Host-` in some versions, and keeps the first of two silently.
      *
      * @return list<string>
      */
-    public function find(#[\SensitiveParameter] string $header, ?int &$count = null): array
+    public function find(#[\SensitiveParameter] string $header): array
     {
         $values = [];
         foreach (explode(';', $header) as $pair) {
@@ -42,14 +41,7 @@ final class Cookie
                 $values[] = trim($value, " \t");
             }
         }
-        $values = array_unique(array_filter($values, Token::fits(...)));
-        $count = count($values);
-        $tokens = [];
-        foreach ($values as $token) {
-            unset($tokens[Token::id($token)]);
-            $tokens[Token::id($token)] = $token;
-        }
-        return array_values($tokens);
+        return array_values(array_unique(array_filter($values, Token::fits(...))));
     }
 
     /**
@@ -59,8 +51,10 @@ final class Cookie
      */
     public function read(): array
     {
-        $tokens = $this->find(Request::current()->cookies, $count);
-        $this->variants = $count > 1 ? CookieVariants::clearing($this->name, Request::host(), Request::path()) : [];
+        $tokens = $this->find(Request::current()->cookies);
+        if (count($tokens) > 1) {
+            $this->variants = CookieVariants::clearing($this->name, Request::host(), Request::path());
+        }
         return $tokens;
     }
 

@@ -12,7 +12,7 @@ namespace Sojourn;
 final class Exchange
 {
     /** More tokens than this are not asked for, so that nobody's cookies make a request a hundred. */
-    private const MOST_TOKENS = 4;
+    private const MOST_TOKENS = 8;
 
     private ?int $openedAt = null;
     /** @var array<mixed> the data as this request loaded it, or wrote it last */
@@ -65,14 +65,14 @@ final class Exchange
         #[\SensitiveParameter] array $others = [],
     ): self {
         [$live, $over] = [[], []];
-        foreach (count($tokens) > self::MOST_TOKENS ? [] : $tokens as $token) {
-            $answer = $service->open($token, $openedAt);
-            if (!$answer->isActive()) {
+        foreach (count($tokens) > self::MOST_TOKENS ? [] : self::bySession($tokens) as $secrets) {
+            foreach ($secrets as $token) {
+                $answer = $service->open($token, $openedAt);
+                if ($answer->isActive()) {
+                    $live[] = [$token, self::checked($answer, $token)];
+                    break;
+                }
                 $over[$answer->endReason() === null ? 1 : 0] ??= [$token, $answer];
-            } elseif ($answer->session('id') === Token::id($token)) {
-                $live[] = [$token, $answer];
-            } else {
-                throw new ServiceUnavailable('The session service answered for another session than was asked for.');
             }
         }
         if (count($live) > 1 || count($tokens) > self::MOST_TOKENS) {
@@ -82,6 +82,28 @@ final class Exchange
         // What is over says why, if the service still knows.
         [$token, $answer] = $live[0] ?? $over[0] ?? $over[1] ?? [null, null];
         return new self($service, $cookie, $token, $answer, $others, $client, $passive);
+    }
+
+    /**
+     * Each session's tokens, the newest first, as browsers send it last: an older secret may be taken for a thief's.
+     *
+     * @param list<string> $tokens
+     * @return array<list<string>>
+     */
+    private static function bySession(#[\SensitiveParameter] array $tokens): array
+    {
+        $sessions = [];
+        foreach (array_reverse($tokens) as $token) {
+            $sessions[Token::id($token)][] = $token;
+        }
+        return $sessions;
+    }
+
+    private static function checked(Answer $answer, #[\SensitiveParameter] string $token): Answer
+    {
+        return !$answer->isActive() || $answer->session('id') === Token::id($token)
+            ? $answer
+            : throw new ServiceUnavailable('The session service answered for another session than was asked for.');
     }
 
     /** @return array<mixed> */
@@ -286,8 +308,8 @@ final class Exchange
     private function settle(?Answer $answer, array $changes, array $counters, array $values): void
     {
         $new = $answer?->token();
-        if ($answer?->isActive() && $answer->session('id') !== Token::id($new ?? (string) $this->token)) {
-            throw new ServiceUnavailable('The session service answered for another session than was asked for.');
+        if ($answer !== null) {
+            self::checked($answer, $new ?? (string) $this->token);
         }
         if ($answer?->setCookie() !== null) {
             $this->cookie->send($answer->setCookie());
