@@ -338,6 +338,29 @@ def test_fifty_parallel_writes_are_all_kept(visitor: Visitor) -> None:
 
 
 @fpm_alone
+@pytest.mark.parametrize("numbers", [[17, 42], [0, 17], [17, 0], [0, 1], [1, 0], [2, 0, 1]])
+@pytest.mark.parametrize("begun", [[], None, {"5": 1}])
+def test_a_cart_by_product_number_keeps_what_parallel_requests_add(
+    visitor: Visitor, tmp_path: Path, numbers: list[int], begun: Any
+) -> None:
+    visitor.do(["set", "other", 1], *([["set", "cart", begun]] if begun is not None else []))
+    turnstiles = {number: Turnstile(tmp_path / str(number)) for number in numbers}
+    with ThreadPoolExecutor(len(numbers)) as pool:
+        late = []
+        for number, turnstile in turnstiles.items():
+            late.append(pool.submit(visitor.copy().do, ["put", "cart", number, 1], turnstile.step))
+        for turnstile in turnstiles.values():
+            turnstile.wait_for_arrival()
+        for turnstile, answer in zip(turnstiles.values(), late, strict=True):
+            turnstile.release()
+            assert answer.result().status == 200
+
+    cart = visitor.data()["cart"]
+    found = dict(enumerate(cart)) if isinstance(cart, list) else {int(number): count for number, count in cart.items()}
+    assert found == {**dict.fromkeys(numbers, 1), **({5: 1} if begun else {})}
+
+
+@fpm_alone
 def test_a_logout_is_final_for_a_slow_request(visitor: Visitor, backend: Backend, tmp_path: Path) -> None:
     visitor.do(["login", "ada"], ["set", "a", 1])
     token = visitor.token
