@@ -951,6 +951,17 @@ def test_settings_of_php_that_would_not_do_are_refused(visitor: Visitor, php: Ph
     assert f"Uncaught Sojourn\\ConfigurationError: {told}" in php.told()
 
 
+def test_settings_of_php_may_be_spelled_as_in_php_ini(visitor: Visitor) -> None:
+    ini = {
+        "use_cookies": False,
+        "use_only_cookies": "On",
+        "use_strict_mode": "yes",
+        "serialize_handler": "php_serialize",
+    }
+    visitor.do(["set", "a", 1], bare=True, ini=ini)
+    assert visitor.data() == {"a": 1}
+
+
 @pytest.mark.parametrize("lazy", [0, 1])
 def test_what_is_lazily_written_is_written_and_what_is_not_changed_is_not(
     visitor: Visitor, relay: Relay, lazy: int

@@ -118,7 +118,9 @@ final class SessionHandler implements
             );
         }
         foreach (self::OPTIONS as $option => $value) {
-            if (ini_get("session.$option") !== (string) $value) {
+            $set = ini_get("session.$option");
+            // php.ini's Off is an empty text.
+            if ((is_int($value) ? (int) filter_var($set, FILTER_VALIDATE_BOOL) : $set) !== $value) {
                 throw new ConfigurationError(
                     "session.$option must be $value. Start with session_start(Sojourn\\SessionHandler::OPTIONS)."
                 );
