@@ -65,11 +65,14 @@ class Php(Running):
         environment: Mapping[str, str],
         workers: int = WORKERS,
         app: Path = PHP / "tests" / "app.php",
+        caches: bool = False,
     ) -> None:
+        """`caches`: nginx keeps what the answers' headers let it keep."""
         folder.mkdir(parents=True, exist_ok=True)
         self.port = find_port()
         self.workers = workers
         self.app = app
+        self._caches = caches
         self._folder = folder
         self.log = folder / "php.log"
         ini = {**INI, "error_log": str(self.log)}
@@ -104,18 +107,21 @@ class Php(Running):
         temporary = "".join(
             f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
+        cache = f"fastcgi_cache_path {folder}/cache keys_zone=pages:1m;" if self._caches else ""
+        use_cache = "fastcgi_cache pages; fastcgi_cache_key $request_uri;" if self._caches else ""
         (folder / "nginx.conf").write_text(
             f"""
             daemon off; user root; pid {folder}/nginx.pid; error_log {folder}/nginx.log; worker_processes 1;
             events {{ }}
             http {{
-                access_log off; client_max_body_size 16m; {temporary}
+                access_log off; client_max_body_size 16m; {temporary} {cache}
                 server {{
                     listen 127.0.0.1:{self.port};
                     location / {{
                         include /etc/nginx/fastcgi_params;
                         fastcgi_param HTTP_HOST $host:$server_port;
                         fastcgi_param SCRIPT_FILENAME {self.app};
+                        {use_cache}
                         fastcgi_pass unix:{folder}/php.sock;
                     }}
                 }}

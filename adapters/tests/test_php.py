@@ -655,6 +655,31 @@ def test_the_page_is_not_cached_with_a_cookie_whatever_the_application_said(visi
     assert visitor.data() == {"a": 1}
 
 
+def test_a_cache_that_keeps_to_headers_gives_nobody_anothers_page(tmp_path: Path, service: SessionService) -> None:
+    public: Steps = [["header_remove", name] for name in ("Expires", "Pragma")]
+    public += [["header", "Cache-Control: public, max-age=60"], ["call", "microtime", True]]
+    environment = {"SOJOURN_SERVICE": service.url, "SOJOURN_KEY": service.key}
+    with Php(tmp_path, "fpm", environment, caches=True) as php:
+        visitors = [Visitor(php.port) for _ in range(3)]
+        for visitor, user in zip(visitors, ("ada", "bob"), strict=False):
+            visitor.do(["login", user])
+
+        def ask(visitor: Visitor, *steps: list[Any]) -> list[Any]:
+            return visitor.copy().do(*steps, method="GET").results
+
+        for steps in ([["facts"]], [["facts"], *public]):
+            for _ in range(2):
+                users = [ask(visitor, *steps)[0]["user_id"] for visitor in visitors]
+                assert users == ["ada", "bob", None]
+        kept = [["session_write_close"], *public]
+        assert ask(visitors[0], *kept) == ask(visitors[0], *kept), "the cache is at work"
+        begun = [
+            visitor.do(["increment", "n"], *public, method="GET") for visitor in (Visitor(php.port), Visitor(php.port))
+        ]
+        assert len({answer.cookies[0] for answer in begun}) == 2
+        assert [answer.headers["cache-control"] for answer in begun] == ["no-store"] * 2
+
+
 def test_an_exception_of_the_application_stays_its_own(visitor: Visitor, php: Php) -> None:
     answer = visitor.do(["set", "a", 1], ["throw"])
 
