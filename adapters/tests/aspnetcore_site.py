@@ -9,7 +9,8 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +62,13 @@ class Dotnet:
         """The program that a folder of the adapter builds, built anew where its sources changed."""
         return _build(self, project)
 
+    def pack(self, folder: Path) -> Path:
+        """The adapter as a package of NuGet, in `folder`."""
+        with _locked():
+            _succeed(self, ["pack", str(ASPNETCORE / "src"), "-o", str(folder), *_options(self)])
+        (package,) = folder.glob("*.nupkg")
+        return package
+
     def run(self, program: Path, *words: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         """What `program` says and how it ends. Where it does not, TimeoutExpired."""
         given = {**os.environ, **self.environment, **environment}
@@ -89,20 +97,30 @@ def _version(program: Path, *words: str) -> tuple[int, int]:
 
 @functools.cache
 def _build(dotnet: Dotnet, project: str) -> Path:
-    BUILD.mkdir(exist_ok=True)
-    with (BUILD / "aspnetcore.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # the test runner's workers share the folder
+    with _locked():
         return _build_by_sdk(dotnet, project) if dotnet.has_sdk else _compile(dotnet, project)
 
 
-def _build_by_sdk(dotnet: Dotnet, project: str) -> Path:
-    words = ["build", str(ASPNETCORE / project), "-nologo", "-v", "quiet", "-nodeReuse:false", "-c", "Release"]
-    words += [f"-p:OneFramework={dotnet.name}", "-p:UseSharedCompilation=false"]
+@contextmanager
+def _locked() -> Iterator[None]:
+    BUILD.mkdir(exist_ok=True)
+    with (BUILD / "aspnetcore.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the test runner's workers share the folder
+        yield
+
+
+def _options(dotnet: Dotnet) -> list[str]:
+    words = ["-nologo", "-v", "quiet", "-nodeReuse:false", "-c", "Release", "-p:UseSharedCompilation=false"]
+    words.append(f"-p:OneFramework={dotnet.name}")
     if dotnet.version < (5, 0):
         no_packages = BUILD / "no-packages"  # its own folder has all that is needed
         no_packages.mkdir(exist_ok=True)
         words.append(f"-p:RestoreSources={no_packages}")
-    _succeed(dotnet, words)
+    return words
+
+
+def _build_by_sdk(dotnet: Dotnet, project: str) -> Path:
+    _succeed(dotnet, ["build", str(ASPNETCORE / project), *_options(dotnet)])
     (config,) = (ASPNETCORE / project / "bin" / "Release" / dotnet.name).glob("*.runtimeconfig.json")
     return config.with_name(config.name.replace(".runtimeconfig.json", ".dll"))
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from adapters.tests.aspnetcore_site import DOTNETS, Dotnet, Site
+from adapters.tests.aspnetcore_site import ASPNETCORE, DOTNETS, Dotnet, Site
 from adapters.tests.relay import Relay
 from adapters.tests.session_service import SessionService
 from adapters.tests.visitor import Answer, Visitor
@@ -167,7 +169,7 @@ def write_assets(folder: Path) -> Path:
         told_headers = [{"Name": header, "Value": value} for header, value in headers.items()]
         endpoints.append({"Route": name, "AssetFile": name, "ResponseHeaders": told_headers})
     manifest = folder / "site.staticwebassets.endpoints.json"
-    more = {"Selectors": [], "EndpointProperties": []}
+    more: dict[str, list[str]] = {"Selectors": [], "EndpointProperties": []}
     told = {"Version": 1, "ManifestType": "Publish", "Endpoints": [{**each, **more} for each in endpoints]}
     manifest.write_text(json.dumps(told))
     return manifest
@@ -192,6 +194,41 @@ def test_static_assets_ask_nothing_and_need_no_service(
             assert get(visitor, f"/{ASSETS[0]}").headers["vary"] is None
         finally:
             relay.hang_up_after_request = False
+
+
+# Instances and packages
+
+
+def test_a_session_is_the_same_on_two_instances_that_share_no_keys(
+    tmp_path: Path, dotnet: Dotnet, environment: Mapping[str, str]
+) -> None:
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder in folders:
+        folder.mkdir()
+    homes = [{**environment, "HOME": str(folder)} for folder in folders]
+    words = ["endpoints", "{url}", "before"]
+    with (
+        Site(folders[0], dotnet, "tests", homes[0], words) as one,
+        Site(folders[1], dotnet, "tests", homes[1], words) as two,
+    ):
+        visitor = one.visitor()
+        get(visitor, "/add")
+        visitor.port = two.port
+        assert json.loads(get(visitor, "/").body) == {"visits": 2, "user": None, "cart": ["tea"], "claims": []}
+        visitor.port = one.port
+        assert json.loads(get(visitor, "/").body)["visits"] == 3
+
+
+def test_the_package_has_the_readme_and_it_links_to_nothing_outside(tmp_path: Path, dotnet: Dotnet) -> None:
+    readme = (ASPNETCORE / "README.md").read_text()
+    assert not re.search(r"\]\((?!https?://)[^)]*\)", readme)
+    if not dotnet.has_sdk:
+        pytest.skip("only an SDK packs")
+    with zipfile.ZipFile(dotnet.pack(tmp_path)) as package:
+        assert package.read("README.md").decode("utf-8-sig") == readme
+        (nuspec,) = [package.read(name).decode() for name in package.namelist() if name.endswith(".nuspec")]
+    assert "<license" in nuspec
+    assert ("<readme>README.md</readme>" in nuspec) == (dotnet.version >= (6, 0))
 
 
 # Authentication

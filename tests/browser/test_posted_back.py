@@ -27,11 +27,13 @@ class Provider(Running):
     """Lets everybody in, as ada. Its pages are on 127.0.0.1, which to a browser is another site than localhost."""
 
     def __init__(self) -> None:
+        host = self
+
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 asked = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
                 told = {"code": "xyz", "state": asked["state"]}
-                if provider.mode == "query":
+                if host.mode == "query":
                     self.send_response(302)
                     self.send_header("Location", f"{asked['redirect_uri']}?{urlencode(told)}")
                     self.end_headers()
@@ -56,7 +58,6 @@ class Provider(Running):
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
-        provider = self
         self.mode = "query"
         self._listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._listener.server_address[1]}"
