@@ -659,6 +659,8 @@ def test_an_unsafe_request_of_another_site_is_refused(visitor: Visitor, relay: R
     refused = visitor.do(["set", "a", 1], headers=headers)
 
     assert (refused.status, refused.code) == (403, "cross-origin")
+    advice = "Referrer-Policy: same-origin" if headers.get("origin") == "null" else "TrustedOrigins"
+    assert advice in refused.problem["detail"]
     assert relay.paths == []
     assert visitor.do(["keys"], method="GET", headers=headers).status == 200
 

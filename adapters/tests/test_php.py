@@ -97,6 +97,10 @@ def test_the_example_is_a_shop(tmp_path: Path, service: SessionService) -> None:
         assert "PHP Warning" not in php.told()
 
 
+def test_the_readme_links_to_nothing_outside_of_the_package() -> None:
+    assert not re.search(r"\]\((?!https?://)[^)]*\)", (PHP / "README.md").read_text())
+
+
 def test_the_readmes_first_program_runs(tmp_path: Path, service: SessionService) -> None:
     program = (PHP / "README.md").read_text().split("```php\n")[1].partition("```")[0]
     app = tmp_path / "index.php"
@@ -888,6 +892,8 @@ def test_another_sites_page_may_not_post(visitor: Visitor, headers: dict[str, st
     assert answer.status == status
     if status == 403:
         assert answer.code == "cross-origin"
+        advice = "Referrer-Policy: same-origin" if headers.get("origin") == "null" else "trustedOrigins"
+        assert advice in answer.problem["detail"]
         assert answer.cookies == []
         assert visitor.do(["data"], headers=sent, method="GET").status == 200
 

@@ -15,7 +15,10 @@ namespace Sojourn.AspNetCore
     internal static class Caches
     {
         /// <summary>The answer depends on the session.</summary>
-        public static void Depend(HttpContext context)
+        public static void Depend(HttpContext context) => Look(context, isFirst: true);
+
+        /// <summary>The same at each look at the session: the output cache may have come between two of them.</summary>
+        public static void Look(HttpContext context, bool isFirst)
         {
 #if NET7_0_OR_GREATER
             // The output cache asks no Vary.
@@ -24,7 +27,7 @@ namespace Sojourn.AspNetCore
                 cache.Context.AllowCacheStorage = false;
             }
 #endif
-            if (!context.Response.HasStarted)
+            if (isFirst && !context.Response.HasStarted)
             {
                 AddVary(context.Response.Headers);
             }

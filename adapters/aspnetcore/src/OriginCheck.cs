@@ -42,12 +42,16 @@ namespace Sojourn.AspNetCore
             }
         }
 
+        /// <summary>Why this request must be refused, if it must; see <see cref="IsCrossOrigin"/>.</summary>
+        public Problem? RefusalOf(HttpRequest request) =>
+            !IsCrossOrigin(request) ? null : request.Headers["Origin"] == "null" ? Problem.HiddenOrigin : Problem.CrossOrigin;
+
         /// <summary>
         /// Whether this request must be refused as another site's doing: Sec-Fetch-Site first, then Origin against Host.
         /// A request with neither is no browser's, and allowed. <c>same-site</c> is refused: siblings are not trusted. A
         /// WebSocket handshake is a GET that changes things, and Origin alone speaks for it.
         /// </summary>
-        public bool IsCrossOrigin(HttpRequest request)
+        private bool IsCrossOrigin(HttpRequest request)
         {
             var headers = request.Headers;
             var isHandshake = headers.ContainsKey("Upgrade") || request.Method == "CONNECT";

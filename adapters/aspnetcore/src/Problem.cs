@@ -25,6 +25,11 @@ namespace Sojourn.AspNetCore
             403, "cross-origin", "From another site",
             "This request came from a page of another origin. If it is yours, name it in TrustedOrigins.");
 
+        public static readonly Problem HiddenOrigin = new Problem(
+            403, "cross-origin", "From another site",
+            "This request came from a page that hides its origin (Origin: null). If it is yours, send it with Referrer-Policy: "
+            + "same-origin in place of no-referrer, and from no sandboxed frame.");
+
         public static readonly Problem Unavailable = new Problem(
             503, "store-unavailable", "Sessions are not available right now",
             "Try again soon. What this request was to write may be written, or not.");

@@ -48,9 +48,8 @@ namespace Sojourn.AspNetCore
                 return;
             }
             var exchange = new Exchange(_service, _options.CookieName, context) { IsPassive = _options.IsPassive(context) };
-            var refusal = !_options.DangerouslyAllowCrossOrigin && _origins.IsCrossOrigin(context.Request)
-                ? Problem.CrossOrigin
-                : await ProblemOf(() => OpenAsync(context, exchange));
+            var refusal = (_options.DangerouslyAllowCrossOrigin ? null : _origins.RefusalOf(context.Request))
+                ?? await ProblemOf(() => OpenAsync(context, exchange));
             if (refusal != null)
             {
                 await refusal.SendAsync(context, body);
@@ -185,8 +184,8 @@ namespace Sojourn.AspNetCore
             {
                 get
                 {
+                    Caches.Look(_context, isFirst: !Exchange.IsAccessed);
                     Exchange.IsAccessed = true;
-                    Caches.Depend(_context);
                     return _session;
                 }
                 set => _session = value;

@@ -47,7 +47,7 @@ namespace Sojourn.AspNetCore.Tests
             app.UseExceptionHandler("/error");
             app.UseWhen(context => context.Request.Headers.ContainsKey("X-Compress"), inner => inner.UseResponseCompression());
             app.Map("/ready", ready => ready.Run(context => context.Response.WriteAsync("ready")));
-            app.Map("/arrived", arrived => arrived.Run(context => TurnstileOf(context).Arrived.Task));
+            app.Map("/arrived", arrived => arrived.Run(async context => await TurnstileOf(context).Arrived.Task));
             app.Map("/release", release => release.Run(context =>
             {
                 TurnstileOf(context).Released.TrySetResult(true);

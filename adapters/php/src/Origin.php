@@ -28,7 +28,10 @@ final class Origin
         self::checkPaths($crossSitePaths);
         if (self::isForeign($server, $trusted) && !in_array(Request::path(), $crossSitePaths, true)) {
             throw new CrossOrigin(
-                'This request came from a page of another origin. If it is yours, name it in trustedOrigins.'
+                ($server['HTTP_ORIGIN'] ?? '') === 'null'
+                    ? 'This request came from a page that hides its origin (Origin: null). If it is yours, send it with '
+                        . 'Referrer-Policy: same-origin in place of no-referrer, and from no sandboxed frame.'
+                    : 'This request came from a page of another origin. If it is yours, name it in trustedOrigins.'
             );
         }
     }
