@@ -81,18 +81,18 @@ def _find() -> list[Dotnet]:
     named = os.environ.get("SOJOURN_DOTNET")
     if named:
         program = Path(shutil.which(named) or named).resolve()
-        return [Dotnet(program, _version(program, "--version"), has_sdk=True)]
+        given = {**os.environ, **Dotnet(program, (0, 0), has_sdk=True).environment}
+        command = [str(program), "--version"]
+        told = subprocess.run(
+            command, env=given, capture_output=True, text=True, check=True, timeout=60, cwd=ASPNETCORE
+        )
+        major, minor = told.stdout.split(".")[:2]
+        return [Dotnet(program, (int(major), int(minor)), has_sdk=True)]
     fetched = [
         Dotnet(SDK / "dotnet", (3, 1), has_sdk=True),
         Dotnet(BUILD / "dotnet9" / "dotnet", (9, 0), has_sdk=False),
     ]
     return [each for each in fetched if (each.program.parent / "ready").exists()]
-
-
-def _version(program: Path, *words: str) -> tuple[int, int]:
-    done = subprocess.run([str(program), *words], capture_output=True, text=True, check=True, timeout=60)
-    major, minor = done.stdout.strip().split(".")[:2]
-    return int(major), int(minor)
 
 
 @functools.cache
