@@ -71,6 +71,7 @@ adapters: $(DEV)/ready $(EXPRESS_BUILD) ## run the tests of the adapters alone: 
 	@$(DEV)/bin/pytest -n $(WORKERS) --dist worksteal adapters/tests
 
 suites: $(DEV)/ready $(SUITES_NODE) ## run other people's test suites over our sessions (SUITES="passport next": these alone)
+	@scripts/php
 	$(say) "Suites of others"
 	@$(DEV)/bin/python -m tests.suites $(SUITES)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -66,16 +66,22 @@ class Php(Running):
         workers: int = WORKERS,
         app: Path = PHP / "tests" / "app.php",
         caches: bool = False,
+        settings: Mapping[str, str] | None = None,
+        statuses: Collection[int] = (200,),
     ) -> None:
-        """`caches`: nginx keeps what the answers' headers let it keep."""
+        """`caches`: nginx keeps what the answers' headers let it keep. `settings` are PHP's.
+
+        It is up when it answers with one of `statuses`.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         self.port = find_port()
         self.workers = workers
         self.app = app
         self._caches = caches
+        self._statuses = statuses
         self._folder = folder
         self.log = folder / "php.log"
-        ini = {**INI, "error_log": str(self.log)}
+        ini = {**INI, "error_log": str(self.log), **(settings or {})}
         self._processes: list[Process] = []
         self._copy: Path | None = None
         try:
@@ -166,7 +172,7 @@ class Php(Running):
     def _answers(self) -> bool:
         for process in self._processes:
             process.require_running()
-        return Visitor(self.port).ask(method="GET").status == 200
+        return Visitor(self.port).ask(method="GET").status in self._statuses
 
     def stop(self) -> None:
         for process in reversed(self._processes):

@@ -173,11 +173,21 @@ def test_phps_upload_progress_is_not_in_the_session_and_does_no_harm(visitor: Vi
         f'--sep\r\nContent-Disposition: form-data; name="{name}"{more}\r\n\r\n{text}\r\n' for name, more, text in parts
     )
     ask = quote(json.dumps({"do": [["data"], ["set", "b", 2]]}))
-    headers = {"content-type": "multipart/form-data; boundary=sep"}
+    cookie = f"PHPSESSID={'a' * 26}; {COOKIE}={visitor.token}"  # of other PHP on this host
+    headers = {"content-type": "multipart/form-data; boundary=sep", "cookie": cookie}
     answer = visitor.send("POST", f"/?ask={ask}", f"{body}--sep--\r\n", headers)
 
     assert answer.results[0] == {"a": 1}
     assert visitor.data() == {"a": 1, "b": 2}
+
+
+def test_a_php_that_lets_nobody_set_a_handler_says_what_to_do(tmp_path: Path, service: SessionService) -> None:
+    environment = {"SOJOURN_SERVICE": service.url, "SOJOURN_KEY": service.key}
+    on = {"session.upload_progress.enabled": "1"}
+    with Php(tmp_path, "fpm", environment, settings=on, statuses=(200, 500)) as php:
+        if Visitor(php.port).do(["increment", "n"]).status != 200:  # some versions of PHP do not mind
+            told = "Uncaught Sojourn\\ConfigurationError: session.upload_progress.enabled is on, and this PHP then lets"
+            assert told in php.told()
 
 
 # Reading and writing

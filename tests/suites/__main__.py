@@ -7,10 +7,11 @@ import tempfile
 from pathlib import Path
 
 from tests.suites.node.suites import SUITES as NODE
+from tests.suites.php.suites import SUITES as PHP
 from tests.suites.sources import SourceMissing
 from tests.suites.suite import Suite, complaints, read_differences
 
-SUITES = [*NODE]
+SUITES = [*NODE, *PHP]
 
 
 def run(suite: Suite) -> bool:

@@ -15,8 +15,8 @@ class SourceMissing(Exception):
     """A suite's tests are not here, and cannot be brought here."""
 
 
-def copy_of(repository: str, tag: str, folder: Path) -> None:
-    """Put the files of `owner/name` on GitHub, as of a tag, into `folder`.
+def copy_of(repository: str, tag: str, folder: Path, part: str = ".") -> None:
+    """Put the files of `owner/name` on GitHub, as of a tag, into `folder`: all, or those of one folder.
 
     They are fetched once, into `.suites/OWNER-NAME-TAG`; where there is no way to GitHub, somebody may put them there.
     """
@@ -35,4 +35,4 @@ def copy_of(repository: str, tag: str, folder: Path) -> None:
         ]
         if subprocess.run(clone, check=False, capture_output=True).returncode != 0:
             raise SourceMissing(f"{repository} {tag} could not be cloned. Put its files into {kept}.")
-    shutil.copytree(kept, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".git", "node_modules"))
+    shutil.copytree(kept / part, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".git", "node_modules"))

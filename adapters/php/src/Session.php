@@ -59,9 +59,23 @@ final class Session
                 $dangerouslyAllowPlainHttp,
             );
             self::$handler = new SessionHandler($service, $cookie, $passive);
-            session_set_save_handler(self::$handler, false);
+            self::handle(self::$handler);
         }
         session_start(SessionHandler::OPTIONS + ['read_and_close' => $readAndClose]);
+    }
+
+    private static function handle(SessionHandler $handler): void
+    {
+        try {
+            session_set_save_handler($handler, false);
+        } catch (\Error $error) {
+            throw filter_var(ini_get('session.upload_progress.enabled'), FILTER_VALIDATE_BOOL)
+                ? new ConfigurationError(
+                    'session.upload_progress.enabled is on, and this PHP then lets nobody set a handler of sessions. Switch '
+                    . 'it off in php.ini: it tells nothing of uploads here.'
+                )
+                : $error;
+        }
     }
 
     /** The session's public id, safe to log; null before its first commit. */
