@@ -11,9 +11,6 @@ namespace Sojourn;
  */
 final class Exchange
 {
-    /** More tokens than this are not asked for, so that nobody's cookies make a request a hundred. */
-    private const MOST_TOKENS = 8;
-
     private ?int $openedAt = null;
     /** @var array<mixed> the data as this request loaded it, or wrote it last */
     private array $loaded = [];
@@ -47,8 +44,7 @@ final class Exchange
     }
 
     /**
-     * Open what the browser shows. Of several tokens, those that open nothing are passed over, and the only live one
-     * counts; of two live ones none does, and the browser is told to forget them.
+     * Open what the browser shows; where it shows several that are live, it is told to forget them all.
      *
      * @param list<string> $tokens
      * @param array<string, ?string> $client
@@ -64,46 +60,12 @@ final class Exchange
         ?int $openedAt = null,
         #[\SensitiveParameter] array $others = [],
     ): self {
-        [$live, $over] = [[], []];
-        foreach (count($tokens) > self::MOST_TOKENS ? [] : self::bySession($tokens) as $secrets) {
-            foreach ($secrets as $token) {
-                $answer = $service->open($token, $openedAt);
-                if ($answer->isActive()) {
-                    $live[] = [$token, self::checked($answer, $token)];
-                    break;
-                }
-                $over[$answer->endReason() === null ? 1 : 0] ??= [$token, $answer];
-            }
-        }
-        if (count($live) > 1 || count($tokens) > self::MOST_TOKENS) {
+        $rivals = Rivals::open($service, $tokens, $openedAt);
+        if ($rivals->isContested) {
             $cookie->forget();
-            return new self($service, $cookie, null, null, array_column($live, 0), $client, $passive);
+            return new self($service, $cookie, null, null, $rivals->live, $client, $passive);
         }
-        // What is over says why, if the service still knows.
-        [$token, $answer] = $live[0] ?? $over[0] ?? $over[1] ?? [null, null];
-        return new self($service, $cookie, $token, $answer, $others, $client, $passive);
-    }
-
-    /**
-     * Each session's tokens, the newest first, as browsers send it last: an older secret may be taken for a thief's.
-     *
-     * @param list<string> $tokens
-     * @return array<list<string>>
-     */
-    private static function bySession(#[\SensitiveParameter] array $tokens): array
-    {
-        $sessions = [];
-        foreach (array_reverse($tokens) as $token) {
-            $sessions[Token::id($token)][] = $token;
-        }
-        return $sessions;
-    }
-
-    private static function checked(Answer $answer, #[\SensitiveParameter] string $token): Answer
-    {
-        return !$answer->isActive() || $answer->session('id') === Token::id($token)
-            ? $answer
-            : throw new ServiceUnavailable('The session service answered for another session than was asked for.');
+        return new self($service, $cookie, $rivals->token, $rivals->answer, $others, $client, $passive);
     }
 
     /** @return array<mixed> */
@@ -309,7 +271,7 @@ final class Exchange
     {
         $new = $answer?->token();
         if ($answer !== null) {
-            self::checked($answer, $new ?? (string) $this->token);
+            $answer->check($new ?? (string) $this->token);
         }
         if ($answer?->setCookie() !== null) {
             $this->cookie->send($answer->setCookie());

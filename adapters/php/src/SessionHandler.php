@@ -136,7 +136,7 @@ final class SessionHandler implements
     /** @internal */
     public function create_sid(): string
     {
-        $caller = self::caller();
+        $caller = PhpCall::name();
         $new = 'new-' . bin2hex(random_bytes(16));
         if ($caller === 'session_create_id') {
             return $new;
@@ -154,7 +154,7 @@ final class SessionHandler implements
     /** @internal */
     public function validateId(#[\SensitiveParameter] string $id): bool
     {
-        if (in_array(self::caller(), ['session_regenerate_id', 'session_create_id'], true)) {
+        if (in_array(PhpCall::name(), ['session_regenerate_id', 'session_create_id'], true)) {
             // Whether the new id is taken.
             return false;
         }
@@ -188,7 +188,7 @@ final class SessionHandler implements
     /** @internal */
     public function write(#[\SensitiveParameter] string $id, #[\SensitiveParameter] string $data): bool
     {
-        if (self::caller() === 'session_regenerate_id') {
+        if (PhpCall::name() === 'session_regenerate_id') {
             // It is written under the new id.
             return true;
         }
@@ -205,7 +205,7 @@ final class SessionHandler implements
     /** @internal */
     public function destroy(#[\SensitiveParameter] string $id): bool
     {
-        if (self::caller() !== 'session_regenerate_id') {
+        if (PhpCall::name() !== 'session_regenerate_id') {
             $none = [];
             $this->writable = false;
             $this->exchange?->logout($none);
@@ -217,7 +217,7 @@ final class SessionHandler implements
     /** @internal */
     public function close(): bool
     {
-        $caller = self::caller();
+        $caller = PhpCall::name();
         if ($caller === 'session_regenerate_id') {
             return true;
         }
@@ -301,17 +301,6 @@ final class SessionHandler implements
             );
         }
         return $values;
-    }
-
-    /** PHP's function that called: from what it calls here alone, session_destroy and others cannot be told apart. */
-    private static function caller(): string
-    {
-        foreach (debug_backtrace(DEBUG_BACKTRACE_IGNORE_ARGS) as $frame) {
-            if (!isset($frame['class']) && str_starts_with($frame['function'], 'session_')) {
-                return $frame['function'];
-            }
-        }
-        return '';
     }
 
     /** @return array<string, mixed> what var_dump may show: no token */
