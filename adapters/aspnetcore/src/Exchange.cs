@@ -13,6 +13,7 @@ namespace Sojourn.AspNetCore
         private readonly string _cookieName;
         private readonly HttpContext _context;
         private string? _token;
+        private string _status = "none";
         private long? _openedAt;
         private bool _isDue;
 
@@ -104,6 +105,10 @@ namespace Sojourn.AspNetCore
         private void WriteCommit(Utf8JsonWriter json, bool isNew, string? action, string? userId, bool remember)
         {
             json.WriteString("token", _token);
+            if (_token != null)
+            {
+                json.WriteString("status", _status);
+            }
             if (isNew)
             {
                 WriteClient(json);
@@ -202,6 +207,7 @@ namespace Sojourn.AspNetCore
             var state = answer.GetProperty("session");
             State = state.ValueKind == JsonValueKind.Object ? state : (JsonElement?)null;
             EndReason = answer.GetProperty("end_reason").GetString();
+            _status = answer.GetProperty("status").GetString()!;
             _openedAt = answer.GetProperty("now").GetInt64();
             Data.Load(State?.GetProperty("data"));
         }

@@ -60,7 +60,10 @@ namespace Sojourn.AspNetCore
             var authority = origin.StartsWith("https://", StringComparison.Ordinal) ? origin.Substring(8)
                 : origin.StartsWith("http://", StringComparison.Ordinal) ? origin.Substring(7)
                 : null;
-            return authority != null && host != null && authority == host.ToLowerInvariant();
+            // As URLs are compared: a port that the scheme means anyway may be said or not.
+            var unsaid = origin.StartsWith("https", StringComparison.Ordinal) ? ":443" : ":80";
+            string Bare(string text) => text.EndsWith(unsaid, StringComparison.Ordinal) ? text.Substring(0, text.Length - unsaid.Length) : text;
+            return authority != null && host != null && Bare(authority) == Bare(host.ToLowerInvariant());
         }
     }
 }

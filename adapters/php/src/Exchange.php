@@ -12,6 +12,8 @@ namespace Sojourn;
 final class Exchange
 {
     private ?Answer $answer = null;
+    /** What the service said last of the session that the token opens. */
+    private string $status = 'none';
     private ?int $openedAt = null;
     /** @var array<mixed> the data as this request loaded it, or wrote it last */
     private array $loaded = [];
@@ -44,6 +46,7 @@ final class Exchange
             throw new ServiceUnavailable('The session service answered for another session than was asked for.');
         }
         $this->answer = $this->shapes = $answer;
+        $this->status = $answer->status();
         $this->openedAt = $answer->now();
         $this->loaded = $answer->data();
         $this->due = $answer->isCommitDue() && !$passive;
@@ -216,6 +219,7 @@ final class Exchange
         }
         return array_filter([
             'token' => $this->token,
+            'status' => $this->token === null ? null : $this->status,
             'client' => $begins ? $this->client : null,
             'passive' => $this->passive,
             'opened_at' => $this->openedAt,
@@ -259,6 +263,7 @@ final class Exchange
         }
         $this->loaded = $values;
         $this->answer = $answer;
+        $this->status = $answer?->status() ?? 'none';
         $this->counters = [];
         $this->action = null;
         $this->due = false;

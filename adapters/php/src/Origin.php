@@ -53,11 +53,14 @@ final class Origin
     {
         $host = strtolower($server['HTTP_HOST'] ?? '');
         $port = (string) ($server['SERVER_PORT'] ?? '');
-        if ($host === '' || preg_match('~^https?://(.*)$~sD', $origin, $match) !== 1) {
+        if ($host === '' || preg_match('~^(https?)://(.*)$~sD', $origin, $match) !== 1) {
             return false;
         }
+        // As URLs are compared: a port that the scheme means anyway may be said or not.
+        $bare = static fn (string $text): string => preg_replace($match[1] === 'https' ? '/:443$/D' : '/:80$/D', '', $text);
         // Debian's nginx leaves the port out of the Host that it hands on.
-        return $match[1] === $host || (preg_match('/:\d+$/D', $host) !== 1 && $match[1] === "$host:$port");
+        return $bare($match[2]) === $bare($host)
+            || (preg_match('/:\d+$/D', $host) !== 1 && $match[2] === "$host:$port");
     }
 
     /** @param array<mixed> $trusted */
