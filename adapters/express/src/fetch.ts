@@ -50,7 +50,9 @@ export function sessions(options: Options): Sessions {
 		try {
 			await finish(visit, response.status);
 		} catch (error) {
-			response = refusal(error);
+			const instead = refusal(error);
+			await response.body?.cancel().catch(() => {});
+			response = instead;
 		}
 		const {exchange} = visit;
 		exchange.sealed = true;

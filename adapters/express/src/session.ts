@@ -1,5 +1,5 @@
 import {isDeepStrictEqual} from "node:util";
-import {Baseline, type Data} from "./changes.js";
+import {json, type Data} from "./changes.js";
 import {configuration, SojournError, type EndReason} from "./errors.js";
 import type {Exchange} from "./exchange.js";
 import type {Action, SessionState} from "./wire.js";
@@ -150,9 +150,8 @@ export class SessionObject {
 	#leave(): void {
 		const {id, state} = this.#exchange;
 		this.#was = {id, state};
-		const before = new Baseline();
-		before.load(this as unknown as Data);
-		this.#holder.isFormerChanged = () => before.isChanged(this as unknown as Data);
+		const before = json(this);
+		this.#holder.isFormerChanged = () => json(this) !== before;
 	}
 
 	/** What is set from now on, even while the service is asked, is the next session's. */

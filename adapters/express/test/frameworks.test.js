@@ -343,6 +343,19 @@ describe("open and commit", () => {
 		assert.throws(() => refusal(new Error("mine")), {message: "mine"});
 	});
 
+	test("a problem takes the place of a stream, which is told that nobody reads it", async () => {
+		const {open, commit} = sessions(options());
+		const {token, session: opened} = (await service.commit({action: {type: "login", user_id: "ada"}})).body;
+		const session = await open(ask("/", {headers: {cookie: `__Host-session=${token}`}}));
+		session.late = 1;
+		await service.revoke(opened.id);
+		let cancelled = false;
+		const body = new ReadableStream({pull: (to) => to.enqueue(new Uint8Array(9)), cancel: () => void (cancelled = true)});
+		const answer = await commit(session, new Response(body));
+
+		assert.deepEqual([answer.status, cancelled], [401, true]);
+	});
+
 	test("what is streamed can save into the session that there is, and begin none", async () => {
 		const {open, commit} = sessions(options());
 		const session = await open(ask("/"));

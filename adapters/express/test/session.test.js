@@ -386,6 +386,19 @@ for (const [version, express] of VERSIONS) {
 			assert.match(warned[0], /Take req\.session anew/);
 		});
 
+		test("what JSON cannot keep hinders neither regenerate nor destroy", async () => {
+			const url = await serve(async (req, res) => {
+				req.session.bad = {n: 1n};
+				await req.session[req.path.slice(1)]();
+				res.json(Object.keys(req.session ?? {}));
+			});
+			for (const path of ["/regenerate", "/destroy"]) {
+				const {token} = (await service.commit({changes: {a: {value: 1}}})).body;
+				assert.deepEqual((await visitor(url, token).post(path)).json(), []);
+				assert.equal((await service.open(token)).status, "ended");
+			}
+		});
+
 		test("destroy leaves req.session undefined, and the session ends though nobody waited", async () => {
 			const url = await serve((req, res) => {
 				if (req.path === "/login") return login(req, res);
