@@ -214,7 +214,28 @@ def test_what_is_for_threads_loads_no_event_loop(module: str) -> None:
     assert "asyncio" not in loaded_by(module)
 
 
+def test_the_wire_is_spoken_without_the_service() -> None:
+    loaded = loaded_by("sojourn.remote")
+    remote = {name for name in loaded if name.startswith("sojourn.")}
+
+    assert not loaded & {"asyncio", "click", "httptools", "sqlite3", "starlette", "ua_parser", "uvicorn"}
+    assert not [name for name in remote if name.startswith(("sojourn.service", "sojourn.browser", "sojourn.asgi"))]
+    assert len(remote) <= 40
+
+
 # House rules
+
+
+def test_two_things_have_two_names() -> None:
+    """No class of the wire, nor of what speaks by it, has the name of another."""
+    named: dict[str, list[str]] = {}
+    for file in FILES:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ClassDef) and node.name[0] != "_":
+                named.setdefault(node.name, []).append(file.relative_to(PACKAGE).parts[0])
+
+    twice = {name: wings for name, wings in named.items() if len(wings) > 1}
+    assert not {name for name, wings in twice.items() if {"remote", "service", "wire"} & set(wings)}
 
 
 @each_file

@@ -26,6 +26,7 @@ __all__ = ["asgi", "serve"]
 logger = logging.getLogger(__name__)
 
 SERVICE = (os.environ["SOJOURN_SERVICE"], os.environ["SOJOURN_KEY"])
+TRUSTED = ["https://trusted.example.com"]
 STEPS: Mapping[str, Callable[..., Any]] = {
     "set": Session.__setitem__,
     "increment": Session.increment,
@@ -56,7 +57,7 @@ def asgi() -> Starlette:
         return JSONResponse(perform(request.scope["session"], (await request.json())["do"]))
 
     app = Starlette(routes=[Route("/ready", ready), Route("/", do, methods=["POST"])])
-    app.add_middleware(SessionMiddleware, manager=AsyncRemoteSessionManager(*SERVICE))
+    app.add_middleware(SessionMiddleware, manager=AsyncRemoteSessionManager(*SERVICE), trusted_origins=TRUSTED)
     return app
 
 

@@ -36,6 +36,7 @@ class Answer:
         """What a problem's type says."""
         assert self.headers["content-type"] == "application/problem+json", self.body
         assert self.headers["cache-control"] == "no-store"
+        assert self.headers["x-content-type-options"] == "nosniff"
         assert self.problem["status"] == self.status
         kind: str = self.problem["type"]
         return kind.removeprefix("urn:sojourn:problem:")

@@ -16,6 +16,7 @@ from playwright.async_api import Page, expect
 
 from adapters.tests.aspnetcore_site import DOTNETS
 from adapters.tests.aspnetcore_site import Site as AspNetCore
+from adapters.tests.express_site import EXPRESS, Express
 from adapters.tests.php_site import PHP, Php
 from adapters.tests.session_service import SessionService
 from tests.servers.process import Running
@@ -74,13 +75,15 @@ def provider() -> Iterator[Provider]:
         yield provider
 
 
-@pytest.fixture(scope="module", params=["php", *(["aspnetcore"] if DOTNETS else [])])
+@pytest.fixture(scope="module", params=["express", "php", *(["aspnetcore"] if DOTNETS else [])])
 def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, provider: Provider) -> Iterator[str]:
     folder: Path = tmp_path_factory.mktemp("shop")
     with SessionService(folder / "service") as service:
         environment = {"SOJOURN_SERVICE": service.url, "SOJOURN_KEY": service.key, "SITE_PROVIDER": provider.url}
-        site: Php | AspNetCore
-        if request.param == "php":
+        site: Express | Php | AspNetCore
+        if request.param == "express":
+            site = Express(folder / "express", environment, app=EXPRESS / "test" / "provider.js")
+        elif request.param == "php":
             site = Php(folder / "php", "fpm", environment, app=PHP / "tests" / "provider.php")
         else:
             site = AspNetCore(folder, DOTNETS[-1], "tests", environment, ["endpoints", "{url}", "again"])

@@ -37,11 +37,18 @@ class Sessions:
         return f"sqlite:///{self.path}"
 
     def make(
-        self, user: str | None = None, *, ago: int = 0, agent: str = CHROME, remember: bool = False, **data: Any
+        self,
+        user: str | None = None,
+        *,
+        ago: int = 0,
+        agent: str = CHROME,
+        ip: str = "203.0.113.9",
+        remember: bool = False,
+        **data: Any,
     ) -> str:
         """A session; its id."""
         self._ago = ago
-        session = self.manager.anonymous(Client("203.0.113.9", agent))
+        session = self.manager.anonymous(Client(ip, agent))
         session.update(data or {"visits": 1})
         if user is not None:
             session.login(user, remember=remember)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.cli.conftest import DAY, HOUR, MINUTE, Sessions
 from tests.cli.program import Program
 
@@ -52,6 +54,62 @@ def test_list_of_a_user_shows_only_theirs(sessions: Sessions, sojourn: Program) 
     every = sojourn("list", "--store", sessions.url, "--user", "ada", "--all", "--json").json
     assert {session["id"] for session in live["sessions"]} == hers
     assert {session["id"] for session in every["sessions"]} == hers | {dead}
+
+
+IPS = ["203.0.113.9", "203.0.113.200", "198.51.100.7", "2001:db8::7", "::ffff:203.0.113.9", "", "unknown"]
+
+
+@pytest.mark.parametrize(
+    ("address", "found"),
+    [
+        ("203.0.113.9", ["203.0.113.9", "::ffff:203.0.113.9"]),
+        ("203.0.113.0/24", ["203.0.113.9", "203.0.113.200", "::ffff:203.0.113.9"]),
+        ("203.0.113.9/24", ["203.0.113.9", "203.0.113.200", "::ffff:203.0.113.9"]),
+        ("2001:DB8:0::7", ["2001:db8::7"]),
+        ("2001:db8::/32", ["2001:db8::7"]),
+        ("192.0.2.1", []),
+    ],
+)
+def test_list_of_an_address_shows_what_began_there(
+    sessions: Sessions, sojourn: Program, address: str, found: list[str]
+) -> None:
+    for ip in IPS:
+        sessions.make(ip=ip)
+    done = sojourn("list", "--store", sessions.url, "--ip", address, "--json")
+    assert sorted(session["ip"] for session in done.json["sessions"]) == sorted(found)
+    assert done.code == (0 if found else 1)
+
+
+def test_list_since_shows_what_was_seen_or_ended_since(sessions: Sessions, sojourn: Program) -> None:
+    fresh, older = sessions.make(ago=MINUTE), sessions.make(ago=20 * MINUTE)
+    revoked = sessions.make("ada", ago=25 * MINUTE)
+    sessions.manager.revoke(revoked)  # now
+    long_over = sessions.make(ago=DAY)
+
+    def listed(*words: str) -> set[str]:
+        found = sojourn("list", "--store", sessions.url, "--json", *words).json["sessions"]
+        return {session["id"] for session in found}
+
+    assert listed("--since", "10m") == {fresh}
+    assert listed("--since", "30m") == {fresh, older}
+    assert listed("--since", "10m", "--all") == {fresh, revoked}
+    assert listed("--since", "2d", "--all") == {fresh, older, revoked, long_over}
+
+
+def test_list_of_a_reason_shows_what_ended_for_it(sessions: Sessions, sojourn: Program) -> None:
+    sessions.make("ada")
+    for reason in ("revoked", "token_reuse", "token_reuse"):
+        sessions.manager.revoke(sessions.make("bob", ip="192.0.2.1"), reason)
+    idle = sessions.make("cyd", ago=DAY)
+    command = ["list", "--store", sessions.url, "--json", "--reason"]
+
+    assert sojourn(*command, "token_reuse").json["total"] == 2
+    assert [each["id"] for each in sojourn(*command, "idle_timeout").json["sessions"]] == [idle]
+    assert sojourn(*command, "token_reuse", "--user", "bob", "--ip", "192.0.2.0/28", "--since", "1h").json["total"] == 2
+    assert sojourn(*command, "token_reuse", "--user", "ada").code == 1
+    refused = sojourn(*command, "boredom")
+    assert refused.code == 2
+    assert "'token_reuse'" in refused.err
 
 
 def test_list_as_json_is_one_document_with_times_in_milliseconds(sessions: Sessions, sojourn: Program) -> None:

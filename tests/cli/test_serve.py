@@ -100,6 +100,31 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_file(ready: Program)
     assert ready(*words, "--store", "memory:", env=env).out.startswith("weak: store memory:")
 
 
+KUBERNETES = {
+    "SOJOURN_SERVICE_HOST": "10.96.0.17",
+    "SOJOURN_SERVICE_PORT": "8100",
+    "SOJOURN_PORT_8100_TCP": "tcp://10.96.0.17:8100",
+    "SOJOURN_PORT_8100_TCP_PROTO": "tcp",
+    "SOJOURN_PORT_8100_TCP_PORT": "8100",
+    "SOJOURN_PORT_8100_TCP_ADDR": "10.96.0.17",
+}
+
+
+@pytest.mark.parametrize("link", ["tcp://10.96.0.17:8100", "udp://10.96.0.17:8100", "sctp://[fd00::1]:8100"])
+def test_a_kubernetes_service_named_sojourn_changes_nothing(ready: Program, link: str) -> None:
+    """Every pod in its namespace gets these."""
+    env = {**KUBERNETES, "SOJOURN_PORT": link}
+    assert ready(*GOOD, env=env).code == Exit.DONE
+    assert "port: Expected" in ready(*GOOD, "--port", "99999", env=env).err
+    (ready.folder / "sojourn.toml").write_text("port = 99999")
+    assert "port: Expected" in ready(*GOOD, "--config", "sojourn.toml", env=env).err
+
+
+def test_a_port_in_the_environment_is_taken_and_another_slip_is_told(ready: Program) -> None:
+    assert "port: Expected" in ready(*GOOD, env={"SOJOURN_PORT": "99999"}).err
+    assert "'http' is not a valid integer" in ready(*GOOD, env={"SOJOURN_PORT": "http"}).err
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

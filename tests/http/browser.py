@@ -42,6 +42,7 @@ class Answer(NamedTuple):
     def problem(self) -> str:
         """The code of a problem."""
         assert self.one("content-type") == "application/problem+json", (self.status, self.headers, self.body[:300])
+        assert self.one("x-content-type-options") == "nosniff"
         assert self.json()["status"] == self.status
         return str(self.json()["type"]).removeprefix("urn:sojourn:problem:")
 

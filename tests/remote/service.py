@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from sojourn import Session
+from sojourn import Session, SessionManager
 from sojourn.core.commit import Reply
 from sojourn.remote import AsyncRemoteSessionManager, RemoteSessionManager
 from tests.server import Server
@@ -38,7 +39,7 @@ class Service:
 
 
 def make_key(keys: Path, *scopes: str) -> str:
-    command = [SOJOURN, "keys", "make", "--keys", str(keys), "--name", "test"]
+    command = [SOJOURN, "keys", "make", "--keys", str(keys), "--name", f"test {secrets.token_hex(4)}"]
     for scope in scopes or ("sessions", "admin"):
         command += ["--scope", scope]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
@@ -93,7 +94,7 @@ def token_of(reply: Reply) -> str:
     return reply.token.reveal()
 
 
-def begin(manager: RemoteSessionManager, user_id: str | None = None, **data: Any) -> str:
+def begin(manager: SessionManager, user_id: str | None = None, **data: Any) -> str:
     """The token of a new session."""
     session = manager.anonymous()
     session.update(data)

@@ -258,7 +258,9 @@ def test_what_the_browser_told_is_kept_with_a_new_session(manager: RemoteSession
     manager.commit(session)
     [listed] = manager.list(name)
 
-    assert (listed.ip, listed.id, listed.user_id) == ("192.0.2.7", session.id, name)
+    assert (listed.ip, listed.user_agent, listed.id, listed.user_id) == ("192.0.2.7", "Firefox", session.id, name)
+    assert listed.absolute_expires_at - listed.created_at == 12 * 3_600_000
+    assert listed == manager.get(listed.id)
 
 
 # Many at once
@@ -388,16 +390,20 @@ def test_a_log_out_holds_where_the_log_in_after_it_is_refused(strict_manager: Re
     assert strict_manager.commit(session) is NO_REPLY
 
 
-def test_a_conflict_names_the_keys(strict_manager: RemoteSessionManager) -> None:
-    token = begin(strict_manager, a=1, b=1)
+KEYS = ("a", "it's", "a, b", 'say "hi"', "\\", "ключ 🦊", "")
+
+
+def test_a_conflict_tells_its_keys_as_they_are(strict_manager: RemoteSessionManager) -> None:
+    data: dict[str, Any] = dict.fromkeys([*KEYS, "other"], 1)
+    token = begin(strict_manager, **data)
     slow = strict_manager.open(token)
-    change(strict_manager, token, a=2)
-    slow["a"] = slow["b"] = 3
+    change(strict_manager, token, **dict.fromkeys(KEYS, 2))
+    slow.update(dict.fromkeys([*KEYS, "other"], 3))
     with pytest.raises(SessionConflict) as conflict:
         strict_manager.commit(slow)
 
-    assert conflict.value.keys == ("a",)
-    assert dict(strict_manager.open(token)) == {"a": 2, "b": 1}
+    assert conflict.value.keys == KEYS
+    assert dict(strict_manager.open(token)) == {**dict.fromkeys(KEYS, 2), "other": 1}
 
 
 @pytest.mark.parametrize("length", [3000, 300_000])

@@ -176,7 +176,9 @@ async def test_what_a_key_is_called_cannot_break_out_of_the_problem(make_site: M
     site = make_site()
     browser = site.browser()
 
-    answer = await browser.post("/session/start", json={"data": {'"},{"x\r\n<script>': 1}})
+    key = '"},{"x\r\n<script>'
+    answer = await browser.post("/session/start", json={"data": {key: 1}})
 
     assert answer.headers["content-type"] == "application/problem+json"
-    assert set(answer.json()) == {"type", "title", "status", "detail"}
+    assert set(answer.json()) == {"type", "title", "status", "detail", "keys"}
+    assert answer.json()["keys"] == [key]

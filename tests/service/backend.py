@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import secrets
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -20,8 +21,9 @@ COMMAND = [sys.executable, "-m", "sojourn"]
 def make_key(path: Path, *scopes: str) -> str:
     """A new API key in the file `path`."""
     words = [word for scope in scopes for word in ("--scope", scope)]
+    name = f"test {secrets.token_hex(4)}"
     done = subprocess.run(
-        [*COMMAND, "keys", "make", "--keys", path, "--name", "test", *words], capture_output=True, text=True, check=True
+        [*COMMAND, "keys", "make", "--keys", path, "--name", name, *words], capture_output=True, text=True, check=True
     )
     return done.stdout.strip()
 
@@ -50,6 +52,7 @@ class Answer:
     def code(self) -> str:
         """What a problem's type says."""
         assert self.headers["content-type"] == "application/problem+json"
+        assert self.headers["x-content-type-options"] == "nosniff"
         assert self.json["status"] == self.status
         kind: str = self.json["type"]
         return kind.removeprefix("urn:sojourn:problem:")
@@ -84,7 +87,8 @@ class Backend:
 
     def commit(self, token: str | None = None, **wanted: Any) -> Any:
         """What /v1/commit answers, which is to be 200."""
-        return self._post("/v1/commit", {"token": token, **wanted})
+        told = {} if token is None else {"status": "active"}
+        return self._post("/v1/commit", {"token": token, **told, **wanted})
 
     def log_in(self, user_id: str, **data: Any) -> str:
         """A new session of this user; its token."""

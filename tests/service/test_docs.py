@@ -9,8 +9,14 @@ from typing import Any
 
 import pytest
 
+from sojourn.core.codec import MAX_DEPTH, MAX_INTEGER
+from sojourn.service.endpoints import REQUEST_LIFETIME_MS
 from sojourn.service.openapi import openapi
+from sojourn.service.protocol import MAX_HEAD, REQUEST_WITHIN
+from sojourn.service.replay import client_of
+from sojourn.service.server import KEEP_ALIVE, STORE_WITHIN
 from sojourn.service.settings import EXAMPLE
+from sojourn.wire.requests import ClientFacts
 from tests.service.backend import Backend
 
 PAGE = (Path(__file__).parents[2] / "docs" / "service.md").read_text("utf-8")
@@ -40,6 +46,28 @@ def test_an_example_is_answered_as_shown(backend: Backend, exchange: tuple[str, 
         assert answer.json.get(name) == shown.get(name)
     for name in ("user_id", "data", "version", "idle_timeout"):
         assert answer.json["session"][name] == shown["session"][name]
+
+
+def test_the_page_gives_the_bounds_that_hold() -> None:
+    limits = json.loads((Path(__file__).parents[1] / "vectors" / "limits.json").read_text("utf-8"))
+    client = client_of(ClientFacts(ip="1" * 999, user_agent="x" * 999))
+    assert limits["client"] == {"ip": len(client.ip), "user_agent": len(client.user_agent)}
+    for told in (
+        f"`ip` {len(client.ip)} characters, `user_agent` {len(client.user_agent)}",
+        f"| Levels | {MAX_DEPTH} of lists",
+        f"have {MAX_HEAD // 1024} KiB at",
+        f"within {REQUEST_WITHIN:g} seconds",
+        f"after {KEEP_ALIVE}, many",
+        f"its store {STORE_WITHIN:g} seconds",
+    ):
+        assert told in PAGE.replace("\n  ", " ").replace("\n", " "), told
+    assert (MAX_INTEGER, REQUEST_LIFETIME_MS) == (2**53 - 1, 3_600_000)
+    assert "goes back an hour at most" in PAGE
+
+
+def test_every_file_of_vectors_is_named() -> None:
+    for file in (Path(__file__).parents[1] / "vectors").glob("*.json"):
+        assert f"| `{file.name}` |" in PAGE
 
 
 def test_the_settings_are_all_there() -> None:

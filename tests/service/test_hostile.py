@@ -132,10 +132,75 @@ def test_a_head_has_a_bound(server: Server, key: str) -> None:
     assert_answers_others(server, key)
 
 
-def test_a_head_within_the_bound_is_taken(server: Server) -> None:
-    with Backend(server.port, "") as backend:
-        assert backend.request("GET", "/health", headers={"x-long": "a" * 30_000}).status == 200
-        assert backend.request("GET", "/health", headers={"x-long": "a" * 30_000}).status == 200
+def head(size: int, end: bytes = b"connection: close\r\n\r\n") -> bytes:
+    """A request's head of so many bytes."""
+    start = b"GET /health HTTP/1.1\r\nhost: x\r\nx-long: "
+    return start + b"a" * (size - len(start) - len(end) - 2) + b"\r\n" + end
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 7])
+@pytest.mark.parametrize("before", [b"", b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n" * 3])
+def test_a_head_may_have_32_kib_and_no_byte_more(server: Server, pieces: int, before: bytes) -> None:
+    for size, status in ((32_768, b"200"), (32_769, b"431"), (200_000, b"431"), (32_768, b"200")):
+        text = before + head(size)
+        step = len(text) // pieces + 1
+        with connect(server) as caller:
+            caller.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with suppress(ConnectionError):
+                for start in range(0, len(text), step):
+                    caller.sendall(text[start : start + step])
+                    time.sleep(0.01 if pieces > 1 else 0)
+            answers = heard(caller)
+            assert answers.count(b"HTTP/1.1 ") <= before.count(b"GET") + 1
+            assert answers.split(b"HTTP/1.1 ")[-1][:3] == status, (size, answers)
+
+
+def test_the_last_answer_of_a_connection_is_taken_for_what_it_is(server: Server) -> None:
+    for text in (head(50_000), b"nonsense\r\n\r\n"):
+        answer = heard(connect(server, text))
+        assert b"x-content-type-options: nosniff\r\n" in answer
+        assert b"cache-control: no-store\r\n" in answer
+
+
+CHUNKED = b"POST /v1/open HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n"
+BODY = b'b\r\n{"token":""\r\n1\r\n}\r\n0'
+
+
+def test_what_follows_a_body_is_no_header(server: Server, key: str) -> None:
+    trailer = f"authorization: Bearer {key}\r\nhost: y\r\nx: y\r\n".encode()
+    last = b"GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+    refused = heard(connect(server, CHUNKED + b"\r\n" + BODY + b"\r\n" + trailer + b"\r\n" + last))
+    assert refused.startswith(b"HTTP/1.1 401 ")
+    assert b"api-key-required" in refused
+    assert refused.endswith(b'{"status":"alive"}')
+
+    with_key = CHUNKED + f"authorization: Bearer {key}\r\n\r\n".encode()
+    taken = heard(connect(server, with_key + BODY + b"\r\ncontent-type: text/html\r\n\r\n" + last))
+    assert taken.startswith(b"HTTP/1.1 200 ")
+    assert taken.endswith(b'{"status":"alive"}')
+
+
+@pytest.mark.parametrize("authorized", [True, False])
+@pytest.mark.parametrize(
+    "part",
+    [b"x: y\r\n" * 20_000, b"a" * 200_000, b"x: " + b"y" * 200_000],
+    ids=["many lines", "a long line", "a long value"],
+)
+@pytest.mark.parametrize("after", [BODY + b"\r\n", BODY + b";", b"5;"], ids=["trailer", "last chunk", "chunk"])
+def test_what_follows_a_body_or_a_chunks_length_has_a_bound(
+    server: Server, key: str, after: bytes, part: bytes, authorized: bool
+) -> None:
+    before, sent = resident(server), 0
+    start = CHUNKED + (f"authorization: Bearer {key}\r\n" if authorized else "").encode() + b"\r\n" + after
+    with ExitStack() as stack:
+        for caller in [stack.enter_context(connect(server, start)) for _ in range(2)]:
+            with suppress(OSError):
+                for _ in range(200):
+                    caller.sendall(part)
+                    sent += len(part)
+    assert sent < 200 * len(part)
+    assert resident(server) < before + 20
+    assert_answers_others(server, key)
 
 
 def test_requests_that_come_faster_than_answers_have_a_bound(server: Server, key: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -14,8 +16,9 @@ import pytest
 from sojourn.core.errors import ConfigurationError
 from sojourn.service.keyring import Keyring
 from sojourn.service.keys import ApiKey, changing_keys, make_key, read_keys, rotate_key, take_apart
+from sojourn.service.last_use import read_last_use
 from tests.server import Server
-from tests.service.backend import Answer, Backend, start
+from tests.service.backend import COMMAND, Answer, Backend, start
 from tests.service.backend import make_key as make_key_by_program
 
 NOW = 1_800_000_000_000
@@ -123,7 +126,112 @@ def test_the_scheme_has_no_case(path: Path, word: bytes) -> None:
     assert refused(Keyring(path), word + sent[7:]) is None
 
 
+# When a key was used last
+
+
+def test_the_use_of_a_key_is_noted_to_the_minute(path: Path) -> None:
+    now = NOW
+    (first, sent), (second, _) = added(path), added(path, "office")
+    ring = Keyring(path, clock=lambda: now)
+    assert read_last_use(path) == {}
+
+    assert refused(ring, sent) is None
+    assert read_last_use(path) == {first.id: NOW}
+    now += 59_999
+    refused(ring, sent)
+    assert read_last_use(path) == {first.id: NOW}
+    now += 1
+    refused(ring, sent)
+    assert read_last_use(path) == {first.id: NOW + 60_000}
+    assert second.id not in read_last_use(path)
+
+
+def test_a_thousand_requests_write_once(path: Path) -> None:
+    _, sent = added(path)
+    ring = Keyring(path, clock=lambda: NOW)
+    refused(ring, sent)
+    used = path.with_name("keys.json.used")
+    os.utime(used, (1, 1))
+    for _ in range(1000):
+        refused(ring, sent)
+
+    assert used.stat().st_mtime == 1
+
+
+def test_a_key_that_is_refused_was_not_used(path: Path) -> None:
+    _, sent = added(path)
+    ring = Keyring(path)
+    other = b"0" if sent[-1:] != b"0" else b"1"
+
+    assert refused(ring, sent[:-1] + other) == "api-key-refused"
+    assert not path.with_name("keys.json.used").exists()
+
+
+def test_processes_note_beside_one_another_and_forget_revoked_keys(path: Path) -> None:
+    now = NOW
+    (first, one), (second, two) = added(path), added(path, "office")
+    rings = [Keyring(path, clock=lambda: now), Keyring(path, clock=lambda: now)]
+    refused(rings[0], one)
+    now += 1000
+    refused(rings[1], two)
+    assert read_last_use(path) == {first.id: NOW, second.id: NOW + 1000}
+
+    with changing_keys(path) as keys:
+        keys.remove(first)
+    now += 60_000
+    refused(Keyring(path, clock=lambda: now), two)
+    assert read_last_use(path) == {second.id: NOW + 61_000}
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"a": "b"}', '{"deadbeef": 1}' + "x" * 100])
+def test_a_broken_file_of_uses_is_written_anew(path: Path, text: str) -> None:
+    key, sent = added(path)
+    path.with_name("keys.json.used").write_text(text)
+    assert read_last_use(path) == {}
+
+    refused(Keyring(path, clock=lambda: NOW), sent)
+    assert read_last_use(path) == {key.id: NOW}
+
+
+def test_where_uses_cannot_be_written_requests_are_served_and_it_is_told_once(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = NOW
+    _, sent = added(path)
+    path.with_name("keys.json.used").mkdir()
+    ring = Keyring(path, clock=lambda: now)
+    for _ in range(3):
+        assert refused(ring, sent) is None
+        now += 60_000
+
+    told = [record.message for record in caplog.records if "last used" in record.message]
+    assert told == [f"When keys were last used is not kept: {path}.used cannot be written: Is a directory"]
+
+
 # A running service
+
+
+def test_a_key_that_is_revoked_through_a_link_is_refused(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    link = tmp_path / "etc" / "keys.json"
+    link.symlink_to(path)
+    text = make_key_by_program(link, "sessions")
+    with start(tmp_path, "--store", "memory:", "--keys", str(path)) as server, Backend(server.port, text) as backend:
+        soon(backend, 200)
+        subprocess.run([*COMMAND, "keys", "revoke", text[5:13], "--keys", link], check=True)
+        assert soon(backend, 401).code == "api-key-refused"
+
+
+def test_the_list_says_when_a_running_service_took_a_key(running: Server, path: Path) -> None:
+    text, unused = make_key_by_program(path, "sessions"), make_key_by_program(path, "sessions")
+    before = time.time_ns() // 1_000_000
+    with Backend(running.port, text) as backend:
+        soon(backend, 200)
+
+    listed = subprocess.run([*COMMAND, "keys", "list", "--json", "--keys", path], capture_output=True, check=True)
+    used = {key["id"]: key["last_used_at"] for key in json.loads(listed.stdout)["keys"]}
+    assert before <= used[text[5:13]] <= time.time_ns() // 1_000_000
+    assert used[unused[5:13]] is None
 
 
 @pytest.fixture

@@ -130,6 +130,16 @@ def test_a_body_in_chunks_is_taken(cached: Server, key: str, token: str) -> None
     assert [json.loads(body)["status"] for _, _, body in found] == ["active"]
 
 
+def test_a_key_that_follows_the_body_is_none(cached: Server, key: str, token: str) -> None:
+    head, _, body = ask(token, key).partition(b"\r\n\r\n")
+    lines = [line for line in head.split(b"\r\n") if not line.startswith((b"Content-Length", b"Authorization"))]
+    text = b"\r\n".join([*lines, b"Transfer-Encoding: chunked"]) + b"\r\n\r\n%x\r\n%b\r\n0\r\n" % (len(body), body)
+
+    found = answers(cached, text + f"Authorization: Bearer {key}\r\n\r\n".encode())
+
+    assert [status for status, _, _ in found] == [401]
+
+
 @pytest.mark.parametrize(
     ("instead", "by", "status"),
     [

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from tests.server import Server
 from tests.service.backend import Answer, Backend
 
@@ -27,6 +29,7 @@ def test_parallel_writes_are_all_kept(service: Server, backend: Backend, key: st
     bodies: list[dict[str, object]] = [
         {
             "token": token,
+            "status": "active",
             "opened_at": opened_at,
             "changes": {f"key{number}": {"value": number}, "log": {"base": [], "value": [number]}},
             "increments": {"count": 1},
@@ -45,18 +48,20 @@ def test_parallel_writes_are_all_kept(service: Server, backend: Backend, key: st
     assert sum(answer.json["merged"] == ["log"] for answer in answers) == WRITERS - 1
 
 
-def test_no_write_outlives_a_logout(service: Server, backend: Backend, key: str) -> None:
-    token = backend.log_in("ada")
+@pytest.mark.parametrize("attempt", range(5))
+def test_no_write_outlives_a_logout(service: Server, backend: Backend, key: str, attempt: int) -> None:
+    """Nor is it in a new session, whose cookie would take the place of the next log-in's."""
+    token = backend.log_in(f"ada {attempt}")
     opened_at = backend.open(token)["now"]
-    write = {"token": token, "opened_at": opened_at, "changes": {"a": {"value": 1}}}
-    logout = {"token": token, "opened_at": opened_at, "action": {"type": "logout"}}
+    write = {"token": token, "status": "active", "opened_at": opened_at, "changes": {"a": {"value": 1}}}
+    logout = {"token": token, "status": "active", "opened_at": opened_at, "action": {"type": "logout"}}
 
     answers = at_once(service, key, [write] * 20 + [logout] + [write] * 20)
 
     assert answers[20].json["end_reason"] == "logout"
     for answer in answers[:20] + answers[21:]:
         assert answer.status == 200 or (answer.code, answer.json["end_reason"]) == ("session-ended", "logout")
-        assert answer.status != 200 or answer.json["token"] is None
+        assert answer.status != 200 or answer.json["token"] is answer.json["set_cookie"] is None
     assert backend.open(token)["end_reason"] == "logout"
 
 
@@ -65,6 +70,7 @@ def test_a_double_login_loses_nothing(service: Server, backend: Backend, key: st
     opened_at = backend.open(token)["now"]
     login = {
         "token": token,
+        "status": "active",
         "opened_at": opened_at,
         "action": {"type": "login", "user_id": "ada"},
         "changes": {"cart": {"base": ["tea"], "value": ["tea"]}},

@@ -119,6 +119,24 @@ def test_a_unix_socket_is_listened_at_and_removed(tmp_path: Path) -> None:
     assert not place.exists()
 
 
+def test_a_unix_socket_behind_a_link_is_listened_at_and_the_link_stays(tmp_path: Path) -> None:
+    place, link = tmp_path / "run" / "service.sock", tmp_path / "link.sock"
+    place.parent.mkdir()
+    link.symlink_to("run/service.sock")
+    command = [*COMMAND, "serve", "--store", "memory:", "--keys", str(tmp_path / "keys.json"), "--uds", str(link)]
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(place))  # by one that was killed
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: ask_unix(link).startswith(b"HTTP/1.1 200"), "an answer")
+        assert place.is_socket()
+    finally:
+        process.terminate()
+        process.wait()
+    assert not place.exists()
+    assert link.is_symlink()
+
+
 def ask_unix(place: Path) -> bytes:
     with socket.socket(socket.AF_UNIX) as caller:
         try:
@@ -180,7 +198,7 @@ def test_a_store_that_goes_away_is_an_outage_and_comes_back(tmp_path: Path) -> N
         redis.kill()
         asked = [
             ("POST", "/v1/open", {"token": token}),
-            ("POST", "/v1/commit", {"token": token, "changes": {"n": {"value": 2}}}),
+            ("POST", "/v1/commit", {"token": token, "status": "active", "changes": {"n": {"value": 2}}}),
             ("GET", "/v1/users/ada/sessions", None),
             ("GET", "/ready", None),
         ]

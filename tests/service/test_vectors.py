@@ -10,6 +10,7 @@ import pytest
 
 from sojourn.core.cookie import CookieOptions
 from sojourn.core.errors import (
+    ConfigurationError,
     DataTooLarge,
     InvalidData,
     SessionConflict,
@@ -18,10 +19,11 @@ from sojourn.core.errors import (
     StoreUnavailable,
 )
 from sojourn.core.merge import MISSING, merge, same
+from sojourn.core.origin import is_cross_origin, is_foreign_handshake, trusted
 from sojourn.core.problem import Problem, invalid_data, problem_of
 from sojourn.core.token import parse
-from sojourn.service import refusal
 from sojourn.service.keys import take_apart
+from sojourn.wire import problems
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 
@@ -30,7 +32,7 @@ def read(name: str) -> Any:
     return json.loads((VECTORS / f"{name}.json").read_text("utf-8"))
 
 
-TOKENS, COOKIES, MERGES, PROBLEMS = map(read, ["tokens", "cookies", "merges", "problems"])
+TOKENS, COOKIES, MERGES, PROBLEMS, ORIGINS = map(read, ["tokens", "cookies", "merges", "problems", "origins"])
 
 
 def by_why(cases: list[dict[str, Any]]) -> pytest.MarkDecorator:
@@ -82,24 +84,46 @@ def test_values_are_merged(case: dict[str, Any]) -> None:
     assert lost == case["conflict"]
 
 
+KEYS = ("it's", "a, b", "cart", 'say "hi"', "\\", "ключ 🦊", "line\nbreak", "")
+
+
+@by_why(ORIGINS["cases"])
+def test_a_request_of_another_site_is_told_by_its_headers(case: dict[str, Any]) -> None:
+    headers = case["headers"]
+    said = {"origin": headers.get("origin"), "host": headers["host"], "trusted_origins": trusted(ORIGINS["trusted"])}
+    if case.get("handshake"):
+        foreign = is_foreign_handshake(**said)
+    else:
+        foreign = is_cross_origin(case["method"], site=headers.get("sec-fetch-site"), **said)
+
+    assert foreign is not case["allowed"]
+
+
+def test_trusted_origins_are_as_a_browser_spells_them() -> None:
+    assert trusted(ORIGINS["valid"]) == set(ORIGINS["valid"])
+    for origin in ORIGINS["invalid"]:
+        with pytest.raises(ConfigurationError):
+            trusted([origin])
+
+
 SAID: dict[str, list[Problem | None]] = {
     "session-ended": [problem_of(SessionEnded(reason)) for reason in ("logout", "idle_timeout", "absolute_timeout")]
     + [problem_of(SessionEnded(reason)) for reason in ("revoked", "replaced", "token_reuse", "limit", None)],
-    "session-conflict": [problem_of(SessionConflict(("cart",)))],
+    "session-conflict": [problem_of(SessionConflict(keys)) for keys in (("cart",), KEYS)],
     "session-limit": [problem_of(SessionLimitReached(3))],
     "data-too-large": [problem_of(DataTooLarge(40_000, 32_768))],
     "store-unavailable": [problem_of(StoreUnavailable("the driver's words"))],
     "invalid-data": [
         invalid_data(InvalidData("session['n'] holds an integer beyond ±(2**53 - 1). Keep it as text.")),
     ],
-    "invalid-body": [refusal.invalid_body("Expected `object`, got `array` - at `$.changes`")],
-    "body-too-large": [refusal.body_too_large(196_608)],
-    "unsupported-media-type": [refusal.NOT_JSON],
-    "api-key-required": [refusal.API_KEY_REQUIRED],
-    "api-key-refused": [refusal.API_KEY_REFUSED],
-    "api-key-scope": [refusal.wrong_scope("0123abcd", "admin")],
-    "not-found": [refusal.NOT_FOUND],
-    "method-not-allowed": [refusal.method_not_allowed(["POST"]).problem],
+    "invalid-body": [problems.invalid_body("Expected `object`, got `array` - at `$.changes`")],
+    "body-too-large": [problems.body_too_large(196_608)],
+    "unsupported-media-type": [problems.NOT_JSON],
+    "api-key-required": [problems.API_KEY_REQUIRED],
+    "api-key-refused": [problems.API_KEY_REFUSED],
+    "api-key-scope": [problems.wrong_scope("0123abcd", "admin")],
+    "not-found": [problems.NOT_FOUND],
+    "method-not-allowed": [problems.method_not_allowed(["POST"])],
 }
 
 

@@ -74,16 +74,7 @@ def test_the_browser_is_kept_with_a_new_session(backend: Backend) -> None:
     assert listed[0]["ip"] == "192.0.2.7"
     assert listed[0]["device"] == "Chrome on Windows"
     assert listed[0]["user_agent"] == client["user_agent"][:512]
-    assert set(listed[0]) == {
-        "id",
-        "device",
-        "ip",
-        "user_agent",
-        "created_at",
-        "authenticated_at",
-        "seen_at",
-        "expires_at",
-    }
+    assert set(listed[0]) == SESSION - {"data", "follows"} | {"end_reason", "ip", "user_agent", "device"}
 
 
 def test_the_configuration_is_told(backend: Backend) -> None:
@@ -153,9 +144,18 @@ def test_the_process_and_the_store_are_asked_without_a_key(backend: Backend) -> 
         assert backend.request("HEAD", path, headers={"authorization": None}).body == b""
 
 
-def test_answers_are_kept_by_nobody(backend: Backend) -> None:
-    for path in ("/v1/open", "/v1/nothing", "/v1/commit"):
-        assert backend.request("POST", path, {"token": ""}).headers["cache-control"] == "no-store"
+def test_answers_are_kept_by_nobody_and_taken_for_what_they_are(backend: Backend) -> None:
+    posts = [("POST", path) for path in ("/v1/open", "/v1/nothing", "/v1/commit", "/session/start", "/session/nothing")]
+    gets = [("GET", path) for path in ("/health", "/ready", "/v1/config", "/v1/openapi.json", "/session/", "/v1/open")]
+    for method, path in posts + gets:
+        answer = backend.request(method, path, {"token": ""} if method == "POST" else None)
+        assert answer.headers["cache-control"] == "no-store", path
+        assert answer.headers["x-content-type-options"] == "nosniff", path
+    for path in ("/session/client.js", "/session/openapi.json"):
+        found = backend.request("GET", path)
+        assert found.headers["x-content-type-options"] == "nosniff"
+        again = backend.request("GET", path, headers={"if-none-match": found.headers["etag"]})
+        assert (again.status, again.headers["x-content-type-options"]) == (304, "nosniff")
 
 
 def test_the_browsers_endpoints_share_the_session(backend: Backend) -> None:
@@ -267,12 +267,13 @@ def test_a_body_has_a_bound(backend: Backend) -> None:
     assert (within.status, within.json["status"]) == (200, "none")
 
     beyond = backend.request("POST", "/v1/open", b'{"token": "' + b"x" * 300_000 + b'"}')
-    assert (beyond.status, beyond.code) == (413, "body-too-large")
+    assert (beyond.status, beyond.code, beyond.json["limit"]) == (413, "body-too-large", 196_608)
 
 
 def test_data_has_a_bound(backend: Backend) -> None:
     answer = backend.request("POST", "/v1/commit", {"changes": {"a": {"value": "x" * 33_000}}})
     assert (answer.status, answer.code) == (413, "data-too-large")
+    assert (answer.json["size"], answer.json["limit"]) == (33_008, 32_768)
 
 
 @pytest.mark.parametrize("kind", [None, "", "text/plain", "application/x-www-form-urlencoded", "application/jsonp"])

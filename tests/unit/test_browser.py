@@ -248,11 +248,14 @@ def test_a_key_that_is_not_declared_writable_is_refused_and_nothing_noted(body: 
     assert session._wish is None
 
 
-def test_only_the_first_few_keys_are_named_in_a_refusal() -> None:
-    found = ask(active(), "PATCH", "", {"set": dict.fromkeys(map(str, range(100)), 1)})
+def test_a_refusal_holds_every_key_that_is_not_writable_and_names_a_few_in_words() -> None:
+    keys = sorted(["it's", "a, b", *map(str, range(100))])
+    found = ask(active(), "PATCH", "", {"set": dict.fromkeys(keys, 1), "remove": ["theme"]})
 
     assert isinstance(found, Answer)
-    assert len(found.body) < 300
+    problem = msgspec.json.decode(found.body)
+    assert problem["keys"] == keys
+    assert len(problem["detail"]) < 150
 
 
 @pytest.mark.parametrize("value", [2**53, [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]])
@@ -378,7 +381,11 @@ def test_what_the_commit_does_is_not_done_twice(mine: Mine, action: Any) -> None
 def body_of(found: Answer) -> Any:
     """The JSON of an answer of 200."""
     assert found.status == 200
-    assert found.headers == (("content-type", "application/json"), ("cache-control", "no-store"))
+    assert found.headers == (
+        ("content-type", "application/json"),
+        ("cache-control", "no-store"),
+        ("x-content-type-options", "nosniff"),
+    )
     return msgspec.json.decode(found.body)
 
 

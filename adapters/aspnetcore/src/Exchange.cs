@@ -21,6 +21,7 @@ namespace Sojourn.AspNetCore
         private readonly string _cookieName;
         private readonly HttpContext _context;
         private string? _token;
+        private string _status = "none";
         private long? _openedAt;
         private bool _isDue;
 
@@ -200,7 +201,7 @@ namespace Sojourn.AspNetCore
                 {
                     await EndOthersAsync();
                 }
-                var body = Wire.Commit(_token, _openedAt, IsPassive, isNew ? _context : null, sent, action, userId, remember);
+                var body = Wire.Commit(_token, _status, _openedAt, IsPassive, isNew ? _context : null, sent, action, userId, remember);
                 Settle(await _service.PostAsync("v1/commit", body, repeatable: false));
             }
             catch (SojournException error)
@@ -284,6 +285,7 @@ namespace Sojourn.AspNetCore
             var state = answer.GetProperty("session");
             State = state.ValueKind == JsonValueKind.Object ? state : (JsonElement?)null;
             EndReason = answer.GetProperty("end_reason").GetString();
+            _status = answer.GetProperty("status").GetString()!;
             _openedAt = answer.GetProperty("now").GetInt64();
         }
 

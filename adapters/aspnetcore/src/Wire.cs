@@ -12,16 +12,16 @@ namespace Sojourn.AspNetCore
 
         public static ReadOnlyMemory<byte> Logout(string token) => Body(json =>
         {
-            json.WriteString("token", token);
+            WriteToken(json, token, "active");
             WriteAction(json, "logout", null, false);
         });
 
         /// <summary>`client` is the request of a browser that is to be kept with a session that begins; null where none does.</summary>
         public static ReadOnlyMemory<byte> Commit(
-            string? token, long? openedAt, bool isPassive, HttpContext? client, SessionData.Sent sent, string? action,
-            string? userId, bool remember) => Body(json =>
+            string? token, string status, long? openedAt, bool isPassive, HttpContext? client, SessionData.Sent sent,
+            string? action, string? userId, bool remember) => Body(json =>
         {
-            json.WriteString("token", token);
+            WriteToken(json, token, status);
             if (client != null)
             {
                 WriteClient(json, client);
@@ -41,6 +41,16 @@ namespace Sojourn.AspNetCore
                 WriteAction(json, action, userId, remember);
             }
         });
+
+        /// <summary>`status` is what the service said last of the session that the token opens.</summary>
+        private static void WriteToken(Utf8JsonWriter json, string? token, string status)
+        {
+            json.WriteString("token", token);
+            if (token != null)
+            {
+                json.WriteString("status", status);
+            }
+        }
 
         private static void WriteAction(Utf8JsonWriter json, string action, string? userId, bool remember)
         {

@@ -23,7 +23,9 @@ namespace Sojourn.AspNetCore.Tests
             Tokens(Read(folder, "tokens"));
             Cookies(Read(folder, "cookies"));
             Problems(Read(folder, "problems"));
+            Origins(Read(folder, "origins"));
             await MergesAsync(Read(folder, "merges"));
+            await EndsAsync(Read(folder, "ends"));
             Bytes();
             Refusals();
             Console.WriteLine($"{_passed} passed, {_failed} failed");
@@ -69,6 +71,21 @@ namespace Sojourn.AspNetCore.Tests
                 Check(
                     each.GetProperty("why").GetString()!,
                     problem?.Code == each.GetProperty("code").GetString() && JsonValue.Same(JsonValue.Parse(problem!.Body()), body));
+                var error = new SojournException(problem!.Code, "", problem);
+                Check(
+                    $"{each.GetProperty("why").GetString()}: what it holds",
+                    IsHeld(error.EndReason, body, "end_reason") && IsHeld(error.Keys, body, "keys")
+                    && IsHeld(error.Size, body, "size") && IsHeld(error.Limit, body, "limit"));
+            }
+            foreach (var odd in new[] { "[]", "{}", "1.5", "null", "\"3\"", "[1]" })
+            {
+                var body = JsonValue.Parse(Encoding.UTF8.GetBytes(
+                    $"{{\"type\": \"urn:sojourn:problem:x\", \"keys\": {odd}, \"size\": {odd}, \"limit\": {odd}, \"end_reason\": {odd}}}"));
+                var problem = Problem.Read(409, body)!;
+                Check(
+                    $"{odd} is no number and no text",
+                    problem.Size == null && problem.Limit == null && (problem.EndReason == null || odd == "\"3\"")
+                    && (problem.Keys == null || odd == "[]"));
             }
             var keys = vectors.GetProperty("keys");
             foreach (var key in keys.GetProperty("valid").EnumerateArray())
@@ -79,6 +96,24 @@ namespace Sojourn.AspNetCore.Tests
             {
                 var text = key.GetString()!;
                 Throws<InvalidOperationException>("no key", () => SessionService.Checked(text), text);
+            }
+        }
+
+        private static bool IsHeld(object? value, JsonElement body, string name)
+        {
+            using var held = JsonDocument.Parse(JsonSerializer.SerializeToUtf8Bytes(value));
+            return body.TryGetProperty(name, out var said) ? JsonValue.Same(held.RootElement, said) : value == null;
+        }
+
+        private static void Origins(JsonElement vectors)
+        {
+            foreach (var each in vectors.GetProperty("valid").EnumerateArray())
+            {
+                Check($"{each} may be trusted", new OriginCheck(new[] { each.GetString()! }) != null);
+            }
+            foreach (var each in vectors.GetProperty("invalid").EnumerateArray())
+            {
+                Throws<InvalidOperationException>($"{each} may be no trusted origin", () => new OriginCheck(new[] { each.GetString()! }), null);
             }
         }
 
@@ -110,6 +145,84 @@ namespace Sojourn.AspNetCore.Tests
                     isThere == each.TryGetProperty("merged", out var merged) && (!isThere || JsonValue.Same(value, merged))
                     && found.Get<int>("other") == 1);
             }
+        }
+
+        private static async Task EndsAsync(JsonElement vectors)
+        {
+            var options = new SojournSessionOptions
+            {
+                Service = Environment.GetEnvironmentVariable("SOJOURN_SERVICE")!,
+                Key = Environment.GetEnvironmentVariable("SOJOURN_KEY")!,
+            };
+            using var service = new SessionService(Options.Create(options), NullLogger<SessionService>.Instance);
+            foreach (var each in vectors.GetProperty("cases").EnumerateArray())
+            {
+                // Of her own in each case, for a user may have a few sessions alone.
+                var ada = "ada-" + Guid.NewGuid();
+                string? Text(string name) => each.TryGetProperty(name, out var value) ? value.GetString() : null;
+                var (begun, begin) = await OpenAsync(service, options, null);
+                begin.Set("kept", 1);
+                await begin.LoginAsync(ada);
+                var token = TokenIn(begun.SetCookie)!;
+                if (Text("before") == "ended")
+                {
+                    await (await OpenAsync(service, options, token)).Item2.LogoutAsync();
+                }
+                var shown = Text("before") == "none" ? token.Substring(0, token.Length - 64) + new string('0', 64) : token;
+                var (exchange, session) = await OpenAsync(service, options, shown);
+                if (Text("meanwhile") is string meanwhile)
+                {
+                    await ActAsync((await OpenAsync(service, options, token)).Item2, meanwhile, ada);
+                }
+                SojournException? refusal = null;
+                try
+                {
+                    await ActAsync(session, Text("does")!, ada);
+                }
+                catch (SojournException error)
+                {
+                    refusal = error;
+                }
+                var has = exchange.SetCookie == null ? shown : TokenIn(exchange.SetCookie);
+                var (_, found) = await OpenAsync(service, options, has);
+                var data = found.Keys.ToDictionary(key => key, key => found.Get<int>(key));
+                var expected = each.GetProperty("session");
+                var isThere = expected.ValueKind == JsonValueKind.Object;
+                Check(
+                    Text("why")!,
+                    (refusal == null ? "done" : "refused") == Text("result")
+                    && (refusal == null || (refusal.Code == "session-ended" && refusal.EndReason == Text("end_reason")))
+                    && (has == null ? "cleared" : has == shown ? "nothing" : "new") == Text("cookie")
+                    && (found.Id != "") == isThere
+                    && (!isThere || (found.UserId == (expected.GetProperty("user_id").GetString() == null ? null : ada)
+                        && JsonValue.Same(Json(JsonSerializer.Serialize(data)), expected.GetProperty("data")))));
+            }
+        }
+
+        private static Task ActAsync(SojournSession session, string what, string ada)
+        {
+            switch (what)
+            {
+                case "change":
+                    session.Set("a", 1);
+                    return session.CommitAsync();
+                case "increment":
+                    session.Increment("a");
+                    return session.CommitAsync();
+                case "regenerate":
+                    return session.RegenerateAsync();
+                case "login":
+                    return session.LoginAsync(ada);
+                default:
+                    return session.LogoutAsync();
+            }
+        }
+
+        /// <summary>The token in a Set-Cookie header; null where it takes the cookie away.</summary>
+        private static string? TokenIn(string? setCookie)
+        {
+            var value = setCookie!.Substring(setCookie.IndexOf('=') + 1).Split(';')[0];
+            return value == "" ? null : value;
         }
 
         private static async Task<(Exchange, SojournSession)> OpenAsync(SessionService service, SojournSessionOptions options, string? token)

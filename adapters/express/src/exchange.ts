@@ -148,7 +148,7 @@ export class Exchange {
 			if (this.sealed && isNew && action?.type !== "logout") throw tooLate();
 			if (action?.type === "login" || action?.type === "logout") await this.#endRivals();
 			const committed = await this.#service.commit({
-				token: this.#token,
+				...(this.#token === null ? {token: null} : {token: this.#token, status: this.status}),
 				...(isNew && {client: this.#client()}),
 				passive: this.passive,
 				opened_at: this.#openedAt,
@@ -165,7 +165,7 @@ export class Exchange {
 	/** A log-in is to count, and a log-out to be one, whatever else the browser goes on showing. */
 	async #endRivals(): Promise<void> {
 		for (const token of this.#rivals) {
-			const nothing = {passive: true, opened_at: null, changes: {}, increments: {}};
+			const nothing = {status: "active" as const, passive: true, opened_at: null, changes: {}, increments: {}};
 			await this.#service.commit({token, ...nothing, action: {type: "logout"}});
 		}
 		this.#rivals = [];

@@ -12,7 +12,7 @@ export function bodyOf({code, ...told}: Problem): string {
 
 /** The headers of an answer that tells a problem. */
 export function headersOf(problem: Problem): Record<string, string> {
-	const headers = {"Content-Type": "application/problem+json", "Cache-Control": "no-store"};
+	const headers = {"Content-Type": "application/problem+json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"};
 	return problem.status === 503 ? {...headers, "Retry-After": RETRY_AFTER} : headers;
 }
 

@@ -56,8 +56,10 @@ export interface Change {
 	value?: unknown;
 }
 
-export interface Commit {
-	token: string | null;
+/** With a token goes what the service said last of its session, in this request: whether an end is news to it or not. */
+export type Commit = ({token: string; status: Status} | {token: null}) & Written;
+
+interface Written {
 	client?: Client;
 	passive: boolean;
 	opened_at: number | null;

@@ -33,7 +33,7 @@ for (const [version, express] of VERSIONS) {
 		const [answer] = await once(asked, "response");
 		let body = "";
 		for await (const chunk of answer.setEncoding("utf8")) body += chunk;
-		return {status: answer.statusCode, headers: new Headers({"content-type": answer.headers["content-type"]}), body, json: () => JSON.parse(body)};
+		return {status: answer.statusCode, headers: new Headers(answer.headers), body, json: () => JSON.parse(body)};
 	}
 
 	describe(`${version}: a request`, () => {

@@ -36,8 +36,9 @@ export async function until(condition, patience = 10_000) {
 export async function startService({config = "", socket = false} = {}) {
 	const folder = mkdtempSync(join(tmpdir(), "sojourn-"));
 	const file = (name) => join(folder, name);
+	let keys = 0;
 	const makeKey = (...scopes) =>
-		execFileSync(SOJOURN, ["keys", "make", "--keys", file("keys.json"), "--name", "test", ...scopes.flatMap((scope) => ["--scope", scope])], {
+		execFileSync(SOJOURN, ["keys", "make", "--keys", file("keys.json"), "--name", `test ${++keys}`, ...scopes.flatMap((scope) => ["--scope", scope])], {
 			encoding: "utf8",
 			stdio: ["ignore", "pipe", "ignore"],
 		}).trim();
@@ -96,12 +97,8 @@ export async function startService({config = "", socket = false} = {}) {
 		kill: () => end("SIGKILL"),
 		/** As another back end would: what is in a session, by its token. */
 		open: async (token) => (await ask("POST", "/v1/open", {token})).body,
-		commit: (body) => ask("POST", "/v1/commit", body),
-		async revoke(id) {
-			// What happens in one millisecond has no order.
-			await new Promise((resolve) => setTimeout(resolve, 3));
-			return ask("DELETE", `/v1/sessions/${id}`, undefined, adminKey);
-		},
+		commit: (body) => ask("POST", "/v1/commit", body.token ? {status: "active", ...body} : body),
+		revoke: (id) => ask("DELETE", `/v1/sessions/${id}`, undefined, adminKey),
 		revokeKey: () => execFileSync(SOJOURN, ["keys", "revoke", "--keys", file("keys.json"), key.slice(5, 13)], {stdio: "ignore"}),
 		async stop() {
 			if (child.exitCode === null && child.signalCode === null) await end("SIGTERM");

@@ -56,7 +56,7 @@ test("kept connections that the service hung up on cost no request", async () =>
 test("a commit goes alone, and is not repeated with the opens around it", async () => {
 	await openAll();
 	relay.clear("reset once");
-	const commit = {token: tokens[0], passive: false, opened_at: null, changes: {}, increments: {m: 1}, action: null};
+	const commit = {token: tokens[0], status: "active", passive: false, opened_at: null, changes: {}, increments: {m: 1}, action: null};
 
 	const [lost, ...opened] = await Promise.allSettled([client.commit(commit), ...tokens.map((token) => client.open(token))]);
 

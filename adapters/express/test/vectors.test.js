@@ -63,6 +63,59 @@ describe("merges, over the service", () => {
 	}
 });
 
+describe("what comes after an end, over the service", () => {
+	const login = {type: "login", user_id: "ada"};
+	const acts = {
+		change: (session) => {
+			session.a = 1;
+			return session.save();
+		},
+		increment: (session) => {
+			session.increment("a");
+			return session.save();
+		},
+		regenerate: (session) => session.regenerate({keepData: true}),
+		login: (session) => session.login("ada"),
+		logout: (session) => session.logout(),
+	};
+	const meanwhile = {
+		logout: (token) => service.commit({token, action: {type: "logout"}}),
+		login: (token) => service.commit({token, action: login, changes: {kept: {base: 1, value: 1}}}),
+	};
+
+	for (const expected of vectors("ends").cases) {
+		test(expected.why, async () => {
+			const {token} = (await service.commit({changes: {kept: {value: 1}}, action: login})).body;
+			if (expected.before === "ended") await meanwhile.logout(token);
+			const app = express();
+			app.use(sojourn({service: service.url, key: service.key}));
+			app.use(async (req, res) => {
+				if (expected.meanwhile) await meanwhile[expected.meanwhile](token);
+				// As who listens to nothing, and as who handles what is refused.
+				await acts[expected.does](req.session).catch((error) => res.status(error.status).json([error.code, error.endReason]));
+				if (!res.headersSent) res.end();
+			});
+			const shown = expected.before === "none" ? token.slice(0, -64) + "0".repeat(64) : token;
+			const browser = visitor(await listen(app), shown);
+			const answer = await browser.get("/");
+
+			if (expected.result === "refused") assert.deepEqual([answer.status, ...answer.json()], [401, "session-ended", expected.end_reason]);
+			else assert.equal(answer.status, 200);
+			const told = {[shown]: "nothing", null: "cleared"}[browser.token] ?? "new";
+			assert.deepEqual([told, browser.told.length], [expected.cookie, told === "nothing" ? 0 : 1]);
+			const {status, session} = browser.token === null ? {} : await service.open(browser.token);
+			assert.deepEqual(status === "active" ? {user_id: session.user_id, data: session.data} : null, expected.session);
+		});
+	}
+});
+
+test("a trusted origin is one that a browser may send", () => {
+	const start = (origin) => sojourn({service: service.url, key: service.key, trustedOrigins: [origin]});
+	const origins = vectors("origins");
+	for (const origin of origins.valid) start(origin);
+	for (const origin of origins.invalid) assert.throws(() => start(origin), /trustedOrigins has /, origin);
+});
+
 describe("problems", () => {
 	const told = ["session-ended", "session-conflict", "session-limit", "data-too-large", "body-too-large", "store-unavailable"];
 	for (const {why, code, status, headers, body} of vectors("problems").problems) {
@@ -72,8 +125,10 @@ describe("problems", () => {
 			const app = express();
 			app.set("env", "test");
 			app.use(sojourn({service: relay.url, key: service.key}));
-			app.use((req, res) => {
+			let caught;
+			app.use(async (req, res) => {
 				req.session.a = 1;
+				if (req.path === "/caught") caught = await req.session.save().catch((error) => error);
 				res.end();
 			});
 			let failed;
@@ -83,10 +138,14 @@ describe("problems", () => {
 			});
 			const url = await listen(app);
 			const [open, commit] = [await visitor(url, valid[0].token).get("/"), await visitor(url).get("/")];
+			await visitor(url).get("/caught");
+			assert.equal(caught.code, code);
 			if (told.includes(code)) {
+				const {end_reason = null, keys = null, size = null, limit = null} = body;
+				assert.deepEqual([caught.endReason, caught.keys, caught.size, caught.limit], [end_reason, keys, size, limit]);
 				for (const answer of [open, commit]) {
-					assert.deepEqual(problem(answer), {status, code, ...(body.end_reason && {endReason: body.end_reason})});
-					assert.equal(answer.json().title, body.title);
+					assert.equal(problem(answer).status, status);
+					assert.deepEqual(answer.json(), body);
 					assert.equal(answer.headers.get("retry-after"), status === 503 ? "2" : null);
 				}
 				assert.equal(failed, undefined);

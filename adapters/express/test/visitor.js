@@ -56,6 +56,7 @@ export function problem(answer) {
 		code: type.replace("urn:sojourn:problem:", ""),
 		...(end_reason && {endReason: end_reason}),
 		...(answer.headers.get("content-type") !== "application/problem+json" && {contentType: answer.headers.get("content-type")}),
+		...(answer.headers.get("x-content-type-options") !== "nosniff" && {sniffed: true}),
 		...(status !== answer.status && {said: status}),
 	};
 }

@@ -21,6 +21,12 @@ final class Answer
     ) {
     }
 
+    /** `active`, `ended` or `none`. */
+    public function status(): string
+    {
+        return $this->told['status'];
+    }
+
     /** Whether there is a live session. */
     public function isActive(): bool
     {

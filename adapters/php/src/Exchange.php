@@ -11,6 +11,8 @@ namespace Sojourn;
  */
 final class Exchange
 {
+    /** What the service said last of the session that the token opens. */
+    private string $status;
     private ?int $openedAt = null;
     /** @var array<mixed> the data as this request loaded it, or wrote it last */
     private array $loaded = [];
@@ -38,6 +40,7 @@ final class Exchange
         private readonly bool $passive,
     ) {
         $this->shapes = $answer;
+        $this->status = $answer?->status() ?? 'none';
         $this->openedAt = $answer?->now();
         $this->loaded = $answer?->data() ?? [];
         $this->due = $answer?->isCommitDue() && !$passive;
@@ -215,7 +218,8 @@ final class Exchange
     private function endOthers(): void
     {
         while ($this->others !== []) {
-            $this->service->commit(['token' => $this->others[0], 'action' => ['type' => 'logout']]);
+            $logout = ['token' => $this->others[0], 'status' => 'active', 'action' => ['type' => 'logout']];
+            $this->service->commit($logout);
             array_shift($this->others);
         }
     }
@@ -253,6 +257,7 @@ final class Exchange
         }
         return array_filter([
             'token' => $this->token,
+            'status' => $this->token === null ? null : $this->status,
             'client' => $begins ? $this->client : null,
             'passive' => $this->passive,
             'opened_at' => $this->openedAt,
@@ -296,6 +301,7 @@ final class Exchange
         }
         $this->loaded = $values;
         $this->answer = $answer;
+        $this->status = $answer?->status() ?? 'none';
         $this->counters = [];
         $this->action = null;
         $this->due = false;

@@ -33,12 +33,13 @@ final class Problem
         CrossOrigin::class => [403, 'cross-origin', 'From another site'],
     ];
 
+    /** @param array<string, mixed> $members what the exception holds: end_reason, keys, size, limit */
     private function __construct(
         public readonly int $status,
         public readonly string $code,
         public readonly string $title,
         public readonly string $detail,
-        public readonly ?string $endReason,
+        public readonly array $members,
     ) {
     }
 
@@ -52,7 +53,13 @@ final class Problem
         // What happened between the servers is for the log: it may name hosts and files.
         $away = 'Try again soon. What this request was to write may be written, or not.';
         $detail = $status === 503 ? $away : $error->getMessage();
-        return new self($status, $code, $title, $detail, $error instanceof SessionEnded ? $error->reason : null);
+        return new self($status, $code, $title, $detail, match (true) {
+            $error instanceof SessionEnded && $error->reason !== null => ['end_reason' => $error->reason],
+            $error instanceof SessionConflict => ['keys' => $error->keys],
+            $error instanceof SessionLimitReached => ['limit' => $error->limit],
+            $error instanceof DataTooLarge => ['size' => $error->size, 'limit' => $error->limit],
+            default => [],
+        });
     }
 
     /** Answer with this problem, in place of a page that did not leave yet. For an exception handler of your own. */
@@ -69,10 +76,8 @@ final class Problem
             'title' => $this->title,
             'status' => $this->status,
             'detail' => $this->detail,
+            ...$this->members,
         ];
-        if ($this->endReason !== null) {
-            $members['end_reason'] = $this->endReason;
-        }
         $flags = JSON_INVALID_UTF8_SUBSTITUTE | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE;
         return json_encode($members, JSON_THROW_ON_ERROR | $flags);
     }
@@ -88,6 +93,7 @@ final class Problem
         }
         header('Content-Type: application/problem+json', true, $this->status);
         header('Cache-Control: no-store');
+        header('X-Content-Type-Options: nosniff');
         if ($this->status === 503) {
             header('Retry-After: ' . self::RETRY_AFTER);
         }

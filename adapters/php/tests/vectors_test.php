@@ -8,6 +8,7 @@ use Sojourn\CookieVariants;
 use Sojourn\DataTooLarge;
 use Sojourn\Exchange;
 use Sojourn\InvalidData;
+use Sojourn\Origin;
 use Sojourn\Problem;
 use Sojourn\Refusal;
 use Sojourn\Service;
@@ -15,6 +16,7 @@ use Sojourn\ServiceUnavailable;
 use Sojourn\SessionConflict;
 use Sojourn\SessionEnded;
 use Sojourn\SessionLimitReached;
+use Sojourn\SojournException;
 use Sojourn\Token;
 
 function test_vectors_tokens(): void
@@ -55,13 +57,33 @@ function test_vectors_problems(): void
         'store-unavailable' => ServiceUnavailable::class,
     ];
     foreach (vectors('problems')['problems'] as $case) {
-        $error = Refusal::of($case['status'], json_encode($case['body']), 'http://127.0.0.1:8100');
+        $error = refusal($case, $case['body']);
         same($classes[$case['code']] ?? ConfigurationError::class, $error::class, $case['why']);
         $problem = Problem::of($error);
-        if ($problem !== null && $case['code'] !== 'body-too-large') {
+        if ($case['code'] === 'body-too-large') {
+            same([7, $case['body']['limit']], [$error->size, $error->limit]);
+        } elseif ($problem !== null) {
             same($case['body'], json_decode($problem->body(), true), $case['why']);
         }
+        // What an exception holds comes from the problem's members, whatever the words are.
+        $other = refusal($case, ['detail' => "'x', 'y': 9 of 8 bytes"] + $case['body']);
+        same($problem?->members, Problem::of($other)?->members, $case['why']);
     }
+}
+
+function test_a_problem_that_lacks_what_its_exception_holds_is_none_of_sojourns(): void
+{
+    foreach (['session-conflict', 'session-limit', 'data-too-large', 'body-too-large'] as $code) {
+        foreach ([[], ['keys' => 'a', 'size' => '3', 'limit' => 2.5]] as $members) {
+            $body = ['type' => "urn:sojourn:problem:$code", 'detail' => "'a' has 3 of 2 bytes"] + $members;
+            same(ConfigurationError::class, refusal(['status' => 409], $body)::class, $code);
+        }
+    }
+}
+
+function refusal(array $case, array $body): SojournException
+{
+    return Refusal::of($case['status'], json_encode($body), 7, 'http://127.0.0.1:8100');
 }
 
 function test_vectors_keys(): void
@@ -73,6 +95,16 @@ function test_vectors_keys(): void
     foreach ($keys['invalid'] as $key) {
         $error = raises(ConfigurationError::class, static fn () => new Service('http://127.0.0.1:8100', $key));
         same(false, $key !== '' && str_contains((string) $error, $key), 'a key in a message');
+    }
+}
+
+function test_vectors_origins(): void
+{
+    foreach (vectors('origins')['valid'] as $origin) {
+        Origin::check([], [$origin]);
+    }
+    foreach (vectors('origins')['invalid'] as $origin) {
+        raises(ConfigurationError::class, static fn () => Origin::check([], [$origin]));
     }
 }
 
@@ -99,6 +131,56 @@ function test_vectors_merges(): void
         ksort($expected);
         same(ordered($expected), ordered($found), $case['why']);
     }
+}
+
+function test_vectors_ends(): void
+{
+    if (!getenv('SOJOURN_SERVICE')) {
+        throw new Skipped('give SOJOURN_SERVICE and SOJOURN_KEY');
+    }
+    $service = new Service(getenv('SOJOURN_SERVICE'), getenv('SOJOURN_KEY'));
+    $open = static fn (?string $token): Exchange =>
+        new Exchange($service, new Cookie('__Host-session'), $token, ['ip' => null], false);
+    foreach (vectors('ends')['cases'] as $case) {
+        $begin = $open(null);
+        $values = ['kept' => 1];
+        $begin->login('ada', false, $values);
+        $begin->commit($values);
+        $token = (string) $begin->token();
+        if ($case['before'] === 'ended') {
+            act($open($token), 'logout');
+        }
+        $shown = $case['before'] === 'none' ? substr($token, 0, -64) . str_repeat('0', 64) : $token;
+        $exchange = $open($shown);
+        if ($case['meanwhile'] !== null) {
+            act($open($token), $case['meanwhile']);
+        }
+        if ($case['result'] === 'refused') {
+            $error = raises(SessionEnded::class, static fn () => act($exchange, $case['does']));
+            same($case['end_reason'], $error->reason, $case['why']);
+        } else {
+            act($exchange, $case['does']);
+        }
+        $has = $exchange->token();
+        same($case['cookie'], $has === null ? 'cleared' : ($has === $shown ? 'nothing' : 'new'), $case['why']);
+        $found = $open($has);
+        $session = $found->id() === null ? null : ['user_id' => $found->userId(), 'data' => $found->data()];
+        same(ordered($case['session']), ordered($session), $case['why']);
+    }
+}
+
+/** What a request does, and its commit. */
+function act(Exchange $exchange, string $what): void
+{
+    $values = $exchange->data();
+    match ($what) {
+        'change' => $values['a'] = 1,
+        'increment' => $exchange->increment('a', 1, $values),
+        'regenerate' => $exchange->regenerate(),
+        'login' => $exchange->login('ada', false, $values),
+        'logout' => $exchange->logout($values),
+    };
+    $exchange->commit($values);
 }
 
 /** With each object's keys in one order, as that says nothing. */

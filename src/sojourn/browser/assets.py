@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from sojourn.core.problem import NOSNIFF
+
 from .openapi import openapi
 
 __all__ = ["ASSETS", "Asset"]
@@ -22,7 +24,7 @@ class Asset(NamedTuple):
 
     def headers(self) -> list[tuple[str, str]]:
         """The headers of a 200 or, but for the type, of a 304."""
-        return [("content-type", self.content_type), ("etag", self.etag), ("cache-control", "max-age=3600")]
+        return [("content-type", self.content_type), ("etag", self.etag), ("cache-control", "max-age=3600"), NOSNIFF]
 
 
 def _asset(content_type: str, body: bytes) -> Asset:

@@ -14,7 +14,7 @@ import msgspec
 from sojourn.core.codec import encode
 from sojourn.core.errors import ConfigurationError, InvalidData, LoginRequired, ReauthenticationRequired, SessionEnded
 from sojourn.core.info import SessionInfo
-from sojourn.core.problem import Problem, invalid_data, problem_of, problem_to_send
+from sojourn.core.problem import NOSNIFF, Problem, invalid_data, problem_of, problem_to_send
 from sojourn.core.session import Session
 from sojourn.core.step_up import refuse_grants
 from sojourn.core.token import ID_PATTERN
@@ -166,7 +166,7 @@ def _plan_write(path: str, session: Session, body: dict[str, Any], options: Brow
     unknown = sorted(key for key in [*values, *removed] if key not in options.writable)
     if unknown:
         detail = f"A browser may not write {', '.join(map(repr, unknown[:5]))}. The server declares what it may."
-        return _refuse(403, "not-writable", "Not the browser's to write", detail)
+        return _refuse(403, "not-writable", "Not the browser's to write", detail, keys=tuple(unknown))
     try:
         for key, value in values.items():
             encode(value, key)
@@ -256,8 +256,8 @@ def problem_answer(problem: Problem) -> Answer:
     return Answer(problem.status, problem.body(), problem.headers())
 
 
-def _refuse(status: int, code: str, title: str, detail: str) -> Answer:
-    return problem_answer(Problem(status=status, code=code, title=title, detail=detail))
+def _refuse(status: int, code: str, title: str, detail: str, **held: Any) -> Answer:
+    return problem_answer(Problem(status=status, code=code, title=title, detail=detail, **held))
 
 
 def _no_session(session: Session) -> Answer:
@@ -275,9 +275,8 @@ def _login_required(session: Session) -> Problem:
 
 
 def _json(value: Any) -> Answer:
-    return Answer(
-        200, msgspec.json.encode(value), (("content-type", "application/json"), ("cache-control", "no-store"))
-    )
+    headers = (("content-type", "application/json"), ("cache-control", "no-store"), NOSNIFF)
+    return Answer(200, msgspec.json.encode(value), headers)
 
 
-TOO_LARGE = _refuse(413, "body-too-large", "Too large", f"A body may have {MAX_BODY:,} bytes.")
+TOO_LARGE = _refuse(413, "body-too-large", "Too large", f"A body may have {MAX_BODY:,} bytes.", limit=MAX_BODY)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 
 from .exit import Exit
+from .streams import prepare_streams
 
 __all__ = ["Exit", "main"]
 
 
 def main() -> None:
     """Run the program and end the process with one of the codes in `Exit`."""
+    prepare_streams()
     try:
         from .program import run
     except ModuleNotFoundError as error:

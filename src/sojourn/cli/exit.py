@@ -15,4 +15,5 @@ class Exit(IntEnum):
     USAGE = 2
     UNAVAILABLE = 3
     BUG = 70
+    UNWRITTEN = 74
     INTERRUPTED = 130

@@ -10,7 +10,17 @@ import click
 
 from sojourn.core.errors import ConfigurationError
 from sojourn.manager import milliseconds
-from sojourn.service.keys import SCOPES, ApiKey, Scope, changing_keys, find_key, make_key, read_keys, rotate_key
+from sojourn.service.keys import (
+    ApiKey,
+    changing_keys,
+    find_key,
+    make_key,
+    read_keys,
+    require_new_name,
+    rotate_key,
+)
+from sojourn.service.last_use import read_last_use
+from sojourn.wire.api_key import KEY_SCOPES, KeyScope
 
 from .duration import DURATION, relative
 from .exit import Exit
@@ -42,19 +52,21 @@ def keys() -> None:
 @click.option(
     "--scope",
     "scopes",
-    type=click.Choice(SCOPES),
+    type=click.Choice(KEY_SCOPES),
     multiple=True,
     default=["sessions"],
     show_default=True,
     help="What it may: use sessions, or list and revoke a user's. May be given twice.",
 )
 @json_option
-def make(path: Path, name: str, scopes: tuple[Scope, ...], as_json: bool) -> int:
+def make(path: Path, name: str, scopes: tuple[KeyScope, ...], as_json: bool) -> int:
     """Make a key and show it, this once: only its hash is kept."""
     with changing_keys(path) as there:
+        require_new_name(there, name)
         key, text = make_key(name, scopes, milliseconds(), os.urandom)
+        # Before it is kept: where nobody could see it, there is none.
+        _show(key, text, as_json)
         there.append(key)
-    _show(key, text, as_json)
     return Exit.DONE
 
 
@@ -62,15 +74,16 @@ def make(path: Path, name: str, scopes: tuple[Scope, ...], as_json: bool) -> int
 @_file
 @json_option
 def list_(path: Path, as_json: bool) -> int:
-    """Show the keys: ids, names and scopes, never a secret."""
+    """Show the keys: ids, names, scopes and when each was last used, never a secret."""
     try:
         there, now = read_keys(path), milliseconds()
     except FileNotFoundError:
         raise ConfigurationError(f"There is no file {path}. `sojourn keys make` makes it.") from None
+    used = read_last_use(path)
     if as_json:
-        echo_json({"now": now, "keys": [_document(key) for key in there]})
+        echo_json({"now": now, "keys": [{**_document(key), "last_used_at": used.get(key.id)} for key in there]})
         return Exit.DONE
-    header = ["ID", "NAME", "SCOPES", "MADE", "ROTATED"]
+    header = ["ID", "NAME", "SCOPES", "MADE", "ROTATED", "USED"]
     rows = [
         [
             key.id,
@@ -78,6 +91,7 @@ def list_(path: Path, as_json: bool) -> int:
             " ".join(key.scopes),
             relative(key.created_at, now),
             relative(key.rotated_at, now) if key.rotated_at else "",
+            relative(used[key.id], now) if key.id in used else "",
         ]
         for key in there
     ]
@@ -102,8 +116,8 @@ def rotate(path: Path, id: str, grace: float, as_json: bool) -> int:
         if key is None:
             return _unknown(id)
         new, text = rotate_key(key, grace, milliseconds(), os.urandom)
+        _show(new, text, as_json)
         there[there.index(key)] = new
-    _show(new, text, as_json)
     return Exit.DONE
 
 

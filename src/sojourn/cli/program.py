@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import traceback
 
@@ -10,6 +11,7 @@ import click
 from sojourn import __version__
 from sojourn.core.errors import SojournError, StoreUnavailable
 
+from .copy import copy
 from .demo import demo
 from .exit import Exit
 from .keys import keys
@@ -18,6 +20,7 @@ from .policy import policy
 from .revoke import revoke
 from .serve import serve
 from .sessions import list_, show
+from .streams import Unwritten, give_up_output
 from .terminal import colour
 from .torture import torture
 from .upkeep import cleanup, stats
@@ -31,6 +34,7 @@ Exit codes:
   2  wrong usage or configuration
   3  the store is unavailable
   70  a bug of Sojourn's, with a traceback
+  74  the output could not be written
   130  interrupted
 """
 
@@ -46,23 +50,23 @@ def program(ctx: click.Context) -> None:
     ctx.color = colour()
 
 
-for _command in (list_, show, revoke, cleanup, stats, migrate, policy, serve, keys, torture, demo):
+for _command in (list_, show, revoke, cleanup, stats, copy, migrate, policy, serve, keys, torture, demo):
     program.add_command(_command)
 
 
 def run() -> int:
-    """Run the command line that the process was given; its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        # A name that the terminal's encoding lacks is written as an escape, not answered with a traceback.
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    """Run the command line that the process was given; its exit code. After prepare_streams."""
     try:
-        return int(program.main(prog_name="sojourn", standalone_mode=False) or Exit.DONE)
+        code = int(program.main(prog_name="sojourn", standalone_mode=False) or Exit.DONE)
+        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         return Exit.USAGE
     except click.Abort:
         click.echo("Interrupted.", err=True)
         return Exit.INTERRUPTED
+    except Unwritten as error:
+        return _fail_to_write(error)
     except StoreUnavailable as error:
         return _fail(error, Exit.UNAVAILABLE)
     except SojournError as error:
@@ -71,6 +75,17 @@ def run() -> int:
     except Exception:  # noqa: BLE001  # it is told in full
         traceback.print_exc()
         return Exit.BUG
+    return code
+
+
+def _fail_to_write(error: Unwritten) -> int:
+    cause = error.__cause__
+    assert isinstance(cause, OSError)
+    give_up_output()
+    # Who reads no further, `head` say, has what it wanted.
+    if cause.errno != errno.EPIPE:
+        click.echo(f"Error: The output could not be written: {cause.strerror}.", err=True)
+    return Exit.UNWRITTEN
 
 
 def _fail(error: SojournError, code: Exit) -> int:

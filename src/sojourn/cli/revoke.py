@@ -1,9 +1,10 @@
-"""`sojourn revoke`: end one session, all of a user, or all."""
+"""`sojourn revoke`: end one session, all of a user, some, or all."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import click
 
@@ -11,8 +12,9 @@ from sojourn.core.errors import ConfigurationError
 from sojourn.core.info import SessionInfo
 from sojourn.manager import SessionManager
 
-from .duration import relative
+from .duration import DURATION, relative
 from .exit import Exit
+from .selection import NETWORK, Selection
 from .session_id import find
 from .sessions import pages
 from .store_option import open_manager, store_options
@@ -22,38 +24,68 @@ __all__ = ["revoke"]
 
 # The first ends them, the second sees that none is left; more are for sessions that moved meanwhile.
 MAX_PASSES = 20
+EVERYONE = Selection()
 
 
 @click.command()
 @store_options
 @click.argument("id", required=False)
-@click.option("--user", metavar="USER", help="End all of this user's sessions, at one instant.")
-@click.option("--all", "everyone", is_flag=True, help="End every session of everyone. Asks first.")
-@click.option("--yes", is_flag=True, help="With --all: do not ask. Needed where nobody can answer.")
-def revoke(url: str, as_json: bool, id: str | None, user: str | None, everyone: bool, yes: bool) -> int:
-    """End sessions: one by ID, all of a USER, or all.
+@click.option("--user", metavar="USER", help="All of this user's sessions, at one instant.")
+@click.option("--ip", "addresses", metavar="ADDRESS", type=NETWORK, help="Those that began there: one, or a network's.")
+@click.option("--older-than", type=DURATION, help="Those that began longer ago than this, like 30d.")
+@click.option("--all", "everyone", is_flag=True, help="Every session of everyone.")
+@click.option("--dry-run", is_flag=True, help="Say how many it would be, and end none.")
+@click.option("--yes", is_flag=True, help="Do not ask. Needed where nobody can answer.")
+def revoke(
+    url: str,
+    as_json: bool,
+    id: str | None,
+    everyone: bool,
+    dry_run: bool,
+    yes: bool,
+    **which: Any,
+) -> int:
+    """End sessions: one by ID, a user's, those of an address, old ones, or all.
 
-    It holds at once, on every server and for requests under way. The browser is told "revoked".
+    It holds at once, on every server and for requests under way. The browser is told "revoked". --user, --ip and
+    --older-than narrow one another down. Without an ID or --user it asks first.
     """
-    if (id is not None) + (user is not None) + everyone != 1:
-        raise click.UsageError("Say which sessions: an ID, or --user USER, or --all.")
+    selection = Selection(**which)
+    user = selection.user
+    if (id is not None) + (selection != EVERYONE) + everyone != 1:
+        raise click.UsageError("Say which sessions: an ID, or any of --user, --ip and --older-than, or --all.")
     with open_manager(url) as manager:
+        if dry_run:
+            return _foretell(manager, id, selection, as_json)
         if id is not None:
             ended = _revoke_one(manager, id)
-        elif user is not None:
+        elif user is not None and selection == Selection(user):
             ended = manager.revoke_all(user)
-            _tell(f"{_count(ended)} of {safe(user)} ended.", as_json)
+        elif user is None and not _confirmed(manager, selection, yes):
+            click.echo("Nothing was ended.", err=True)
+            return Exit.NOTHING
         else:
-            if not _confirmed(manager, yes):
-                click.echo("Nothing was ended.", err=True)
-                return Exit.NOTHING
-            ended = _revoke_everyone(manager, wanted=not as_json)
-            _tell(f"{_count(ended)} ended.", as_json)
+            ended = _revoke_selected(manager, selection, wanted=not as_json)
     if as_json:
         echo_json({"ended": ended})
-    elif id is not None and ended:
+    elif id is None:
+        click.echo(f"{_count(ended)}{_of(user)} ended.")
+    elif ended:
         click.echo("The session is ended.")
     return Exit.DONE if ended else Exit.NOTHING
+
+
+def _foretell(manager: SessionManager, id: str | None, selection: Selection, as_json: bool) -> int:
+    if id is not None:
+        session = find(manager, id)
+        count = int(session is not None and session.end_reason is None)
+    else:
+        count, _ = _counted(manager, selection)
+    if as_json:
+        echo_json({"ended": 0, "would_end": count})
+    else:
+        click.echo(f"{_count(count)}{_of(selection.user)} would end.")
+    return Exit.DONE if count else Exit.NOTHING
 
 
 def _revoke_one(manager: SessionManager, id: str) -> int:
@@ -70,33 +102,56 @@ def _revoke_one(manager: SessionManager, id: str) -> int:
     return 0
 
 
-def _confirmed(manager: SessionManager, yes: bool) -> bool:
+def _confirmed(manager: SessionManager, selection: Selection, yes: bool) -> bool:
     if yes:
         return True
     if not sys.stdin.isatty():
-        raise ConfigurationError("--all ends every session, and nobody is here to confirm it. Add --yes.")
-    stats = manager.stats()
-    people = f"{stats.users:,} user{'' if stats.users == 1 else 's'}"
-    return click.confirm(f"End all {_count(stats.live)}, of {people} and of visitors?", err=True)
+        raise ConfigurationError(
+            "This ends sessions of more than one user, and nobody is here to confirm it. Add --yes, or first --dry-run."
+        )
+    count, users = _counted(manager, selection)
+    people = f"{users:,} user{'' if users == 1 else 's'}"
+    return click.confirm(
+        f"End {'all ' if selection == EVERYONE else ''}{_count(count)}, of {people} and of visitors?", err=True
+    )
 
 
-def _revoke_everyone(manager: SessionManager, *, wanted: bool) -> int:
-    """End every session that there was when this began; how many.
+def _counted(manager: SessionManager, selection: Selection) -> tuple[int, int]:
+    """How many live sessions there are of these, and of how many users."""
+    if selection == EVERYONE:
+        stats = manager.stats()
+        return stats.live, stats.users
+    now, count = manager.clock(), 0
+    users: set[str] = set()
+    for page in _pages(manager, selection):
+        live = [each for each in page if each.end_reason is None and selection.includes(each, now)]
+        count += len(live)
+        users.update(each.user_id for each in live if each.user_id is not None)
+    return count, len(users)
+
+
+def _pages(manager: SessionManager, selection: Selection) -> Iterable[Sequence[SessionInfo]]:
+    return pages(manager) if selection.user is None else [manager.list(selection.user)]
+
+
+def _revoke_selected(manager: SessionManager, selection: Selection, *, wanted: bool) -> int:
+    """End every one of these that there was when this began; how many.
 
     In passes, until one sees none: a session may get a new id meanwhile, behind the place where a pass was.
     """
     show = live_line(wanted=wanted)
-    newest, total = manager.clock(), 0
+    began = newest = manager.clock()
+    total = 0
     for attempt in range(MAX_PASSES):
         seen = False
-        for page in pages(manager):
-            live = [session for session in page if session.end_reason is None]
+        for page in _pages(manager, selection):
+            live = [each for each in page if each.end_reason is None and selection.includes(each, began)]
             if attempt == 0:
                 # By its application's clock, which may run before this one.
                 newest = max([newest, *[session.created_at for session in live]])
             old = [session for session in live if session.created_at <= newest]
             seen = seen or bool(old)
-            total += _revoke_page(manager, old)
+            total += _revoke_page(manager, old, everyone=selection == EVERYONE)
             if show:
                 show(f"{total:,} ended")
         if not seen:
@@ -106,17 +161,16 @@ def _revoke_everyone(manager: SessionManager, *, wanted: bool) -> int:
     return total
 
 
-def _revoke_page(manager: SessionManager, live: Sequence[SessionInfo]) -> int:
+def _revoke_page(manager: SessionManager, live: Sequence[SessionInfo], *, everyone: bool) -> int:
     # All of a user at one instant, so that no session of theirs can move to a new id in between.
-    users = dict.fromkeys(session.user_id for session in live if session.user_id is not None)
-    visitors = [session.id for session in live if session.user_id is None]
-    return sum(manager.revoke_all(user) for user in users) + sum(manager.revoke(id) for id in visitors)
+    users = dict.fromkeys(session.user_id for session in live if everyone and session.user_id is not None)
+    others = [session.id for session in live if not everyone or session.user_id is None]
+    return sum(manager.revoke_all(user) for user in users) + sum(manager.revoke(id) for id in others)
 
 
 def _count(number: int) -> str:
     return f"{number:,} session{'' if number == 1 else 's'}"
 
 
-def _tell(text: str, as_json: bool) -> None:
-    if not as_json:
-        click.echo(text)
+def _of(user: str | None) -> str:
+    return "" if user is None else f" of {safe(user)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,18 @@ from sojourn.core.errors import ConfigurationError
 from .exit import Exit
 
 __all__ = ["serve"]
+
+
+_is_kubernetes_link = re.compile("(tcp|udp|sctp)://").match
+
+
+class _PortOption(click.Option):
+    """Kubernetes tells every pod of a Service named sojourn by SOJOURN_PORT=tcp://10.0.0.1:8100: that is not for us."""
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """As click.Option's."""
+        found = super().resolve_envvar_value(ctx)
+        return None if found is not None and _is_kubernetes_link(found) else found
 
 
 @click.command()
@@ -27,7 +40,14 @@ __all__ = ["serve"]
     "--keys", metavar="FILE", envvar="SOJOURN_KEYS", show_envvar=True, help="The back ends' API keys: `sojourn keys`."
 )
 @click.option("--host", envvar="SOJOURN_HOST", show_envvar=True, help="[default: 127.0.0.1]")
-@click.option("--port", type=int, envvar="SOJOURN_PORT", show_envvar=True, help="0 takes a free one.  [default: 8100]")
+@click.option(
+    "--port",
+    cls=_PortOption,
+    type=int,
+    envvar="SOJOURN_PORT",
+    show_envvar=True,
+    help="0 takes a free one.  [default: 8100]",
+)
 @click.option("--uds", metavar="FILE", envvar="SOJOURN_UDS", show_envvar=True, help="A unix socket instead of a port.")
 @click.option("--workers", type=int, envvar="SOJOURN_WORKERS", show_envvar=True, help="Processes.  [default: 1]")
 @click.option(

@@ -7,16 +7,17 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import chain
-from typing import Any
+from typing import Any, get_args
 
 import click
 
-from sojourn.core.errors import ConfigurationError
+from sojourn.core.errors import ConfigurationError, EndReason
 from sojourn.core.info import SessionInfo
 from sojourn.manager import SessionManager
 
-from .duration import relative
+from .duration import DURATION, relative
 from .exit import Exit
+from .selection import NETWORK, Selection
 from .session_id import find
 from .store_option import open_manager, store_options
 from .terminal import columns, echo_json, fields, is_terminal, safe, table
@@ -31,16 +32,25 @@ NOBODY = "-"
 @click.command("list")
 @store_options
 @click.option("--user", metavar="USER", help="Only this user's sessions.")
+@click.option(
+    "--ip", "addresses", metavar="ADDRESS", type=NETWORK, help="Only those that began there: one, or a network's."
+)
+@click.option(
+    "--since", type=DURATION, help="Only what was seen, or where it is over ended, less than this long ago, like 2h."
+)
+@click.option("--reason", type=click.Choice(get_args(EndReason)), help="Only dead ones that ended for this.")
 @click.option("--all", "with_dead", is_flag=True, help="Dead sessions too, with why they ended.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Show at most so many.")
-def list_(url: str, as_json: bool, user: str | None, with_dead: bool, limit: int) -> int:
+def list_(url: str, as_json: bool, with_dead: bool, limit: int, **which: Any) -> int:
     """List sessions, the latest seen first.
 
-    Reads the whole store, but with --user alone. On a terminal ids are shortened; every command takes them so.
+    Reads the whole store, but the live ones of a --user. On a terminal ids are shortened; every command takes them so.
     """
+    selection = Selection(**which)
+    with_dead = with_dead or selection.reason is not None
     with open_manager(url) as manager:
         now = manager.clock()
-        total, latest = _latest(_wanted(manager, user, with_dead), limit)
+        total, latest = _latest(_wanted(manager, selection, with_dead, now), limit)
     if as_json:
         documents = [_document(session, now) for session in latest]
         echo_json({"now": now, "total": total, "sessions": documents})
@@ -117,13 +127,12 @@ def device(user_agent: str) -> str:
     return device_label(user_agent)
 
 
-def _wanted(manager: SessionManager, user: str | None, with_dead: bool) -> Iterable[SessionInfo]:
-    if user is not None and not with_dead:
-        return manager.list(user)
+def _wanted(manager: SessionManager, selection: Selection, with_dead: bool, now: int) -> Iterable[SessionInfo]:
+    there: Iterable[SessionInfo] = chain.from_iterable(pages(manager))
+    if selection.user is not None and not with_dead:
+        there = manager.list(selection.user)
     return (
-        session
-        for session in chain.from_iterable(pages(manager))
-        if (with_dead or session.end_reason is None) and (user is None or session.user_id == user)
+        session for session in there if (with_dead or session.end_reason is None) and selection.includes(session, now)
     )
 
 

@@ -12,10 +12,11 @@ import click
 
 from sojourn.core.errors import ConfigurationError
 from sojourn.core.policy import Policy
+from sojourn.core.store import Store
 from sojourn.manager import SessionManager
 from sojourn.stores.store_url import StoreURL, open_store
 
-__all__ = ["json_option", "open_manager", "store_options"]
+__all__ = ["existing_store", "json_option", "open_manager", "shared_store", "store_options"]
 
 _SQLITE = b"SQLite format 3\0"
 
@@ -42,17 +43,28 @@ def store_options(command: F) -> F:
 @contextmanager
 def open_manager(url: str, policy: Policy | None = None) -> Iterator[SessionManager]:
     """The sessions at `url`. Raises ConfigurationError, with the mend, where there is no store yet: none is made."""
-    at = StoreURL.parse(url)
-    if at.scheme == "memory":
-        raise ConfigurationError("Sessions in memory: are inside the application's process; no other one can see them.")
-    if at.path is not None:
-        _check_file(Path(at.path))
-    # Without the cache that the application may have there: a command reads most things once.
-    manager = SessionManager(open_store(at.bare), policy)
+    manager = SessionManager(existing_store(url), policy)
     try:
         yield manager
     finally:
         manager.close()
+
+
+def existing_store(url: str) -> Store:
+    """The store at `url`, which must be there already. Raises ConfigurationError as open_manager does."""
+    at = StoreURL.parse(url)
+    if at.path is not None:
+        _check_file(Path(at.path))
+    return shared_store(url)
+
+
+def shared_store(url: str) -> Store:
+    """The store at `url`, made where there is none. Raises ConfigurationError for one that is in a process's memory."""
+    at = StoreURL.parse(url)
+    if at.scheme == "memory":
+        raise ConfigurationError("Sessions in memory: are inside the application's process; no other one can see them.")
+    # Without the cache that the application may have there: a command reads most things once.
+    return open_store(at.bare)
 
 
 def _check_file(path: Path) -> None:

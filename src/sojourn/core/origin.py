@@ -40,8 +40,12 @@ def is_foreign_handshake(*, origin: str | None, host: str | None, trusted_origin
 
 
 def _same_host(origin: str, host: str | None) -> bool:
-    scheme, separator, authority = origin.partition("://")
-    return bool(separator) and scheme in ("http", "https") and host is not None and authority == host.lower()
+    """Whether they are the same as URLs are: the port that the origin's scheme means may be said or not."""
+    scheme, _, authority = origin.partition("://")
+    port = dict(_UNSAID).get(scheme)
+    if port is None or host is None:
+        return False
+    return authority.removesuffix(f":{port}") == host.lower().removesuffix(f":{port}") != ""
 
 
 def trusted(origins: Collection[str]) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""RemoteSession: a Session that a session service keeps, with what its commit must ask for. Pure."""
+"""RemoteSession: a Session that a session service keeps, with what its commit must ask for. No I/O."""
 
 from __future__ import annotations
 
@@ -10,14 +10,23 @@ from sojourn.core.changes import changed
 from sojourn.core.codec import EncodedObject
 from sojourn.core.commit import NO_REPLY, Reply
 from sojourn.core.errors import ConfigurationError, EndReason, SessionEnded, SojournError
+from sojourn.core.merge import MISSING
 from sojourn.core.outcome import become, end, refuse
 from sojourn.core.record import Client, Record, Secrets
 from sojourn.core.session import Session
 from sojourn.core.token import Token, parse
+from sojourn.wire.answers import Committed, Opened, SessionState
+from sojourn.wire.requests import (
+    ClientFacts,
+    CommitRequest,
+    KeyChange,
+    LoginAction,
+    LogoutAction,
+    RegenerateAction,
+    StartAction,
+)
 
-from .wire import Committed, Opened, SessionState
-
-__all__ = ["RemoteSession", "opened", "remote"]
+__all__ = ["RemoteSession", "as_remote", "opened_session"]
 
 
 class RemoteSession(Session):
@@ -41,54 +50,52 @@ class RemoteSession(Session):
     def _due(self) -> bool:
         return self.commit_due and not self.passive and self._live is not None
 
-    def next_commit(self) -> dict[str, Any] | None:
+    def next_commit(self) -> CommitRequest | None:
         """What is to be asked of the service next; None where nothing is left to be written."""
         if self._logged_out and self._wish and self._leaving:
             # One commit, one action: whatever becomes of the second, the log-out holds.
-            return {"token": _reveal(self.token), "opened_at": self.opened_at, "action": {"type": "logout"}}
+            return CommitRequest(
+                token=_reveal(self.token), status="active", opened_at=self.opened_at, action=LogoutAction()
+            )
         on_a_socket = self._live is not None and self._token is None
         if on_a_socket or not (self._values or self._wish or self._logged_out or self._due):
             # A socket's token grows old while it is open: shown to the service again, it would look like a stolen one.
             return None
         action, increments = self._action(), self._increments()
-        changes = self._all_keys() if action and action["type"] == "login" else self._changed_keys()
+        changes = self._all_keys() if isinstance(action, LoginAction) else self._changed_keys()
         if not (action or changes or increments or self._due):
             return None
         # A session that was over before the log-out has nothing to do with what follows.
         token = self.token if self._live or self._leaving or self.end_reason else None
-        asked: dict[str, Any] = {
-            "token": _reveal(token),
-            "opened_at": self.opened_at if token else None,
-            "passive": self.passive,
-            "changes": changes,
-            "increments": increments,
-            "action": action,
-        }
-        if self.client != Client():
-            asked["client"] = {"ip": self.client.ip, "user_agent": self.client.user_agent}
-        return asked
+        client = self.client
+        return CommitRequest(
+            token=_reveal(token),
+            status=("ended" if self.end_reason else "active") if token else None,
+            client=ClientFacts(ip=client.ip, user_agent=client.user_agent) if client != Client() else None,
+            passive=self.passive,
+            opened_at=self.opened_at if token else None,
+            changes=changes,
+            increments=increments,
+            action=action,
+        )
 
-    def _action(self) -> dict[str, Any] | None:
+    def _action(self) -> StartAction | LoginAction | LogoutAction | RegenerateAction | None:
         login = self._login
         if login:
-            return {"type": "login", "user_id": login.user_id, "remember": login.remember}
+            return LoginAction(user_id=login.user_id, remember=login.remember)
         if self._leaving:
-            return {"type": "logout"}
-        if self._wish == "start" and self._live:
-            return None
-        return {"type": self._wish} if self._wish else None
+            return LogoutAction()
+        if self._wish == "start":
+            return None if self._live else StartAction()
+        return RegenerateAction() if self._wish else None
 
-    def _changed_keys(self) -> dict[str, dict[str, msgspec.Raw]]:
-        changed = {}
-        for key, change in self._changes().items():
-            sides = (("base", change.base), ("value", change.value))
-            changed[key] = {side: msgspec.Raw(raw) for side, raw in sides if raw is not None}
-        return changed
+    def _changed_keys(self) -> dict[str, KeyChange]:
+        return {key: KeyChange(base=_raw(it.base), value=_raw(it.value)) for key, it in self._changes().items()}
 
-    def _all_keys(self) -> dict[str, dict[str, msgspec.Raw]]:
+    def _all_keys(self) -> dict[str, KeyChange]:
         """Unchanged ones too: where the session was replaced meanwhile, this is how its data comes along."""
-        loaded = {key: msgspec.Raw(raw) for key, raw in self._base.items()}
-        return {key: {"base": raw, "value": raw} for key, raw in loaded.items()} | self._changed_keys()
+        loaded = {key: _raw(text) for key, text in self._base.items()}
+        return {key: KeyChange(base=raw, value=raw) for key, raw in loaded.items()} | self._changed_keys()
 
     def take(self, answer: Committed) -> Reply:
         """The service wrote what was asked: this is the session from here on, and this the browser must be told."""
@@ -98,9 +105,8 @@ class RemoteSession(Session):
         if self._wish and self._leaving and state is None:
             self._leaving, self._logged_out, self.token = None, False, None
         elif state is None:
-            end(self, answer.end_reason)
             # What is set from now on begins a new session, as after an open that found this one over.
-            self.opened_at = answer.now
+            end(self, answer.end_reason)
         else:
             self._go_on(state, token, answer.now)
         return Reply(token, answer.clear, answer.max_age) if token or answer.clear else NO_REPLY
@@ -119,11 +125,10 @@ class RemoteSession(Session):
         for key in changed(self._base, self._values):
             del self._values[key]
 
-    def failed(self, error: SojournError, now: int) -> None:
+    def failed(self, error: SojournError) -> None:
         """A commit raised `error`: as where a store refused it."""
         if isinstance(error, SessionEnded):
             end(self, error.reason)
-            self.opened_at = now
         refuse(self, error)
 
     def forget_logout(self) -> Reply:
@@ -134,7 +139,7 @@ class RemoteSession(Session):
         return Reply(clear=True) if self._presented else NO_REPLY
 
 
-def opened(answer: Opened, token: Token, client: Client) -> RemoteSession:
+def opened_session(answer: Opened, token: Token, client: Client) -> RemoteSession:
     """The session that the service opened."""
     now, reason = answer.now, answer.end_reason
     if answer.session is not None:
@@ -158,7 +163,7 @@ def opened(answer: Opened, token: Token, client: Client) -> RemoteSession:
     return RemoteSession(over, now, client, token, True, reason)
 
 
-def remote(session: Session) -> RemoteSession:
+def as_remote(session: Session) -> RemoteSession:
     """`session`, which a remote manager must have made. Raises ConfigurationError."""
     if not isinstance(session, RemoteSession):
         raise ConfigurationError("This session is another manager's. Commit it with the manager that opened it.")
@@ -185,3 +190,7 @@ def _record(state: SessionState, token: Token, renewed_at: int) -> Record:
 
 def _reveal(token: Token | None) -> str | None:
     return token.reveal() if token else None
+
+
+def _raw(text: bytes | None) -> Any:
+    return MISSING if text is None else msgspec.Raw(text)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from sojourn.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from .settings import Settings
+    from .settings import ServiceSettings
 
 __all__ = ["serve"]
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: ServiceSettings) -> None:
     """Run the service until Ctrl+C or SIGTERM.
 
     Raises ConfigurationError where a library is missing, the place to listen at is taken or the store is not ready,

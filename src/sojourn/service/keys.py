@@ -11,33 +11,28 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Literal
 
 import msgspec
 from msgspec.structs import replace
 
 from sojourn.core.errors import ConfigurationError
 from sojourn.core.token import Random
+from sojourn.wire.api_key import API_KEY_PATTERN, KeyScope, spell_api_key
 
 __all__ = [
-    "SCOPES",
     "ApiKey",
     "Former",
-    "Scope",
     "changing_keys",
     "find_key",
     "make_key",
     "read_keys",
+    "real_path",
+    "require_new_name",
     "rotate_key",
     "take_apart",
 ]
 
-Scope = Literal["sessions", "admin"]
-"""What a key is for: `sessions` to open and commit them, `admin` to list and revoke a user's."""
-
-SCOPES: Final[tuple[Scope, ...]] = ("sessions", "admin")
-
-_SHAPE = re.compile(rb"sjk1-([0-9a-f]{8})-([0-9a-f]{64})").fullmatch
+_SHAPE = re.compile(API_KEY_PATTERN.encode()).fullmatch
 
 
 class Former(msgspec.Struct, frozen=True):
@@ -52,7 +47,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     name: str
-    scopes: tuple[Scope, ...]
+    scopes: tuple[KeyScope, ...]
     hash: str
     created_at: int
     rotated_at: int | None = None
@@ -75,18 +70,28 @@ def take_apart(text: bytes) -> tuple[str, str] | None:
     return (found[1].decode(), hashlib.sha256(found[2]).hexdigest()) if found else None
 
 
-def make_key(name: str, scopes: Sequence[Scope], now: int, random: Random) -> tuple[ApiKey, str]:
+def make_key(name: str, scopes: Sequence[KeyScope], now: int, random: Random) -> tuple[ApiKey, str]:
     """A new key, and its text to be shown once."""
     id, secret = random(4).hex(), random(32).hex()
     key = ApiKey(id=id, name=name, scopes=tuple(dict.fromkeys(scopes)), hash=_hash(secret), created_at=now)
-    return key, f"sjk1-{id}-{secret}"
+    return key, spell_api_key(id, secret)
+
+
+def require_new_name(keys: Sequence[ApiKey], name: str) -> None:
+    """Raise ConfigurationError where a key has this name: of two, nobody knows which back end's is to be revoked."""
+    taken = next((key for key in keys if key.name == name), None)
+    if taken is not None:
+        raise ConfigurationError(
+            f"The key {taken.id} has this name already. Choose another --name, or give that key a new secret: "
+            f"sojourn keys rotate {taken.id}"
+        )
 
 
 def rotate_key(key: ApiKey, grace: float, now: int, random: Random) -> tuple[ApiKey, str]:
     """The key with a new secret, the one before good for `grace` seconds; and its text to be shown once."""
     secret = random(32).hex()
     former = Former(key.hash, now + int(grace * 1000)) if grace > 0 else None
-    return replace(key, hash=_hash(secret), rotated_at=now, former=former), f"sjk1-{key.id}-{secret}"
+    return replace(key, hash=_hash(secret), rotated_at=now, former=former), spell_api_key(key.id, secret)
 
 
 def find_key(keys: Sequence[ApiKey], id: str) -> ApiKey | None:
@@ -106,13 +111,22 @@ def read_keys(path: Path) -> tuple[ApiKey, ...]:
         raise ConfigurationError(f"{path} is no file of API keys: {error}. `sojourn keys make` writes one.") from None
 
 
+def real_path(path: Path) -> Path:
+    """Where `path` leads to. A link put aside for a new file would leave the old one to who reads that."""
+    return Path(os.path.realpath(path))
+
+
 @contextmanager
 def changing_keys(path: Path) -> Iterator[list[ApiKey]]:
-    """The keys in the file, to be changed; written at the end. One program at a time, and others wait."""
+    """The keys in the file, to be changed; written at the end. One program at a time, and others wait.
+
+    Where `path` is a symbolic link, the file that it leads to is changed, and the link stays.
+    """
     try:
         import fcntl
     except ImportError:
         raise ConfigurationError("The session service is for Unix: Linux, macOS, BSD.") from None
+    path = real_path(path)
     try:
         folder = os.open(path.parent, os.O_RDONLY)
     except OSError as error:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from sojourn import __version__
 from sojourn.core.codec import MAX_INTEGER
+from sojourn.core.errors import EndReason
+from sojourn.core.problem import problem_schema
+from sojourn.wire.api_key import KeyScope
+from sojourn.wire.http import COMMIT, CONFIG, DESCRIPTION, HEALTH, OPEN, READY, SESSION, USER
 
 __all__ = ["openapi"]
 
-_REASONS = ["logout", "idle_timeout", "absolute_timeout", "revoked", "replaced", "token_reuse", "limit"]
+_REASONS = get_args(EndReason)
 _ID = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
 _TIME = {"type": "integer", "description": "Unix milliseconds"}
 _MAYBE_TIME = {"type": ["integer", "null"], "description": "Unix milliseconds"}
@@ -49,6 +53,7 @@ _FACTS = {
     "idle_timeout": {"type": "integer", "description": "milliseconds"},
     "remember": _FLAG,
 }
+_FOUND = {**_FACTS, "end_reason": _MAYBE_REASON, "ip": _MAYBE_TEXT, "user_agent": _MAYBE_TEXT}
 _SCHEMAS = {
     "Session": _answer(
         **_FACTS,
@@ -102,6 +107,10 @@ _SCHEMAS = {
     },
     "Commit": _body(
         token={"type": ["string", "null"]},
+        status={
+            "enum": [None, "none", "active", "ended"],
+            "description": "What the open answered, or the last commit of the request. Must be there with a token.",
+        },
         client={"$ref": "#/components/schemas/Client"},
         passive={"type": "boolean", "description": "This request is no activity."},
         opened_at={"type": ["integer", "null"], "description": "`now` of the open"},
@@ -111,7 +120,13 @@ _SCHEMAS = {
             "additionalProperties": {"type": "integer", "minimum": -MAX_INTEGER, "maximum": MAX_INTEGER},
         },
         action={"$ref": "#/components/schemas/Action"},
-    ),
+    )
+    | {
+        "anyOf": [
+            {"properties": {"token": {"type": "null"}}},
+            {"properties": {"status": {"type": "string"}}, "required": ["token", "status"]},
+        ]
+    },
     "Configuration": _answer(
         cookie=_answer(
             name=_TEXT,
@@ -127,56 +142,31 @@ _SCHEMAS = {
     "Sessions": _answer(
         sessions={
             "type": "array",
-            "items": _answer(
-                id=_ID,
-                device={"type": ["string", "null"], "examples": ["Chrome on Windows"]},
-                ip=_MAYBE_TEXT,
-                user_agent=_MAYBE_TEXT,
-                created_at=_TIME,
-                authenticated_at=_MAYBE_TIME,
-                seen_at=_TIME,
-                expires_at=_TIME,
-            ),
+            "items": _answer(**_FOUND, device={"type": ["string", "null"], "examples": ["Chrome on Windows"]}),
         }
     ),
-    "Found": _answer(
-        session={
-            "oneOf": [
-                {"type": "null"},
-                _answer(**_FACTS, end_reason=_MAYBE_REASON, ip=_MAYBE_TEXT, user_agent=_MAYBE_TEXT),
-            ]
-        }
-    ),
+    "Found": _answer(session={"oneOf": [{"type": "null"}, _answer(**_FOUND)]}),
     "Ended": _answer(ended=_COUNT),
-    "Problem": {
-        "type": "object",
-        "properties": {
-            "type": {"type": "string", "pattern": "^urn:sojourn:problem:[a-z-]+$"},
-            "title": _TEXT,
-            "status": {"type": "integer"},
-            "detail": _TEXT,
-            "end_reason": {"enum": _REASONS},
-        },
-        "required": ["type", "title", "status", "detail"],
-        "additionalProperties": False,
-    },
+    "Problem": problem_schema(),
 }
 
 _MEANINGS = {
     400: "invalid-body: no JSON, or not of this form.",
-    401: "api-key-required or api-key-refused; at a commit also session-ended: the changes came too late.",
+    401: "api-key-required or api-key-refused; at a commit also session-ended, with `end_reason`: it came too late.",
     403: "api-key-scope: the key is for something else.",
     404: "not-found: no such endpoint.",
     405: "method-not-allowed.",
-    409: "session-conflict or session-limit, where the policy says so.",
-    413: "body-too-large, or data-too-large: the session's data.",
+    409: "session-conflict, with `keys`, or session-limit, with `limit`: where the policy says so.",
+    413: "body-too-large, with `limit`; or data-too-large, with `size` and `limit`: the session's data.",
     415: "unsupported-media-type: the body is not application/json.",
     422: "invalid-data: a value that no session can hold, or a log-in to be remembered where the policy has none.",
     503: "store-unavailable. A change that was sent may be written, or not; try again after Retry-After.",
 }
 
 
-def _operation(scope: str | None, summary: str, answer: str | None, body: str | None, *problems: int) -> dict[str, Any]:
+def _operation(
+    scope: KeyScope | None, summary: str, answer: str | None, body: str | None, *problems: int
+) -> dict[str, Any]:
     schema = {"$ref": f"#/components/schemas/{answer}"} if answer else {"type": "object"}
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     statuses = sorted([*problems, 405, *((401, 403) if scope else ())])
@@ -213,23 +203,23 @@ def openapi() -> dict[str, Any]:
             "description": "For back ends. A request is one open and, where something is to be written, one commit.",
         },
         "paths": {
-            "/v1/open": {"post": _operation("sessions", "What a token opens", "Opened", "Open", 400, 413, 415, 503)},
-            "/v1/commit": {"post": _operation("sessions", "Write what a request did", "Committed", "Commit", *writes)},
-            "/v1/config": {"get": _operation("sessions", "The cookie and the policy", "Configuration", None)},
-            "/v1/users/{user_id}/sessions": {
+            OPEN: {"post": _operation("sessions", "What a token opens", "Opened", "Open", 400, 413, 415, 503)},
+            COMMIT: {"post": _operation("sessions", "Write what a request did", "Committed", "Commit", *writes)},
+            CONFIG: {"get": _operation("sessions", "The cookie and the policy", "Configuration", None)},
+            USER: {
                 "parameters": [user],
                 "get": _operation("admin", "A user's live sessions, the latest seen first", "Sessions", None, 404, 503),
                 "delete": _operation("admin", "End all of a user's sessions at once", "Ended", None, 400, 404, 503)
                 | {"parameters": [keep]},
             },
-            "/v1/sessions/{id}": {
+            SESSION: {
                 "parameters": [_parameter("id", "path", _ID, "A session's public id, not its token.")],
                 "get": _operation("sessions", "One session, live or ended, without its data", "Found", None, 404, 503),
                 "delete": _operation("admin", "End one session", "Ended", None, 404, 503),
             },
-            "/v1/openapi.json": {"get": _operation(None, "This description", None, None)},
-            "/health": {"get": _operation(None, "The process is alive", None, None)},
-            "/ready": {"get": _operation(None, "The store answers", None, None, 503)},
+            DESCRIPTION: {"get": _operation(None, "This description", None, None)},
+            HEALTH: {"get": _operation(None, "The process is alive", None, None)},
+            READY: {"get": _operation(None, "The store answers", None, None, 503)},
         },
         "components": {
             "schemas": _SCHEMAS,

@@ -7,22 +7,27 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from .application import Service
+from sojourn.wire.http import OPEN
+
+from .application import ANSWER_HEADERS, Service
 
 __all__ = ["BoundedProtocol"]
 
 # A back end sends a request in one piece; it is a stranger who takes his time.
 REQUEST_WITHIN = 20.0
+# Of a request's first line and its headers, with the empty line after them; and of what follows a body.
 MAX_HEAD = 32 * 1024
 MAX_PIPELINED = 64
 
 # A token is 101 characters, what is told of a browser a few hundred.
 PROMPT_BODY = 4 * 1024
 
-PROMPT_HEAD = (
-    b"HTTP/1.1 200 OK\r\n%bcontent-type: application/json\r\ncache-control: no-store\r\ncontent-length: %d\r\n\r\n"
-)
-TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+PROMPT_PATH = OPEN.encode()
+PROMPT_HEAD = b"HTTP/1.1 200 OK\r\n%b" + b"".join(b"%b: %b\r\n" % pair for pair in ANSWER_HEADERS)
+PROMPT_HEAD += b"content-length: %d\r\n\r\n"
+_LAST = b"connection: close\r\ncache-control: no-store\r\nx-content-type-options: nosniff\r\ncontent-length: 0\r\n\r\n"
+TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\n" + _LAST
+NO_HTTP = b"HTTP/1.1 400 Bad Request\r\n" + _LAST
 
 
 class _OneWrite:
@@ -66,19 +71,25 @@ class _OneWrite:
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """A request must be whole within 20 s, its head have 32 KiB or so, and an answer be taken.
+    """A request must be whole within 20 s, its head have 32 KiB at most, and an answer be taken.
 
-    uvicorn waits for ever for the first byte of a request, and for the last, and keeps a head however long it grows.
-    And an open that needs no wait is answered as soon as it is read, without a task: that takes half of the time.
+    uvicorn waits for ever for the first byte of a request, and for the last, keeps a head however long it grows, and
+    takes what follows a body in chunks for headers. And an open that needs no wait is answered as soon as it is read,
+    without a task: that takes half of the time.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._head = 0
+        # What has come since the parser last made something of it: of a head, of a chunk's line, of a trailer.
+        self._unread = 0
+        # The same since the last request was whole, and what came together with its end.
+        self._head_at_most = 0
+        self._piece = 0
+        self._is_too_large = False
         self._awaited_since: float | None = None
         self._stuck = False
         self._check: asyncio.TimerHandle | None = None
-        self._wire: _OneWrite | None = None
+        self._output: _OneWrite | None = None
         self._open_at_hand = self.app.open_at_hand if isinstance(self.app, Service) else None
         # Of an open, as far as it has come.
         self._body: bytes | None = None
@@ -88,8 +99,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """As asyncio's; the connection is looked at from here on."""
-        self._wire = _OneWrite(transport, self.loop)  # type: ignore[arg-type]
-        super().connection_made(self._wire)  # type: ignore[arg-type]
+        self._output = _OneWrite(transport, self.loop)  # type: ignore[arg-type]
+        super().connection_made(self._output)  # type: ignore[arg-type]
         self._awaited_since = self.loop.time()
         self._check = self.loop.call_later(REQUEST_WITHIN, self._look)
 
@@ -100,13 +111,23 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """As asyncio's; a head that grows too long is refused."""
-        self._head += len(data)
-        super().data_received(data)
-        # After the parser: what came at once is there already, and its head may be whole.
-        if self._head > MAX_HEAD and not self.transport.is_closing():
-            self.transport.write(TOO_LARGE)
-            self.transport.close()
+        """As asyncio's; what grows too long is refused."""
+        for start in range(0, len(data), MAX_HEAD):
+            piece = data[start : start + MAX_HEAD]
+            self._piece = len(piece)
+            self._unread += self._piece
+            self._head_at_most += self._piece
+            super().data_received(piece)
+            if self._unread > MAX_HEAD and not self.transport.is_closing():
+                self._is_too_large = True
+                self.send_400_response("")
+            if self.transport.is_closing():
+                return
+
+    def send_400_response(self, msg: str) -> None:
+        """As uvicorn's: the last answer of a connection."""
+        self.transport.write(TOO_LARGE if self._is_too_large else NO_HTTP)
+        self.transport.close()
 
     def on_message_begin(self) -> None:
         """The parser's: a request begins."""
@@ -118,11 +139,20 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The parser's: a request's head is whole."""
-        self._head = -(1 << 62)  # the body has its own bound
-        if self.url == b"/v1/open" and self._may_be_prompt():
+        self._unread = 0
+        if self._head_at_most > MAX_HEAD and self._head() > MAX_HEAD:
+            self._is_too_large = True
+            raise OverflowError("a head too long")  # which the parser answers with send_400_response
+        if self.url == PROMPT_PATH and self._may_be_prompt():
             self._body = b""
         else:
             super().on_headers_complete()
+        # What follows the body in the manner of headers is none: a key or a length there would be taken from nowhere.
+        self.headers = []
+
+    def _head(self) -> int:
+        lines = sum([len(name) + len(value) + 4 for name, value in self.headers])
+        return len(self.parser.get_method()) + len(self.url) + len("  HTTP/1.1\r\n\r\n") + lines
 
     def _may_be_prompt(self) -> bool:
         """Whether it may be answered here: a plain POST, and nothing before it that still waits for its own answer."""
@@ -139,6 +169,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """The parser's: more of a request's body."""
+        self._unread = 0
         if self._body is None:
             super().on_body(body)
             return
@@ -148,12 +179,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The parser's: a request is whole."""
-        self._head = 0
+        self._unread, self._head_at_most = 0, self._piece
         self._awaited_since = None
         if self._body is not None:
             assert self._open_at_hand is not None
             try:
-                answer = self._open_at_hand(self.headers, self._body)
+                answer = self._open_at_hand(self.scope["headers"], self._body)
             except Exception:  # noqa: BLE001  # the usual way meets it too, and answers it
                 answer = None
             if answer is not None:
@@ -169,7 +200,7 @@ class BoundedProtocol(HttpToolsProtocol):
             super().on_body(body)
 
     def _answer(self, answer: bytes) -> None:
-        assert self._wire is not None
+        assert self._output is not None
         self._body = None
         # uvicorn's timer for idle connections costs more than to be looked at now and then.
         self._prompt_since = self.loop.time()
@@ -177,7 +208,7 @@ class BoundedProtocol(HttpToolsProtocol):
         headers = self.server_state.default_headers
         if headers is not self._headers:  # uvicorn makes them anew each second, for the date
             self._headers, self._header_lines = headers, b"".join([b"%b: %b\r\n" % pair for pair in headers])
-        self._wire.write_now(PROMPT_HEAD % (self._header_lines, len(answer)) + answer)
+        self._output.write_now(PROMPT_HEAD % (self._header_lines, len(answer)) + answer)
 
     def _look(self) -> None:
         if self.transport.is_closing():

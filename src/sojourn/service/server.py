@@ -25,10 +25,11 @@ from sojourn.stores.store_url import StoreURL, open_async_store, open_store
 
 from .application import Service
 from .keyring import Keyring
+from .keys import real_path
 from .listener import bind_tcp, bind_unix
 from .log import set_up_logging, tell
 from .protocol import BoundedProtocol
-from .settings import Settings
+from .settings import ServiceSettings
 
 __all__ = ["build", "run"]
 
@@ -42,7 +43,7 @@ MAX_FILES = 65_536
 STORE_WITHIN = 1.5
 
 
-def build(settings: Settings) -> App:
+def build(settings: ServiceSettings) -> App:
     """The application of one process, inside its event loop."""
     set_up_logging(settings.log.level, settings.log.format)
     label = _label()
@@ -69,7 +70,7 @@ def _label() -> DeviceLabel | None:
     return device_label
 
 
-def _browser(settings: Settings, label: DeviceLabel | None, manager: AsyncSessionManager) -> App:
+def _browser(settings: ServiceSettings, label: DeviceLabel | None, manager: AsyncSessionManager) -> App:
     assert settings.browser is not None
     endpoints = BrowserEndpoints(
         readable=settings.browser.readable, writable=settings.browser.writable, device_label=label
@@ -86,14 +87,15 @@ def _browser(settings: Settings, label: DeviceLabel | None, manager: AsyncSessio
     return ProxyHeadersMiddleware(sessions, trusted_hosts=trusted)
 
 
-def run(settings: Settings) -> None:
+def run(settings: ServiceSettings) -> None:
     """Run the service until SIGTERM or Ctrl+C, which let requests under way finish, for ten seconds at most."""
     _allow_many_connections()
     set_up_logging(settings.log.level, settings.log.format)
     with closing(open_store(StoreURL.parse(settings.store).bare)) as store:
         # One read, which raises what is wrong: no server, no access, tables that are not there yet.
         store.get("0" * 32)
-    listener = bind_unix(Path(settings.uds)) if settings.uds else bind_tcp(settings.host, settings.port)
+    uds = real_path(Path(settings.uds)) if settings.uds else None
+    listener = bind_unix(uds) if uds else bind_tcp(settings.host, settings.port)
     config = uvicorn.Config(
         partial(build, settings),
         factory=True,
@@ -115,8 +117,8 @@ def run(settings: Settings) -> None:
     try:
         _serve(config, listener)
     finally:
-        if settings.uds:
-            Path(settings.uds).unlink(missing_ok=True)
+        if uds:
+            uds.unlink(missing_ok=True)
     logger.info("stopped")
 
 
@@ -130,7 +132,7 @@ def _serve(config: uvicorn.Config, listener: socket.socket) -> None:
         uvicorn.Server(config).run(sockets=[listener])
 
 
-def _place(settings: Settings, listener: socket.socket) -> str:
+def _place(settings: ServiceSettings, listener: socket.socket) -> str:
     if settings.uds:
         return f"unix:{settings.uds}"
     host = f"[{settings.host}]" if ":" in settings.host else settings.host

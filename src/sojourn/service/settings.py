@@ -1,4 +1,4 @@
-"""Settings: how a service is set up, from a TOML file and what is laid over it."""
+"""ServiceSettings: how a service is set up, from a TOML file and what is laid over it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sojourn.stores.store_url import StoreURL
 
 from .log import LogFormat, LogLevel
 
-__all__ = ["EXAMPLE", "BrowserSettings", "LogSettings", "Settings", "make_settings", "read_file"]
+__all__ = ["EXAMPLE", "BrowserSettings", "LogSettings", "ServiceSettings", "make_settings", "read_file"]
 
 T = TypeVar("T")
 
@@ -88,7 +88,7 @@ class LogSettings(_Table, frozen=True, kw_only=True):
     format: LogFormat = "text"
 
 
-class Settings(_Table, frozen=True, kw_only=True):
+class ServiceSettings(_Table, frozen=True, kw_only=True):
     """A service's settings. The store's URL may hold a password: never show it."""
 
     store: str
@@ -115,13 +115,13 @@ def read_file(path: Path) -> dict[str, Any]:
         raise ConfigurationError(f"The configuration {path} is no TOML: {error}.") from None
 
 
-def make_settings(tables: Mapping[str, Any]) -> Settings:
+def make_settings(tables: Mapping[str, Any]) -> ServiceSettings:
     """The settings that `tables` spell. Raises ConfigurationError: which key, what was expected, what to write."""
     told = dict(tables)
     for name, what, flag in (("store", "Where are the sessions", "--store URL"), ("keys", "Which keys", "--keys FILE")):
         if name not in told:
             raise ConfigurationError(f"{what}? Give {flag}, or SOJOURN_{name.upper()}, or {_line(name)}")
-    settings = _convert(told | {"policy": {}, "cookie": {}}, Settings, "")
+    settings = _convert(told | {"policy": {}, "cookie": {}}, ServiceSettings, "")
     StoreURL.parse(settings.store)
     policy = _nulls(_table(told.get("policy", {}), Policy, "policy"))
     _table(policy.get("remember") or {}, Lifetime, "policy.remember")

@@ -7,7 +7,6 @@ import inspect
 import logging
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -71,7 +70,7 @@ class Failure(NamedTuple):
 def serve(connection: Connection, target: Target, awaited: bool) -> None:
     """Run the worker until the pipe is closed. The first message is Ready, or a Failure."""
     # What a store prints does not belong among the results.
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    os.dup2(2, 1)  # by number: sys.stdout is None where it was closed
     # Ctrl-C is for the process that gives the orders.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # A driver's warnings during a storm would go between the lines of the table. Errors are counted anyway.

@@ -1,23 +1,22 @@
-"""Dialogue: HTTP/1.1 on one connection to the service, as bytes to send and bytes received. Pure."""
+"""Http1: HTTP/1.1 on one connection to the service, as bytes to send and bytes received. No I/O."""
 
 from __future__ import annotations
 
-import socket
-
 from sojourn.core.errors import ConfigurationError, StoreUnavailable
+from sojourn.wire.http import AUTHORIZATION, BEARER, CONTENT_TYPE, JSON
 
 from .address import Address
-from .wire import Answer, Ask
+from .calls import ServiceAnswer, ServiceCall
 
 try:
     import h11
 except ImportError:
     raise ConfigurationError("A remote manager needs the extra `remote`: pip install 'sojourn[remote]'") from None
 
-__all__ = ["Dialogue", "is_cut"]
+__all__ = ["Http1"]
 
 
-class Dialogue:
+class Http1:
     """One request and its answer after the other."""
 
     def __init__(self, address: Address) -> None:
@@ -25,22 +24,24 @@ class Dialogue:
         self._address = address
         self._headers = [
             ("host", address.authority),
-            ("authorization", f"Bearer {address.key}"),
-            ("content-type", "application/json"),
+            (AUTHORIZATION, f"{BEARER} {address.key}"),
+            (CONTENT_TYPE, JSON),
         ]
         self._status = 0
         self._body: list[bytes] = []
         self.heard = False
 
-    def request(self, ask: Ask) -> bytes:
+    def request(self, call: ServiceCall) -> bytes:
         """The bytes of a request."""
         self._status, self._body, self.heard = 0, [], False
-        headers = [*self._headers, ("content-length", str(len(ask.body)))]
-        head = self._http.send(h11.Request(method=ask.method, target=self._address.prefix + ask.path, headers=headers))
-        body = self._http.send(h11.Data(data=ask.body)) if ask.body else b""
+        headers = [*self._headers, ("content-length", str(len(call.body)))]
+        head = self._http.send(
+            h11.Request(method=call.method, target=self._address.prefix + call.path, headers=headers)
+        )
+        body = self._http.send(h11.Data(data=call.body)) if call.body else b""
         return (head or b"") + (body or b"") + (self._http.send(h11.EndOfMessage()) or b"")
 
-    def receive(self, data: bytes) -> Answer | None:
+    def receive(self, data: bytes) -> ServiceAnswer | None:
         """The answer, once `data` is the last of it. Empty data: the service hung up. Raises StoreUnavailable."""
         self.heard = self.heard or bool(data)
         try:
@@ -52,7 +53,7 @@ class Dialogue:
                 elif isinstance(event, h11.Data):
                     self._body.append(bytes(event.data))
                 elif isinstance(event, h11.EndOfMessage):
-                    return Answer(self._status, b"".join(self._body))
+                    return ServiceAnswer(self._status, b"".join(self._body))
                 elif event is h11.NEED_DATA:
                     return None
                 else:  # it hung up instead
@@ -67,16 +68,3 @@ class Dialogue:
             return False
         self._http.start_next_cycle()
         return True
-
-
-def is_cut(connection: socket.socket) -> bool:
-    """Whether the service closed a connection that lies idle: of itself it sends nothing but its farewell."""
-    connection.settimeout(0)
-    try:
-        # Past TLS, which cannot look without taking.
-        socket.socket.recv(connection, 1, socket.MSG_PEEK)
-    except BlockingIOError:
-        return False
-    except OSError:
-        pass
-    return True

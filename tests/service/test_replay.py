@@ -1,4 +1,4 @@
-"""What a back end did, put into the session as it is now: note and committed over a store in memory."""
+"""What a back end did, done again to the session as it is now: the endpoints over a store in memory."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from sojourn import AsyncSessionManager, Policy
 from sojourn.core.cookie import CookieOptions
 from sojourn.core.errors import EndReason, InvalidData, SessionConflict, SessionEnded
 from sojourn.core.events import Event, Merged
-from sojourn.service.endpoints import Endpoints
-from sojourn.service.wire import Commit, Committed, Open, Opened
+from sojourn.service.endpoints import ServiceEndpoints
+from sojourn.service.refusal import RequestRefused
 from sojourn.stores.memory import AsyncMemoryStore
+from sojourn.wire.answers import Committed, Opened
+from sojourn.wire.requests import CommitRequest, OpenRequest
 
 MINUTE = 60_000
+HOUR = 60 * MINUTE
 
 
 class World:
@@ -29,16 +32,19 @@ class World:
         self.store = AsyncMemoryStore()
         self.policy = policy
         self.manager = self.manager_at(lambda: self.now)
-        self.endpoints = Endpoints(self.manager, lambda now: self.manager_at(lambda: now), CookieOptions(), None)
+        self.endpoints = ServiceEndpoints(self.manager, lambda now: self.manager_at(lambda: now), CookieOptions(), None)
 
     def manager_at(self, clock: Callable[[], int]) -> AsyncSessionManager:
         return AsyncSessionManager(self.store, self.policy, on_event=self.events.append, clock=clock)
 
     def open(self, token: str, at: int | None = None) -> Opened:
-        return asyncio.run(self.endpoints.load(Open(token=token, opened_at=at)))
+        return asyncio.run(self.endpoints.load(OpenRequest(token=token, opened_at=at)))
 
     def commit(self, token: str | None = None, **wanted: Any) -> Committed:
-        return asyncio.run(self.endpoints.carry_out(msgspec.convert({"token": token, **wanted}, Commit)))
+        """A commit of a request to which the session was told active, unless `wanted` has another status."""
+        if token is not None:
+            wanted = {"status": "active", **wanted}
+        return asyncio.run(self.endpoints.carry_out(msgspec.convert({"token": token, **wanted}, CommitRequest)))
 
     def begin(self, user_id: str | None = None, **data: Any) -> str:
         """A session with `data`; its token."""
@@ -50,6 +56,15 @@ class World:
 
     def data(self, token: str) -> Any:
         return data(self.open(token))
+
+    def stored(self) -> int:
+        """How many sessions there are, dead ones too."""
+        return len(asyncio.run(self.manager.scan(limit=1000)))
+
+    def forget(self, token: str) -> None:
+        """The clean-up deletes the session, long after its end."""
+        asyncio.run(self.manager.revoke(token[4:36]))
+        asyncio.run(self.store.delete_expired(self.now + 1, 1000))
 
 
 def data(answer: Opened | Committed) -> Any:
@@ -197,7 +212,7 @@ def test_changes_without_a_token_begin_a_session(world: World) -> None:
 
 def test_an_unknown_token_is_not_adopted(world: World) -> None:
     planted = f"sj1-{'1' * 32}-{'2' * 64}"
-    answer = world.commit(planted, changes={"a": {"value": 1}})
+    answer = world.commit(planted, status="none", changes={"a": {"value": 1}})
 
     assert answer.token not in (None, planted)
     assert answer.session is not None
@@ -207,7 +222,7 @@ def test_an_unknown_token_is_not_adopted(world: World) -> None:
 def test_nothing_is_merged_into_a_new_session() -> None:
     world = World(Policy(on_conflict="raise"))
     for token in (None, f"sj1-{'1' * 32}-{'2' * 64}"):
-        answer = world.commit(token, changes={"a": {"base": 1, "value": 2}, "b": {"base": 1}})
+        answer = world.commit(token, status="none", changes={"a": {"base": 1, "value": 2}, "b": {"base": 1}})
         assert (data(answer), answer.merged) == ({"a": 2}, [])
 
 
@@ -379,7 +394,7 @@ def test_a_logout_ends_the_session_and_clears_the_cookie(world: World) -> None:
 
 def test_a_logout_without_a_session_is_no_error(world: World) -> None:
     assert world.commit(action=LOGOUT).set_cookie is None
-    assert world.commit(f"sj1-{'1' * 32}-{'2' * 64}", action=LOGOUT).clear
+    assert world.commit(f"sj1-{'1' * 32}-{'2' * 64}", status="none", action=LOGOUT).clear
 
 
 def test_what_is_set_after_a_logout_begins_a_new_session(world: World) -> None:
@@ -393,42 +408,160 @@ def test_what_is_set_after_a_logout_begins_a_new_session(world: World) -> None:
     assert world.open(token).end_reason == "logout"
 
 
-@pytest.mark.parametrize("wanted", [{"changes": {"a": {"value": 1}}}, {"increments": {"a": 1}}, {"action": REGENERATE}])
-def test_a_change_that_comes_after_the_end_is_refused(world: World, wanted: dict[str, Any]) -> None:
-    token = world.begin("ada")
-    seen = world.open(token).now
-    world.commit(token, action=LOGOUT)  # in the same millisecond
+# What a request may write that comes after the end depends on what it was told, and on no clock
 
-    for opened_at in (seen, None):
+
+LATE = [{"changes": {"a": {"value": 1}}}, {"increments": {"a": 1}}, {"action": REGENERATE}]
+
+
+@pytest.mark.parametrize("later", [-1, 0, 1, 5 * MINUTE])
+@pytest.mark.parametrize("wanted", LATE)
+def test_a_change_of_a_request_that_was_told_active_is_refused_after_the_end(
+    world: World, wanted: dict[str, Any], later: int
+) -> None:
+    """Whatever the clocks of back end, service and store say of which was first."""
+    token = world.begin("ada")
+    seen = world.open(token)
+    assert seen.status == "active"
+    world.now += later
+    world.commit(token, action=LOGOUT)
+
+    for opened_at in (seen.now, world.now, world.now + 7, None):
         with pytest.raises(SessionEnded) as caught:
             world.commit(token, opened_at=opened_at, **wanted)
         assert caught.value.reason == "logout"
+    assert world.stored() == 1
 
 
-def test_a_slow_request_that_changed_nothing_is_told_of_the_end(world: World) -> None:
+@pytest.mark.parametrize("wanted", LATE)
+def test_a_change_to_a_session_that_is_gone_is_refused(world: World, wanted: dict[str, Any]) -> None:
+    token = world.begin("ada")
+    world.forget(token)
+
+    with pytest.raises(SessionEnded) as caught:
+        world.commit(token, **wanted)
+    assert caught.value.reason is None
+    assert world.stored() == 0
+
+
+def test_a_request_that_was_told_active_and_changed_nothing_is_told_of_the_end(world: World) -> None:
     token = world.begin("ada")
     seen = world.open(token).now
-    world.now += 1
     world.commit(token, action=LOGOUT)
 
     for action in (None, START):
         answer = world.commit(token, opened_at=seen, action=action)
         assert (answer.status, answer.end_reason, answer.token) == ("ended", "logout", None)
         assert answer.set_cookie is None
+    world.forget(token)
+    answer = world.commit(token, opened_at=seen)
+    assert (answer.status, answer.end_reason, answer.token) == ("none", None, None)
 
 
-def test_who_saw_the_end_may_begin_anew(world: World) -> None:
+@pytest.mark.parametrize("later", [-1, 0, 1])
+def test_a_request_that_was_told_of_the_end_may_begin_anew(world: World, later: int) -> None:
     token = world.begin("ada")
     ended_at = world.now
     world.commit(token, action=LOGOUT)
+    world.now += later
     seen = world.open(token)
-    assert (seen.status, seen.ended_at, seen.now) == ("ended", ended_at, ended_at + 1)
+    assert (seen.status, seen.ended_at, seen.now) == ("ended", ended_at, world.now)
 
-    answer = world.commit(token, opened_at=seen.now, changes={"a": {"value": 1}})
+    answer = world.commit(token, status="ended", opened_at=seen.now, changes={"a": {"value": 1}})
 
     assert answer.token is not None
     assert answer.session is not None
     assert (answer.session.user_id, data(answer), answer.session.follows) == (None, {"a": 1}, "logout")
+
+
+def test_a_request_that_was_told_of_a_time_out_leaves_alone_who_was_seen_right_after(world: World) -> None:
+    """Its own page is a stranger's: what it writes is not for the session that lives on."""
+    token = world.begin("ada", mine=1)
+    world.now += 29 * MINUTE
+    world.commit(token)  # a slow request, whose touch comes after the other one's open
+
+    answer = world.commit(token, status="ended", changes={"mine": {"value": 2}}, increments={"n": 1})
+
+    assert answer.session is not None
+    assert (answer.session.user_id, data(answer)) == (None, {"mine": 2, "n": 1})
+    assert world.data(token) == {"mine": 1}
+    assert world.commit(token, status="ended", action=LOGOUT).clear
+    assert world.open(token).status == "active"
+
+
+def test_a_request_that_was_told_of_no_session_changes_none(world: World) -> None:
+    """A copy of the store was not up to date yet, say."""
+    token = world.begin("ada", mine=1)
+
+    answer = world.commit(token, status="none", changes={"mine": {"value": 2}})
+
+    assert answer.session is not None
+    assert (answer.session.user_id, data(answer), answer.session.follows) == (None, {"mine": 2}, None)
+    assert world.data(token) == {"mine": 1}
+
+
+def test_who_logs_in_though_the_session_is_gone_takes_only_what_was_set(world: World) -> None:
+    token = world.begin(cart=[1])
+    world.forget(token)
+
+    answer = world.commit(token, action=login("ada"), changes={"cart": {"base": [1], "value": [1]}, "a": {"value": 2}})
+
+    assert answer.session is not None
+    assert (answer.session.user_id, data(answer)) == ("ada", {"a": 2})
+
+
+@pytest.mark.parametrize("wanted", [{}, {"changes": {"a": {"value": 1}}}, {"action": LOGOUT}, {"action": login("ada")}])
+def test_a_commit_that_does_not_say_what_it_was_told_is_refused(world: World, wanted: dict[str, Any]) -> None:
+    """As adapters before this service's send it: understood, it would be a guess."""
+    token = world.begin("ada")
+    with pytest.raises(RequestRefused) as caught:
+        world.commit(token, status=None, **wanted)
+
+    assert (caught.value.problem.status, caught.value.problem.code) == (400, "invalid-body")
+    assert "`status` is missing" in caught.value.problem.detail
+    assert "update it" in caught.value.problem.detail
+    assert world.data(token) == {}
+
+
+# What has run out is told to nobody, whenever a request says that it began
+
+
+def test_no_claim_of_an_early_open_reads_a_session_that_has_run_out(world: World) -> None:
+    token = world.begin("ada", secret="x")
+    began = world.now
+    world.now += 31 * MINUTE
+
+    for at in (began, began + 29 * MINUTE, 0, -1):
+        assert (world.open(token, at).end_reason, world.open(token, at).session) == ("idle_timeout", None)
+        answer = world.commit(token, opened_at=at, passive=True)
+        assert (answer.status, answer.end_reason, answer.session) == ("ended", "idle_timeout", None)
+
+
+def test_a_request_at_work_is_activity_though_its_commit_comes_late(world: World) -> None:
+    token = world.begin("ada")
+    world.now += 29 * MINUTE
+    seen = world.open(token).now
+    world.now += 2 * MINUTE
+
+    answer = world.commit(token, opened_at=seen, changes={"a": {"value": 1}})
+
+    assert answer.session is not None
+    assert (answer.session.seen_at, data(answer)) == (seen, {"a": 1})
+
+
+def test_a_claim_of_an_early_open_goes_back_an_hour_and_no_further() -> None:
+    world = World(Policy(idle_timeout=86400, absolute_timeout=5 * 86400))
+    old = world.begin("ada")
+    world.commit(renewed(world, old))
+    world.now += 2 * HOUR
+    assert world.open(old, at=world.now - 2 * HOUR).end_reason == "token_reuse"
+
+    token = world.begin("bob")
+    began = world.now
+    world.now += 3 * HOUR
+    answer = world.commit(token, opened_at=began)
+    assert answer.session is not None
+    assert answer.session.seen_at == world.now - HOUR
 
 
 def test_regenerating_keeps_the_session_under_a_new_id(world: World) -> None:

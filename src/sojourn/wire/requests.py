@@ -1,0 +1,82 @@
+"""What a back end asks of the service: the bodies of /v1/open and /v1/commit."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from sojourn.core.merge import MISSING
+
+__all__ = [
+    "ClientFacts",
+    "CommitRequest",
+    "KeyChange",
+    "LoginAction",
+    "LogoutAction",
+    "OpenRequest",
+    "RegenerateAction",
+    "StartAction",
+]
+
+
+class _Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A part of a request. A misspelled key is refused: left out in silence, a change would be lost."""
+
+
+class ClientFacts(_Request, frozen=True, kw_only=True):
+    """What the back end knows of the browser; both are kept with a session that begins."""
+
+    ip: str | None = None
+    user_agent: str | None = None
+
+
+class OpenRequest(_Request, frozen=True, kw_only=True):
+    """The body of /v1/open."""
+
+    token: str
+    client: ClientFacts | None = None
+    opened_at: int | None = None
+
+
+class KeyChange(_Request, frozen=True, kw_only=True):
+    """One key: as it was when the back end loaded it, and as it is to be. MISSING is "not there"."""
+
+    base: Any = MISSING
+    value: Any = MISSING
+
+
+class StartAction(_Request, frozen=True, kw_only=True, tag="start"):
+    """Begin a session even if nothing is in it."""
+
+
+class LoginAction(_Request, frozen=True, kw_only=True, tag="login"):
+    """Session.login."""
+
+    user_id: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+    remember: bool = False
+
+
+class LogoutAction(_Request, frozen=True, kw_only=True, tag="logout"):
+    """Session.logout."""
+
+
+class RegenerateAction(_Request, frozen=True, kw_only=True, tag="regenerate"):
+    """Session.regenerate."""
+
+
+class CommitRequest(_Request, frozen=True, kw_only=True):
+    """The body of /v1/commit. `opened_at` is the `now` of the open that the request began with.
+
+    `status` is what the service said last, in this request, of the session that `token` opens. With a token it must be
+    there: only the back end knows whether its request knew of an end, or changed a session that ended meanwhile.
+    """
+
+    token: str | None = None
+    status: Literal["none", "active", "ended"] | None = None
+    client: ClientFacts | None = None
+    passive: bool = False
+    opened_at: int | None = None
+    changes: dict[str, KeyChange] = {}
+    increments: dict[str, int] = {}
+    action: StartAction | LoginAction | LogoutAction | RegenerateAction | None = None
