@@ -208,6 +208,8 @@ NOT_AGAINST_A_STRANGER = {
     ("commit.py", "nothing_due"): "the same",
     ("commit.py", "_plan_rotation"): "the same",
     ("apply.py", "changed"): "two records of ours",
+    ("copy.py", "plan_copy"): "the same",
+    ("copy.py", "_commits"): "the same",
     ("session.py", "_go_on"): "ids, which are public",
     ("identity.py", "_hash_of_old_key"): "a hash of the session's own, against the user's",
 }
