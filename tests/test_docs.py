@@ -219,7 +219,9 @@ def leads_somewhere(source: Path, target: str) -> bool:
     if not anchor or found.suffix != ".md":
         return True
     headings = HEADING.findall(FENCE.sub("", found.read_text("utf-8")))
-    return anchor in [re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings]
+    names = [re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings]
+    # Of headings that read alike, GitHub numbers the second and those after it.
+    return anchor in {f"{name}-{names[:at].count(name)}".removesuffix("-0") for at, name in enumerate(names)}
 
 
 # The errors page
@@ -268,6 +270,7 @@ def test_the_errors_page_says_what_each_error_holds() -> None:
         problem_of(errors.ReauthenticationRequired(60, "aal2", "pay")),
         problem_of(errors.SessionConflict(("a",))),
         problem_of(errors.SessionLimitReached(1)),
+        problem_of(errors.SessionRefused(retry_after=1)),
         problem_of(errors.DataTooLarge(2, 1)),
         problems.body_too_large(1),
     ]

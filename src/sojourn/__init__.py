@@ -17,6 +17,7 @@ from .core.errors import (
     SessionEnded,
     SessionExists,
     SessionLimitReached,
+    SessionRefused,
     SojournError,
     StoreUnavailable,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "SessionInfo",
     "SessionLimitReached",
     "SessionManager",
+    "SessionRefused",
     "SojournError",
     "StoreUnavailable",
     "open_async_store",

@@ -22,7 +22,7 @@ from .core.transport import FAILED, Header, Transport, merged
 from .manager import AsyncSessionManager, SessionManager
 
 if TYPE_CHECKING:
-    from .adopt import Adopted, Adoption
+    from .adopt import AdoptedSession, Adoption
     from .browser import Answer, BrowserOptions, Request
 
 __all__ = ["EXCHANGE_KEY", "Environ", "Exchange", "Wiring", "look_up"]
@@ -155,7 +155,7 @@ class Exchange:
         """The name of the cookie that carries this session."""
         return self._wiring.transport.cookie.name
 
-    def note_adopted(self, adopted: Adopted) -> None:
+    def note_adopted(self, adopted: AdoptedSession) -> None:
         """The session was another layer's: the browser gets ours, and forgets the old one's cookie, in one answer."""
         self.reply = adopted.reply
         self._forget = adopted.forget_header(self._wiring.transport.cookie)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
 
@@ -13,7 +15,8 @@ import pytest
 
 from sojourn import ConfigurationError, CookieOptions, Policy, SessionManager, StoreUnavailable
 from sojourn.adopt import Adoption, Layer, Old, StarletteCookie
-from sojourn.core.store import Applied, Create, Refused
+from sojourn.adopt.plan import OldCookie
+from sojourn.core.store import Applied, Create, Mark, Refused
 from sojourn.remote import RemoteSessionManager
 from sojourn.stores.memory import MemoryStore
 from tests.adopt.site import COOKIE, DAY, MINUTE, NOBODY, SOON, Site
@@ -58,13 +61,21 @@ class FailingStore(MemoryStore):
         self._before = before
 
     def create(self, create: Create) -> Applied | Refused:
+        with self._cut():
+            return super().create(create)
+
+    def put_mark(self, mark: Mark) -> None:
+        with self._cut():
+            super().put_mark(mark)
+
+    @contextmanager
+    def _cut(self) -> Iterator[None]:
         self._countdown -= 1
         if self._countdown == 0 and self._before:
             raise StoreUnavailable("Cut off.")
-        applied = super().create(create)
+        yield
         if self._countdown == 0:
             raise StoreUnavailable("Cut off.")
-        return applied
 
 
 def test_a_layer_is_what_the_protocol_says() -> None:
@@ -398,20 +409,34 @@ def test_of_two_layers_the_one_whose_session_lives_counts() -> None:
 def test_a_mark_opens_for_nobody_and_is_nobody_s() -> None:
     site = Site(Shelf())
     site.see(OLD)
-    [mark] = [record for record in site.kept.scan("", 9) if record.user_id is None]
+    id = OldCookie("", Shelf.kind, KEY).id
+    mark = site.kept.get_mark(id)
+    [ours] = site.kept.scan("", 9)
 
-    assert [*mark.data] == ["session"]
-    assert mark.absolute_expires_at >= site.now + 30 * DAY
+    assert mark is not None
+    assert (mark.session_id, site.kept.get(id)) == (ours.id, None)
+    assert mark.ends_at >= site.now + 30 * DAY
     assert KEY not in repr(site.kept.scan("", 9))
 
 
-def test_a_mark_that_somebody_ended_is_no_way_in() -> None:
-    site = Site(Shelf())
-    site.see(OLD)
-    [mark] = [record for record in site.kept.scan("", 9) if record.user_id is None]
-    asyncio.run(site.manager.revoke(mark.id))
+def test_nothing_that_ends_sessions_touches_a_mark_before_its_time() -> None:
+    """Without it the cookie of somebody who logged out would be good again, once the session's row is gone."""
+    shelf = Shelf()
+    shelf.cannot_delete = True
+    site = Site(shelf)
+    browser = site.browser(OLD)
+    browser.get("/me")
+    browser.post("/logout")
+    id = OldCookie("", Shelf.kind, KEY).id
 
-    assert site.see(OLD) == NOBODY
+    assert asyncio.run(site.manager.revoke(id)) is False
+    asyncio.run(site.manager.revoke_all("ada"))
+    asyncio.run(site.manager.revoke_everything())
+    asyncio.run(site.manager.erase("ada"))
+    for _ in range(25):
+        site.now += DAY
+        asyncio.run(site.manager.delete_expired())
+        assert site.see(OLD)["user"] is None
 
 
 # Ways in

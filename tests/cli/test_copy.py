@@ -176,7 +176,7 @@ def test_a_run_that_was_interrupted_is_gone_on_with(
     migrate(there)
     with closing(open_store(sessions.url)) as store:
         for _ in range(total):
-            store.create(Create(record=make_record(absolute_expires_at=2**52, idle_timeout=2**51), now=0))
+            store.create(Create(record=make_record(absolute_expires_at=2**52, idle_timeout=2**51), now=0, began_at=0))
     command = ["copy", "--from", sessions.url, "--to", there]
     with closing(open_store(there)) as target:
         with subprocess.Popen([*COMMAND, *command], stderr=subprocess.PIPE, text=True) as process:

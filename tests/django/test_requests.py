@@ -18,37 +18,11 @@ from django.test import AsyncClient, Client
 from django.test.utils import override_settings
 
 from sojourn import Policy
-from sojourn.core.record import Record
-from sojourn.core.store import Applied, Commit, Create, End, Refused
 from sojourn.django import SessionStore, manager
-from sojourn.stores.memory import MemoryStore
+from tests.counting_store import CountingStore
 
 MEMORY = {"store": "tests.django.test_requests.counting_manager", "readable": ["cart"], "writable": ["theme"]}
 NOW = 1_800_000_000_000
-
-
-class CountingStore(MemoryStore):
-    """A store that notes what it is asked for."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked: list[str] = []
-
-    def get(self, id: str) -> Record | None:
-        self.asked.append("get")
-        return super().get(id)
-
-    def create(self, create: Create) -> Applied | Refused:
-        self.asked.append("create")
-        return super().create(create)
-
-    def commit(self, commit: Commit) -> Applied | Refused:
-        self.asked.append("commit")
-        return super().commit(commit)
-
-    def end(self, end: End) -> Record | None:
-        self.asked.append("end")
-        return super().end(end)
 
 
 STORE = CountingStore()

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 
 from sojourn import EndReason, Policy, Session, SessionEnded, SessionManager
 from sojourn.core.store import Store
-from tests.kinds import open_kind
+from tests.store_kinds import open_kind
 
 POLICY = Policy(
     idle_timeout=100,

@@ -16,7 +16,7 @@ from sojourn import Client, Policy, SessionManager
 from sojourn.events import Event, Rotated, RotationStalled, TokenReused, UnknownToken
 from sojourn.stores import Store
 from sojourn.stores.memory import MemoryStore
-from tests.kinds import FEW, open_kind
+from tests.store_kinds import FEW, open_kind
 
 SECOND = 1000
 HOUR = 3600 * SECOND

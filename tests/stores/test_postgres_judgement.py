@@ -77,7 +77,7 @@ def both(store: Store, record: Record, make: Any) -> tuple[list[Any], list[Recor
     answers: list[Any] = []
     held = []
     for one in (store, MemoryStore()):
-        one.create(Create(record=record, now=NOW))
+        one.create(Create(record=record, now=NOW, began_at=NOW))
         try:
             answers.append(make(one))
         except DataTooLarge as error:

@@ -11,19 +11,18 @@ import pytest
 
 from sojourn import Client, ConfigurationError, EndReason, Session
 from sojourn.browser import Answer, Ask, BrowserOptions, Request, answer, perform, perform_async, plan
-from sojourn.browser.device import device_label
 from sojourn.browser.endpoints import MAX_BODY
 from sojourn.browser.openapi import openapi
 from sojourn.browser.state import ListedSession, State, listed, state_of
 from sojourn.core.info import info
 from sojourn.core.record import Record
-from sojourn.manager import AsyncSessionManager
+from sojourn.manager import AsyncSessionManager, device_label
 from sojourn.stores.memory import AsyncMemoryStore, MemoryStore
 from sojourn.testing.records import HOUR, MINUTE, NOW, make_record
 from tests.unit.clock import Clock
 from tests.unit.site import Site, token_for
 
-OPTIONS = BrowserOptions({"theme", "cart", "name"}, {"theme", "cart"}, None)
+OPTIONS = BrowserOptions({"theme", "cart", "name"}, {"theme", "cart"})
 JSON = "application/json"
 CHROME = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
@@ -313,6 +312,18 @@ def test_ending_is_for_who_is_logged_in() -> None:
         assert refused(ask(active(), "DELETE", path)) == (401, "login-required")
 
 
+def test_ending_elsewhere_is_for_who_logged_in_lately() -> None:
+    later = NOW + 25 * MINUTE
+    record = make_record("ada")
+    old = Session(record, later, Client(), token_for(record), True)
+    strict, loose = (BrowserOptions((), (), reauthenticate_within=within) for within in (60, None))
+
+    for path in ("/sessions", f"/sessions/{'0' * 32}"):
+        assert refused(plan(Request("DELETE", path, JSON, b""), old, strict)) == (401, "reauthentication-required")
+        assert isinstance(plan(Request("DELETE", path, JSON, b""), old, loose), Ask)
+    assert isinstance(plan(Request("DELETE", f"/sessions/{old.id}", JSON, b""), old, strict), Ask)
+
+
 class Mine:
     """Two sessions of Ada's and one of Bob's, and what is carried out for the first."""
 
@@ -494,7 +505,7 @@ def test_one_that_is_not_mine_is_not_found() -> None:
 
 
 def test_what_a_browser_may_write_it_may_read() -> None:
-    options = BrowserOptions({"name"}, {"theme"}, None)
+    options = BrowserOptions({"name"}, {"theme"})
 
     assert options.readable == {"name", "theme"}
     assert options.writable == {"theme"}
@@ -503,15 +514,13 @@ def test_what_a_browser_may_write_it_may_read() -> None:
 @pytest.mark.parametrize("names", [{"readable": "theme", "writable": ()}, {"readable": (), "writable": "theme"}])
 def test_one_text_is_no_set_of_keys(names: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match="='theme': give a set of keys"):
-        BrowserOptions(**names, device_label=None)
+        BrowserOptions(**names)
 
 
-def test_without_ua_parser_it_says_at_start_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_ua_parser_there_are_no_labels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ua_parser", None)
 
-    with pytest.raises(ConfigurationError, match=r"pip install 'sojourn\[devices\]'"):
-        BrowserOptions((), (), device_label)
-    BrowserOptions((), (), None)
+    assert device_label(CHROME) == ""
 
 
 @pytest.mark.parametrize(
@@ -520,24 +529,21 @@ def test_without_ua_parser_it_says_at_start_what_to_install(monkeypatch: pytest.
         (CHROME, "Chrome on Windows"),
         ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox on Linux"),
         ("curl/8.5.0", "curl"),
-        ("", "Unknown device"),
-        ("\0\r\n<script>", "Unknown device"),
-        ("x" * 10_000, "Unknown device"),
+        ("", ""),
+        ("\0\r\n<script>", ""),
+        ("x" * 10_000, ""),
     ],
 )
 def test_a_device_has_a_name_for_people(user_agent: str, label: str) -> None:
     assert device_label(user_agent) == label
-    assert BrowserOptions((), (), device_label).device_label is device_label
 
 
 def test_a_session_in_the_list_has_a_device_only_where_one_was_told() -> None:
-    told = info(make_record("ada", client=Client("", CHROME)), NOW)
+    told = info(make_record("ada", client=Client("", CHROME), device="Chrome on Windows"), NOW)
     silent = info(make_record("ada", client=Client()), NOW)
 
-    assert listed(told, None, device_label).device == "Chrome on Windows"
-    assert listed(told, None, device_label).ip is None
-    assert listed(told, None, None).device is None
-    assert listed(silent, None, device_label).device is None
+    assert (listed(told, None).device, listed(told, None).ip) == ("Chrome on Windows", None)
+    assert listed(silent, None).device is None
 
 
 def test_the_clock_of_an_answer_is_the_servers() -> None:

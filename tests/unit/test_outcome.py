@@ -15,7 +15,7 @@ LIVE = make_record()
 OVER = replace(LIVE, ended_at=NOW, end_reason="revoked")
 RUN_OUT = replace(LIVE, seen_at=NOW - 40 * HOUR)
 
-CREATE = Create(record=make_record(), now=NOW)
+CREATE = Create(record=make_record(), now=NOW, began_at=NOW)
 CHANGE = commit(LIVE, changes={"a": change(None, b"1")})
 COUNT = commit(LIVE, increments={"n": 1})
 TOUCH = commit(LIVE, seen_at=NOW)

@@ -24,6 +24,7 @@ TABLE: list[tuple[SojournError, int, str, dict[str, Any]]] = [
     (errors.SessionConflict(("it's", "a, b")), 409, "session-conflict", {"keys": ["it's", "a, b"]}),
     (errors.SessionConflict(()), 409, "session-conflict", {"keys": []}),
     (errors.SessionLimitReached(2), 409, "session-limit", {"limit": 2}),
+    (errors.SessionRefused(30), 429, "session-refused", {"retry_after": 30}),
     (errors.DataTooLarge(2, 1), 413, "data-too-large", {"size": 2, "limit": 1}),
     (errors.StoreUnavailable("db.internal:5432 refused"), 503, "store-unavailable", {}),
 ]

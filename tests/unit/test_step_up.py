@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from sojourn import ConfigurationError, LoginRequired, Policy, ReauthenticationRequired
+from sojourn.core.step_up import GRANT, refuse_grants
 from tests.unit.site import Site
 
 MINUTE = 60_000
@@ -163,6 +164,26 @@ def test_what_another_request_added_meanwhile_comes_along_by_its_name_only() -> 
 # Grants
 
 
+def test_a_grant_is_used_though_another_request_changed_the_session_meanwhile() -> None:
+    site = Site()
+    token = logged_in(site)
+    first = site.visit(token)
+    first.grant_once("transfer:42")
+    first["n"] = 1
+    site.commit(first)
+    used, other = site.visit(token), site.visit(token)
+    used.use_grant("transfer:42")
+    used["n"] = 2
+    other["m"] = 1
+    other["n"] = 3
+    site.commit(other)
+    site.commit(used)
+
+    assert dict(site.visit(token)) == {"n": 2, "m": 1}
+    with pytest.raises(ReauthenticationRequired):
+        site.visit(token).use_grant("transfer:42")
+
+
 def test_a_grant_is_good_once() -> None:
     site = Site()
     token = logged_in(site)
@@ -231,3 +252,9 @@ def test_a_grant_is_for_something_with_a_name(action: Any) -> None:
 
     with pytest.raises(ConfigurationError):
         session.grant_once(action)
+
+
+def test_no_browser_may_be_given_a_grant_to_write() -> None:
+    with pytest.raises(ConfigurationError, match="one-time grants"):
+        refuse_grants(["theme", f"{GRANT}transfer:42"])
+    refuse_grants(["theme"])

@@ -22,14 +22,15 @@ class Connection(Protocol):
 
 
 def session_of(connection: Connection) -> Session:
-    """The session of this request or WebSocket, typed as what it is."""
+    """The session of this request or WebSocket. Raises ConfigurationError outside of SessionMiddleware."""
     return _exchange(connection).session
 
 
 async def commit(connection: Connection) -> None:
     """Write what was changed so far, before the response: to learn a new `id`, or to handle what it raises.
 
-    What it raises is AsyncSessionManager.commit's. Without a call, the commit comes with the response's first byte.
+    What it raises is AsyncSessionManager.commit's, and ConfigurationError outside of SessionMiddleware. Without a call,
+    the commit comes with the response's first byte.
     """
     await _exchange(connection).commit()
 

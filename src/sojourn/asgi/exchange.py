@@ -18,7 +18,7 @@ from .replacement import take_over
 from .types import Message, Scope, Send
 
 if TYPE_CHECKING:
-    from sojourn.adopt import Adopted
+    from sojourn.adopt import AdoptedSession
 
 __all__ = ["AsyncExchange", "client_of", "encode_headers", "find_headers", "look_up", "send_problem"]
 
@@ -53,7 +53,7 @@ class AsyncExchange:
         agent: bytes,
         send: Send,
         bearer: bool,
-        adopted: Adopted | None = None,
+        adopted: AdoptedSession | None = None,
     ) -> None:
         self._manager = manager
         self._transport = transport
@@ -101,8 +101,7 @@ class AsyncExchange:
         session, scope = self.session, self._scope
         in_place = scope is None or scope.get("session") is session
         if self.failed or (in_place and nothing_due(session, self._manager.policy)):
-            self.begin(message)
-            return self._send(message)
+            return self._send(self.begin(message))
         return self._commit_and_send(message)
 
     async def _commit_and_send(self, message: Message) -> None:
@@ -113,29 +112,30 @@ class AsyncExchange:
             self.replaced = self.started = True
             await send_problem(self._send, problem)
             return
-        self.begin(message)
-        await self._send(message)
+        await self._send(self.begin(message))
 
-    def begin(self, message: Message) -> None:
-        """The commit is done and `message` the first: put into its headers what caches and the browser must know."""
+    def begin(self, message: Message) -> Message:
+        """The commit is done and `message` the first: the same, with what caches and the browser must know.
+
+        The message itself stays as it is: a cache within the application may keep it, and give it to others.
+        """
         self.started = self.session._sealed = True
         scope, self._scope = self._scope, None
         own: RawHeaders = message.get("headers", ())
         if self.reply is NO_REPLY:
             if not self.session._accessed:
-                return
+                return message
             # Most requests: nothing of the application's own is in the way.
             for name, _ in own:
                 if name.lower() == b"vary":
                     break
             else:
-                message["headers"] = [*own, self._transport.vary_bytes]
-                return
+                return {**message, "headers": [*own, self._transport.vary_bytes]}
         needed = self._transport.answer(self.session, self.reply, self.bearer, self._forget)
-        message["headers"] = encode_headers(merged(_decoded(own), needed))
         if self.reply.token is not None and not self.bearer and scope is not None:
             host = find_headers(scope["headers"]).get(b"host", b"").decode("latin-1")
             self._transport.warn_of_plain_http(scope.get("scheme", "https"), host)
+        return {**message, "headers": encode_headers(merged(_decoded(own), needed))}
 
     def check_late_changes(self) -> None:
         """Raise SessionCommitted where something was changed, nested deep, after the commit had passed."""

@@ -21,7 +21,7 @@ from .replacement import require_alone
 from .types import App, Receive, Scope, Send
 
 if TYPE_CHECKING:
-    from sojourn.adopt import Adopted, Adoption
+    from sojourn.adopt import AdoptedSession, Adoption
 
 __all__ = ["SessionMiddleware"]
 
@@ -39,8 +39,12 @@ class SessionMiddleware:
     `script_readable_tokens` lets browser code hold the token itself and send it in `Authorization`: a script that
     is injected into a page can then steal it, which it cannot with the cookie. docs/security.md says more.
     `websocket_check` is how often, in seconds, an open WebSocket asks whether its session still lives.
-    `cleanup_interval` is how often, in seconds, this process deletes rows that are dead for long; None never.
+    `cleanup_interval` is about how often, in seconds, this process deletes rows that are dead for long; None never.
     `adopt` takes over the sessions of another layer: docs/migrating.md.
+
+    What is raised before the response has begun, such as StoreUnavailable, is answered with a problem: docs/errors.md.
+    A developer's mistake is raised on: InvalidData, SessionCommitted and ConfigurationError; at once, where it is a
+    manager for threads or an origin that is none.
     """
 
     def __init__(
@@ -111,7 +115,7 @@ class SessionMiddleware:
             return
         exchange.check_late_changes()
 
-    async def _open(self, tokens: list[str], adopted: Adopted | None) -> Session:
+    async def _open(self, tokens: list[str], adopted: AdoptedSession | None) -> Session:
         if not tokens:
             return adopted.session if adopted else self.manager.anonymous()
         if len(set(tokens)) > 1:
@@ -120,7 +124,7 @@ class SessionMiddleware:
 
     async def _take_over(
         self, adopt: Adoption, tokens: list[str], headers: dict[bytes, bytes], scope: Scope
-    ) -> tuple[list[str], Adopted | None]:
+    ) -> tuple[list[str], AdoptedSession | None]:
         tokens = adopt.ours(tokens)
         if tokens:
             return tokens, None

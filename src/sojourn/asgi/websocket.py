@@ -64,7 +64,7 @@ class WebSocketSession:
             except SojournError as error:
                 await self._close(problem_to_send(error).code)
                 return
-            exchange.begin(message)
+            message = exchange.begin(message)
             if exchange.session._live is not None:
                 self._watch = asyncio.get_running_loop().create_task(self._watch_session())
         await self._send(message)

@@ -21,7 +21,6 @@ from sojourn.core.token import ID_PATTERN
 from sojourn.manager import AsyncSessionManager, SessionManager
 
 from .assets import ASSETS
-from .device import DeviceLabel, require_ua_parser
 from .state import listed, state_of
 
 __all__ = [
@@ -53,34 +52,35 @@ _METHODS = {
 
 
 class BrowserOptions:
-    """Which keys of a session its browser may read and which it may write; all else is the server's alone.
+    """Which keys of a session its browser may read (`readable`) and write (`writable`); all else is the server's alone.
 
-    `reauthenticate_within`: sessions elsewhere are ended only by who logged in in the last so many seconds (ASVS
-    7.5.2). None lets whoever holds a session end all the others of its user.
+    With `reauthenticate_within`, sessions elsewhere are ended only by who logged in in the last so many seconds (ASVS
+    7.5.2). None lets whoever holds a session end all the others of its user. Raises ConfigurationError for a text in
+    place of keys, for keys of grants, and for a label without the extra `devices`.
     """
 
     def __init__(
         self,
         readable: Collection[str],
         writable: Collection[str],
-        device_label: DeviceLabel | None,
         reauthenticate_within: float | None = REAUTHENTICATE_WITHIN,
     ) -> None:
         for name, keys in (("readable", readable), ("writable", writable)):
             if isinstance(keys, str):
                 raise ConfigurationError(f"{name}={keys!r}: give a set of keys, not one text.")
-        if device_label is not None:
-            require_ua_parser()
         self.writable = frozenset(writable)
         refuse_grants([*readable, *writable])
         # What a browser wrote, it knows.
         self.readable = self.writable.union(readable)
-        self.device_label = device_label
         self.reauthenticate_within = reauthenticate_within
 
 
 class Request(NamedTuple):
-    """An HTTP request as far as the endpoints look: `path` is what follows their URL, "" or "/…"."""
+    """An HTTP request as far as the endpoints look: `path` is what follows their URL, "" or "/…".
+
+    A `body` of more than 64 KiB is refused: an integration need read no more than a byte beyond. Headers that were not
+    sent are "".
+    """
 
     method: str
     path: str
@@ -90,7 +90,7 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """An HTTP answer."""
+    """An HTTP answer, ready for `to_send`. The names of `headers` are in small letters."""
 
     status: int
     body: bytes
@@ -106,7 +106,10 @@ class Ask(NamedTuple):
 
 
 def plan(request: Request, session: Session, options: BrowserOptions) -> Ask | Answer:
-    """What a request asks for: it is noted in the session, or answered at once where it is refused."""
+    """What a request asks for: it is noted in the session, or answered at once where it is refused.
+
+    Raises SessionCommitted where the response has begun, as Session does.
+    """
     path = request.path.rstrip("/")
     one = _SESSION_PATH(path)
     allowed = ("DELETE",) if one else _METHODS.get(path)
@@ -201,10 +204,13 @@ def _read_body(request: Request) -> dict[str, Any] | Answer:
 def answer(
     ask: Ask, session: Session, result: Sequence[SessionInfo] | int, options: BrowserOptions, now: int
 ) -> Answer:
-    """The answer to what was carried out: the session's state, the list, or how many were ended."""
+    """The answer to what was carried out, after the commit: the session's state, the list, or how many were ended.
+
+    `now` is in Unix milliseconds. Raises StoreUnavailable for damaged data.
+    """
     if ask.action == "list":
         assert not isinstance(result, int)
-        sessions = [listed(other, session.id, options.device_label) for other in result]
+        sessions = [listed(other, session.id) for other in result]
         return _json({"sessions": sessions})
     if ask.action in ("revoke", "revoke_others"):
         if ask.action == "revoke" and result == 0:
@@ -214,7 +220,7 @@ def answer(
 
 
 def to_send(found: Answer, method: str) -> Answer:
-    """An answer as it goes out to a request of this method."""
+    """An answer as it goes out to a request of this `method`: without a body to a HEAD, and not for other sites."""
     length = ("content-length", str(len(found.body)))
     # Not to be embedded or read by other sites (ASVS 3.5.8).
     closed = ("cross-origin-resource-policy", "same-origin")
@@ -222,7 +228,10 @@ def to_send(found: Answer, method: str) -> Answer:
 
 
 def perform(ask: Ask, session: Session, manager: SessionManager) -> Sequence[SessionInfo] | int:
-    """Carry out what is left besides the commit. A session of somebody else is never ended: it counts 0."""
+    """Carry out what is left besides the commit. A session of somebody else is never ended: it counts 0.
+
+    Raises StoreUnavailable, and SessionCommitted where the response has begun. One read and one write at most.
+    """
     if ask.action == "list":
         return manager.list(ask.user_id)
     if ask.action == "revoke_others":
@@ -233,7 +242,7 @@ def perform(ask: Ask, session: Session, manager: SessionManager) -> Sequence[Ses
 
 
 async def perform_async(ask: Ask, session: Session, manager: AsyncSessionManager) -> Sequence[SessionInfo] | int:
-    """As perform, awaited."""
+    """As `perform`, awaited."""
     if ask.action == "list":
         return await manager.list(ask.user_id)
     if ask.action == "revoke_others":

@@ -15,7 +15,7 @@ from sojourn.manager import SessionManager
 from .duration import DURATION, relative
 from .exit import Exit
 from .selection import NETWORK, Selection
-from .session_id import find
+from .session_id import find_session
 from .sessions import pages
 from .store_option import open_manager, store_options
 from .terminal import echo_json, live_line, safe
@@ -77,7 +77,7 @@ def revoke(
 
 def _foretell(manager: SessionManager, id: str | None, selection: Selection, as_json: bool) -> int:
     if id is not None:
-        session = find(manager, id)
+        session = find_session(manager, id)
         count = int(session is not None and session.end_reason is None)
     else:
         count, _ = _counted(manager, selection)
@@ -89,7 +89,7 @@ def _foretell(manager: SessionManager, id: str | None, selection: Selection, as_
 
 
 def _revoke_one(manager: SessionManager, id: str) -> int:
-    session = find(manager, id)
+    session = find_session(manager, id)
     if session is None:
         click.echo(f"No session has the id {safe(id)}.", err=True)
         return 0

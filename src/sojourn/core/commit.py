@@ -6,6 +6,7 @@ to that means. A manager carries between them and a store.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from msgspec.structs import replace
@@ -22,6 +23,10 @@ from .token import Random, Token, mint
 
 __all__ = ["NO_REPLY", "Opened", "Plan", "Reply", "nothing_due", "plan_commit", "plan_open"]
 
+
+MAX_LABEL = 100
+DeviceLabel = Callable[[str], str]
+"""Makes a label for a person of a User-Agent header; "" where it tells nothing."""
 
 # A session, the end that must be written down first if there is one, and what to tell. A plain tuple: each request
 # makes one.
@@ -50,9 +55,9 @@ NOTHING = Plan()
 NO_REPLY = Reply()
 
 
-def plan_open(record: Record | None, token: Token, policy: Policy, now: int, client: Client) -> Opened:
-    """What `token` opens at `now`. An unknown token is never adopted, and never ends anything."""
-    if record is None:
+def plan_open(record: Record | None, token: Token, policy: Policy, now: int, client: Client, realm: str = "") -> Opened:
+    """What `token` opens at `now` in this realm. An unknown token is never adopted, and never ends anything."""
+    if record is None or record.realm != realm:
         return _refused("unknown", token, now, client)
     reason, what = record.end_reason_at(now), rotation.which(record.secrets, token, policy, now)
     if what == "unknown":
@@ -65,7 +70,7 @@ def plan_open(record: Record | None, token: Token, policy: Policy, now: int, cli
         event = TokenReused if what == "reused" else RotationStalled
         events = (event(at=now, id=record.id, user_id=record.user_id),)
     dead = Session(record, now, client, token, True, reason)
-    return dead, None if record.ended_at is not None else End(record.id, reason, now), events
+    return dead, None if record.ended_at is not None else End(record.id, reason, now, realm), events
 
 
 def _refused(cause: Literal["unknown", "wrong_secret"], token: Token, now: int, client: Client) -> Opened:
@@ -95,15 +100,20 @@ def _touch_is_due(live: Record, policy: Policy, now: int) -> bool:
     return unseen >= policy.touch_ms or unseen >= live.idle_timeout // 2
 
 
-def plan_commit(session: Session, policy: Policy, now: int, random: Random) -> Plan:
-    """The write that this request's changes need: none where it changed nothing and nothing is due."""
+def plan_commit(
+    session: Session, policy: Policy, now: int, random: Random, realm: str = "", label: DeviceLabel | None = None
+) -> Plan:
+    """The write that this request's changes need: none where it changed nothing and nothing is due.
+
+    A session that begins is of this realm, and has the label that is made of its user agent.
+    """
     if nothing_due(session, policy):
         return NOTHING
     live, wish = session._live, session._wish
     if live is None or wish in ("login", "regenerate"):
         if wish or session._encoded():
-            return _plan_create(session, policy, now, random)
-        return Plan(End(session._leaving.id, "logout", now)) if session._leaving else NOTHING
+            return _plan_create(session, policy, now, random, realm, label)
+        return Plan(End(session._leaving.id, "logout", now, realm)) if session._leaving else NOTHING
     changes, increments = session._changes(), session._increments()
     secrets, token = _plan_rotation(session, live, policy, now, random)
     idle = session.passive or not _touch_is_due(live, policy, session.opened_at)
@@ -137,7 +147,9 @@ def _plan_rotation(
     return None, None
 
 
-def _plan_create(session: Session, policy: Policy, now: int, random: Random) -> Plan:
+def _plan_create(
+    session: Session, policy: Policy, now: int, random: Random, realm: str, label: DeviceLabel | None
+) -> Plan:
     login, live, leaving = session._login, session._live, session._leaving
     data = session._encoded()
     if size(data) > policy.max_bytes:
@@ -152,7 +164,7 @@ def _plan_create(session: Session, policy: Policy, now: int, random: Random) -> 
         token = mint(live.user_id, random)
         secrets = Secrets(token.family, token.hash, now)
         record = replace(live, id=token.id, secrets=secrets, seen_at=now, data=data, version=1)
-        return Plan(Create(record=record, now=now, ends=ends), token)
+        return Plan(Create(record=record, now=now, began_at=session.opened_at, ends=ends), token)
     lifetime = policy.lifetime(remember=login is not None and login.remember)
     user_id = login.user_id if login else None
     token = mint(user_id, random)
@@ -169,8 +181,10 @@ def _plan_create(session: Session, policy: Policy, now: int, random: Random) -> 
         level=login.level if login else None,
         methods=login.methods if login else (),
         remember=login is not None and login.remember,
-        client=session.client,
+        client=session.client.kept(policy.keep_client),
         follows=None if login else session.end_reason,
+        realm=realm,
+        device=label(session.client.user_agent)[:MAX_LABEL] if label and session.client.user_agent else "",
     )
     limit = Limit(policy.max_sessions, policy.on_limit == "end_oldest") if login and policy.max_sessions else None
-    return Plan(Create(record=record, now=now, ends=ends, limit=limit), token)
+    return Plan(Create(record=record, now=now, began_at=session.opened_at, ends=ends, limit=limit), token)

@@ -36,7 +36,9 @@ def plan_copy(source: Record, target: Record | None, now: int, before: int) -> C
     if target is None:
         if source.end_reason_at(now) is not None and source.expires_at < before:
             return CopyPlan("left")
-        return CopyPlan("copied", (Create(record=source, now=now),))
+        # An end of all that was asked of the other store, later than this log-in, holds for it too.
+        began_at = source.created_at if source.authenticated_at is None else source.authenticated_at
+        return CopyPlan("copied", (Create(record=source, now=now, began_at=began_at),))
     if source.ended_at is not None:
         return _plan_end(source, target, source.ended_at)
     if target.ended_at is not None:

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, TypeVar, get_args
 from .codec import is_unicode
 from .errors import ConfigurationError
 
-__all__ = ["LEVELS", "Level", "Login"]
+__all__ = ["LEVELS", "MAX_METHODS", "METHOD_PATTERN", "Level", "Login"]
 
 T = TypeVar("T")
 
@@ -20,7 +20,8 @@ LEVELS: tuple[str, ...] = get_args(Level)
 """The same, the lowest first."""
 
 MAX_METHODS = 16
-_method = re.compile(r"[!-~]{1,32}").fullmatch
+METHOD_PATTERN = "^[!-~]{1,32}$"
+_method = re.compile(METHOD_PATTERN).fullmatch
 
 
 class Login(NamedTuple):
@@ -28,13 +29,13 @@ class Login(NamedTuple):
 
     user_id: str
     remember: bool
-    level: str | None = None
+    level: Level | None = None
     methods: tuple[str, ...] = ()
     keep: frozenset[str] | None = None
 
     @classmethod
     def of(
-        cls, user_id: str, remember: bool, level: str | None, methods: Sequence[str], keep: Collection[str] | None
+        cls, user_id: str, remember: bool, level: Level | None, methods: Sequence[str], keep: Collection[str] | None
     ) -> Login:
         """A log-in, once it is seen to be one. Raises ConfigurationError."""
         if not isinstance(user_id, str) or not 1 <= len(user_id) <= 255 or not is_unicode(user_id):

@@ -17,6 +17,7 @@ from .errors import (
     SessionConflict,
     SessionEnded,
     SessionLimitReached,
+    SessionRefused,
     SojournError,
     StoreUnavailable,
 )
@@ -38,7 +39,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     What an error holds is in members of its own, None where it does not hold it: nobody has to read `detail` for it.
     `end_reason` says why the session ended, and `keys` which of its keys are meant. `size` and `limit` are bytes, but
     that of the code `session-limit` is a number of sessions. What a log-in must be: `max_age`, in seconds, and `level`;
-    `action` is what wants a proof of its own.
+    `action` is what wants a proof of its own. `retry_after` is in seconds.
     """
 
     status: int
@@ -52,6 +53,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     max_age: float | None = None
     level: str | None = None
     action: str | None = None
+    retry_after: int | None = None
 
     @classmethod
     def read(cls, status: int, body: bytes) -> Problem | None:
@@ -79,7 +81,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
     def headers(self) -> list[tuple[str, str]]:
         """The headers that go with the body. Never cached: the next try may succeed."""
-        retry = [("retry-after", str(RETRY_AFTER))] if self.status == 503 else []
+        wait = RETRY_AFTER if self.status == 503 else self.retry_after
+        retry = [] if wait is None else [("retry-after", str(wait))]
         return [("content-type", CONTENT_TYPE), ("cache-control", "no-store"), NOSNIFF, *retry]
 
 
@@ -89,7 +92,7 @@ _EXTENSIONS: Final = Problem.__struct_fields__[4:]
 _END_REASON = {"end_reason": "reason"}
 _PROOF = {name: name for name in ("max_age", "level", "action")}
 # The others are None where they play no part, or are not known.
-_ALWAYS = {"keys", "size", "limit"}
+_ALWAYS = {"keys", "size", "limit", "retry_after"}
 # With each error what it holds: the problem's member and the error's attribute, in the order of its arguments.
 _KNOWN: dict[type[SojournError], tuple[int, str, str, Mapping[str, str]]] = {
     SessionEnded: (401, "session-ended", "The session has ended", _END_REASON),
@@ -97,6 +100,7 @@ _KNOWN: dict[type[SojournError], tuple[int, str, str, Mapping[str, str]]] = {
     ReauthenticationRequired: (401, "reauthentication-required", "Log in again", _PROOF),
     SessionConflict: (409, "session-conflict", "Changed by another request", {"keys": "keys"}),
     SessionLimitReached: (409, "session-limit", "Too many sessions", {"limit": "limit"}),
+    SessionRefused: (429, "session-refused", "Not now", {"retry_after": "retry_after"}),
     DataTooLarge: (413, "data-too-large", "Too much data for a session", {"size": "size", "limit": "limit"}),
     StoreUnavailable: (503, "store-unavailable", "Sessions are not available right now", {}),
 }
@@ -160,6 +164,7 @@ def problem_schema() -> dict[str, Any]:
         "max_age": {"type": "number", "description": "reauthentication-required: how old a log-in may be, in seconds"},
         "level": text | {"description": "reauthentication-required: the level that a log-in must have"},
         "action": text | {"description": "reauthentication-required: what wants a proof of its own"},
+        "retry_after": {"type": "integer", "description": "session-refused: when to try again, in seconds"},
     }
     required = ["type", "title", "status", "detail"]
     return {"type": "object", "properties": members, "required": required, "additionalProperties": False}

@@ -25,11 +25,13 @@ Status = Literal["none", "active", "ended"]
 
 # Any: a union of the JSON types would make `session["cart"].append(x)` a type error for every user.
 class Session(MutableMapping[str, Any]):
-    """A mapping of str to JSON values, with who and since when. Nothing here does I/O.
+    """A mapping of str to JSON values, with who and since when. A manager makes it; nothing here does I/O.
 
     A nested change is kept too: values are compared with what was loaded. `passive = True` keeps this request from
-    counting as activity: polling must not keep a session alive. `client` is kept with a session that begins. Times
-    are Unix milliseconds. After `login` or `regenerate` the `id` is the new one from the commit on.
+    counting as activity: polling must not keep a session alive. `client` is kept with a session that begins,
+    `opened_at` is when the request came. Times are Unix milliseconds. After `login` or `regenerate` the `id` is the new
+    one from the commit on. Raised are InvalidData for what JSON cannot hold, most of it by the commit, SessionCommitted
+    for a change after the response began, ConfigurationError for a wrong argument, StoreUnavailable for damaged data.
     """
 
     passive: bool = False
@@ -206,10 +208,11 @@ class Session(MutableMapping[str, Any]):
     ) -> None:
         """Tie a user to a new session with a new id and token; the one before ends at once as `replaced`.
 
-        Call it after you checked the password: at each log-in, and again to re-authenticate. `level` and `methods` say
-        what was proved. The data is carried over, or of it the keys in `keep` alone; if another user was logged in,
-        nothing is. `remember` asks for the policy's longer timeouts and a cookie that outlives the browser. The commit
-        raises SessionLimitReached where the policy refuses one more.
+        Call it after you checked the password: at each log-in, and again to re-authenticate. `user_id` is 1 to 255
+        characters. `level` (NIST SP 800-63B-4) and up to 16 `methods` (RFC 8176) say what was proved. The data is
+        carried over, or of it the keys in `keep` alone; if another user was logged in, nothing is. `remember` asks for
+        the policy's longer timeouts and a cookie that outlives the browser. The commit raises SessionLimitReached where
+        the policy refuses one more, ConfigurationError where it remembers nobody.
         """
         self._allow_change()
         login = Login.of(user_id, remember, level, methods, keep)

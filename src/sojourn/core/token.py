@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections.abc import Callable
 
-__all__ = ["Random", "Token", "mint", "parse", "partition"]
+__all__ = ["Random", "Token", "hash_user", "mint", "parse", "partition"]
 
 Random = Callable[[int], bytes]
 """A source of so many random bytes: os.urandom, but in a test that needs to foresee them."""
@@ -26,8 +26,8 @@ _SHAPE = re.compile(f"sj1-({ID_PATTERN})-([0-9a-f]{{64}})").fullmatch
 class Token:
     """A session's token, taken apart. Its repr and str hide the secret.
 
-    `hash` is what a store is given of the secret, and what tells one from all others: 16 bytes of sha256, as many as
-    the part has that is renewed.
+    `id` is the session's public name. `hash` is what a store is given of the secret, and what tells one from all
+    others: 16 bytes of sha256, as many as the part has that is renewed.
     """
 
     __slots__ = ("_secret", "hash", "id")
@@ -70,6 +70,11 @@ def mint(user_id: str | None, random: Random) -> Token:
     """
     raw = random(48).hex()
     return Token(raw[:32] if user_id is None else partition(user_id) + raw[3:32], raw[32:])
+
+
+def hash_user(user_id: str) -> str:
+    """A name for a user that tells nobody who it is: for what is kept after the user's sessions are erased."""
+    return hashlib.sha256(f"sojourn user\0{user_id}".encode()).hexdigest()[:32]
 
 
 def partition(user_id: str) -> str:

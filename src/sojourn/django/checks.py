@@ -10,9 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, Warning
-from django.urls import NoReverseMatch, reverse
 
-from sojourn.browser.device import device_label
 from sojourn.core.errors import ConfigurationError, StoreUnavailable
 from sojourn.stores.store_url import StoreURL
 
@@ -87,18 +85,7 @@ def _extras(found: SojournSettings) -> list[CheckMessage]:
         if extra and find_spec(DRIVERS[extra]) is None:
             hint = f"pip install 'sojourn[{extra}]'"
             told.append(Error(f"SOJOURN['store'] needs the extra `{extra}`.", hint, id="sojourn.E002"))
-    if found.device_label is device_label and find_spec("ua_parser") is None and _shows_devices():
-        hint = "pip install 'sojourn[devices]', or SOJOURN['device_label'] = None to do without."
-        told.append(Error("Device labels need ua-parser.", hint, id="sojourn.E002"))
     return told
-
-
-def _shows_devices() -> bool:
-    try:
-        reverse("sojourn:devices")
-    except NoReverseMatch:
-        return False
-    return True
 
 
 def _middleware() -> list[CheckMessage]:

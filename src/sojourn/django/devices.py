@@ -43,8 +43,7 @@ def devices(request: HttpRequest) -> HttpResponse:
 
 
 def _devices(session: Session) -> list[dict[str, Any]]:
-    label = process.browser_options().device_label
-    found = [listed(each, session.id, label) for each in process.manager().list(session.user_id or "")]
+    found = [listed(each, session.id) for each in process.manager().list(session.user_id or "")]
     now = process.manager().clock()
     return [_shown(each, now) for each in sorted(found, key=lambda each: (not each.current, -each.seen_at))]
 

@@ -27,7 +27,8 @@ class SessionStore(SessionBase):
     """`request.session`: what Django documents, and nested changes are kept without `modified = True`.
 
     `session_key` is the secret that the browser holds: not for a log, a page or a database. Nothing is read before the
-    first look at the session. Where it is read or written, StoreUnavailable may be raised.
+    first look at the session, by one read. To read may raise StoreUnavailable, and ConfigurationError for a wrong
+    SOJOURN; to write, what SessionManager.commit raises, and SessionCommitted once the response has begun.
     """
 
     def __init__(self, session_key: str | None = None) -> None:
@@ -100,7 +101,7 @@ class SessionStore(SessionBase):
     # Saving
 
     def save(self, must_create: bool = False) -> None:
-        """Write what was changed; a session that is not there yet is made. Raises UpdateError where it has ended."""
+        """Write what was changed; a session that is not there yet is made. Django's UpdateError where it has ended."""
         session = self._get_session()
         if session._live is None:
             session.start()
@@ -160,7 +161,7 @@ class SessionStore(SessionBase):
         return dict(self._get_session())
 
     def get_session_cookie_age(self) -> int:
-        """The policy's idle timeout, which is SESSION_COOKIE_AGE unless SOJOURN has a policy."""
+        """The policy's idle timeout in seconds, which is SESSION_COOKIE_AGE unless SOJOURN has a policy."""
         return process.idle_timeout()
 
     @classmethod
@@ -217,7 +218,10 @@ async def in_commit_thread(call: Callable[..., T], *arguments: Any) -> T:
 
 
 def session_of(request: HttpRequest) -> Session:
-    """The Session behind `request.session`: its `id`, `increment`, `passive`, `end_reason` and so on."""
+    """The Session behind `request.session`: its `id`, `increment`, `passive`, `end_reason` and so on.
+
+    At the first look, one read. Raises ConfigurationError where SESSION_ENGINE is another, and as SessionStore does.
+    """
     found = getattr(request, "session", None)
     if not isinstance(found, SessionStore):
         raise ConfigurationError("There is no session of Sojourn here: set SESSION_ENGINE = 'sojourn.django'.")

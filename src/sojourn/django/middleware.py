@@ -28,7 +28,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
 
     With it secrets are renewed, a cookie is sent only when it changes and with `no-store`, a store's outage is a 503,
     and what else Sojourn raises a problem. Tokens in Authorization work where SOJOURN allows them. It refuses unsafe
-    requests of other origins where Django's CsrfViewMiddleware is not in use.
+    requests of other origins where Django's CsrfViewMiddleware is not in use. Raises ConfigurationError for a wrong
+    SOJOURN, and where SESSION_ENGINE is another.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:

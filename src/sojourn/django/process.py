@@ -40,7 +40,10 @@ _inherited: list[_Opened] = []
 
 
 def manager() -> SessionManager:
-    """This process's manager: to list and to end sessions. Raises ConfigurationError and StoreUnavailable."""
+    """This process's manager: to list and to end sessions.
+
+    Raises ConfigurationError for a wrong SOJOURN, StoreUnavailable where its store is opened now and does not answer.
+    """
     return wiring().manager
 
 
@@ -63,7 +66,7 @@ def browser_options() -> BrowserOptions:
     global _options  # noqa: PLW0603  # as _opened
     if _options is None:
         found = SojournSettings.read()
-        _options = BrowserOptions(found.readable, found.writable, found.device_label, found.reauthenticate_within)
+        _options = BrowserOptions(found.readable, found.writable, found.reauthenticate_within)
     return _options
 
 

@@ -48,7 +48,11 @@ def init_app(
 
     `user_key`: the key under which the application keeps who is logged in; to set it is to log in. The default is
     Flask-Login's; None for an application that calls `session.login` only. `cookie`: by default what Flask's
-    SESSION_COOKIE_* settings say, Secure and HttpOnly in any case. The others are as sojourn.wsgi.SessionMiddleware's.
+    SESSION_COOKIE_* settings say, Secure and HttpOnly in any case. `cleanup_interval`: seconds; this and the others as
+    in sojourn.wsgi.SessionMiddleware.
+
+    Raises ConfigurationError for a manager for an event loop, an origin that is none, a setting that would be in vain,
+    and a second session layer.
     """
     if "sojourn" in app.extensions:
         raise ConfigurationError("sojourn.flask.init_app was called twice for this application. Call it once.")
@@ -85,14 +89,18 @@ def init_app(
 
 
 def manager_of(app: Flask) -> SessionManager:
-    """The manager that the application was given, to list and revoke: `manager_of(current_app)`."""
+    """The manager that the application was given, to list and revoke: `manager_of(current_app)`.
+
+    Raises ConfigurationError where `init_app` was not called.
+    """
     return _interface(app).wiring.manager
 
 
 def commit() -> None:
     """Write what was changed so far, before the response: to learn a new `id`, or to handle what it raises.
 
-    What it raises is SessionManager.commit's. Without a call, the commit comes when the view has answered.
+    What it raises is SessionManager.commit's, and ConfigurationError where the request has no session of Sojourn.
+    Without a call, the commit comes when the view has answered.
     """
     _interface(flask.current_app).exchange().commit()
 

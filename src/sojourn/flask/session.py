@@ -27,7 +27,7 @@ class FlaskSession(Session, SessionMixin):
     """The request's Session, as `flask.session`.
 
     Under `user_key` the application, or Flask-Login, keeps who is logged in: to set it is a `login`, with a new id
-    and token, and to remove it, or to `clear()`, is a `logout`. What comes after a logout starts a new session.
+    and token, and to remove it, or to `clear()`, is a `logout`. What comes after a log-out starts a new session.
     """
 
     user_key: str | None = LOGIN_KEY
@@ -85,7 +85,7 @@ class FlaskSession(Session, SessionMixin):
 
     @property
     def new(self) -> bool:  # type: ignore[override]  # Flask says an attribute; so it looks
-        """Whether the session does not exist before this request."""
+        """Whether no session existed before this request."""
         return self.status != "active"
 
     @property

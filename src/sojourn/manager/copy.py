@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from sojourn.core.copy import CopyOutcome, CopyPlan, plan_copy
-from sojourn.core.errors import SessionExists
+from sojourn.core.errors import SessionEnded, SessionExists
 from sojourn.core.record import Record
 from sojourn.core.store import Commit, Create, End, Refused, Store
 
+from .async_manager import milliseconds
 from .context import Clock
-from .manager import milliseconds
 
 __all__ = ["copy_sessions"]
 
@@ -58,8 +58,12 @@ def _pages(store: Store) -> Iterator[Sequence[Record]]:
 def _copy(target: Store, now: int, before: int, record: Record) -> CopyOutcome:
     for _ in range(MAX_ATTEMPTS):
         plan = plan_copy(record, target.get(record.id), now, before)
-        if _is_written(target, plan):
-            return plan.outcome
+        try:
+            if _is_written(target, plan):
+                return plan.outcome
+        except SessionEnded:
+            # All of its user's sessions were ended there, after it began.
+            return "newer"
     return "newer"
 
 

@@ -58,9 +58,9 @@ def call_get(id: str) -> ServiceCall | None:
     return ServiceCall("GET", session_path(id)) if _is_id(id) else None
 
 
-def call_list(user_id: str) -> ServiceCall:
-    """The user's live sessions."""
-    return ServiceCall("GET", user_path(user_id))
+def call_list(user_id: str, after: str, limit: int) -> ServiceCall:
+    """A page of the user's live sessions."""
+    return ServiceCall("GET", user_path(user_id, after=after, limit=limit))
 
 
 def call_revoke(id: str, reason: EndReason) -> ServiceCall | None:
@@ -74,7 +74,7 @@ def call_revoke_all(user_id: str, keep: str | None, reason: EndReason) -> Servic
     """End the user's sessions, but `keep`."""
     _only_revoked(reason)
     # What is no id names no session, so there is none to keep.
-    return ServiceCall("DELETE", user_path(user_id, keep if keep and _is_id(keep) else None), repeatable=False)
+    return ServiceCall("DELETE", user_path(user_id, keep=keep if keep and _is_id(keep) else None), repeatable=False)
 
 
 def _only_revoked(reason: EndReason) -> None:

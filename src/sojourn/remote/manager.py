@@ -63,7 +63,7 @@ class RemoteSessionManager(SessionManager):
 
     `service` is http://host:port, https://host or unix:///path/to.sock, and `key` an API key of it. The policy and the
     events are the service's. Every method may raise StoreUnavailable, `timeout` seconds after the call at the latest,
-    and ConfigurationError for a key that the service refuses.
+    and ConfigurationError for an address or a key that is none, or that the service refuses.
     """
 
     def __init__(self, service: str, key: str, *, timeout: float = 2.0) -> None:
@@ -104,9 +104,9 @@ class RemoteSessionManager(SessionManager):
         found = self._ask(call, Found).session if call else None
         return found.info() if found else None
 
-    def list(self, user_id: str) -> Sequence[SessionInfo]:
-        """The user's live sessions, the latest seen first; without their data. The key needs the scope `admin`."""
-        return [session.info() for session in self._ask(call_list(user_id), ListedSessions).sessions]
+    def list(self, user_id: str, *, after: str = "", limit: int = 100) -> Sequence[SessionInfo]:
+        """A page of the user's live sessions, as SessionManager.list; without their data. Scope `admin`."""
+        return [session.info() for session in self._ask(call_list(user_id, after, limit), ListedSessions).sessions]
 
     def revoke(self, id: str, reason: EndReason = "revoked") -> bool:
         """End one session, wherever it is open. Whether it was live until this call. Scope `admin`."""
@@ -120,6 +120,14 @@ class RemoteSessionManager(SessionManager):
     def delete_expired(self, on_batch: Callable[[int], None] | None = None) -> int:
         """Nothing: the service cleans up after itself."""
         return 0
+
+    def revoke_everything(self, on_batch: Callable[[int], None] | None = None) -> int:
+        """Not over the service: `sojourn revoke --all` does it on its store. Raises ConfigurationError."""
+        _not_here("revoke_everything")
+
+    def erase(self, user_id: str) -> int:
+        """Not over the service: `sojourn erase` does it on its store. Raises ConfigurationError."""
+        _not_here("erase")
 
     def scan(self, after: str = "", limit: int = 100) -> Sequence[SessionInfo]:
         """Not over the service: `sojourn list` asks its store. Raises ConfigurationError."""
@@ -138,7 +146,7 @@ class RemoteSessionManager(SessionManager):
 
 
 class AsyncRemoteSessionManager(AsyncSessionManager):
-    """The same for an event loop: ASGI. RemoteSessionManager's methods, awaited."""
+    """RemoteSessionManager for an event loop: ASGI. The same methods, awaited."""
 
     def __init__(self, service: str, key: str, *, timeout: float = 2.0) -> None:
         self._time = _ServiceClock()
@@ -180,9 +188,11 @@ class AsyncRemoteSessionManager(AsyncSessionManager):
         found = (await self._ask(call, Found)).session if call else None
         return found.info() if found else None
 
-    async def list(self, user_id: str) -> Sequence[SessionInfo]:
-        """The user's live sessions, the latest seen first; without their data. The key needs the scope `admin`."""
-        return [session.info() for session in (await self._ask(call_list(user_id), ListedSessions)).sessions]
+    async def list(self, user_id: str, *, after: str = "", limit: int = 100) -> Sequence[SessionInfo]:
+        """A page of the user's live sessions, as SessionManager.list; without their data. Scope `admin`."""
+        return [
+            session.info() for session in (await self._ask(call_list(user_id, after, limit), ListedSessions)).sessions
+        ]
 
     async def revoke(self, id: str, reason: EndReason = "revoked") -> bool:
         """End one session, wherever it is open. Whether it was live until this call. Scope `admin`."""
@@ -196,6 +206,14 @@ class AsyncRemoteSessionManager(AsyncSessionManager):
     async def delete_expired(self, on_batch: Callable[[int], None] | None = None) -> int:
         """Nothing: the service cleans up after itself."""
         return 0
+
+    async def revoke_everything(self, on_batch: Callable[[int], None] | None = None) -> int:
+        """Not over the service: `sojourn revoke --all` does it on its store. Raises ConfigurationError."""
+        _not_here("revoke_everything")
+
+    async def erase(self, user_id: str) -> int:
+        """Not over the service: `sojourn erase` does it on its store. Raises ConfigurationError."""
+        _not_here("erase")
 
     async def scan(self, after: str = "", limit: int = 100) -> Sequence[SessionInfo]:
         """Not over the service: `sojourn list` asks its store. Raises ConfigurationError."""

@@ -76,13 +76,20 @@ class RemoteSession(Session):
             opened_at=self.opened_at if token else None,
             changes=changes,
             increments=increments,
+            used=tuple(self._used),
             action=action,
         )
 
     def _action(self) -> StartAction | LoginAction | LogoutAction | RegenerateAction | None:
         login = self._login
         if login:
-            return LoginAction(user_id=login.user_id, remember=login.remember)
+            return LoginAction(
+                user_id=login.user_id,
+                remember=login.remember,
+                level=login.level,
+                methods=login.methods,
+                keep=None if login.keep is None else tuple(login.keep),
+            )
         if self._leaving:
             return LogoutAction()
         if self._wish == "start":
@@ -184,6 +191,8 @@ def _record(state: SessionState, token: Token, renewed_at: int) -> Record:
         user_id=state.user_id,
         authenticated_at=state.authenticated_at,
         remember=state.remember,
+        level=state.level,
+        methods=state.methods,
         follows=state.follows,
     )
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 
 from sojourn.asgi.types import App, Receive, Scope, Send
-from sojourn.browser.device import DeviceLabel
 from sojourn.core.cookie import CookieOptions
 from sojourn.core.errors import ConfigurationError, InvalidData, SojournError, StoreUnavailable
 from sojourn.core.policy import Policy
@@ -77,22 +76,22 @@ class Service:
         policy: Policy,
         keys: Keyring,
         *,
+        realm: str = "",
         cookie: CookieOptions | None = None,
-        label: DeviceLabel | None = None,
         browser: Callable[[AsyncSessionManager], App] | None = None,
         mount: str = "/session",
         on_event: OnEvent | None = None,
     ) -> None:
         def manager_at(now: int) -> AsyncSessionManager:
-            return AsyncSessionManager(store, policy, on_event=on_event, clock=lambda: now)
+            return AsyncSessionManager(store, policy, realm=realm, on_event=on_event, clock=lambda: now)
 
-        self._manager = AsyncSessionManager(store, policy, on_event=on_event)
+        self._manager = AsyncSessionManager(store, policy, realm=realm, on_event=on_event)
         self._keys = keys
         self._browser = browser(self._manager) if browser else None
         self._mount = mount
         self._outage_told_at = -OUTAGE_TOLD_EVERY
         self._description = msgspec.json.encode(openapi())
-        endpoints = ServiceEndpoints(self._manager, manager_at, cookie or CookieOptions(), label)
+        endpoints = ServiceEndpoints(self._manager, manager_at, cookie or CookieOptions())
         self._open_at_hand = endpoints.open_at_hand
         # Without a cache everything must wait, and to try would only cost.
         self.open_at_hand = self._try_to_open if hasattr(store, "at_hand") else None

@@ -11,7 +11,6 @@ from urllib.parse import parse_qs, unquote
 import msgspec
 
 from sojourn import __version__
-from sojourn.browser.device import DeviceLabel
 from sojourn.core.cookie import CookieOptions
 from sojourn.core.policy import Policy
 from sojourn.core.session import Session
@@ -26,10 +25,9 @@ from sojourn.wire.answers import (
     FoundSession,
     ListedSessions,
     Opened,
-    UserSession,
 )
 from sojourn.wire.api_key import KeyScope
-from sojourn.wire.problems import BAD_KEEP, NO_REMEMBER, NO_STATUS, NOT_FOUND
+from sojourn.wire.problems import BAD_KEEP, BAD_PAGE, NO_REMEMBER, NO_STATUS, NOT_FOUND, bad_query
 from sojourn.wire.requests import CommitRequest, LoginAction, OpenRequest
 
 from .refusal import RequestRefused
@@ -43,6 +41,7 @@ _open = msgspec.json.Decoder(OpenRequest).decode
 _commit = msgspec.json.Decoder(CommitRequest).decode
 _encode = msgspec.json.Encoder().encode
 _is_id = re.compile(ID_PATTERN).fullmatch
+_is_limit = re.compile("[1-9][0-9]{0,2}|1000").fullmatch
 
 # No request is at work for longer; of one that says so, it is not known what it may still know.
 REQUEST_LIFETIME_MS = 3_600_000
@@ -66,12 +65,10 @@ class ServiceEndpoints:
         manager: AsyncSessionManager,
         manager_at: Callable[[int], AsyncSessionManager],
         cookie: CookieOptions,
-        label: DeviceLabel | None,
     ) -> None:
         self._manager = manager
         self._manager_at = manager_at
         self._cookie = cookie
-        self._label = label
         policy = manager.policy
         # A key comes twice, as it was and as it is to be, and another program's JSON may be full of escapes.
         self._limit = 4 * policy.max_bytes + 64 * 1024
@@ -144,24 +141,19 @@ class ServiceEndpoints:
 
     async def list(self, request: BackEndRequest) -> bytes:
         """GET /v1/users/{user_id}/sessions."""
-        sessions = await self._manager.list(_user_id(request))
-        return _encode(
-            ListedSessions([UserSession.of(each, device=self._device(each.user_agent)) for each in sessions])
-        )
-
-    def _device(self, user_agent: str) -> str | None:
-        return self._label(user_agent) if self._label and user_agent else None
+        given = _query(request, "after", "limit")
+        after, limit = given.get("after"), given.get("limit", "100")
+        if not (after is None or _is_id(after)) or not _is_limit(limit):
+            raise RequestRefused(BAD_PAGE)
+        sessions = await self._manager.list(_user_id(request), after=after or "", limit=int(limit))
+        return _encode(ListedSessions([FoundSession.of(each) for each in sessions]))
 
     async def revoke_all(self, request: BackEndRequest) -> bytes:
         """DELETE /v1/users/{user_id}/sessions."""
-        user_id, keep = _user_id(request), None
-        if request.query:
-            # A misspelled one, left out in silence, would end the session that was to be kept.
-            given = parse_qs(request.query.decode("latin-1"), keep_blank_values=True)
-            keep = given.get("keep", [""])[0]
-            if len(given) != 1 or len(given.get("keep", ())) != 1 or not _is_id(keep):
-                raise RequestRefused(BAD_KEEP)
-        return _encode(EndedCount(await self._manager.revoke_all(user_id, keep=keep)))
+        keep = _query(request, "keep").get("keep")
+        if keep is not None and not _is_id(keep):
+            raise RequestRefused(BAD_KEEP)
+        return _encode(EndedCount(await self._manager.revoke_all(_user_id(request), keep=keep)))
 
     async def get(self, request: BackEndRequest) -> bytes:
         """GET /v1/sessions/{id}."""
@@ -183,6 +175,14 @@ def _configuration(policy: Policy, cookie: CookieOptions) -> Configuration:
         partitioned=cookie.partitioned,
     )
     return Configuration(cookie=shape, policy=dataclasses.asdict(policy), version=__version__)
+
+
+def _query(request: BackEndRequest, *names: str) -> dict[str, str]:
+    """The parameters of the query. A misspelled one, left out in silence, would end a session that was to be kept."""
+    given = parse_qs(request.query.decode("latin-1"), keep_blank_values=True)
+    if not given.keys() <= set(names) or any(len(values) != 1 for values in given.values()):
+        raise RequestRefused(bad_query(names))
+    return {name: value for name, (value,) in given.items()}
 
 
 def _user_id(request: BackEndRequest) -> str:

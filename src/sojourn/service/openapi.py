@@ -7,6 +7,7 @@ from typing import Any, get_args
 from sojourn import __version__
 from sojourn.core.codec import MAX_INTEGER
 from sojourn.core.errors import EndReason
+from sojourn.core.login import LEVELS, MAX_METHODS, METHOD_PATTERN
 from sojourn.core.problem import problem_schema
 from sojourn.wire.api_key import KeyScope
 from sojourn.wire.http import COMMIT, CONFIG, DESCRIPTION, HEALTH, OPEN, READY, SESSION, USER
@@ -52,8 +53,11 @@ _FACTS = {
     "absolute_expires_at": _TIME,
     "idle_timeout": {"type": "integer", "description": "milliseconds"},
     "remember": _FLAG,
+    "level": {"enum": [None, *LEVELS], "description": "How sure the log-in was, as the back end said."},
+    "methods": {"type": "array", "items": _TEXT, "description": "By what, as the back end said: pwd, otp."},
 }
-_FOUND = {**_FACTS, "end_reason": _MAYBE_REASON, "ip": _MAYBE_TEXT, "user_agent": _MAYBE_TEXT}
+_DEVICE = {"type": ["string", "null"], "examples": ["Chrome on Windows"]}
+_FOUND = {**_FACTS, "end_reason": _MAYBE_REASON, "device": _DEVICE, "ip": _MAYBE_TEXT, "user_agent": _MAYBE_TEXT}
 _SCHEMAS = {
     "Session": _answer(
         **_FACTS,
@@ -99,7 +103,21 @@ _SCHEMAS = {
             {"type": "null"},
             _action("start"),
             _action(
-                "login", ("user_id",), user_id={"type": "string", "minLength": 1, "maxLength": 255}, remember=_FLAG
+                "login",
+                ("user_id",),
+                user_id={"type": "string", "minLength": 1, "maxLength": 255},
+                remember=_FLAG,
+                level={"enum": [None, *LEVELS]},
+                methods={
+                    "type": "array",
+                    "maxItems": MAX_METHODS,
+                    "items": {"type": "string", "pattern": METHOD_PATTERN},
+                },
+                keep={
+                    "type": ["array", "null"],
+                    "items": _TEXT,
+                    "description": "Of the data these keys come along; null for all.",
+                },
             ),
             _action("logout"),
             _action("regenerate"),
@@ -118,6 +136,11 @@ _SCHEMAS = {
         increments={
             "type": "object",
             "additionalProperties": {"type": "integer", "minimum": -MAX_INTEGER, "maximum": MAX_INTEGER},
+        },
+        used={
+            "type": "array",
+            "items": _TEXT,
+            "description": "Keys of one-time grants, _grant:…, that this request used up, and `changes` removes.",
         },
         action={"$ref": "#/components/schemas/Action"},
     )
@@ -139,12 +162,7 @@ _SCHEMAS = {
         policy={"type": "object", "description": "The fields of Policy; durations in seconds."},
         version=_TEXT,
     ),
-    "Sessions": _answer(
-        sessions={
-            "type": "array",
-            "items": _answer(**_FOUND, device={"type": ["string", "null"], "examples": ["Chrome on Windows"]}),
-        }
-    ),
+    "Sessions": _answer(sessions={"type": "array", "items": _answer(**_FOUND)}),
     "Found": _answer(session={"oneOf": [{"type": "null"}, _answer(**_FOUND)]}),
     "Ended": _answer(ended=_COUNT),
     "Problem": problem_schema(),
@@ -188,13 +206,40 @@ def _parameter(name: str, place: str, schema: dict[str, Any], description: str) 
     return {"name": name, "in": place, "required": place == "path", "schema": schema, "description": description}
 
 
-def openapi() -> dict[str, Any]:
-    """The description."""
+def _paths() -> dict[str, Any]:
     user = _parameter(
         "user_id", "path", {"type": "string", "minLength": 1, "maxLength": 255}, "As in login, percent-encoded."
     )
     keep = _parameter("keep", "query", _ID, "This one stays: that of the request at hand, say.")
+    after = _parameter("after", "query", _ID, "The greatest id of the page before.")
+    limit = _parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}, "A page.")
     writes = (400, 409, 413, 415, 422, 503)
+    return {
+        OPEN: {"post": _operation("sessions", "What a token opens", "Opened", "Open", 400, 413, 415, 503)},
+        COMMIT: {"post": _operation("sessions", "Write what a request did", "Committed", "Commit", *writes)},
+        CONFIG: {"get": _operation("sessions", "The cookie and the policy", "Configuration", None)},
+        USER: {
+            "parameters": [user],
+            "get": _operation(
+                "admin", "A page of a user's live sessions, the latest seen first", "Sessions", None, 400, 404, 503
+            )
+            | {"parameters": [after, limit]},
+            "delete": _operation("admin", "End all of a user's sessions at once", "Ended", None, 400, 404, 503)
+            | {"parameters": [keep]},
+        },
+        SESSION: {
+            "parameters": [_parameter("id", "path", _ID, "A session's public id, not its token.")],
+            "get": _operation("sessions", "One session, live or ended, without its data", "Found", None, 404, 503),
+            "delete": _operation("admin", "End one session", "Ended", None, 404, 503),
+        },
+        DESCRIPTION: {"get": _operation(None, "This description", None, None)},
+        HEALTH: {"get": _operation(None, "The process is alive", None, None)},
+        READY: {"get": _operation(None, "The store answers", None, None, 503)},
+    }
+
+
+def openapi() -> dict[str, Any]:
+    """The description."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -202,25 +247,7 @@ def openapi() -> dict[str, Any]:
             "version": __version__,
             "description": "For back ends. A request is one open and, where something is to be written, one commit.",
         },
-        "paths": {
-            OPEN: {"post": _operation("sessions", "What a token opens", "Opened", "Open", 400, 413, 415, 503)},
-            COMMIT: {"post": _operation("sessions", "Write what a request did", "Committed", "Commit", *writes)},
-            CONFIG: {"get": _operation("sessions", "The cookie and the policy", "Configuration", None)},
-            USER: {
-                "parameters": [user],
-                "get": _operation("admin", "A user's live sessions, the latest seen first", "Sessions", None, 404, 503),
-                "delete": _operation("admin", "End all of a user's sessions at once", "Ended", None, 400, 404, 503)
-                | {"parameters": [keep]},
-            },
-            SESSION: {
-                "parameters": [_parameter("id", "path", _ID, "A session's public id, not its token.")],
-                "get": _operation("sessions", "One session, live or ended, without its data", "Found", None, 404, 503),
-                "delete": _operation("admin", "End one session", "Ended", None, 404, 503),
-            },
-            DESCRIPTION: {"get": _operation(None, "This description", None, None)},
-            HEALTH: {"get": _operation(None, "The process is alive", None, None)},
-            READY: {"get": _operation(None, "The store answers", None, None, 503)},
-        },
+        "paths": _paths(),
         "components": {
             "schemas": _SCHEMAS,
             "securitySchemes": {

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 
 from sojourn.core.changes import rebased
 from sojourn.core.codec import encode
-from sojourn.core.errors import SessionConflict, SessionEnded
+from sojourn.core.errors import ReauthenticationRequired, SessionConflict, SessionEnded
 from sojourn.core.merge import MISSING
 from sojourn.core.outcome import go_on_alone
 from sojourn.core.policy import Policy
 from sojourn.core.record import Client
 from sojourn.core.session import Session
+from sojourn.core.step_up import GRANT
 from sojourn.wire.requests import (
     ClientFacts,
     CommitRequest,
@@ -37,12 +38,17 @@ def replay(session: Session, wanted: CommitRequest, policy: Policy) -> list[str]
     if isinstance(action, LoginAction):
         if over or session.end_reason is not None:
             _leave(session, wanted, action)
-            session.login(action.user_id, remember=action.remember)
+            _log_in(session, action)
             return []
     elif over and not isinstance(action, LogoutAction):
         if changes or wanted.increments or isinstance(action, RegenerateAction):
             raise SessionEnded(session.end_reason)
         return []
+    for key in wanted.used:
+        # Used by another request since: only one of two who hold a grant may act on it.
+        if key not in session:
+            raise ReauthenticationRequired(action=key.removeprefix(GRANT))
+    session._used = frozenset(wanted.used)
     had = len(session)
     _act(session, action)
     # What is set in a new session, after a log-out or a log-in of somebody else, has nothing to be merged with.
@@ -75,12 +81,18 @@ def _act(session: Session, action: StartAction | LoginAction | LogoutAction | Re
     match action:
         case StartAction():
             session.start()
-        case LoginAction(user_id=user_id, remember=remember):
-            session.login(user_id, remember=remember)
+        case LoginAction():
+            _log_in(session, action)
         case LogoutAction():
             session.logout()
         case RegenerateAction():
             session.regenerate()
+
+
+def _log_in(session: Session, action: LoginAction) -> None:
+    session.login(
+        action.user_id, remember=action.remember, level=action.level, methods=action.methods, keep=action.keep
+    )
 
 
 def _bases(changes: Mapping[str, KeyChange]) -> dict[str, bytes]:
@@ -106,4 +118,4 @@ def _put(
 
 def client_of(told: ClientFacts | None) -> Client:
     """What is kept of the browser with a session that begins."""
-    return Client() if told is None else Client((told.ip or "")[:45], (told.user_agent or "")[:512])
+    return Client() if told is None else Client.of((told.ip or "")[:45], told.user_agent or "")

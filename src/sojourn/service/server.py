@@ -18,8 +18,6 @@ from uvicorn.supervisors import Multiprocess
 
 from sojourn.asgi import BrowserEndpoints, SessionMiddleware
 from sojourn.asgi.types import App
-from sojourn.browser.device import DeviceLabel, device_label, require_ua_parser
-from sojourn.core.errors import ConfigurationError
 from sojourn.manager import AsyncSessionManager
 from sojourn.stores.store_url import StoreURL, open_async_store, open_store
 
@@ -46,14 +44,13 @@ STORE_WITHIN = 1.5
 def build(settings: ServiceSettings) -> App:
     """The application of one process, inside its event loop."""
     set_up_logging(settings.log.level, settings.log.format)
-    label = _label()
     service = Service(
         open_async_store(settings.store, timeout=STORE_WITHIN),
         settings.policy,
         Keyring(Path(settings.keys)),
+        realm=settings.realm,
         cookie=settings.cookie,
-        label=label,
-        browser=partial(_browser, settings, label) if settings.browser else None,
+        browser=partial(_browser, settings) if settings.browser else None,
         mount=settings.browser.mount if settings.browser else "",
         on_event=tell,
     )
@@ -62,24 +59,19 @@ def build(settings: ServiceSettings) -> App:
     return service
 
 
-def _label() -> DeviceLabel | None:
-    try:
-        require_ua_parser()
-    except ConfigurationError:
-        return None
-    return device_label
-
-
-def _browser(settings: ServiceSettings, label: DeviceLabel | None, manager: AsyncSessionManager) -> App:
+def _browser(settings: ServiceSettings, manager: AsyncSessionManager) -> App:
     assert settings.browser is not None
+    browser = settings.browser
     endpoints = BrowserEndpoints(
-        readable=settings.browser.readable, writable=settings.browser.writable, device_label=label
+        readable=browser.readable,
+        writable=browser.writable,
+        reauthenticate_within=browser.reauthenticate_within or None,
     )
     sessions = SessionMiddleware(
         endpoints,
         manager,
         cookie=settings.cookie,
-        trusted_origins=settings.browser.trusted_origins,
+        trusted_origins=browser.trusted_origins,
         cleanup_interval=None,
     )
     # Browsers come through a proxy, which tells who they are. To a unix socket nobody comes from elsewhere.

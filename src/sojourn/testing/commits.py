@@ -10,10 +10,10 @@ from sojourn.core.store import Applied, Create, Refused, Store
 
 from .records import HOUR, MINUTE, NOW, change, commit, ids, live, make_record, put, raises
 
-__all__ = ["Commits"]
+__all__ = ["CommitContract"]
 
 
-class Commits:
+class CommitContract:
     """Mixed into StoreContract."""
 
     store: Store
@@ -53,7 +53,7 @@ class Commits:
         """A random source that repeats itself must not hand one session to two people."""
         record = put(self.store, "ada", data={"k": b"1"})
         other = replace(record, data={"k": b"2"}, secrets=Secrets(b"f" * 16, b"o" * 16, NOW))
-        raises(SessionExists, lambda: self.store.create(Create(record=other, now=NOW)))
+        raises(SessionExists, lambda: self.store.create(Create(record=other, now=NOW, began_at=NOW)))
 
         assert self.store.get(record.id) == record
         assert ids(self.store, "ada") == [record.id]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 
@@ -21,7 +21,6 @@ __all__ = [
     "Opened",
     "SessionFacts",
     "SessionState",
-    "UserSession",
 ]
 
 
@@ -38,6 +37,8 @@ class SessionFacts(msgspec.Struct, frozen=True, kw_only=True):
     absolute_expires_at: int
     idle_timeout: int
     remember: bool
+    level: str | None
+    methods: tuple[str, ...]
 
 
 class SessionState(SessionFacts, frozen=True, kw_only=True):
@@ -76,28 +77,26 @@ class Committed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FoundSession(SessionFacts, frozen=True, kw_only=True):
-    """One session, live or ended, without its data."""
+    """One session, live or ended, without its data. What is not known is null, the label of the device among it."""
 
     end_reason: EndReason | None
+    device: str | None
     ip: str | None
     user_agent: str | None
 
     @classmethod
-    def of(cls, session: SessionInfo, **more: Any) -> Self:
+    def of(cls, session: SessionInfo) -> FoundSession:
         """`session` as a back end may see it."""
-        told = {name: getattr(session, name) for name in FoundSession.__struct_fields__}
-        return cls(**told | {"ip": session.ip or None, "user_agent": session.user_agent or None} | more)
+        told = {name: getattr(session, name) for name in cls.__struct_fields__}
+        return cls(**told | {name: told[name] or None for name in _CLIENT})
 
     def info(self) -> SessionInfo:
         """The same as a manager tells it, but for the data."""
-        told = {name: getattr(self, name) for name in FoundSession.__struct_fields__}
-        return SessionInfo(**told | {"ip": self.ip or "", "user_agent": self.user_agent or "", "data": {}})
+        told = {name: getattr(self, name) for name in self.__struct_fields__}
+        return SessionInfo(**told | {name: told[name] or "" for name in _CLIENT}, data={})
 
 
-class UserSession(FoundSession, frozen=True, kw_only=True):
-    """One of a user's live sessions. `device` is null where the service has no labels, or nothing to make one of."""
-
-    device: str | None
+_CLIENT = ("device", "ip", "user_agent")
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -109,7 +108,7 @@ class Found(msgspec.Struct, frozen=True):
 class ListedSessions(msgspec.Struct, frozen=True):
     """The answer of GET /v1/users/{user_id}/sessions, the latest seen first."""
 
-    sessions: list[UserSession]
+    sessions: list[FoundSession]
 
 
 class EndedCount(msgspec.Struct, frozen=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 __all__ = [
     "AUTHORIZATION",
@@ -42,7 +42,8 @@ def session_path(id: str) -> str:
     return SESSION.format(id=id)
 
 
-def user_path(user_id: str, keep: str | None = None) -> str:
-    """Where a user's sessions are listed, and ended but the one with the id `keep`."""
+def user_path(user_id: str, **query: str | int | None) -> str:
+    """Where a user's sessions are listed, from the first id past `after`, and ended, but the one with the id `keep`."""
     path = USER.format(user_id=quote(user_id, safe=""))
-    return f"{path}?keep={keep}" if keep else path
+    given = urlencode({name: value for name, value in query.items() if value})
+    return f"{path}?{given}" if given else path

@@ -14,11 +14,13 @@ __all__ = [
     "API_KEY_REFUSED",
     "API_KEY_REQUIRED",
     "BAD_KEEP",
+    "BAD_PAGE",
     "BODY_TOO_LARGE",
     "NOT_FOUND",
     "NOT_JSON",
     "NO_REMEMBER",
     "NO_STATUS",
+    "bad_query",
     "body_too_large",
     "invalid_body",
     "method_not_allowed",
@@ -50,6 +52,18 @@ NO_REMEMBER = Problem(
 BAD_KEEP = Problem(
     status=400, code="invalid-body", title="No session's id", detail="`keep` takes the id of a session, 32 hex digits."
 )
+BAD_PAGE = Problem(
+    status=400,
+    code="invalid-body",
+    title="No page of a list",
+    detail="`after` takes the greatest id of the page before, and `limit` a number from 1 to 1000.",
+)
+
+
+def bad_query(names: Collection[str]) -> Problem:
+    """A query has something else than these parameters, or one of them twice."""
+    detail = f"The query may hold {' and '.join(f'`{name}`' for name in names)}, each once, and nothing else."
+    return Problem(status=400, code="invalid-body", title="Not what this endpoint takes", detail=detail)
 
 
 def wrong_scope(key: str, scope: KeyScope) -> Problem:

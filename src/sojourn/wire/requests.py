@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from sojourn.core.login import MAX_METHODS, METHOD_PATTERN, Level
 from sojourn.core.merge import MISSING
 
 __all__ = [
@@ -18,6 +19,9 @@ __all__ = [
     "RegenerateAction",
     "StartAction",
 ]
+
+
+Method = Annotated[str, msgspec.Meta(pattern=METHOD_PATTERN)]
 
 
 class _Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -55,6 +59,9 @@ class LoginAction(_Request, frozen=True, kw_only=True, tag="login"):
 
     user_id: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
     remember: bool = False
+    level: Level | None = None
+    methods: Annotated[tuple[Method, ...], msgspec.Meta(max_length=MAX_METHODS)] = ()
+    keep: tuple[str, ...] | None = None
 
 
 class LogoutAction(_Request, frozen=True, kw_only=True, tag="logout"):
@@ -70,6 +77,7 @@ class CommitRequest(_Request, frozen=True, kw_only=True):
 
     `status` is what the service said last, in this request, of the session that `token` opens. With a token it must be
     there: only the back end knows whether its request knew of an end, or changed a session that ended meanwhile.
+    `used` are the keys of one-time grants that this request used up, and `changes` removes.
     """
 
     token: str | None = None
@@ -79,4 +87,5 @@ class CommitRequest(_Request, frozen=True, kw_only=True):
     opened_at: int | None = None
     changes: dict[str, KeyChange] = {}
     increments: dict[str, int] = {}
+    used: tuple[str, ...] = ()
     action: StartAction | LoginAction | LogoutAction | RegenerateAction | None = None

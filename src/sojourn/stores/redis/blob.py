@@ -17,14 +17,14 @@ from sojourn.core.codec import EncodedObject
 from sojourn.core.errors import EndReason, StoreUnavailable
 from sojourn.core.record import Client, Dated, Record, Secrets
 
-__all__ = ["Glance", "decode_record", "encode_record", "encode_secrets", "glance"]
+__all__ = ["Glance", "decode_record", "encode_record", "encode_secrets", "encode_user", "glance"]
 
 
 class _Blob(msgspec.Struct, array_like=True):
     """The order that scripts.py knows. Three times count from `created_at`, which makes them short.
 
-    Strings of bytes are written as text, for the scripts' msgpack has no other. `user` is empty for none, else begins
-    with a colon. An ended session's `reason` is not empty.
+    Strings of bytes are written as text, for the scripts' msgpack has no other. `user` is the realm, after an @, if
+    there is one, and then the user's id, after a colon, if there is one. An ended session's `reason` is not empty.
     """
 
     created_at: int
@@ -41,7 +41,7 @@ class _Blob(msgspec.Struct, array_like=True):
 
 
 _Pairs = list[tuple[bytes, int]]
-_Rest = tuple[int | None, bool, str, str, str | None, EndReason | None, str | None, tuple[str, ...]]
+_Rest = tuple[int | None, bool, str, str, str | None, EndReason | None, str | None, tuple[str, ...], str]
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Blob).decode
@@ -63,7 +63,7 @@ _EMPTY = b"\x90"  # what the scripts write for a table without members
 
 def encode_record(record: Record) -> bytes:
     """The blob that `decode_record` takes."""
-    client, user = record.client, record.user_id
+    client = record.client
     rest = (
         record.authenticated_at,
         record.remember,
@@ -73,6 +73,7 @@ def encode_record(record: Record) -> bytes:
         record.follows,
         record.level,
         record.methods,
+        record.device,
     )
     return _encode(
         _Blob(
@@ -83,12 +84,17 @@ def encode_record(record: Record) -> bytes:
             version=record.version,
             ended=0 if record.ended_at is None else record.ended_at - record.created_at,
             reason=record.end_reason or "",
-            user="" if user is None else f":{user}",
+            user=encode_user(record.realm, record.user_id),
             secrets=_as_text(encode_secrets(record.secrets)),
             rest=_as_text(_deflate(_encode(rest))),
             data=msgspec.Raw(_encode({key: value.decode() for key, value in record.data.items()})),
         )
     )
+
+
+def encode_user(realm: str, user_id: str | None) -> str:
+    """Whose a session is, as the blob has it, and the index of a user's sessions."""
+    return (f"@{realm}" if realm else "") + ("" if user_id is None else f":{user_id}")
 
 
 def encode_secrets(secrets: Secrets) -> bytes:
@@ -106,8 +112,9 @@ def decode_record(id: str, raw: bytes) -> Record:
         inflated = _inflate(rest[_HEADS.get(rest[0], 1) :])
     except (msgspec.DecodeError, zlib.error, IndexError):
         raise _unreadable() from None
-    authenticated_at, remember, client, key_thumbprint, follows, level, methods = inflated
-    created_at, user, reason = blob.created_at, blob.user, blob.reason
+    authenticated_at, remember, client, key_thumbprint, follows, level, methods, device = inflated
+    created_at, reason = blob.created_at, blob.reason
+    realm, colon, user_id = blob.user.partition(":")
     return Record(
         id=id,
         secrets=Secrets(family, current, rotated_at, _dated(following), _dated(late), _dated(retired))
@@ -119,7 +126,7 @@ def decode_record(id: str, raw: bytes) -> Record:
         absolute_expires_at=created_at + blob.absolute,
         data=_data(blob.data),
         version=blob.version,
-        user_id=user[1:] if user else None,
+        user_id=user_id if colon else None,
         authenticated_at=authenticated_at,
         level=level,
         methods=methods,
@@ -129,6 +136,8 @@ def decode_record(id: str, raw: bytes) -> Record:
         client=client,
         key_thumbprint=key_thumbprint,
         follows=follows,
+        realm=realm[1:],
+        device=device,
     )
 
 
@@ -172,7 +181,7 @@ def _deflate(raw: bytes) -> bytes:
 @lru_cache(4096)
 def _inflate(
     raw: bytes,
-) -> tuple[int | None, bool, Client, str | None, EndReason | None, str | None, tuple[str, ...]]:
+) -> tuple[int | None, bool, Client, str | None, EndReason | None, str | None, tuple[str, ...], str]:
     decompress = zlib.decompressobj(wbits=-15, zdict=_DICTIONARY)
     rest = _decode_rest(decompress.decompress(raw) + decompress.flush())
     authenticated_at, remember, ip, user_agent, *more = rest

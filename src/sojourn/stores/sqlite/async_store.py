@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 
 from sojourn.core.errors import EndReason, StoreUnavailable
 from sojourn.core.record import Record
-from sojourn.core.store import Applied, Commit, Create, End, Refused, Stats
+from sojourn.core.store import Applied, Commit, Create, End, Mark, Refused, Stats
 
 from . import operations
 from .file import MAX_GROUP, SQLiteFile, Work, Write
@@ -36,7 +36,7 @@ class AsyncSQLiteStore:
 
     A read runs on the loop: microseconds, as WAL never makes a reader wait for a writer. So does a write that finds
     nobody else writing, a tenth of a millisecond. Any other, and what needs an fsync, goes to one thread, which puts
-    those that came together into one transaction.
+    those that came together into one transaction. Raises as SQLiteStore does.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -64,13 +64,37 @@ class AsyncSQLiteStore:
         """As Store.end."""
         return await self._write(partial(operations.end, end), True)
 
-    async def end_all(self, user_id: str, reason: EndReason, now: int, keep: str | None = None) -> Sequence[str]:
+    async def end_all(
+        self, user_id: str, reason: EndReason, now: int, keep: str | None = None, realm: str = ""
+    ) -> Sequence[str]:
         """As Store.end_all."""
-        return await self._write(partial(operations.end_all, user_id, reason, now, keep), True)
+        return await self._write(partial(operations.end_all, user_id, reason, now, keep, realm), True)
 
-    async def list(self, user_id: str, now: int) -> Sequence[Record]:
+    async def bar(self, now: int, realm: str = "") -> None:
+        """As Store.bar."""
+        await self._write(partial(operations.bar, now, realm), True)
+
+    async def list(
+        self, user_id: str, now: int, realm: str = "", after: str = "", limit: int = 100
+    ) -> Sequence[Record]:
         """As Store.list."""
-        return await asyncio.to_thread(self._file.scan, partial(operations.of_user, user_id, now))
+        return await asyncio.to_thread(self._file.scan, partial(operations.of_user, user_id, now, realm, after, limit))
+
+    async def erase(self, user_id: str, realm: str = "") -> int:
+        """As Store.erase. Looks at every row."""
+        return await self._write(partial(operations.erase, user_id, realm), True)
+
+    async def put_mark(self, mark: Mark) -> None:
+        """As Store.put_mark."""
+        await self._write(partial(operations.put_mark, mark), True)
+
+    async def get_mark(self, id: str) -> Mark | None:
+        """As Store.get_mark."""
+        return await asyncio.to_thread(self._file.scan, partial(operations.get_mark, id))
+
+    async def end_expired(self, now: int, limit: int) -> int:
+        """As Store.end_expired."""
+        return await self._write(partial(operations.end_expired, now, limit))
 
     async def delete_expired(self, before: int, limit: int) -> int:
         """As Store.delete_expired."""
@@ -97,7 +121,7 @@ class AsyncSQLiteStore:
         self._writes += 1
         # Never past those that wait for the thread: it would find the file locked, or the log never at rest.
         alone = not durable and not self._under_way and self._writes % THREAD_EVERY
-        if alone and self._file.write_at_once(write):
+        if alone and self._file.try_write(write):
             return cast(T, write.outcome())
         self._start_thread()
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()

@@ -8,7 +8,7 @@ from functools import partial
 
 from sojourn.core.errors import EndReason
 from sojourn.core.record import Record
-from sojourn.core.store import Applied, Commit, Create, End, Refused, Stats
+from sojourn.core.store import Applied, Commit, Create, End, Mark, Refused, Stats
 
 from . import operations
 from .file import SQLiteFile
@@ -23,6 +23,7 @@ class SQLiteStore:
 
     The file is made if there is none, for its owner alone. A write is there after the process is killed; the end
     of a session also after a power cut. A write waits up to 5 s for other processes, then raises StoreUnavailable.
+    A file that is no session file, or cannot be opened, is a ConfigurationError.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -44,13 +45,35 @@ class SQLiteStore:
         """As Store.end."""
         return self._file.write(partial(operations.end, end), durable=True)
 
-    def end_all(self, user_id: str, reason: EndReason, now: int, keep: str | None = None) -> Sequence[str]:
+    def end_all(
+        self, user_id: str, reason: EndReason, now: int, keep: str | None = None, realm: str = ""
+    ) -> Sequence[str]:
         """As Store.end_all."""
-        return self._file.write(partial(operations.end_all, user_id, reason, now, keep), durable=True)
+        return self._file.write(partial(operations.end_all, user_id, reason, now, keep, realm), durable=True)
 
-    def list(self, user_id: str, now: int) -> Sequence[Record]:
+    def bar(self, now: int, realm: str = "") -> None:
+        """As Store.bar."""
+        self._file.write(partial(operations.bar, now, realm), durable=True)
+
+    def list(self, user_id: str, now: int, realm: str = "", after: str = "", limit: int = 100) -> Sequence[Record]:
         """As Store.list."""
-        return self._file.scan(partial(operations.of_user, user_id, now))
+        return self._file.scan(partial(operations.of_user, user_id, now, realm, after, limit))
+
+    def erase(self, user_id: str, realm: str = "") -> int:
+        """As Store.erase. Looks at every row."""
+        return self._file.write(partial(operations.erase, user_id, realm), durable=True)
+
+    def put_mark(self, mark: Mark) -> None:
+        """As Store.put_mark."""
+        self._file.write(partial(operations.put_mark, mark), durable=True)
+
+    def get_mark(self, id: str) -> Mark | None:
+        """As Store.get_mark."""
+        return self._file.scan(partial(operations.get_mark, id))
+
+    def end_expired(self, now: int, limit: int) -> int:
+        """As Store.end_expired."""
+        return self._file.write(partial(operations.end_expired, now, limit))
 
     def delete_expired(self, before: int, limit: int) -> int:
         """As Store.delete_expired."""
