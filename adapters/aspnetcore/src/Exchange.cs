@@ -22,7 +22,6 @@ namespace Sojourn.AspNetCore
         private readonly HttpContext _context;
         private string? _token;
         private string _status = "none";
-        private long? _openedAt;
         private bool _isDue;
 
         private Turn? _turn;
@@ -51,6 +50,9 @@ namespace Sojourn.AspNetCore
         public JsonElement? State { get; private set; }
 
         public string? EndReason { get; private set; }
+
+        /// <summary>When this request opened the session, or began it, by the service's clock; null where there is none.</summary>
+        public long? OpenedAt { get; private set; }
 
         /// <summary>This request does not count as activity.</summary>
         public bool IsPassive { get; set; }
@@ -126,14 +128,28 @@ namespace Sojourn.AspNetCore
             }
         }
 
-        /// <summary>Writes what was changed so far, and does what `action` names.</summary>
-        public async Task CommitAsync(CancellationToken cancelled, string? action = null, string? userId = null, bool remember = false)
+        /// <summary>Writes what was changed so far, and does what is wished.</summary>
+        public async Task CommitAsync(CancellationToken cancelled, Wish? wish = null)
         {
-            await (_turn ??= new Turn()).TakeAsync(() => WriteAsync(action, userId, remember), cancelled);
+            await (_turn ??= new Turn()).TakeAsync(() => WriteAsync(wish), cancelled);
             if (_setCookie != null)
             {
                 Caches.Forbid(_context);
             }
+        }
+
+        /// <summary>Writes what was changed so far, and uses the grant for `action` up.</summary>
+        public Task UseGrantAsync(string action, CancellationToken cancelled)
+        {
+            var key = StepUp.GrantKey(action);
+            return (_turn ??= new Turn()).TakeAsync(
+                () =>
+                {
+                    StepUp.CheckGrant(action, Data, OpenedAt);
+                    Data.Remove(key);
+                    return WriteAsync(null, key);
+                },
+                cancelled);
         }
 
         /// <summary>Throws where a change could begin a session that no browser would hear of.</summary>
@@ -161,7 +177,7 @@ namespace Sojourn.AspNetCore
         {
             if (_failure == null)
             {
-                await WriteAsync(null, null, false);
+                await WriteAsync(null);
                 return;
             }
             // The handler was told already, or did not listen; waiting a second time would help nobody.
@@ -174,34 +190,38 @@ namespace Sojourn.AspNetCore
             Data.Load(null);
         }
 
-        private async Task WriteAsync(string? action, string? userId, bool remember)
+        private async Task WriteAsync(Wish? wish, string? used = null)
         {
-            if (action == "start" && State != null)
+            if (wish == Wish.Start && State != null)
             {
-                action = null;
+                wish = null;
             }
-            var before = State?.GetProperty("user_id").GetString();
-            if (action == "login" && before != null && before != userId)
+            if (wish is Login login)
             {
-                Data.Load(null);
+                var before = State?.GetProperty("user_id").GetString();
+                if (before != null && before != login.UserId)
+                {
+                    Data.Load(null);
+                }
+                Data.Keep(login.Keep);
             }
-            if (action == null && !Data.IsChanged && (!_isDue || IsPassive))
+            if (wish == null && !Data.IsChanged && (!_isDue || IsPassive))
             {
                 return;
             }
-            var isNew = State == null || action == "login" || action == "regenerate";
-            if (IsSealed && isNew && action != "logout")
+            var isNew = State == null || wish is Login || wish == Wish.Regenerate;
+            if (IsSealed && isNew && wish != Wish.Logout)
             {
                 throw TooLate();
             }
             var sent = Data.Take();
             try
             {
-                if (action == "login" || action == "logout")
+                if (wish is Login || wish == Wish.Logout)
                 {
                     await EndOthersAsync();
                 }
-                var body = Wire.Commit(_token, _status, _openedAt, IsPassive, isNew ? _context : null, sent, action, userId, remember);
+                var body = Wire.Commit(_token, _status, OpenedAt, IsPassive, isNew ? _context : null, sent, wish, used);
                 Settle(await _service.PostAsync("v1/commit", body, repeatable: false));
             }
             catch (SojournException error)
@@ -235,14 +255,14 @@ namespace Sojourn.AspNetCore
                 _setCookie = setCookie;
             }
             var token = committed.GetProperty("token").GetString();
-            var (id, openedAt) = (IdOf(State), _openedAt);
+            var (id, openedAt) = (IdOf(State), OpenedAt);
             Become(committed);
             Data.Settle(State?.GetProperty("data"));
             // The token is judged as of the request that showed it, however late this one still writes: renewed
             // meanwhile, it would be taken for a thief's.
             if (State != null && IdOf(State) == id)
             {
-                _openedAt = openedAt;
+                OpenedAt = openedAt;
             }
             // A renewed secret of the same session is the browser's to show first: shown from here, it would retire the
             // one that the browser may go on with if this answer is lost.
@@ -271,7 +291,7 @@ namespace Sojourn.AspNetCore
             if (error.Code == "session-ended")
             {
                 _token = null;
-                _openedAt = null;
+                OpenedAt = null;
                 State = null;
                 EndReason = error.EndReason;
                 Data.Load(null);
@@ -286,7 +306,7 @@ namespace Sojourn.AspNetCore
             State = state.ValueKind == JsonValueKind.Object ? state : (JsonElement?)null;
             EndReason = answer.GetProperty("end_reason").GetString();
             _status = answer.GetProperty("status").GetString()!;
-            _openedAt = answer.GetProperty("now").GetInt64();
+            OpenedAt = answer.GetProperty("now").GetInt64();
         }
 
         private static string? IdOf(JsonElement? state) => state?.GetProperty("id").GetString();

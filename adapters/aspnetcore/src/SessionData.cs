@@ -74,17 +74,20 @@ namespace Sojourn.AspNetCore
             }
         }
 
-        public void Clear()
+        /// <summary>Removes all but these; null for nothing.</summary>
+        public void Keep(IReadOnlyCollection<string>? keys)
         {
             lock (_lock)
             {
-                foreach (var key in _values.Keys.ToList())
+                foreach (var key in keys == null ? new List<string>() : _values.Keys.Except(keys).ToList())
                 {
                     _values.Remove(key);
                     Note(key);
                 }
             }
         }
+
+        public void Clear() => Keep(new string[0]);
 
         /// <summary>Adds to the integer at a key, a missing one counting as 0; the sum, as this request sees it.</summary>
         public long Increment(string key, long by)

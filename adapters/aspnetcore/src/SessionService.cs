@@ -118,6 +118,7 @@ namespace Sojourn.AspNetCore
                 case "session-limit":
                 case "data-too-large":
                 case "body-too-large":
+                case "reauthentication-required":
                     return new SojournException(problem.Code, problem.Detail, problem);
                 default:
                     return new SojournException(

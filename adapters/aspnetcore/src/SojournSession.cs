@@ -40,6 +40,13 @@ namespace Sojourn.AspNetCore
         /// <summary>When the user last proved who they are, or null.</summary>
         public DateTimeOffset? AuthenticatedAt => Time("authenticated_at");
 
+        /// <summary>The level that the log-in proved, <c>aal1</c> to <c>aal3</c>, or null.</summary>
+        public string? Level => Text("level");
+
+        /// <summary>What the log-in proved: names like those of RFC 8176.</summary>
+        public IReadOnlyList<string> Methods =>
+            _exchange.State?.GetProperty("methods").EnumerateArray().Select(name => name.GetString()!).ToArray() ?? Array.Empty<string>();
+
         /// <summary>When the session runs out if nobody comes; null where there is none yet.</summary>
         public DateTimeOffset? ExpiresAt => Time("expires_at");
 
@@ -97,25 +104,56 @@ namespace Sojourn.AspNetCore
 
         /// <summary>
         /// Ties a user to a new session with a new id and token; the one before ends as <c>replaced</c>. Call it after you
-        /// checked the password. The data is carried over, unless another user was logged in.
+        /// checked the password. The data is carried over, unless another user was logged in; with <paramref name="keep"/> of
+        /// it these keys alone.
         /// </summary>
-        public Task LoginAsync(string userId, bool remember = false, CancellationToken cancellationToken = default)
+        /// <param name="userId">Who it is: 1 to 255 characters.</param>
+        /// <param name="remember">The policy's longer timeouts, and a cookie that outlives the browser.</param>
+        /// <param name="level">How sure it is who it is, after what was proved: <c>aal1</c>, <c>aal2</c> or <c>aal3</c>.</param>
+        /// <param name="methods">What was proved: up to 16 names like those of RFC 8176, "pwd" and "otp" say.</param>
+        /// <param name="keep">The keys of the data that come along; null for all.</param>
+        /// <param name="cancellationToken">Gives up waiting.</param>
+        public Task LoginAsync(
+            string userId, bool remember = false, string? level = null, IEnumerable<string>? methods = null,
+            IEnumerable<string>? keep = null, CancellationToken cancellationToken = default) =>
+            _exchange.CommitAsync(cancellationToken, new Login(userId, remember, level, methods, keep));
+
+        /// <summary>
+        /// The user's id, where somebody is logged in, since at most <paramref name="within"/> and at this level at least. Else
+        /// it throws a <see cref="SojournException"/> whose code is <c>login-required</c> or
+        /// <c>reauthentication-required</c>: uncaught, each is a 401. For a whole endpoint there is <c>RequireLogin</c>.
+        /// </summary>
+        public string RequireLogin(TimeSpan? within = null, string? level = null)
         {
-            if (string.IsNullOrEmpty(userId) || userId.Length > 255)
-            {
-                throw new ArgumentException("Give text of 1 to 255 characters: user.Id.ToString(), say.", nameof(userId));
-            }
-            return _exchange.CommitAsync(cancellationToken, "login", userId, remember);
+            var at = AuthenticatedAt?.ToUnixTimeMilliseconds();
+            return StepUp.Check(UserId, _exchange.OpenedAt - at, Level, within, level, EndReason);
         }
 
+        /// <summary>
+        /// Allows one <see cref="UseGrantAsync"/> of this action, in the next two minutes if <paramref name="within"/> says
+        /// nothing else: after a proof that was given for it alone.
+        /// </summary>
+        public void GrantOnce(string action, TimeSpan? within = null)
+        {
+            var now = _exchange.OpenedAt ?? DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
+            Set(StepUp.GrantKey(action), now + (long)(within ?? TimeSpan.FromMinutes(2)).TotalMilliseconds);
+        }
+
+        /// <summary>
+        /// Uses the grant for an action up, before you act: of two requests that use one at once, one gets past this. What was
+        /// changed so far is written with it. Throws where there is none, <c>reauthentication-required</c>.
+        /// </summary>
+        public Task UseGrantAsync(string action, CancellationToken cancellationToken = default) =>
+            _exchange.UseGrantAsync(action, cancellationToken);
+
         /// <summary>Ends the session: its data goes, its token opens nothing any more. What is set afterwards begins a new one.</summary>
-        public Task LogoutAsync(CancellationToken cancellationToken = default) => _exchange.CommitAsync(cancellationToken, "logout");
+        public Task LogoutAsync(CancellationToken cancellationToken = default) => _exchange.CommitAsync(cancellationToken, Wish.Logout);
 
         /// <summary>Gives the same session a new id and token, at a change of rights. The user, data and timeouts stay.</summary>
-        public Task RegenerateAsync(CancellationToken cancellationToken = default) => _exchange.CommitAsync(cancellationToken, "regenerate");
+        public Task RegenerateAsync(CancellationToken cancellationToken = default) => _exchange.CommitAsync(cancellationToken, Wish.Regenerate);
 
         /// <summary>Begins a session even if nothing is put in it.</summary>
-        public Task StartAsync(CancellationToken cancellationToken = default) => _exchange.CommitAsync(cancellationToken, "start");
+        public Task StartAsync(CancellationToken cancellationToken = default) => _exchange.CommitAsync(cancellationToken, Wish.Start);
 
         /// <summary>
         /// Writes now what was changed so far. Otherwise it is written before the answer's first byte, and what is changed

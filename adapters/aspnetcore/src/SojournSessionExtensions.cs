@@ -42,9 +42,29 @@ namespace Microsoft.AspNetCore.Builder
         }
     }
 
-    /// <summary>Endpoints without a session.</summary>
+    /// <summary>Endpoints without a session, and such as need a log-in.</summary>
     public static class SojournSessionEndpointConventionBuilderExtensions
     {
+        /// <summary>
+        /// Only where somebody is logged in, since at most <paramref name="within"/> and at this level at least, on a route or
+        /// a group: else the answer is a 401, <c>login-required</c> or <c>reauthentication-required</c>.
+        /// </summary>
+        public static TBuilder RequireLogin<TBuilder>(this TBuilder builder, TimeSpan? within = null, string? level = null)
+            where TBuilder : IEndpointConventionBuilder
+        {
+            StepUp.CheckLevel(level);
+            builder.Add(endpoint =>
+            {
+                var next = endpoint.RequestDelegate;
+                endpoint.RequestDelegate = context =>
+                {
+                    context.GetSojournSession().RequireLogin(within, level);
+                    return next!(context);
+                };
+            });
+            return builder;
+        }
+
         /// <summary>
         /// No session here, on a route or a group: nothing is asked of the service, and <c>HttpContext.Session</c> throws as
         /// without one. Nor is an unsafe request's origin checked. Routing must come before <c>UseSojournSession</c>.

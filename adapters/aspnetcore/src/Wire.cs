@@ -13,13 +13,16 @@ namespace Sojourn.AspNetCore
         public static ReadOnlyMemory<byte> Logout(string token) => Body(json =>
         {
             WriteToken(json, token, "active");
-            WriteAction(json, "logout", null, false);
+            Wish.Logout.Write(json);
         });
 
-        /// <summary>`client` is the request of a browser that is to be kept with a session that begins; null where none does.</summary>
+        /// <summary>
+        /// `client` is the request of a browser that is to be kept with a session that begins; null where none does. `used` is
+        /// the key of a grant that is used up.
+        /// </summary>
         public static ReadOnlyMemory<byte> Commit(
             string? token, string status, long? openedAt, bool isPassive, HttpContext? client, SessionData.Sent sent,
-            string? action, string? userId, bool remember) => Body(json =>
+            Wish? wish, string? used) => Body(json =>
         {
             WriteToken(json, token, status);
             if (client != null)
@@ -31,15 +34,19 @@ namespace Sojourn.AspNetCore
             {
                 json.WriteNumber("opened_at", at);
             }
-            if (action != "logout")
+            if (wish != Wish.Logout)
             {
                 // A log-in takes the data along even where a parallel one has replaced the session meanwhile.
-                sent.Write(json, all: action == "login");
+                sent.Write(json, all: wish is Login);
             }
-            if (action != null)
+            // One that was given in this very request is nobody else's.
+            if (used != null && sent.Loaded.ContainsKey(used))
             {
-                WriteAction(json, action, userId, remember);
+                json.WriteStartArray("used");
+                json.WriteStringValue(used);
+                json.WriteEndArray();
             }
+            wish?.Write(json);
         });
 
         /// <summary>`status` is what the service said last of the session that the token opens.</summary>
@@ -50,18 +57,6 @@ namespace Sojourn.AspNetCore
             {
                 json.WriteString("status", status);
             }
-        }
-
-        private static void WriteAction(Utf8JsonWriter json, string action, string? userId, bool remember)
-        {
-            json.WriteStartObject("action");
-            json.WriteString("type", action);
-            if (action == "login")
-            {
-                json.WriteString("user_id", userId);
-                json.WriteBoolean("remember", remember);
-            }
-            json.WriteEndObject();
         }
 
         private static void WriteClient(Utf8JsonWriter json, HttpContext context)

@@ -48,6 +48,11 @@ export class Exchange {
 		}
 	}
 
+	/** When this request opened the session, or began it, by the service's clock; null where there is none. */
+	get openedAt(): number | null {
+		return this.#openedAt;
+	}
+
 	/** The session's public name; a random one until it has its own, the same for all of this request. */
 	get id(): string {
 		return this.state?.id ?? (this.#standIn ??= randomUUID());
@@ -125,10 +130,11 @@ export class Exchange {
 
 	/**
 	 * Writes what `data` has that was not loaded, and does `action`; the session's data as the service then has it, null
-	 * where nothing was written. Commits of one request go one after another.
+	 * where nothing was written. `used` are grants that it removes. Commits of one request go one after another.
 	 */
-	commit(data: Data, action: Action | null = null): Promise<Data | null> {
-		const commit = this.#underWay === null ? this.#commit(data, action) : this.#underWay.then(() => this.#commit(data, action));
+	commit(data: Data, action: Action | null = null, used: readonly string[] = NONE): Promise<Data | null> {
+		const write = () => this.#commit(data, action, used);
+		const commit = this.#underWay === null ? write() : this.#underWay.then(write);
 		const done = commit.catch(() => {}).then(() => {
 			if (this.#underWay === done) this.#underWay = null;
 		});
@@ -136,7 +142,7 @@ export class Exchange {
 		return commit;
 	}
 
-	async #commit(data: Data, wish: Action | null): Promise<Data | null> {
+	async #commit(data: Data, wish: Action | null, used: readonly string[]): Promise<Data | null> {
 		// Another commit of this request may have begun a session meanwhile.
 		const action = wish?.type === "start" && this.state !== null ? null : wish;
 		try {
@@ -153,6 +159,8 @@ export class Exchange {
 				passive: this.passive,
 				opened_at: this.#openedAt,
 				...wanted,
+				// One that was given in this very request is nobody else's.
+				used: used.filter((key) => Object.hasOwn(wanted.changes, key)),
 				action,
 			});
 			return this.#settle(committed, wanted);
@@ -165,7 +173,7 @@ export class Exchange {
 	/** A log-in is to count, and a log-out to be one, whatever else the browser goes on showing. */
 	async #endRivals(): Promise<void> {
 		for (const token of this.#rivals) {
-			const nothing = {status: "active" as const, passive: true, opened_at: null, changes: {}, increments: {}};
+			const nothing = {status: "active" as const, passive: true, opened_at: null, changes: {}, increments: {}, used: NONE};
 			await this.#service.commit({token, ...nothing, action: {type: "logout"}});
 		}
 		this.#rivals = [];
@@ -210,6 +218,11 @@ export class Exchange {
 		this.endReason = endReason;
 		this.state = state;
 		this.#openedAt = now;
+	}
+
+	/** Until no commit is under way. */
+	async settled(): Promise<void> {
+		while (this.#underWay !== null) await this.#underWay;
 	}
 
 	/** Loads the session anew. Throws where it is over. */

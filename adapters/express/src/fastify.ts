@@ -5,6 +5,7 @@ import {finish, Front, varyWith, visitOf, type Options, type Visit} from "./fron
 import type {Session} from "./index.js";
 import {commitBeforeFirstByte} from "./middleware.js";
 import {bodyOf, headersOf} from "./problem.js";
+import {checkProof, type Proof} from "./step_up.js";
 
 declare module "fastify" {
 	interface FastifyRequest {
@@ -44,6 +45,20 @@ export async function sojournFastify(app: FastifyInstance, options: Options): Pr
 
 // What fastify-plugin does: the hook is for the whole application, and not for this plugin's own routes.
 Object.assign(sojournFastify, {[Symbol.for("skip-override")]: true, [Symbol.for("fastify.display-name")]: "sojourn-express"});
+
+/** A `preHandler`: as the middleware of that name, for one route of Fastify's. */
+export function requireLogin(proof: Proof = {}): (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => void {
+	checkProof(proof);
+	return (request, reply, done) => {
+		try {
+			request.session.requireLogin(proof);
+		} catch (error) {
+			const {problem} = error as SojournError;
+			return problem ? refuse(reply, problem) : done(error as Error);
+		}
+		done();
+	};
+}
 
 function refuse(reply: FastifyReply, problem: Problem): void {
 	const vary = reply.getHeader("vary");

@@ -69,7 +69,13 @@ export function sessions(options: Options): Sessions {
 		} catch (error) {
 			return refusal(error);
 		}
-		return commit(session, await handler(session));
+		let response;
+		try {
+			response = await handler(session);
+		} catch (error) {
+			response = refusal(error);
+		}
+		return commit(session, response);
 	}
 
 	return {open, commit, handle};

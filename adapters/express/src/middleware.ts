@@ -6,6 +6,7 @@ import {finish, Front, varyWith, visitOf, type Options, type Visit} from "./fron
 import {holdBack} from "./gate.js";
 import {sendProblem} from "./problem.js";
 import {SessionObject} from "./session.js";
+import {checkProof, type Proof} from "./step_up.js";
 
 /** A request as the options see it: Express's, or node:http's. */
 export type Request = IncomingMessage & {ip?: string | undefined; path?: string; originalUrl?: string; session?: unknown};
@@ -35,6 +36,25 @@ export function sojourn(options: Options): (req: any, res: any, next: (error?: a
 			commitBeforeFirstByte(req, res, exchange, (status) => finish(visit, status));
 			next();
 		});
+	};
+}
+
+/**
+ * `app.post("/email", requireLogin({within: 300}), handler)`: only where somebody is logged in, since at most `within` seconds
+ * and at this `level` at least. Else the answer is a 401, `login-required` or `reauthentication-required`.
+ */
+export function requireLogin(proof: Proof = {}): (req: any, res: any, next: (error?: any) => void) => void {
+	checkProof(proof);
+	return function requireLogin(req: Request, res: ServerResponse, next: Next): void {
+		const {session} = req;
+		if (!(session instanceof SessionObject)) return next(configuration("There is no session: app.use(sojourn({…})) comes before requireLogin()."));
+		try {
+			session.requireLogin(proof);
+		} catch (error) {
+			const {problem} = error as SojournError;
+			return problem ? refuse(res, problem, next) : next(error);
+		}
+		next();
 	};
 }
 

@@ -2,10 +2,23 @@ import {isDeepStrictEqual} from "node:util";
 import {json, type Data} from "./changes.js";
 import {configuration, SojournError, type EndReason} from "./errors.js";
 import type {Exchange} from "./exchange.js";
+import {checkGrant, checkLogin, grantKey, isLevel, type Level, type Proof} from "./step_up.js";
 import type {Action, SessionState} from "./wire.js";
 
 /** Called when it is done, with the error if there was one. */
 export type Callback = (error?: SojournError) => void;
+
+/** What a log-in is to be. */
+export interface LoginOptions {
+	/** The policy's longer timeouts, and a cookie that outlives the browser. */
+	remember?: boolean;
+	/** How sure it is who it is, after what was proved. */
+	level?: Level;
+	/** What was proved: up to 16 names like those of RFC 8176, `["pwd", "otp"]` say. */
+	methods?: readonly string[];
+	/** The keys of the data that come along; all, where it is not given. */
+	keep?: readonly string[];
+}
 
 /** When the session runs out. Set by the service's policy; only to be read. */
 export interface SessionCookie {
@@ -54,6 +67,16 @@ export class SessionObject {
 	/** When the user last proved who they are, as Unix milliseconds, or null. */
 	get authenticatedAt(): number | null {
 		return (this.#was ?? this.#exchange).state?.authenticated_at ?? null;
+	}
+
+	/** The level that the log-in proved, or null. */
+	get loginLevel(): Level | null {
+		return (this.#was ?? this.#exchange).state?.level ?? null;
+	}
+
+	/** What the log-in proved: names like those of RFC 8176. */
+	get loginMethods(): readonly string[] {
+		return (this.#was ?? this.#exchange).state?.methods ?? [];
 	}
 
 	/** Why the session of this browser ended, if it did and the service still knows. */
@@ -119,14 +142,50 @@ export class SessionObject {
 	 * Ties a user to a new session with a new id and token; the one before ends as `replaced`. Call it after you checked
 	 * the password. The data is carried over, unless another user was logged in.
 	 */
-	login(userId: string, options?: {remember?: boolean} | Callback, callback?: Callback): unknown {
+	login(userId: string, options?: LoginOptions | Callback, callback?: Callback): unknown {
 		if (typeof options === "function") return this.login(userId, {}, options);
 		if (typeof userId !== "string" || userId.length < 1 || userId.length > 255) {
 			throw configuration("session.login(userId) needs text of 1 to 255 characters: String(user.id), say.");
 		}
+		const {remember = false, level, methods, keep} = checkedLogin(options ?? {});
+		const proved = {...(level && {level}), ...(methods && {methods}), ...(keep && {keep})};
 		return this.#answer(callback, async () => {
 			if (this.userId !== null && this.userId !== userId) this.#adopt({});
-			await this.#act({type: "login", user_id: userId, remember: options?.remember ?? false});
+			const data = this as unknown as Data;
+			if (keep) for (const key of Object.keys(data)) if (!keep.includes(key)) delete data[key];
+			await this.#act({type: "login", user_id: userId, remember, ...proved});
+		});
+	}
+
+	/**
+	 * The user's id, where somebody is logged in, since at most `within` seconds and at this level at least. Throws a
+	 * SojournError of the code `login-required` or `reauthentication-required`, each a 401.
+	 */
+	requireLogin(proof: Proof = {}): string {
+		const {state, openedAt, endReason} = this.#exchange;
+		return checkLogin((this.#was ?? {state}).state, openedAt, endReason, proof);
+	}
+
+	/** Allows one `useGrant(action)` in the next `within` seconds: after a proof that was given for it alone. */
+	grantOnce(action: string, {within = 120}: {within?: number} = {}): void {
+		const {openedAt} = this.#exchange;
+		if (openedAt === null) throw configuration("session.grantOnce(action) needs a session: who proves something is logged in.");
+		(this as unknown as Data)[grantKey(action)] = openedAt + Math.trunc(within * 1000);
+	}
+
+	/**
+	 * Uses up the grant for `action`, before you act: of two requests that use one grant at once, one gets past this.
+	 * Fails with `reauthentication-required` where there is none.
+	 */
+	useGrant(action: string, callback?: Callback): unknown {
+		const key = grantKey(action);
+		return this.#answer(callback, async () => {
+			// Its removal is to be in the commit that tells that it was used.
+			await this.#exchange.settled();
+			const data = this as unknown as Data;
+			checkGrant(action, Object.hasOwn(data, key) ? data[key] : undefined, this.#exchange.openedAt);
+			delete data[key];
+			await this.#commit(null, [key]);
 		});
 	}
 
@@ -165,10 +224,10 @@ export class SessionObject {
 		this.#adopt(data, this.#exchange.baseline.changedKeys(this as unknown as Data));
 	}
 
-	async #commit(action: Action | null): Promise<Data | null> {
+	async #commit(action: Action | null, used: readonly string[] = []): Promise<Data | null> {
 		const data = this as unknown as Data;
 		try {
-			return await this.#exchange.commit(data, action);
+			return await this.#exchange.commit(data, action, used);
 		} catch (error) {
 			// What was refused is not tried again, unless the service merely did not answer.
 			if ((error as SojournError).code !== "store-unavailable") this.#adopt(this.#exchange.baseline.values());
@@ -209,6 +268,20 @@ export class SessionObject {
 		done.catch(() => (this.#exchange.isHeard = () => asked.isHeard));
 		return asked;
 	}
+}
+
+function checkedLogin(options: LoginOptions): LoginOptions {
+	const {level, methods, keep} = options;
+	if (level !== undefined && !isLevel(level)) throw configuration("session.login(userId, {level}) needs one of aal1, aal2 and aal3.");
+	const isNamed = methods === undefined || (Array.isArray(methods) && methods.length <= 16 && methods.every(isMethod));
+	if (!isNamed) throw configuration('session.login(userId, {methods}) needs up to 16 names like those of RFC 8176: ["pwd", "otp"], say.');
+	const isKeys = keep === undefined || (Array.isArray(keep) && keep.every((key) => typeof key === "string"));
+	if (!isKeys) throw configuration('session.login(userId, {keep}) needs a list of keys: ["cart"], say.');
+	return options;
+}
+
+function isMethod(name: unknown): boolean {
+	return typeof name === "string" && /^[!-~]{1,32}$/.test(name);
 }
 
 /** A promise that knows whether anybody waits for it. */

@@ -22,6 +22,8 @@ final class Exchange
     private array $counters = [];
     /** @var ?array<string, mixed> */
     private ?array $action = null;
+    /** @var list<string> the keys of grants that this request used up */
+    private array $used = [];
     private bool $due = false;
     private bool $over = false;
 
@@ -109,8 +111,32 @@ final class Exchange
     public function authenticatedAt(): ?\DateTimeImmutable
     {
         $at = $this->answer?->session('authenticated_at');
-        $at = ($this->action['type'] ?? '') === 'login' ? (int) (microtime(true) * 1000) : $at;
+        $at = $this->isLogin() ? (int) (microtime(true) * 1000) : $at;
         return $at === null ? null : new \DateTimeImmutable(sprintf('@%d.%03d', intdiv($at, 1000), $at % 1000));
+    }
+
+    /** The level that the log-in proved, or null. */
+    public function level(): ?string
+    {
+        return $this->isLogin() ? $this->action['level'] ?? null : $this->answer?->session('level');
+    }
+
+    /** @return list<string> what the log-in proved */
+    public function methods(): array
+    {
+        return $this->isLogin() ? $this->action['methods'] ?? [] : $this->answer?->session('methods') ?? [];
+    }
+
+    /**
+     * @param null|int|float $within in seconds
+     * @throws LoginRequired
+     * @throws ReauthenticationRequired
+     */
+    public function requireLogin(null|int|float $within, ?string $level): string
+    {
+        $at = $this->answer?->session('authenticated_at');
+        $since = $this->isLogin() ? 0 : ($at === null ? null : $this->openedAt - $at);
+        return StepUp::check($this->userId(), $since, $this->level(), $within, $level, $this->endReason());
     }
 
     public function endReason(): ?string
@@ -118,9 +144,20 @@ final class Exchange
         return $this->answer?->endReason();
     }
 
-    /** @param array<mixed> $values what this request has in its session; emptied where another user was logged in */
-    public function login(string $userId, bool $remember, array &$values): void
-    {
+    /**
+     * @param array<mixed> $values what this request has in its session; emptied where another user was logged in
+     * @param list<string> $methods
+     * @param ?array<int|string> $keep the keys that come along; null for all
+     */
+    public function login(
+        string $userId,
+        bool $remember,
+        array &$values,
+        ?string $level = null,
+        array $methods = [],
+        ?array $keep = null,
+    ): void {
+        StepUp::checkLogin($level, $methods, $keep);
         if (preg_match('/^.{1,255}$/usD', $userId) !== 1) {
             throw new ConfigurationError('login($userId) needs text of 1 to 255 characters: (string) $user->id, say.');
         }
@@ -130,7 +167,37 @@ final class Exchange
         } elseif (!in_array($this->userId(), [null, $userId], true)) {
             $this->empty($values);
         }
-        $this->action = ['type' => 'login', 'user_id' => $userId, 'remember' => $remember];
+        $values = $keep === null ? $values : array_intersect_key($values, array_flip($keep));
+        $this->action = [
+            'type' => 'login',
+            'user_id' => $userId,
+            'remember' => $remember,
+            'level' => $level,
+            'methods' => array_values($methods),
+            'keep' => $keep === null ? null : array_map('strval', array_values($keep)),
+        ];
+    }
+
+    /** @param array<mixed> $values */
+    public function grantOnce(string $action, int|float $within, array &$values): void
+    {
+        $now = $this->openedAt ?? (int) (microtime(true) * 1000);
+        $values[StepUp::grantKey($action)] = $now + (int) ($within * 1000);
+    }
+
+    /**
+     * @param array<mixed> $values
+     * @throws ReauthenticationRequired
+     */
+    public function useGrant(string $action, array &$values): void
+    {
+        $key = StepUp::grantKey($action);
+        // After a commit that was refused, nothing is written any more.
+        StepUp::checkGrant($action, $this->over ? null : $values[$key] ?? null, $this->openedAt);
+        unset($values[$key]);
+        // One that was given in this very request is nobody else's.
+        $this->used = array_key_exists($key, $this->loaded) ? [$key] : [];
+        $this->commit($values);
     }
 
     /** @param array<mixed> $values */
@@ -148,11 +215,16 @@ final class Exchange
         }
     }
 
+    private function isLogin(): bool
+    {
+        return ($this->action['type'] ?? '') === 'login';
+    }
+
     /** Forget what was asked for: the request's changes are not wanted. */
     public function abort(): void
     {
         $this->action = null;
-        $this->counters = [];
+        $this->counters = $this->used = [];
     }
 
     /** @param array<mixed> $values */
@@ -201,7 +273,7 @@ final class Exchange
         if ($changes === [] && $counters === [] && $this->action === null && !$this->due) {
             return;
         }
-        if (($this->action['type'] ?? '') === 'login') {
+        if ($this->isLogin()) {
             $changes += $this->untouched($counters);
         }
         if ($changes !== [] || $counters !== []) {
@@ -263,6 +335,7 @@ final class Exchange
             'opened_at' => $this->openedAt,
             'changes' => $changes === [] ? null : Data::object($changes),
             'increments' => $increments === [] ? null : Data::object($increments),
+            'used' => $this->used === [] ? null : $this->used,
             'action' => $this->action,
         ], static fn (mixed $value): bool => $value !== null);
     }
@@ -302,7 +375,7 @@ final class Exchange
         $this->loaded = $values;
         $this->answer = $answer;
         $this->status = $answer?->status() ?? 'none';
-        $this->counters = [];
+        $this->counters = $this->used = [];
         $this->action = null;
         $this->due = false;
     }

@@ -96,6 +96,47 @@ final class Session
         return self::handler()->authenticatedAt();
     }
 
+    /** The level that the log-in proved, `aal1` to `aal3`, or null. */
+    public static function level(): ?string
+    {
+        return self::handler()->level();
+    }
+
+    /** @return list<string> what the log-in proved: names like those of RFC 8176 */
+    public static function methods(): array
+    {
+        return self::handler()->methods();
+    }
+
+    /**
+     * The user's id, where somebody is logged in, since at most `$within` seconds and at this level at least.
+     *
+     * @throws LoginRequired
+     * @throws ReauthenticationRequired each is a 401, where nothing catches it
+     */
+    public static function requireLogin(null|int|float $within = null, ?string $level = null): string
+    {
+        return self::handler()->requireLogin($within, $level);
+    }
+
+    /** Allow one `useGrant($action)` in the next `$within` seconds: after a proof that was given for it alone. */
+    public static function grantOnce(string $action, int|float $within = 120): void
+    {
+        self::handler()->grantOnce($action, $within);
+    }
+
+    /**
+     * Use the grant for `$action` up, before you act: of two requests that use one grant at once, one gets past this.
+     *
+     * It is written at once, with all that was changed so far.
+     *
+     * @throws ReauthenticationRequired where there is none
+     */
+    public static function useGrant(string $action): void
+    {
+        self::handler()->useGrant($action);
+    }
+
     /** Why the session ended, if it did and the service still knows: `logout`, `idle_timeout`, `revoked`, … */
     public static function endReason(): ?string
     {
@@ -107,10 +148,19 @@ final class Session
      *
      * It is done with the commit: at session_write_close(), or at the end of the request. `$_SESSION` is carried over,
      * unless another user was logged in. `$remember` asks for the policy's longer timeouts and a lasting cookie.
+     *
+     * @param ?string $level how sure it is who it is, after what was proved: `aal1`, `aal2` or `aal3`
+     * @param list<string> $methods what was proved: up to 16 names like those of RFC 8176, `['pwd', 'otp']` say
+     * @param ?array<int|string> $keep the keys of `$_SESSION` that come along; null for all
      */
-    public static function login(string $userId, bool $remember = false): void
-    {
-        self::handler()->login($userId, $remember);
+    public static function login(
+        string $userId,
+        bool $remember = false,
+        ?string $level = null,
+        array $methods = [],
+        ?array $keep = null,
+    ): void {
+        self::handler()->login($userId, $remember, $level, $methods, $keep);
     }
 
     /** End the session with the commit, and empty `$_SESSION`; what is set afterwards begins a new one. */

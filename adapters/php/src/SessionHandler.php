@@ -65,6 +65,47 @@ final class SessionHandler implements
         return $this->started()->authenticatedAt();
     }
 
+    /** The level that the log-in proved, `aal1` to `aal3`, or null. */
+    public function level(): ?string
+    {
+        return $this->started()->level();
+    }
+
+    /** @return list<string> what the log-in proved: names like those of RFC 8176 */
+    public function methods(): array
+    {
+        return $this->started()->methods();
+    }
+
+    /**
+     * The user's id, where somebody is logged in, since at most `$within` seconds and at this level at least.
+     *
+     * @throws LoginRequired
+     * @throws ReauthenticationRequired each is a 401, where nothing catches it
+     */
+    public function requireLogin(null|int|float $within = null, ?string $level = null): string
+    {
+        return $this->started()->requireLogin($within, $level);
+    }
+
+    /** Allow one `useGrant($action)` in the next `$within` seconds: after a proof that was given for it alone. */
+    public function grantOnce(string $action, int|float $within = 120): void
+    {
+        $this->writing()->grantOnce($action, $within, $_SESSION);
+    }
+
+    /**
+     * Use the grant for `$action` up, before you act: of two requests that use one grant at once, one gets past this.
+     *
+     * It is written at once, with all that was changed so far.
+     *
+     * @throws ReauthenticationRequired where there is none
+     */
+    public function useGrant(string $action): void
+    {
+        $this->writing()->useGrant($action, $_SESSION);
+    }
+
     /** Why the session ended, if it did and the service still knows: `logout`, `idle_timeout`, `revoked`, … */
     public function endReason(): ?string
     {
@@ -76,10 +117,19 @@ final class SessionHandler implements
      *
      * It is done with the commit: at session_write_close(), or at the end of the request. `$_SESSION` is carried over,
      * unless another user was logged in. `$remember` asks for the policy's longer timeouts and a lasting cookie.
+     *
+     * @param ?string $level how sure it is who it is, after what was proved: `aal1`, `aal2` or `aal3`
+     * @param list<string> $methods what was proved: up to 16 names like those of RFC 8176, `['pwd', 'otp']` say
+     * @param ?array<int|string> $keep the keys of `$_SESSION` that come along; null for all
      */
-    public function login(string $userId, bool $remember = false): void
-    {
-        $this->writing()->login($userId, $remember, $_SESSION);
+    public function login(
+        string $userId,
+        bool $remember = false,
+        ?string $level = null,
+        array $methods = [],
+        ?array $keep = null,
+    ): void {
+        $this->writing()->login($userId, $remember, $_SESSION, $level, $methods, $keep);
     }
 
     /** End the session with the commit, and empty `$_SESSION`; what is set afterwards begins a new one. */
