@@ -58,6 +58,12 @@ namespace Sojourn.AspNetCore.Tests
             app.Run(DoAsync);
         }
 
+        private static JsonElement? Member(JsonElement? holder, string name) =>
+            holder is JsonElement there && there.TryGetProperty(name, out var value) ? value : (JsonElement?)null;
+
+        private static IEnumerable<string>? Names(JsonElement? holder, string name) =>
+            Member(holder, name)?.EnumerateArray().Select(each => each.GetString()!).ToArray();
+
         private static Turnstile TurnstileOf(HttpContext context) => TurnstileNamed(context.Request.Path.Value!.Trim('/'));
 
         private static Turnstile TurnstileNamed(string name) => _turnstiles.GetOrAdd(name, _ => new Turnstile());
@@ -136,7 +142,18 @@ namespace Sojourn.AspNetCore.Tests
                 case "get_int": return plain.GetInt32(name);
                 case "set_bytes": plain.Set(name, argument.GetBytesFromBase64()); break;
                 case "get_bytes": return plain.Get(name);
-                case "login": await session.LoginAsync(name, argument.ValueKind == JsonValueKind.True); break;
+                case "login":
+                    var proof = argument.ValueKind == JsonValueKind.Object ? argument : (JsonElement?)null;
+                    await session.LoginAsync(
+                        name, argument.ValueKind == JsonValueKind.True, Member(proof, "level")?.GetString(), Names(proof, "methods"), Names(proof, "keep"));
+                    break;
+                case "require_login":
+                    var within = Member(step[1], "within")?.GetDouble();
+                    return session.RequireLogin(
+                        within is double seconds ? TimeSpan.FromSeconds(seconds) : (TimeSpan?)null, Member(step[1], "level")?.GetString());
+                case "grant": session.GrantOnce(name, argument.ValueKind == JsonValueKind.Number ? TimeSpan.FromSeconds(argument.GetDouble()) : (TimeSpan?)null); break;
+                case "use_grant": await session.UseGrantAsync(name); break;
+                case "proved": return new { level = session.Level, methods = session.Methods };
                 case "logout": await session.LogoutAsync(); break;
                 case "regenerate": await session.RegenerateAsync(); break;
                 case "start": await session.StartAsync(); break;

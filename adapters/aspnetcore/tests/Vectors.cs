@@ -24,6 +24,7 @@ namespace Sojourn.AspNetCore.Tests
             Cookies(Read(folder, "cookies"));
             Problems(Read(folder, "problems"));
             Origins(Read(folder, "origins"));
+            StepUps(Read(folder, "step_up"));
             await MergesAsync(Read(folder, "merges"));
             await EndsAsync(Read(folder, "ends"));
             Bytes();
@@ -75,7 +76,8 @@ namespace Sojourn.AspNetCore.Tests
                 Check(
                     $"{each.GetProperty("why").GetString()}: what it holds",
                     IsHeld(error.EndReason, body, "end_reason") && IsHeld(error.Keys, body, "keys")
-                    && IsHeld(error.Size, body, "size") && IsHeld(error.Limit, body, "limit"));
+                    && IsHeld(error.Size, body, "size") && IsHeld(error.Limit, body, "limit")
+                    && IsHeld(error.MaxAge?.TotalSeconds, body, "max_age") && IsHeld(error.Level, body, "level") && IsHeld(error.Action, body, "action"));
             }
             foreach (var odd in new[] { "[]", "{}", "1.5", "null", "\"3\"", "[1]" })
             {
@@ -105,15 +107,71 @@ namespace Sojourn.AspNetCore.Tests
             return body.TryGetProperty(name, out var said) ? JsonValue.Same(held.RootElement, said) : value == null;
         }
 
+        private static void StepUps(JsonElement vectors)
+        {
+            foreach (var each in vectors.GetProperty("cases").EnumerateArray())
+            {
+                string? Text(string name) => each.GetProperty(name).GetString();
+                var (asked, ago) = (each.GetProperty("asked"), each.GetProperty("ago"));
+                var within = asked.TryGetProperty("within", out var seconds) ? TimeSpan.FromSeconds(seconds.GetDouble()) : (TimeSpan?)null;
+                var level = asked.TryGetProperty("level", out var name) ? name.GetString() : null;
+                var since = ago.ValueKind == JsonValueKind.Null ? (long?)null : ago.GetInt64();
+                JsonElement? told = null;
+                try
+                {
+                    Check(Text("why")!, StepUp.Check(Text("user_id"), since, Text("proved"), within, level, Text("end_reason")) == Text("user_id"));
+                }
+                catch (SojournException error)
+                {
+                    var members = JsonValue.Parse(error.Problem!.Body()).EnumerateObject()
+                        .Where(member => !new[] { "type", "title", "status", "detail" }.Contains(member.Name))
+                        .ToDictionary(member => member.Name, member => (object)member.Value);
+                    members["code"] = error.Code;
+                    told = Json(JsonSerializer.Serialize(members));
+                    Check($"{Text("why")}: a 401", error.StatusCode == 401);
+                }
+                var problem = each.GetProperty("problem");
+                Check(
+                    Text("why")! + ": as it should",
+                    told is JsonElement said ? JsonValue.Same(said, problem) : problem.ValueKind == JsonValueKind.Null);
+            }
+            foreach (var isValid in new[] { true, false })
+            {
+                IEnumerable<JsonElement> Of(string name) => vectors.GetProperty(name).GetProperty(isValid ? "valid" : "invalid").EnumerateArray();
+                foreach (var level in Of("levels"))
+                {
+                    Check($"the level {level}", Succeeds(() => new Login("ada", false, level.GetString(), null, null)) == isValid);
+                }
+                foreach (var methods in Of("methods"))
+                {
+                    var names = methods.EnumerateArray().Select(method => method.GetString()!);
+                    Check($"the methods {methods}", Succeeds(() => new Login("ada", false, null, names, null)) == isValid);
+                }
+            }
+        }
+
+        private static bool Succeeds(Func<object> work)
+        {
+            try
+            {
+                work();
+                return true;
+            }
+            catch (ArgumentException)
+            {
+                return false;
+            }
+        }
+
         private static void Origins(JsonElement vectors)
         {
             foreach (var each in vectors.GetProperty("valid").EnumerateArray())
             {
-                Check($"{each} may be trusted", new OriginCheck(new[] { each.GetString()! }) != null);
+                Check($"{each} may be trusted", new OriginCheck(new[] { each.GetString()! }, Array.Empty<string>()) != null);
             }
             foreach (var each in vectors.GetProperty("invalid").EnumerateArray())
             {
-                Throws<InvalidOperationException>($"{each} may be no trusted origin", () => new OriginCheck(new[] { each.GetString()! }), null);
+                Throws<InvalidOperationException>($"{each} may be no trusted origin", () => new OriginCheck(new[] { each.GetString()! }, Array.Empty<string>()), null);
             }
         }
 
@@ -163,7 +221,7 @@ namespace Sojourn.AspNetCore.Tests
                 var (begun, begin) = await OpenAsync(service, options, null);
                 begin.Set("kept", 1);
                 await begin.LoginAsync(ada);
-                var token = TokenIn(begun.SetCookie)!;
+                var token = TokenIn(begun.Cookies.Single())!;
                 if (Text("before") == "ended")
                 {
                     await (await OpenAsync(service, options, token)).Item2.LogoutAsync();
@@ -183,7 +241,7 @@ namespace Sojourn.AspNetCore.Tests
                 {
                     refusal = error;
                 }
-                var has = exchange.SetCookie == null ? shown : TokenIn(exchange.SetCookie);
+                var has = exchange.Cookies.Any() ? TokenIn(exchange.Cookies.Single()) : shown;
                 var (_, found) = await OpenAsync(service, options, has);
                 var data = found.Keys.ToDictionary(key => key, key => found.Get<int>(key));
                 var expected = each.GetProperty("session");
@@ -193,7 +251,7 @@ namespace Sojourn.AspNetCore.Tests
                     (refusal == null ? "done" : "refused") == Text("result")
                     && (refusal == null || (refusal.Code == "session-ended" && refusal.EndReason == Text("end_reason")))
                     && (has == null ? "cleared" : has == shown ? "nothing" : "new") == Text("cookie")
-                    && (found.Id != "") == isThere
+                    && !found.Id.StartsWith("new-", StringComparison.Ordinal) == isThere
                     && (!isThere || (found.UserId == (expected.GetProperty("user_id").GetString() == null ? null : ada)
                         && JsonValue.Same(Json(JsonSerializer.Serialize(data)), expected.GetProperty("data")))));
             }
@@ -219,9 +277,9 @@ namespace Sojourn.AspNetCore.Tests
         }
 
         /// <summary>The token in a Set-Cookie header; null where it takes the cookie away.</summary>
-        private static string? TokenIn(string? setCookie)
+        private static string? TokenIn(string setCookie)
         {
-            var value = setCookie!.Substring(setCookie.IndexOf('=') + 1).Split(';')[0];
+            var value = setCookie.Substring(setCookie.IndexOf('=') + 1).Split(';')[0];
             return value == "" ? null : value;
         }
 

@@ -83,7 +83,12 @@ function perform(string|SessionHandler $session, array $step): mixed
             'authenticated_at' => call_user_func([$session, 'authenticatedAt'])?->format('Uv'),
             'end_reason' => call_user_func([$session, 'endReason']),
         ],
-        'login', 'logout', 'increment' => call_user_func_array([$session, $verb], array_slice($step, 1)),
+        'login' => call_user_func([$session, 'login'], $a, ...(is_array($b) ? $b : array_slice($step, 2))),
+        'require_login' => call_user_func([$session, 'requireLogin'], ...$a),
+        'grant' => call_user_func_array([$session, 'grantOnce'], array_slice($step, 1)),
+        'use_grant' => call_user_func([$session, 'useGrant'], $a),
+        'proved' => ['level' => call_user_func([$session, 'level']), 'methods' => call_user_func([$session, 'methods'])],
+        'logout', 'increment' => call_user_func_array([$session, $verb], array_slice($step, 1)),
         'regenerate' => session_regenerate_id(),
         'start' => is_string($session) ? Session::start(readAndClose: $a ?? false) : session_start(),
         'next request' => (static function () use ($a): void {

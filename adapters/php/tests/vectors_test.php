@@ -10,6 +10,7 @@ use Sojourn\Exchange;
 use Sojourn\InvalidData;
 use Sojourn\Origin;
 use Sojourn\Problem;
+use Sojourn\ReauthenticationRequired;
 use Sojourn\Refusal;
 use Sojourn\Service;
 use Sojourn\ServiceUnavailable;
@@ -17,6 +18,7 @@ use Sojourn\SessionConflict;
 use Sojourn\SessionEnded;
 use Sojourn\SessionLimitReached;
 use Sojourn\SojournException;
+use Sojourn\StepUp;
 use Sojourn\Token;
 
 function test_vectors_tokens(): void
@@ -49,6 +51,7 @@ function test_vectors_problems(): void
 {
     $classes = [
         'session-ended' => SessionEnded::class,
+        'reauthentication-required' => ReauthenticationRequired::class,
         'session-conflict' => SessionConflict::class,
         'session-limit' => SessionLimitReached::class,
         'data-too-large' => DataTooLarge::class,
@@ -95,6 +98,41 @@ function test_vectors_keys(): void
     foreach ($keys['invalid'] as $key) {
         $error = raises(ConfigurationError::class, static fn () => new Service('http://127.0.0.1:8100', $key));
         same(false, $key !== '' && str_contains((string) $error, $key), 'a key in a message');
+    }
+}
+
+function test_vectors_step_up(): void
+{
+    foreach (vectors('step_up')['cases'] as $case) {
+        $asked = $case['asked'] + ['within' => null, 'level' => null];
+        $told = null;
+        try {
+            $user = StepUp::check($case['user_id'], $case['ago'], $case['proved'], ...$asked, endReason: $case['end_reason']);
+            same($case['user_id'], $user, $case['why']);
+        } catch (SojournException $error) {
+            $problem = Problem::of($error);
+            same(401, $problem->status, $case['why']);
+            $told = ['code' => $problem->code] + $problem->members;
+        }
+        same($case['problem'], $told, $case['why']);
+    }
+}
+
+function test_vectors_step_up_log_ins(): void
+{
+    $methods = vectors('step_up')['methods'];
+    $levels = vectors('step_up')['levels'];
+    foreach ($levels['valid'] as $level) {
+        StepUp::checkLogin($level, [], null);
+    }
+    foreach ($methods['valid'] as $names) {
+        StepUp::checkLogin(null, $names, null);
+    }
+    foreach ($levels['invalid'] as $level) {
+        raises(ConfigurationError::class, static fn () => StepUp::checkLogin($level, [], null));
+    }
+    foreach ($methods['invalid'] as $names) {
+        raises(ConfigurationError::class, static fn () => StepUp::checkLogin(null, $names, null));
     }
 }
 
