@@ -14,6 +14,7 @@ from adapters.tests.aspnetcore_site import ASPNETCORE, DOTNETS, Dotnet, Site
 from adapters.tests.relay import Relay
 from adapters.tests.session_service import SessionService
 from adapters.tests.visitor import Answer, Visitor
+from tests.servers.process import wait_until
 
 pytestmark = pytest.mark.skipif(not DOTNETS, reason="scripts/dotnet has fetched no SDK")
 
@@ -156,6 +157,36 @@ def test_an_endpoint_that_was_told_so_has_no_session(
         assert visitor.send("POST", "/none", "", {"sec-fetch-site": "cross-site"}).status == 200
         assert relay.paths == []
         assert json.loads(get(visitor, "/").body)["visits"] == 2
+
+
+def test_an_endpoint_lets_in_who_has_proved_enough(
+    tmp_path: Path, dotnet: Dotnet, environment: Mapping[str, str]
+) -> None:
+    with Site(tmp_path, dotnet, "tests", environment, ["endpoints", "{url}", "before"]) as site:
+        nobody, ada = site.visitor(), site.visitor()
+        for path in ("/members", "/fresh", "/sure"):
+            assert (nobody.send("GET", path).code, nobody.send("GET", path).status) == ("login-required", 401)
+        get(ada, "/login/aal1")
+        assert json.loads(get(ada, "/members").body)["user"] == json.loads(get(ada, "/fresh").body)["user"] == "ada"
+        groups = ["/sure-group/one"] if dotnet.version >= (7, 0) else []
+        for path in ("/sure", *groups):
+            refused = ada.send("GET", path)
+            assert (refused.status, refused.code) == (401, "reauthentication-required")
+            assert refused.problem["level"] == "aal2"
+        wait_until(lambda: ada.send("GET", "/at-once").status == 401, "a millisecond")
+        assert ada.send("GET", "/at-once").problem["max_age"] == 0.001
+        get(ada, "/login/aal2")
+        for path in ("/sure", *groups):
+            get(ada, path)
+
+
+def test_an_endpoint_without_a_session_that_needs_a_log_in_lets_nobody_in(
+    tmp_path: Path, dotnet: Dotnet, environment: Mapping[str, str]
+) -> None:
+    with Site(tmp_path, dotnet, "tests", environment, ["endpoints", "{url}", "before"]) as site:
+        ada = site.visitor()
+        get(ada, "/login/aal3")
+        assert ada.send("GET", "/nobody").status == 500
 
 
 def write_assets(folder: Path) -> Path:

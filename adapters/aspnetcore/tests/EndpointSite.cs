@@ -103,9 +103,17 @@ namespace Sojourn.AspNetCore.Tests
             routes.MapGet("/enter", context => context.ChallengeAsync("provider", new AuthenticationProperties { RedirectUri = "/" }));
             routes.MapMethods("/none", new[] { "GET", "POST" }, ShowNoneAsync).DisableSojournSession();
             routes.MapGet("/attribute", AttributeAsync);
+            routes.MapGet("/login/{level}", context => context.GetSojournSession().LoginAsync("ada", level: (string)context.Request.RouteValues["level"]!));
+            routes.MapGet("/members", ShowAsync).RequireLogin();
+            routes.MapGet("/fresh", ShowAsync).RequireLogin(within: TimeSpan.FromMinutes(5));
+            routes.MapGet("/at-once", ShowAsync).RequireLogin(within: TimeSpan.FromMilliseconds(1));
+            routes.MapGet("/sure", ShowAsync).RequireLogin(level: "aal2");
+            routes.MapGet("/nobody", ShowAsync).RequireLogin().DisableSojournSession();
 #if NET7_0_OR_GREATER
             var group = routes.MapGroup("/group").DisableSojournSession();
             group.MapGet("/one", (RequestDelegate)ShowNoneAsync);
+            var members = routes.MapGroup("/sure-group").RequireLogin(level: "aal2");
+            members.MapGet("/one", () => "let in");
 #endif
 #if NET9_0_OR_GREATER
             if (Environment.GetEnvironmentVariable("SITE_ASSETS") is string manifest)

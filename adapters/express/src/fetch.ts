@@ -23,7 +23,7 @@ export interface Sessions {
 	 * more keeps no change.
 	 */
 	commit(session: Session, response: Response): Promise<Response>;
-	/** Opens the session, lets `handler` answer, and commits. */
+	/** Opens the session, lets `handler` answer, and commits. A problem that it throws, as `requireLogin` does, is the answer. */
 	handle(request: Request, handler: (session: Session) => Response | Promise<Response>, client?: Client): Promise<Response>;
 }
 
@@ -73,7 +73,7 @@ export function sessions(options: Options): Sessions {
 		try {
 			response = await handler(session);
 		} catch (error) {
-			response = refusal(error);
+			return refusal(error);
 		}
 		return commit(session, response);
 	}
