@@ -17,6 +17,7 @@ import msgspec
 from sojourn import EndReason, SessionEnded, SessionExists
 from sojourn.stores import (
     Applied,
+    Bar,
     Commit,
     Create,
     End,
@@ -27,6 +28,7 @@ from sojourn.stores import (
     Store,
     changed,
     ended,
+    hash_user,
     may_be_replaced,
     may_begin,
     may_end,
@@ -119,6 +121,17 @@ class FolderStore:
         found = self._marks.get(id)
         return Mark(id, *found) if found else None
 
+    def put_bar(self, bar: Bar) -> None:
+        with self._lock:
+            self._keep_bar(bar)
+
+    def marks(self, after: str, limit: int) -> Sequence[Mark]:
+        return [Mark(id, *mark) for id, mark in self._marks.after(after)[:limit]]
+
+    def bars(self, after: str, limit: int) -> Sequence[Bar]:
+        found = [(id.partition(":"), at) for id, at in self._bars.after(after)[:limit]]
+        return [Bar(realm, user, at) for (realm, _, user), at in found]
+
     def end_expired(self, now: int, limit: int) -> int:
         with self._lock:
             over = [each for each in self._all() if each.ended_at is None and each.expires_at <= now][:limit]
@@ -147,10 +160,13 @@ class FolderStore:
         """Nothing is held open."""
 
     def _barred(self, realm: str, user_id: str | None = None) -> int:
-        return self._bars.get(f"{realm} {user_id or ''}") or 0
+        return self._bars.get(_bar_of(realm, user_id, 0).id) or 0
 
     def _bar(self, realm: str, user_id: str | None, now: int) -> None:
-        self._bars.put(f"{realm} {user_id or ''}", max(now, self._barred(realm, user_id)))
+        self._keep_bar(_bar_of(realm, user_id, now))
+
+    def _keep_bar(self, bar: Bar) -> None:
+        self._bars.put(bar.id, max(bar.at, self._bars.get(bar.id) or 0))
 
     def _live(self, user_id: str, realm: str, now: int) -> Sequence[Record]:
         return [each for each in self._all() if _is_of(each, user_id, realm) and each.end_reason_at(now) is None]
@@ -176,6 +192,10 @@ class FolderStore:
         return before
 
 
+def _bar_of(realm: str, user_id: str | None, at: int) -> Bar:
+    return Bar(realm, "" if user_id is None else hash_user(user_id), at)
+
+
 def _is_of(record: Record, user_id: str, realm: str) -> bool:
     return (record.realm, record.user_id) == (realm, user_id)
 
@@ -191,6 +211,9 @@ class _Notes:
 
     def put(self, name: str, value: Any) -> None:
         self._write(self._all() | {name: value})
+
+    def after(self, name: str) -> Sequence[tuple[str, Any]]:
+        return sorted([note for note in self._all().items() if note[0] > name])
 
     def drop(self, is_over: Callable[[Any], bool]) -> int:
         notes = self._all()

@@ -29,7 +29,7 @@ from tests.servers.postgres import PostgresServer
 from tests.servers.redis import RedisServer
 from tests.servers.waiting import wait_until
 
-NOTHING = {"read": 0, "copied": 0, "updated": 0, "ended": 0, "same": 0, "newer": 0, "left": 0}
+NOTHING = {"read": 0, "copied": 0, "updated": 0, "ended": 0, "same": 0, "newer": 0, "left": 0, "barred": 0}
 
 
 def counts(**differing: int) -> dict[str, int]:

@@ -15,12 +15,12 @@ __all__ = ["Nginx"]
 
 
 class Nginx(Running):
-    """Keeps for ten minutes every answer of the site at `origin` that it may (RFC 9111).
+    """Keeps for ten minutes every answer of the site at `origin` that it may (RFC 9111); `more` goes into its location.
 
     `x-cache` says of each answer whether it was kept: HIT, MISS, or BYPASS.
     """
 
-    def __init__(self, folder: Path, origin: str) -> None:
+    def __init__(self, folder: Path, origin: str, more: str = "") -> None:
         folder.mkdir()
         self.port = find_port()
         nginx = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin")
@@ -47,6 +47,7 @@ class Nginx(Running):
                         proxy_cache_key $request_uri;
                         proxy_cache_valid any 10m;
                         add_header X-Cache $upstream_cache_status always;
+                        {more}
                     }}
                 }}
             }}

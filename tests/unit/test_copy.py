@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from sojourn import SessionManager
+from sojourn import SessionEnded, SessionManager
 from sojourn.core.copy import CopyOutcome, plan_copy
 from sojourn.core.record import Dated, Record
-from sojourn.core.store import Applied, Change, Commit, Create, End, Refused, Store
+from sojourn.core.store import Applied, Change, Commit, Create, End, Mark, Refused, Store
 from sojourn.manager.copy import MAX_ATTEMPTS, PAGE, copy_sessions
 from sojourn.stores.memory import MemoryStore
 from sojourn.testing.records import HOUR, MINUTE, NOW, live, make_record, put
@@ -286,6 +286,50 @@ def test_pages_are_told_as_they_are_copied(stores: tuple[MemoryStore, MemoryStor
     assert told == [{"copied": PAGE}, {"copied": PAGE + 1}]
     assert counts == {"copied": PAGE + 1}
     assert len(target.scan("", 2 * PAGE)) == PAGE + 1
+
+
+def test_what_outlived_an_end_of_all_at_home_is_copied_and_the_instant_before_it(
+    stores: tuple[MemoryStore, MemoryStore],
+) -> None:
+    source, target = stores
+    mine, other = put(source, "ada"), put(source, "ada", realm="shop")
+    source.end_all("ada", "revoked", NOW + 10, mine.id)
+    source.end_all("eve", "revoked", NOW + 20)  # who has no session
+    source.bar(NOW + 5, "shop")
+
+    assert copied(*stores) == {"copied": 2}
+    assert copied(*stores) == {"same": 2}
+    assert {live(target, each.id).ended_at for each in (mine, other)} == {None}
+    assert target.bars("", 9) == source.bars("", 9) != []
+    for user, began_at in (("ada", NOW + 9), ("eve", NOW + 19)):
+        with pytest.raises(SessionEnded):
+            target.create(Create(record=make_record(user), now=NOW + 30, began_at=began_at))
+
+
+def test_an_end_of_all_that_was_asked_for_there_refuses_what_began_before_it(
+    stores: tuple[MemoryStore, MemoryStore],
+) -> None:
+    source, target = stores
+    put(source, "ada"), put(source, "bob")
+    source.end(End(put(source, "ada", created_at=NOW - 1, seen_at=NOW - 1).id, "logout", NOW))
+    later = put(source, "ada", created_at=NOW + 10)
+    target.end_all("ada", "revoked", NOW + 10)
+
+    assert copied(*stores, NOW + 20) == {"copied": 3, "barred": 1}
+    assert [record.id for record in target.list("ada", NOW + 20)] == [later.id]
+    assert copied(*stores, NOW + 20) == {"same": 3, "barred": 1}
+
+
+def test_marks_are_copied_so_that_a_session_that_ended_cannot_open_again(
+    stores: tuple[MemoryStore, MemoryStore],
+) -> None:
+    source, target = stores
+    marks = [Mark(f"{n:032x}", "b" * 32, NOW + n) for n in range(PAGE + 1)]
+    for mark in marks:
+        source.put_mark(mark)
+
+    assert copied(*stores) == {}
+    assert target.marks("", 2 * PAGE) == marks
 
 
 # Whatever happens on both sides

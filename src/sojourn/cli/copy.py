@@ -75,6 +75,8 @@ def _told(counts: Counter[CopyOutcome], keep_ended: float) -> str:
     lines = [f"{counts.total():,} read: {', '.join(parts) or 'nothing differs'}."]
     if counts["newer"]:
         lines.append(f"{counts['newer']:,} newer there, and left as they are.")
+    if counts["barred"]:
+        lines.append(f"{counts['barred']:,} not taken, as they began before an end of all that was asked for there.")
     if counts["left"]:
         lines.append(f"{counts['left']:,} left behind, which ended more than {spell(keep_ended)} ago.")
     return "\n".join(lines)

@@ -24,6 +24,7 @@ from .streams import Unwritten, give_up_output
 from .terminal import colour
 from .torture import torture
 from .upkeep import cleanup, stats
+from .user import erase, export
 
 __all__ = ["program", "run"]
 
@@ -50,7 +51,7 @@ def program(ctx: click.Context) -> None:
     ctx.color = colour()
 
 
-for _command in (list_, show, revoke, cleanup, stats, copy, migrate, policy, serve, keys, torture, demo):
+for _command in (list_, show, revoke, export, erase, cleanup, stats, copy, migrate, policy, serve, keys, torture, demo):
     program.add_command(_command)
 
 

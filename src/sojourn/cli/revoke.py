@@ -17,7 +17,7 @@ from .exit import Exit
 from .selection import NETWORK, Selection
 from .session_id import find_session
 from .sessions import pages
-from .store_option import open_manager, store_options
+from .store_option import open_manager, realm_option, store_options
 from .terminal import echo_json, live_line, safe
 
 __all__ = ["revoke"]
@@ -29,6 +29,7 @@ EVERYONE = Selection()
 
 @click.command()
 @store_options
+@realm_option
 @click.argument("id", required=False)
 @click.option("--user", metavar="USER", help="All of this user's sessions, at one instant.")
 @click.option("--ip", "addresses", metavar="ADDRESS", type=NETWORK, help="Those that began there: one, or a network's.")
@@ -39,6 +40,7 @@ EVERYONE = Selection()
 def revoke(
     url: str,
     as_json: bool,
+    realm: str,
     id: str | None,
     everyone: bool,
     dry_run: bool,
@@ -54,7 +56,7 @@ def revoke(
     user = selection.user
     if (id is not None) + (selection != EVERYONE) + everyone != 1:
         raise click.UsageError("Say which sessions: an ID, or any of --user, --ip and --older-than, or --all.")
-    with open_manager(url) as manager:
+    with open_manager(url, realm=realm) as manager:
         if dry_run:
             return _foretell(manager, id, selection, as_json)
         if id is not None:
@@ -64,6 +66,8 @@ def revoke(
         elif user is None and not _confirmed(manager, selection, yes):
             click.echo("Nothing was ended.", err=True)
             return Exit.NOTHING
+        elif everyone:
+            ended = _revoke_everything(manager, wanted=not as_json)
         else:
             ended = _revoke_selected(manager, selection, wanted=not as_json)
     if as_json:
@@ -134,6 +138,14 @@ def _pages(manager: SessionManager, selection: Selection) -> Iterable[Sequence[S
     return pages(manager) if selection.user is None else [manager.list(selection.user)]
 
 
+def _revoke_everything(manager: SessionManager, *, wanted: bool) -> int:
+    show = live_line(wanted=wanted)
+    ended = manager.revoke_everything((lambda count: show(f"{count:,} ended")) if show else None)
+    if show:
+        show("")
+    return ended
+
+
 def _revoke_selected(manager: SessionManager, selection: Selection, *, wanted: bool) -> int:
     """End every one of these that there was when this began; how many.
 
@@ -151,7 +163,7 @@ def _revoke_selected(manager: SessionManager, selection: Selection, *, wanted: b
                 newest = max([newest, *[session.created_at for session in live]])
             old = [session for session in live if session.created_at <= newest]
             seen = seen or bool(old)
-            total += _revoke_page(manager, old, everyone=selection == EVERYONE)
+            total += sum(manager.revoke(session.id) for session in old)
             if show:
                 show(f"{total:,} ended")
         if not seen:
@@ -159,13 +171,6 @@ def _revoke_selected(manager: SessionManager, selection: Selection, *, wanted: b
     if show:
         show("")
     return total
-
-
-def _revoke_page(manager: SessionManager, live: Sequence[SessionInfo], *, everyone: bool) -> int:
-    # All of a user at one instant, so that no session of theirs can move to a new id in between.
-    users = dict.fromkeys(session.user_id for session in live if everyone and session.user_id is not None)
-    others = [session.id for session in live if not everyone or session.user_id is None]
-    return sum(manager.revoke_all(user) for user in users) + sum(manager.revoke(id) for id in others)
 
 
 def _count(number: int) -> str:

@@ -16,7 +16,7 @@ from sojourn.core.store import Store
 from sojourn.manager import SessionManager
 from sojourn.stores.store_url import StoreURL, open_store
 
-__all__ = ["existing_store", "json_option", "open_manager", "shared_store", "store_options"]
+__all__ = ["existing_store", "json_option", "open_manager", "realm_option", "shared_store", "store_options"]
 
 _SQLITE = b"SQLite format 3\0"
 
@@ -40,10 +40,13 @@ def store_options(command: F) -> F:
     return store(json_option(command))
 
 
+realm_option = click.option("--realm", default="", help="The realm of the application, where it has one.")
+
+
 @contextmanager
-def open_manager(url: str, policy: Policy | None = None) -> Iterator[SessionManager]:
+def open_manager(url: str, policy: Policy | None = None, realm: str = "") -> Iterator[SessionManager]:
     """The sessions at `url`. Raises ConfigurationError, with the mend, where there is no store yet: none is made."""
-    manager = SessionManager(existing_store(url), policy)
+    manager = SessionManager(existing_store(url), policy, realm=realm)
     try:
         yield manager
     finally:

@@ -11,14 +11,15 @@ from typing import Literal, NamedTuple
 
 from msgspec.structs import replace
 
-from .codec import size
+from .codec import MAX_INTEGER, size
 from .record import Record, Secrets
 from .store import Change, Commit, Create, End
 
 __all__ = ["CopyOutcome", "CopyPlan", "plan_copy"]
 
-CopyOutcome = Literal["copied", "updated", "ended", "same", "newer", "left"]
-"""What becomes of one session. `newer`: the other store's is ahead, and stays. `left`: over for long, and not taken."""
+CopyOutcome = Literal["copied", "updated", "ended", "same", "newer", "left", "barred"]
+"""What becomes of one session. `newer`: the other store's is ahead, and stays. `left`: over for long, and not taken.
+`barred`: all of that user's, or of everybody's, were ended there since it began."""
 
 
 class CopyPlan(NamedTuple):
@@ -28,16 +29,17 @@ class CopyPlan(NamedTuple):
     writes: Sequence[Create | Commit | End] = ()
 
 
-def plan_copy(source: Record, target: Record | None, now: int, before: int) -> CopyPlan:
+def plan_copy(source: Record, target: Record | None, now: int, before: int, barred: int = 0) -> CopyPlan:
     """What brings `target`, the record of this id in the other store, up to `source`.
 
-    What ended before `before` is not taken along.
+    What ended before `before` is not taken along. `barred` is the latest instant in its own store, for all or its user,
+    which it outlived: one that is set later in the other store refuses it. Times are Unix milliseconds.
     """
     if target is None:
         if source.end_reason_at(now) is not None and source.expires_at < before:
             return CopyPlan("left")
-        # An end of all that was asked of the other store, later than this log-in, holds for it too.
-        began_at = source.created_at if source.authenticated_at is None else source.authenticated_at
+        # One that is over brings no way in: the browser is to be told why.
+        began_at = MAX_INTEGER if source.end_reason_at(now) is not None else max(source.created_at, barred)
         return CopyPlan("copied", (Create(record=source, now=now, began_at=began_at),))
     if source.ended_at is not None:
         return _plan_end(source, target, source.ended_at)

@@ -18,6 +18,7 @@ __all__ = [
     "Applied",
     "AsyncStore",
     "AsyncWatchableStore",
+    "Bar",
     "Change",
     "Commit",
     "Create",
@@ -109,6 +110,22 @@ class Mark(msgspec.Struct, frozen=True):
     ends_at: int
 
 
+class Bar(msgspec.Struct, frozen=True):
+    """An instant before which nothing may have begun that is created: what `bar` and `end_all` keep.
+
+    `user` is as hash_user names it, or "" for everybody. `at` is in Unix milliseconds.
+    """
+
+    realm: str
+    user: str
+    at: int
+
+    @property
+    def id(self) -> str:
+        """What orders them: one of a realm, one of each user there."""
+        return f"{self.realm}:{self.user}"
+
+
 class Applied(msgspec.Struct, frozen=True):
     """The write was made. `version` is the data's version now; `ended` are ids that had to go for the limit."""
 
@@ -190,6 +207,15 @@ class Store(Protocol):
     def get_mark(self, id: str) -> Mark | None:
         """The mark, until it ends; None where there is none."""
 
+    def put_bar(self, bar: Bar) -> None:
+        """Keep an instant that was set elsewhere, where none is later, and end nothing."""
+
+    def marks(self, after: str, limit: int) -> Sequence[Mark]:
+        """Up to `limit` marks, in order of id from the first one past `after`. May read all of them."""
+
+    def bars(self, after: str, limit: int) -> Sequence[Bar]:
+        """Up to `limit` instants, in order of id from the first one past `after`. May read all of them."""
+
     def end_expired(self, now: int, limit: int) -> int:
         """End up to `limit` sessions that ran out and were not noticed since: their data goes. How many it were."""
 
@@ -268,6 +294,15 @@ class AsyncStore(Protocol):
 
     async def get_mark(self, id: str) -> Mark | None:
         """As Store.get_mark."""
+
+    async def put_bar(self, bar: Bar) -> None:
+        """As Store.put_bar."""
+
+    async def marks(self, after: str, limit: int) -> Sequence[Mark]:
+        """As Store.marks."""
+
+    async def bars(self, after: str, limit: int) -> Sequence[Bar]:
+        """As Store.bars."""
 
     async def end_expired(self, now: int, limit: int) -> int:
         """As Store.end_expired."""

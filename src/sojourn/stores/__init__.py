@@ -9,6 +9,7 @@ from sojourn.core.store import (
     Applied,
     AsyncStore,
     AsyncWatchableStore,
+    Bar,
     Change,
     Commit,
     Create,
@@ -22,11 +23,13 @@ from sojourn.core.store import (
     WatchableStore,
     Watcher,
 )
+from sojourn.core.token import hash_user
 
 __all__ = [
     "Applied",
     "AsyncStore",
     "AsyncWatchableStore",
+    "Bar",
     "Change",
     "Client",
     "Commit",
@@ -45,6 +48,7 @@ __all__ = [
     "Watcher",
     "changed",
     "ended",
+    "hash_user",
     "may_be_replaced",
     "may_begin",
     "may_end",

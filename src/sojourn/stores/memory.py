@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from sojourn.core.apply import changed, ended, may_be_replaced, may_begin, may_end, over_limit
 from sojourn.core.errors import EndReason, SessionEnded, SessionExists
 from sojourn.core.record import Record
-from sojourn.core.store import Applied, Commit, Create, End, Mark, Refused, Stats
+from sojourn.core.store import Applied, Bar, Commit, Create, End, Mark, Refused, Stats
+from sojourn.core.token import hash_user
 
 __all__ = ["AsyncMemoryStore", "MemoryStore"]
 
@@ -22,8 +23,8 @@ class MemoryStore:
     def __init__(self) -> None:
         self._records: dict[str, Record] = {}
         self._by_user: dict[_User, dict[str, None]] = {}
-        self._barred: dict[str, int] = {}
-        self._barred_users: dict[_User, int] = {}
+        # Of a realm and what hash_user makes of a user, who is "" where it is for all.
+        self._bars: dict[tuple[str, str], int] = {}
         self._marks: dict[str, Mark] = {}
         self._lock = threading.Lock()
 
@@ -41,7 +42,8 @@ class MemoryStore:
             if ends is not None and not may_be_replaced(before, ends, now):
                 return Refused(before)
             user = (record.realm, record.user_id or "")
-            if not may_begin(create, before, self._barred.get(record.realm, 0), self._barred_users.get(user, 0)):
+            for_all, for_user = [self._bars.get((record.realm, who), 0) for who in ("", hash_user(user[1]))]
+            if not may_begin(create, before, for_all, for_user):
                 raise SessionEnded("revoked")
             over = self._over_limit(create)
             for id in over:
@@ -74,14 +76,14 @@ class MemoryStore:
         """As Store.end_all."""
         user = (realm, user_id)
         with self._lock:
-            self._barred_users[user] = max(now, self._barred_users.get(user, 0))
+            self._bar(realm, hash_user(user_id), now)
             were = [self._end(End(id, reason, now, realm)) for id in self._by_user.get(user, ()) if id != keep]
             return [record.id for record in were if record and record.end_reason_at(now) is None]
 
     def bar(self, now: int, realm: str = "") -> None:
         """As Store.bar."""
         with self._lock:
-            self._barred[realm] = max(now, self._barred.get(realm, 0))
+            self._bar(realm, "", now)
 
     def list(self, user_id: str, now: int, realm: str = "", after: str = "", limit: int = 100) -> Sequence[Record]:
         """As Store.list."""
@@ -105,6 +107,23 @@ class MemoryStore:
     def get_mark(self, id: str) -> Mark | None:
         """As Store.get_mark."""
         return self._marks.get(id)
+
+    def put_bar(self, bar: Bar) -> None:
+        """As Store.put_bar."""
+        with self._lock:
+            self._bar(bar.realm, bar.user, bar.at)
+
+    def marks(self, after: str, limit: int) -> Sequence[Mark]:
+        """As Store.marks."""
+        with self._lock:
+            marks = [mark for mark in self._marks.values() if mark.id > after]
+        return sorted(marks, key=lambda mark: mark.id)[:limit]
+
+    def bars(self, after: str, limit: int) -> Sequence[Bar]:
+        """As Store.bars."""
+        with self._lock:
+            bars = [bar for bar in (Bar(*who, at) for who, at in self._bars.items()) if bar.id > after]
+        return sorted(bars, key=lambda bar: bar.id)[:limit]
 
     def end_expired(self, now: int, limit: int) -> int:
         """As Store.end_expired. Looks at every record."""
@@ -147,6 +166,9 @@ class MemoryStore:
 
     def close(self) -> None:
         """As Store.close."""
+
+    def _bar(self, realm: str, user: str, at: int) -> None:
+        self._bars[realm, user] = max(at, self._bars.get((realm, user), 0))
 
     def _live(self, user: _User, now: int) -> Sequence[Record]:
         records = [self._records[id] for id in self._by_user.get(user, ())]
@@ -218,6 +240,18 @@ class AsyncMemoryStore:
     async def get_mark(self, id: str) -> Mark | None:
         """As Store.get_mark."""
         return self._store.get_mark(id)
+
+    async def put_bar(self, bar: Bar) -> None:
+        """As Store.put_bar."""
+        self._store.put_bar(bar)
+
+    async def marks(self, after: str, limit: int) -> Sequence[Mark]:
+        """As Store.marks."""
+        return self._store.marks(after, limit)
+
+    async def bars(self, after: str, limit: int) -> Sequence[Bar]:
+        """As Store.bars."""
+        return self._store.bars(after, limit)
 
     async def end_expired(self, now: int, limit: int) -> int:
         """As Store.end_expired."""

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from sojourn.core.errors import EndReason
 from sojourn.core.record import Record
-from sojourn.core.store import Applied, AsyncStore, Commit, Create, End, Mark, Refused, Stats
+from sojourn.core.store import Applied, AsyncStore, Bar, Commit, Create, End, Mark, Refused, Stats
 
 __all__ = ["blocking"]
 
@@ -74,6 +74,18 @@ class Blocking:
     def get_mark(self, id: str) -> Mark | None:
         """As Store.get_mark."""
         return self._run(self._store.get_mark(id))
+
+    def put_bar(self, bar: Bar) -> None:
+        """As Store.put_bar."""
+        self._run(self._store.put_bar(bar))
+
+    def marks(self, after: str, limit: int) -> Sequence[Mark]:
+        """As Store.marks."""
+        return self._run(self._store.marks(after, limit))
+
+    def bars(self, after: str, limit: int) -> Sequence[Bar]:
+        """As Store.bars."""
+        return self._run(self._store.bars(after, limit))
 
     def end_expired(self, now: int, limit: int) -> int:
         """As Store.end_expired."""

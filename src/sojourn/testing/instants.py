@@ -5,7 +5,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from sojourn.core.errors import SessionEnded
-from sojourn.core.store import Applied, Create, End, Ends, Mark, Store
+from sojourn.core.store import Applied, Bar, Create, End, Ends, Mark, Store
+from sojourn.core.token import hash_user
 
 from .records import HOUR, MINUTE, NOW, ids, live, make_record, put, raises
 
@@ -143,3 +144,44 @@ class InstantContract:
             assert [(each.end_reason, each.data) for each in ended] == [("idle_timeout", {}), ("absolute_timeout", {})]
             assert ended[0].ended_at == NOW + 30 * MINUTE
         assert self.store.end_expired(NOW + HOUR, 10) == 0
+
+    def test_marks_are_listed_in_pages(self) -> None:
+        """In order of id: for who moves to another store."""
+        marks = [Mark(f"{n:032x}", "b" * 32, NOW + 400 * 24 * HOUR + n) for n in (3, 1, 2)]
+        for mark in marks:
+            self.store.put_mark(mark)
+        put(self.store, "ada")
+        first = self.store.marks("", 2)
+
+        assert first == [marks[1], marks[2]]
+        assert self.store.marks(first[-1].id, 2) == [marks[0]]
+        assert self.store.marks(marks[0].id, 2) == []
+
+    def test_instants_are_listed_in_pages_and_name_nobody(self) -> None:
+        """Those of users and those for all, of each realm."""
+        self.store.end_all("ada", "revoked", NOW + 1)
+        self.store.end_all("ada", "revoked", NOW + 2, realm="shop")
+        self.store.end_all("Zoë:1", "revoked", NOW + 3)
+        self.store.bar(NOW + 4)
+        self.store.bar(NOW + 5, "shop")
+        whose = [("", "ada", 1), ("shop", "ada", 2), ("", "Zoë:1", 3), ("", None, 4), ("shop", None, 5)]
+        kept = [Bar(realm, "" if user is None else hash_user(user), NOW + at) for realm, user, at in whose]
+        kept.sort(key=lambda bar: bar.id)
+        first = self.store.bars("", 2)
+
+        assert [*first, *self.store.bars(first[-1].id, 9)] == kept
+        assert self.store.bars(kept[-1].id, 9) == []
+
+    def test_an_instant_of_another_store_holds_here_and_ends_nothing(self) -> None:
+        """It never moves back."""
+        mine = put(self.store, "ada")
+        for user, at in ((hash_user("ada"), NOW + 10), (hash_user("ada"), NOW + 5), ("", NOW + 3), ("", NOW + 2)):
+            self.store.put_bar(Bar("", user, at))
+        late = Create(record=make_record("ada"), now=NOW + 20, began_at=NOW + 9)
+
+        assert ids(self.store, "ada") == [mine.id]
+        raises(SessionEnded, lambda: self.store.create(late))
+        raises(SessionEnded, lambda: self.store.create(replace(late, record=make_record(), began_at=NOW + 2)))
+        assert self.store.create(replace(late, record=make_record("bob"))) == Applied(1)
+        assert self.store.create(replace(late, record=make_record("ada", realm="shop"))) == Applied(1)
+        assert self.store.create(replace(late, began_at=NOW + 10)) == Applied(1)

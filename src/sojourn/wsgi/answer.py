@@ -1,4 +1,4 @@
-"""Answer: what a WSGI application says, held back until the session is committed."""
+"""WSGIAnswer: what a WSGI application says, held back until the session is committed."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from sojourn.core.errors import SojournError
 from sojourn.core.problem import Problem, problem_to_send
 from sojourn.exchange import Exchange
 
-__all__ = ["Answer", "reason_of", "send_problem"]
+__all__ = ["WSGIAnswer", "reason_of", "send_problem"]
 
 Headers = list[tuple[str, str]]
 # Any: sys.exc_info(), which is only handed on.
 Start = tuple[str, Headers, Any]
 
 
-class Answer:
+class WSGIAnswer:
     """The application's answer to one request; `start` is what it gets for `start_response`.
 
     What it starts with is sent when the first byte is due: PEP 3333 lets an application start early, change its mind
@@ -126,7 +126,7 @@ class Answer:
 class Body:
     """An application's body, part by part; the response begins with the first."""
 
-    def __init__(self, answer: Answer, parts: Iterable[bytes]) -> None:
+    def __init__(self, answer: WSGIAnswer, parts: Iterable[bytes]) -> None:
         self._answer = answer
         self._parts = parts
         self._sent = self._run(parts)

@@ -12,7 +12,7 @@ from sojourn.core.problem import problem_to_send
 from sojourn.exchange import EXCHANGE_KEY, Wiring
 from sojourn.manager import SessionManager
 
-from .answer import Answer, send_problem
+from .answer import WSGIAnswer, send_problem
 
 if TYPE_CHECKING:
     from sojourn.adopt import Adoption
@@ -68,7 +68,7 @@ class SessionMiddleware:
         except SojournError as error:
             return send_problem(environ, start_response, problem_to_send(error))
         environ[EXCHANGE_KEY], environ["sojourn.session"] = exchange, exchange.session
-        answer = Answer(exchange, environ, start_response)
+        answer = WSGIAnswer(exchange, environ, start_response)
         try:
             body = self.app(environ, answer.start)
         except SojournError as error:

@@ -6,7 +6,18 @@ from collections.abc import Callable, Sequence
 
 from sojourn.core.errors import ConfigurationError, EndReason
 from sojourn.core.record import Record
-from sojourn.core.store import Applied, AsyncWatchableStore, Commit, Create, End, Mark, Refused, Stats, WatchableStore
+from sojourn.core.store import (
+    Applied,
+    AsyncWatchableStore,
+    Bar,
+    Commit,
+    Create,
+    End,
+    Mark,
+    Refused,
+    Stats,
+    WatchableStore,
+)
 
 from .cache import Cache, milliseconds
 from .channel import AsyncChannel, Channel
@@ -111,6 +122,18 @@ class CachedStore:
     def get_mark(self, id: str) -> Mark | None:
         """As Store.get_mark. Not cached."""
         return self._store.get_mark(id)
+
+    def put_bar(self, bar: Bar) -> None:
+        """As Store.put_bar."""
+        self._store.put_bar(bar)
+
+    def marks(self, after: str, limit: int) -> Sequence[Mark]:
+        """As Store.marks."""
+        return self._store.marks(after, limit)
+
+    def bars(self, after: str, limit: int) -> Sequence[Bar]:
+        """As Store.bars."""
+        return self._store.bars(after, limit)
 
     def end_expired(self, now: int, limit: int) -> int:
         """As Store.end_expired. What ran out is served by no cache."""
@@ -231,6 +254,18 @@ class AsyncCachedStore:
     async def get_mark(self, id: str) -> Mark | None:
         """As Store.get_mark. Not cached."""
         return await self._store.get_mark(id)
+
+    async def put_bar(self, bar: Bar) -> None:
+        """As Store.put_bar."""
+        await self._store.put_bar(bar)
+
+    async def marks(self, after: str, limit: int) -> Sequence[Mark]:
+        """As Store.marks."""
+        return await self._store.marks(after, limit)
+
+    async def bars(self, after: str, limit: int) -> Sequence[Bar]:
+        """As Store.bars."""
+        return await self._store.bars(after, limit)
 
     async def end_expired(self, now: int, limit: int) -> int:
         """As Store.end_expired. What ran out is served by no cache."""

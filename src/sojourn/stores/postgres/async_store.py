@@ -12,7 +12,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from sojourn.core.errors import EndReason
 from sojourn.core.record import Record
-from sojourn.core.store import Applied, Commit, Create, End, Mark, Refused, Stats, Watcher
+from sojourn.core.store import Applied, Bar, Commit, Create, End, Mark, Refused, Stats, Watcher
 
 from . import operations
 from .batched_reads import BatchedReads
@@ -99,6 +99,18 @@ class AsyncPostgresStore:
     async def get_mark(self, id: str) -> Mark | None:
         """As Store.get_mark."""
         return await self._run(partial(operations.get_mark, id))
+
+    async def put_bar(self, bar: Bar) -> None:
+        """As Store.put_bar."""
+        await self._run(partial(operations.put_bar, bar))
+
+    async def marks(self, after: str, limit: int) -> Sequence[Mark]:
+        """As Store.marks."""
+        return await self._run(partial(operations.marks, after, limit))
+
+    async def bars(self, after: str, limit: int) -> Sequence[Bar]:
+        """As Store.bars."""
+        return await self._run(partial(operations.bars, after, limit))
 
     async def end_expired(self, now: int, limit: int) -> int:
         """As Store.end_expired."""

@@ -8,7 +8,7 @@ from typing import Any
 from sojourn.core.apply import changed, may_be_replaced, may_begin, over_limit
 from sojourn.core.errors import EndReason, SessionEnded
 from sojourn.core.record import Record
-from sojourn.core.store import Applied, Change, Commit, Create, End, Mark, Refused, Stats
+from sojourn.core.store import Applied, Bar, Change, Commit, Create, End, Mark, Refused, Stats
 from sojourn.core.token import hash_user
 
 from . import statements as sql
@@ -204,6 +204,24 @@ def get_mark(id: str) -> Steps[Mark | None]:
     """Store.get_mark."""
     [rows] = yield [Statement(sql.GET_MARK, (id,))]
     return Mark(*rows[0]) if rows else None
+
+
+def put_bar(bar: Bar) -> Steps[None]:
+    """Store.put_bar. As writers wait for `bar`, they wait for it."""
+    lock = Statement(sql.LOCK_TABLE)
+    yield [sql.BEGIN, lock, Statement(sql.SET_BAR, (bar.realm, bar.user, bar.at)), sql.COMMIT]
+
+
+def marks(after: str, limit: int) -> Steps[Sequence[Mark]]:
+    """Store.marks."""
+    [rows] = yield [Statement(sql.MARKS, (after, limit))]
+    return [Mark(*row) for row in rows]
+
+
+def bars(after: str, limit: int) -> Steps[Sequence[Bar]]:
+    """Store.bars."""
+    [rows] = yield [Statement(sql.ALL_BARS, (after, limit))]
+    return [Bar(*row) for row in rows]
 
 
 def end_expired(now: int, limit: int) -> Steps[int]:

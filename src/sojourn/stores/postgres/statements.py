@@ -187,6 +187,11 @@ ERASE = "DELETE FROM sojourn_session WHERE realm = %s AND user_id = %s"
 # Marks
 
 PUT_MARK = "INSERT INTO sojourn_mark VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
+MARKS = "SELECT id, session_id, ends_at FROM sojourn_mark WHERE id > %s ORDER BY id LIMIT %s"
+ALL_BARS = """
+SELECT realm, user_hash, at FROM sojourn_bar
+WHERE realm || ':' || user_hash > %s ORDER BY realm || ':' || user_hash LIMIT %s
+"""
 GET_MARK = "SELECT id, session_id, ends_at FROM sojourn_mark WHERE id = %s"
 
 # Cleaning up

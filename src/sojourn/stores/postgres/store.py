@@ -12,7 +12,7 @@ from psycopg_pool import ConnectionPool
 
 from sojourn.core.errors import ConfigurationError, EndReason
 from sojourn.core.record import Record
-from sojourn.core.store import Applied, Commit, Create, End, Mark, Refused, Stats, Watcher
+from sojourn.core.store import Applied, Bar, Commit, Create, End, Mark, Refused, Stats, Watcher
 
 from . import operations
 from .connections import AsyncPool, BoundConnection, Pool, PostgresConnections, complete
@@ -109,6 +109,18 @@ class PostgresStore:
     def get_mark(self, id: str) -> Mark | None:
         """As Store.get_mark."""
         return self._run(partial(operations.get_mark, id))
+
+    def put_bar(self, bar: Bar) -> None:
+        """As Store.put_bar."""
+        self._run(partial(operations.put_bar, bar))
+
+    def marks(self, after: str, limit: int) -> Sequence[Mark]:
+        """As Store.marks."""
+        return self._run(partial(operations.marks, after, limit))
+
+    def bars(self, after: str, limit: int) -> Sequence[Bar]:
+        """As Store.bars."""
+        return self._run(partial(operations.bars, after, limit))
 
     def end_expired(self, now: int, limit: int) -> int:
         """As Store.end_expired."""

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from sojourn.core.errors import EndReason, StoreUnavailable
 from sojourn.core.record import Record
-from sojourn.core.store import Applied, Commit, Create, End, Mark, Refused, Stats, Watcher
+from sojourn.core.store import Applied, Bar, Commit, Create, End, Mark, Refused, Stats, Watcher
 
 from . import operations
 from .blob import decode_record
@@ -18,7 +18,7 @@ from .calls import Address, Call, Steps
 from .connections import async_connect
 from .node import AsyncNode
 from .retry import PendingCalls
-from .scan import Sweep, erase, scan, stats
+from .scan import Sweep, bars, erase, marks, scan, stats
 from .store import KEEP_ENDED, TIMEOUT
 from .topology import Topology, topology_of
 from .tracking import track_async
@@ -89,6 +89,18 @@ class AsyncRedisStore:
     async def get_mark(self, id: str) -> Mark | None:
         """As Store.get_mark."""
         return await self._run(operations.get_mark(id))
+
+    async def put_bar(self, bar: Bar) -> None:
+        """As Store.put_bar."""
+        await self._run(operations.put_bar(bar))
+
+    async def marks(self, after: str, limit: int) -> Sequence[Mark]:
+        """As Store.marks."""
+        return await self._run(marks(after, limit, await self._primaries()))
+
+    async def bars(self, after: str, limit: int) -> Sequence[Bar]:
+        """As Store.bars."""
+        return await self._run(bars(after, limit, await self._primaries()))
 
     async def end_expired(self, now: int, limit: int) -> int:
         """As Store.end_expired. Nothing to do: what ran out leaves Redis by itself, `keep_ended` later."""

@@ -16,8 +16,9 @@ import msgspec
 from sojourn.core.codec import EncodedObject
 from sojourn.core.errors import EndReason, StoreUnavailable
 from sojourn.core.record import Client, Dated, Record, Secrets
+from sojourn.core.store import Mark
 
-__all__ = ["Glance", "decode_record", "encode_record", "encode_secrets", "encode_user", "glance"]
+__all__ = ["Glance", "decode_mark", "decode_record", "encode_record", "encode_secrets", "encode_user", "glance"]
 
 
 class _Blob(msgspec.Struct, array_like=True):
@@ -101,6 +102,14 @@ def encode_secrets(secrets: Secrets) -> bytes:
     """Secrets in the one form in which the scripts compare them."""
     pairs = [[(dated.hash, dated.at) for dated in some] for some in (secrets.next, secrets.late, secrets.retired)]
     return _encode((secrets.family, secrets.current, secrets.rotated_at, *pairs))
+
+
+def decode_mark(id: str, value: bytes | None) -> Mark | None:
+    """The mark that is kept under `id`; None where none is."""
+    if value is None:
+        return None
+    session_id, _, ends_at = value.decode().partition(" ")
+    return Mark(id, session_id, int(ends_at))
 
 
 def decode_record(id: str, raw: bytes) -> Record:

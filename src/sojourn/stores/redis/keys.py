@@ -13,7 +13,20 @@ from sojourn.core.token import partition
 
 from .blob import encode_user
 
-__all__ = ["PREFIX", "SESSIONS", "bar_keys", "id_in", "id_of", "index_key", "mark_key", "member", "session_key"]
+__all__ = [
+    "PREFIX",
+    "SESSIONS",
+    "bar_keys",
+    "bar_of",
+    "id_in",
+    "id_of",
+    "index_key",
+    "mark_key",
+    "mark_of",
+    "member",
+    "session_key",
+    "user_bar_key",
+]
 
 PREFIX = "sj:"
 SESSIONS = "sj:{*}*"
@@ -21,6 +34,9 @@ SESSIONS = "sj:{*}*"
 
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _SESSION = re.compile(rb"sj:\{([0-9a-f]{3})\}([A-Za-z0-9_-]{20})").fullmatch
+
+_BAR = re.compile(rb"sj:\{([0-9a-f]{3})\}!(?:@([a-z0-9_-]+))?(?::([0-9a-f]{29}))?").fullmatch
+_MARK = re.compile(rb"sj:\{([^}]{3})\}=(.*)", re.DOTALL).fullmatch
 
 
 def member(id: str) -> str:
@@ -46,6 +62,26 @@ def index_key(realm: str, user_id: str) -> str:
 def bar_keys(realm: str) -> list[str]:
     """Where the instant is kept before which nothing may have begun that is created: in each partition."""
     return [f"sj:{{{number:03x}}}!{encode_user(realm, None)}" for number in range(4096)]
+
+
+def user_bar_key(realm: str, user: str) -> str:
+    """Where the instant of one user is kept, who is named as by hash_user: in the partition of the sessions."""
+    return f"sj:{{{user[:3]}}}!{encode_user(realm, user[3:])}"
+
+
+def bar_of(key: bytes) -> tuple[str, str] | None:
+    """The realm, and the user as hash_user names it or "", of an instant's key; None for any other key."""
+    match = _BAR(key)
+    if match is None:
+        return None
+    tag, realm, user = [(each or b"").decode() for each in match.groups()]
+    return realm, tag + user if user else ""
+
+
+def mark_of(key: bytes) -> str | None:
+    """The id of the mark that is kept under `key`; None for any other key."""
+    match = _MARK(key)
+    return (match[1] + match[2]).decode() if match else None
 
 
 def mark_key(id: str) -> str:

@@ -16,13 +16,13 @@ from sojourn.core.errors import (
     StoreUnavailable,
 )
 from sojourn.core.record import Record
-from sojourn.core.store import Applied, Commit, Create, End, Ends, Mark, Refused
+from sojourn.core.store import Applied, Bar, Commit, Create, End, Ends, Mark, Refused
 from sojourn.core.token import partition
 
 from . import scripts
-from .blob import decode_record, encode_record, encode_secrets, encode_user
+from .blob import decode_mark, decode_record, encode_record, encode_secrets, encode_user
 from .calls import Call, Steps, command, pack, run
-from .keys import bar_keys, id_in, index_key, mark_key, member, session_key
+from .keys import bar_keys, id_in, index_key, mark_key, member, session_key, user_bar_key
 
 __all__ = ["bar", "commit", "create", "end", "end_all", "get", "get_mark", "of_user", "put_mark"]
 
@@ -167,6 +167,12 @@ def bar(now: int, realm: str) -> Steps[None]:
     yield [run(scripts.BAR, [key], now, repeatable=True) for key in bar_keys(realm)]
 
 
+def put_bar(bar: Bar) -> Steps[None]:
+    """Store.put_bar."""
+    keys = [user_bar_key(bar.realm, bar.user)] if bar.user else bar_keys(bar.realm)
+    yield [run(scripts.BAR, [key], bar.at, repeatable=True) for key in keys]
+
+
 def of_user(user_id: str, now: int, realm: str, after: str, limit: int) -> Steps[Sequence[Record]]:
     """Store.list. The names of all, and then as many records as are asked for."""
     index, tag = index_key(realm, user_id), partition(user_id)
@@ -191,11 +197,7 @@ def put_mark(mark: Mark) -> Steps[None]:
 def get_mark(id: str) -> Steps[Mark | None]:
     """Store.get_mark."""
     key = mark_key(id)
-    kept = (yield [command(key, "GET", key)])[0]
-    if kept is None:
-        return None
-    session_id, _, ends_at = kept.decode().partition(" ")
-    return Mark(id, session_id, int(ends_at))
+    return decode_mark(id, (yield [command(key, "GET", key)])[0])
 
 
 def _refused(id: str, raw: bytes | None) -> Refused:

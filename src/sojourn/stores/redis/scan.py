@@ -8,15 +8,15 @@ from collections.abc import Sequence
 import msgspec
 
 from sojourn.core.record import Record
-from sojourn.core.store import Stats
+from sojourn.core.store import Bar, Mark, Stats
 from sojourn.core.token import partition
 
 from . import scripts
-from .blob import decode_record, encode_user, glance
+from .blob import decode_mark, decode_record, encode_user, glance
 from .calls import Address, Call, Steps, command, run
-from .keys import SESSIONS, id_of, session_key
+from .keys import SESSIONS, bar_of, id_of, mark_key, mark_of, session_key
 
-__all__ = ["Sweep", "erase", "scan", "stats"]
+__all__ = ["Sweep", "bars", "erase", "marks", "scan", "stats"]
 
 PAGE = 1000
 
@@ -70,6 +70,42 @@ def scan(after: str, limit: int, primaries: Sequence[Address]) -> Steps[Sequence
         if found or not first:
             return found
         after = first[-1]  # all of them went meanwhile
+
+
+def marks(after: str, limit: int, primaries: Sequence[Address]) -> Steps[Sequence[Mark]]:
+    """Store.marks. Looks at every key."""
+    keys = yield from _keys("sj:{*}=*", primaries)
+    ids = sorted({id for id in map(mark_of, keys) if id is not None and id > after})
+    found: list[Mark] = []
+    while ids and not found:  # a page of which all went meanwhile is not the last one
+        some, ids = ids[:limit], ids[limit:]
+        values = yield [command(mark_key(id), "GET", mark_key(id)) for id in some]
+        pairs = zip(some, values, strict=True)
+        found = [mark for mark in [decode_mark(id, value) for id, value in pairs] if mark is not None]
+    return found
+
+
+def bars(after: str, limit: int, primaries: Sequence[Address]) -> Steps[Sequence[Bar]]:
+    """Store.bars. Looks at every key. An instant for all is in each partition: the first one's tells of it."""
+    keys = yield from _keys("sj:{*}!*", primaries)
+    whose = {key: who for key in keys if (who := bar_of(key)) is not None}
+    ids = {key: Bar(*who, 0).id for key, who in whose.items() if who[1] or key.startswith(b"sj:{000}")}
+    first = heapq.nsmallest(limit, [key for key, id in ids.items() if id > after], key=lambda key: ids[key])
+    found = (yield [command(key.decode(), "GET", key) for key in first]) if first else []
+    return [Bar(*whose[key], int(at)) for key, at in zip(first, found, strict=True) if at is not None]
+
+
+def _keys(pattern: str, primaries: Sequence[Address]) -> Steps[set[bytes]]:
+    found: set[bytes] = set()
+    for node in primaries:
+        cursor = 0
+        while True:
+            cursor, keys = (yield [command("", "SCAN", cursor, "MATCH", pattern, "COUNT", PAGE, node=node)])[0]
+            found.update(keys)
+            cursor = int(cursor)
+            if not cursor:
+                break
+    return found
 
 
 def stats(now: int, primaries: Sequence[Address]) -> Steps[Stats]:

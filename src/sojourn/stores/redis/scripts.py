@@ -54,11 +54,18 @@ local function realm_of(s) return string.match(s[USER], '^[^:]*') end
 local function index_of(key, s) return string.sub(key, 1, 8) .. s[USER] end
 
 -- The instants before which nothing that is created may have begun: for all, and for one user. Each slot has its own.
+-- A user is named there as by hash_user, so that nobody is told who it is: its first digits are the partition.
+local function bar_of(tag, who)
+  local colon = string.find(who, ':', 1, true)
+  local user = redis.sha1hex('sojourn user:' .. string.sub(who, colon + 1))
+  return tag .. '!' .. string.sub(who, 1, colon) .. string.sub(user, 1, 29)
+end
+
 local function barred(tag, who, began, spared)
   local all = redis.call('GET', tag .. '!' .. string.match(who, '^[^:]*'))
   if all and began < tonumber(all) then return true end
   if spared or not string.find(who, ':', 1, true) then return false end
-  local one = redis.call('GET', tag .. '!' .. who)
+  local one = redis.call('GET', bar_of(tag, who))
   return one and began < tonumber(one)
 end
 
@@ -231,7 +238,7 @@ return raw
 # KEYS: a user's index. ARGV: now, keep, reason, the member to spare.
 END_ALL = _script("""
 local ended, now, tag = {}, tonumber(ARGV[1]), string.sub(KEYS[1], 1, 8)
-bar(tag .. '!' .. string.sub(KEYS[1], 9), now)
+bar(bar_of(tag, string.sub(KEYS[1], 9)), now)
 for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
   if member ~= ARGV[4] then
     local s = load(tag .. member)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from sojourn.core.errors import EndReason, StoreUnavailable
 from sojourn.core.record import Record
-from sojourn.core.store import Applied, Commit, Create, End, Mark, Refused, Stats, Watcher
+from sojourn.core.store import Applied, Bar, Commit, Create, End, Mark, Refused, Stats, Watcher
 
 from . import operations
 from .blob import decode_record
@@ -17,7 +17,7 @@ from .calls import Address, Call, Steps
 from .connections import connect
 from .node import Node
 from .retry import PendingCalls
-from .scan import Sweep, erase, scan, stats
+from .scan import Sweep, bars, erase, marks, scan, stats
 from .topology import Topology, topology_of
 from .tracking import track
 from .url import parse
@@ -93,6 +93,18 @@ class RedisStore:
     def get_mark(self, id: str) -> Mark | None:
         """As Store.get_mark."""
         return self._run(operations.get_mark(id))
+
+    def put_bar(self, bar: Bar) -> None:
+        """As Store.put_bar."""
+        self._run(operations.put_bar(bar))
+
+    def marks(self, after: str, limit: int) -> Sequence[Mark]:
+        """As Store.marks."""
+        return self._run(marks(after, limit, self._primaries()))
+
+    def bars(self, after: str, limit: int) -> Sequence[Bar]:
+        """As Store.bars."""
+        return self._run(bars(after, limit, self._primaries()))
 
     def end_expired(self, now: int, limit: int) -> int:
         """As Store.end_expired. Nothing to do: what ran out leaves Redis by itself, `keep_ended` later."""

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 
 from sojourn.core.errors import EndReason, StoreUnavailable
 from sojourn.core.record import Record
-from sojourn.core.store import Applied, Commit, Create, End, Mark, Refused, Stats
+from sojourn.core.store import Applied, Bar, Commit, Create, End, Mark, Refused, Stats
 
 from . import operations
 from .file import MAX_GROUP, SQLiteFile, Work, Write
@@ -91,6 +91,18 @@ class AsyncSQLiteStore:
     async def get_mark(self, id: str) -> Mark | None:
         """As Store.get_mark."""
         return await asyncio.to_thread(self._file.scan, partial(operations.get_mark, id))
+
+    async def put_bar(self, bar: Bar) -> None:
+        """As Store.put_bar."""
+        await self._write(partial(operations.put_bar, bar), True)
+
+    async def marks(self, after: str, limit: int) -> Sequence[Mark]:
+        """As Store.marks."""
+        return await asyncio.to_thread(self._file.scan, partial(operations.marks, after, limit))
+
+    async def bars(self, after: str, limit: int) -> Sequence[Bar]:
+        """As Store.bars."""
+        return await asyncio.to_thread(self._file.scan, partial(operations.bars, after, limit))
 
     async def end_expired(self, now: int, limit: int) -> int:
         """As Store.end_expired."""

@@ -10,7 +10,7 @@ from msgspec import structs
 from sojourn.core.apply import changed, ended, may_be_replaced, may_begin, may_end, over_limit
 from sojourn.core.errors import EndReason, SessionEnded, SessionExists
 from sojourn.core.record import Record
-from sojourn.core.store import Applied, Commit, Create, End, Mark, Refused, Stats
+from sojourn.core.store import Applied, Bar, Commit, Create, End, Mark, Refused, Stats
 from sojourn.core.token import hash_user
 
 from .rows import insert, select, select_all, update
@@ -142,6 +142,29 @@ def get_mark(id: str, connection: sqlite3.Connection) -> Mark | None:
     """Store.get_mark."""
     row = connection.execute("SELECT id, session_id, ends_at FROM mark WHERE id = ?", (id,)).fetchone()
     return Mark(*row) if row else None
+
+
+def put_bar(bar: Bar, connection: sqlite3.Connection) -> None:
+    """Store.put_bar."""
+    _bar(bar.realm, bar.user, bar.at, connection)
+
+
+def marks(after: str, limit: int, connection: sqlite3.Connection) -> Sequence[Mark]:
+    """Store.marks."""
+    rows = connection.execute(
+        "SELECT id, session_id, ends_at FROM mark WHERE id > ? ORDER BY id LIMIT ?", (after, limit)
+    )
+    return [Mark(*row) for row in rows]
+
+
+def bars(after: str, limit: int, connection: sqlite3.Connection) -> Sequence[Bar]:
+    """Store.bars."""
+    of_id = "realm || ':' || user"
+    rows = connection.execute(
+        f"SELECT realm, user, at FROM bar WHERE {of_id} > ? ORDER BY {of_id} LIMIT ?",
+        (after, limit),
+    )
+    return [Bar(*row) for row in rows]
 
 
 def end_expired(now: int, limit: int, connection: sqlite3.Connection) -> int:

@@ -8,7 +8,7 @@ from functools import partial
 
 from sojourn.core.errors import EndReason
 from sojourn.core.record import Record
-from sojourn.core.store import Applied, Commit, Create, End, Mark, Refused, Stats
+from sojourn.core.store import Applied, Bar, Commit, Create, End, Mark, Refused, Stats
 
 from . import operations
 from .file import SQLiteFile
@@ -70,6 +70,18 @@ class SQLiteStore:
     def get_mark(self, id: str) -> Mark | None:
         """As Store.get_mark."""
         return self._file.scan(partial(operations.get_mark, id))
+
+    def put_bar(self, bar: Bar) -> None:
+        """As Store.put_bar."""
+        self._file.write(partial(operations.put_bar, bar), durable=True)
+
+    def marks(self, after: str, limit: int) -> Sequence[Mark]:
+        """As Store.marks."""
+        return self._file.scan(partial(operations.marks, after, limit))
+
+    def bars(self, after: str, limit: int) -> Sequence[Bar]:
+        """As Store.bars."""
+        return self._file.scan(partial(operations.bars, after, limit))
 
     def end_expired(self, now: int, limit: int) -> int:
         """As Store.end_expired."""

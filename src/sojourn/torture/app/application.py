@@ -102,6 +102,11 @@ class AppRaceContext:
         bad = [f"{name} with {described(answer)}" for name, answer in answers if not answer.is_good]
         if bad:
             raise ConfigurationError(f"The application answered {', '.join(bad)}. Say what it takes, and try again.")
+        if str(number) not in read.body and read.body == arrived.body:
+            raise ConfigurationError(
+                f"--write was answered as done with {number} for {{n}}, but --read is answered as it was before the "
+                "log-in. A cache keeps that page (docs/caches.md), or what is written goes elsewhere."
+            )
         if str(number) not in read.body:
             raise ConfigurationError(
                 f"--write was answered as done with {number} for {{n}}, but the answer to --read does not hold "

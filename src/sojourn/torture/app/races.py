@@ -165,6 +165,22 @@ def _made_up(value: str, chance: Random) -> str:
     return "".join(next((chance.choice(kind) for kind in kinds if letter in kind), letter) for letter in value)
 
 
+def pages(context: AppRaceContext) -> Tally:
+    """A page that one browser's session has changed is asked for by another, as behind a cache, and then once more."""
+    tally = Tally()
+    for _ in range(context.rounds):
+        # Without a visit before: that would be the page that a cache keeps.
+        browser = context.log_in(Browser(context.app.site))
+        number = context.write(browser)
+        mine = browser.send(context.app.read).body
+        stranger = Browser(context.app.site)
+        # A page, then what a cookie opens that may have come with it.
+        shown = [stranger.send(context.app.read).body for _ in range(2)]
+        tally.tries += 1
+        tally.lost += str(number) not in mine or any(body == mine or str(number) in body for body in shown)
+    return tally
+
+
 def flags(context: AppRaceContext) -> Tally:
     """The session's cookies are Secure, HttpOnly and have a SameSite."""
     browser = context.log_in()
@@ -186,5 +202,6 @@ APP_RACES: tuple[Race[AppRaceContext], ...] = (
     Race("slow-write", slow_write, "sessions were there again after their log-out", needs="slow write"),
     Race("old-cookie", old_cookie, "log-outs were undone by sending the old cookie"),
     Race("fixation", fixation, "planted cookies showed the victim's session"),
+    Race("pages", pages, "pages of one browser were shown to another, or its cookie was given away: docs/caches.md"),
     Race("flags", flags, "flags are missing"),
 )
