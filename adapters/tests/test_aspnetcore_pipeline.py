@@ -14,7 +14,7 @@ from adapters.tests.aspnetcore_site import ASPNETCORE, DOTNETS, Dotnet, Site
 from adapters.tests.relay import Relay
 from adapters.tests.session_service import SessionService
 from adapters.tests.visitor import Answer, Visitor
-from tests.stores.test_postgres_watch import wait_until
+from tests.servers.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(not DOTNETS, reason="scripts/dotnet has fetched no SDK")
 

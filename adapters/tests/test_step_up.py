@@ -11,8 +11,8 @@ from adapters.tests.relay import Relay
 from adapters.tests.session_service import SessionService
 from adapters.tests.sites import Site, each_kind
 from adapters.tests.visitor import Answer, Visitor
+from tests.servers.waiting import wait_until
 from tests.service.backend import Backend
-from tests.stores.test_postgres_watch import wait_until
 
 GRANT = "_grant:transfer:42"
 
