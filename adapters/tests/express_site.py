@@ -33,13 +33,15 @@ def build() -> Path:
             command = [NODE, str(compiler), "-p", str(EXPRESS), "--outDir", str(BUILD), "--declaration", "false"]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stdout + done.stderr
-            (BUILD / "package.json").write_text('{"type": "module"}')
+            (BUILD / "package.json").write_text((EXPRESS / "src" / "package.json").read_text())
     return made
 
 
 class Express(HttpSite):
-    """The adapter's test/app.js under Node, which says all that Express can be made to say."""
+    """The adapter's test/app.js, or `app`, under Node, which says all that Express can be made to say."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: Path, environment: Mapping[str, str], *, app: Path = EXPRESS / "test" / "app.js"
+    ) -> None:
         given = {"SOJOURN_EXPRESS": str(build()), "NODE_ENV": "production", "DEBUG": "*", **environment}
-        super().__init__(folder, [NODE, str(EXPRESS / "test" / "app.js")], given)
+        super().__init__(folder, [NODE, str(app)], given)

@@ -27,7 +27,11 @@ TRUSTED = ["https://trusted.example.com"]
 STEPS: Mapping[str, Callable[..., Any]] = {
     "set": Session.__setitem__,
     "increment": Session.increment,
-    "login": Session.login,
+    "login": lambda session, user, proved=None: session.login(user, **proved or {}),
+    "require_login": lambda session, proof: session.require_login(**proof),
+    "grant": lambda session, action, within=120: session.grant_once(action, within=within),
+    "use_grant": Session.use_grant,
+    "proved": lambda session: {"level": session.level, "methods": session.methods},
     "logout": Session.logout,
     "regenerate": Session.regenerate,
     "facts": lambda session: {

@@ -26,6 +26,7 @@ class SessionService(Running):
         *,
         unix: bool = False,
         store: str | None = None,
+        cookie: Mapping[str, object] | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.port = find_port()
@@ -34,7 +35,7 @@ class SessionService(Running):
         self.key = make_key(self.keys, "sessions")
         config = folder / "sojourn.toml"
         store = store or f"sqlite:///{folder}/sessions.sqlite3"
-        settings = {"store": store, "keys": str(self.keys), "policy": policy or {}}
+        settings = {"store": store, "keys": str(self.keys), "policy": policy or {}, "cookie": cookie or {}}
         config.write_text("".join(f"{name} = {_toml(value)}\n" for name, value in settings.items()))
         where = ["--uds", f"{folder}/service.sock"] if unix else ["--port", str(self.port)]
         words = ["serve", "--config", str(config), *where, "--log-level", "debug"]

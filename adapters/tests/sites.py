@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from adapters.tests import aspnetcore_site
-from adapters.tests.aspnetcore_site import SDK
+from adapters.tests.aspnetcore_site import DOTNETS
 from adapters.tests.express_site import Express
 from adapters.tests.php_site import Php
 from adapters.tests.remote_site import Asgi, Threads
@@ -21,7 +21,7 @@ __all__ = ["KINDS", "Site", "each_kind"]
 
 def _aspnetcore(folder: Path, environment: Mapping[str, str]) -> Any:
     folder.mkdir()
-    return aspnetcore_site.Site(folder, aspnetcore_site.build("tests"), environment, ["serve", "{url}"])
+    return aspnetcore_site.Site(folder, DOTNETS[0], "tests", environment)
 
 
 _START: Mapping[str, Callable[[Path, Mapping[str, str]], Any]] = {
@@ -31,8 +31,8 @@ _START: Mapping[str, Callable[[Path, Mapping[str, str]], Any]] = {
     "asgi": Asgi,
     "threads": Threads,
 }
-KINDS = [kind for kind in _START if kind != "aspnetcore" or (SDK / "ready").exists()]
-_no_sdk = pytest.mark.skipif(not (SDK / "ready").exists(), reason="scripts/dotnet has fetched no SDK")
+KINDS = [kind for kind in _START if kind != "aspnetcore" or DOTNETS]
+_no_sdk = pytest.mark.skipif(not DOTNETS, reason="scripts/dotnet has fetched no SDK")
 each_kind = [pytest.param(kind, marks=_no_sdk if kind == "aspnetcore" else ()) for kind in _START]
 
 

@@ -8,21 +8,30 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from adapters.tests.aspnetcore_site import ROOT, SDK, Site, build, run
+from adapters.tests.aspnetcore_site import DOTNETS, ROOT, Dotnet, Site
 from adapters.tests.relay import Relay
 from adapters.tests.session_service import SessionService
 from adapters.tests.visitor import COOKIE, Answer, Visitor
+from tests.servers.waiting import wait_until
 from tests.service.backend import Backend
 
-pytestmark = pytest.mark.skipif(not (SDK / "ready").exists(), reason="scripts/dotnet has fetched no SDK")
+pytestmark = pytest.mark.skipif(not DOTNETS, reason="scripts/dotnet has fetched no SDK")
+
+
+@pytest.fixture(scope="module", params=DOTNETS, ids=lambda dotnet: dotnet.name)
+def dotnet(request: pytest.FixtureRequest) -> Dotnet:
+    found: Dotnet = request.param
+    return found
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SessionService]:
+def service(tmp_path_factory: pytest.TempPathFactory, dotnet: Dotnet) -> Iterator[SessionService]:
+    """One for each .NET: its users have sessions in number."""
     policy = {"max_sessions": 3, "on_limit": "refuse"}
     with SessionService(tmp_path_factory.mktemp("service"), policy) as service:
         yield service
@@ -36,9 +45,11 @@ def relay(service: SessionService) -> Iterator[Relay]:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, service: SessionService, relay: Relay) -> Iterator[Site]:
+def site(
+    tmp_path_factory: pytest.TempPathFactory, dotnet: Dotnet, service: SessionService, relay: Relay
+) -> Iterator[Site]:
     environment = {"SOJOURN_SERVICE": relay.url, "SOJOURN_KEY": service.key}
-    with Site(tmp_path_factory.mktemp("site"), build("tests"), environment, ["serve", "{url}"]) as site:
+    with Site(tmp_path_factory.mktemp("site"), dotnet, "tests", environment) as site:
         yield site
 
 
@@ -68,9 +79,9 @@ def known(backend: Backend, visitor: Visitor) -> Any:
     return backend.open(visitor.token)
 
 
-def test_its_own_tests_pass(service: SessionService) -> None:
+def test_its_own_tests_pass(dotnet: Dotnet, service: SessionService) -> None:
     environment = {"SOJOURN_SERVICE": service.url, "SOJOURN_KEY": service.key}
-    done = run(build("tests"), "vectors", str(ROOT / "tests" / "vectors"), environment=environment)
+    done = dotnet.run(dotnet.build("tests"), "vectors", str(ROOT / "tests" / "vectors"), environment=environment)
 
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -160,6 +171,25 @@ def test_what_was_read_and_is_set_again_keeps_its_kind(visitor: Visitor, backend
     assert relay.paths == ["/v1/open"]
 
 
+def test_an_empty_list_is_an_empty_anything_and_numbered_members_a_dictionary(
+    visitor: Visitor, backend: Backend
+) -> None:
+    """As PHP keeps them."""
+    kept = {"cart": [], "answers": [5, 6], "map": {"17": 1}}
+    visitor.token = backend.commit(changes={key: {"value": value} for key, value in kept.items()})["token"]
+
+    steps = [
+        ["get_map", "cart"],
+        ["get_cart", "cart"],
+        ["get_map", "answers"],
+        ["get_map", "map"],
+        ["get_list", "cart"],
+    ]
+    assert visitor.do(*steps).results == [{}, 7, {"0": 5, "1": 6}, {"17": 1}, []]
+    (refused,) = visitor.do(["try", ["get_cart", "answers"]]).results
+    assert refused["code"] == "invalid-operation"
+
+
 def test_typed_values_are_spelled_as_other_languages_do(visitor: Visitor, backend: Backend) -> None:
     visitor.do(["cart", "cart"], ["set", "x", {"a": [None, True, 1.5]}], ["set", "ключ", "ø"])
 
@@ -187,6 +217,15 @@ def test_a_change_counts_as_soon_as_it_is_committed(visitor: Visitor, relay: Rel
     assert relay.paths == ["/v1/commit"] * 2
     assert answer.results[-1]["id"] == known(backend, visitor)["session"]["id"]
     assert visitor.do(["keys"]).results == [["a", "b"]]
+
+
+def test_a_visitor_without_a_session_has_an_id_that_is_nobody_elses(visitor: Visitor, site: Site) -> None:
+    ids = visitor.do(["id"], ["id"], ["set", "a", 1], ["id"], ["commit"], ["id"], ["facts"]).results
+    other = site.visitor().do(["id"]).results[0]
+
+    assert ids[0] == ids[1] == ids[3] != other
+    assert ids[0].startswith("new-")
+    assert ids[5] == ids[6]["id"] == visitor.do(["id"]).results[0]
 
 
 def test_a_session_begins_with_nothing_in_it(visitor: Visitor) -> None:
@@ -260,6 +299,48 @@ def test_a_refusal_takes_the_place_of_any_answer(
 
     assert (refused.status, refused.headers["location"]) == (401, None)
     assert refused.code == "session-ended"
+
+
+def test_commits_of_one_request_go_one_after_another(visitor: Visitor, relay: Relay) -> None:
+    relay.delay = 0.1
+    visitor.do(["increment", "n"], ["set", "a", 1], ["commit_thrice"])
+    assert visitor.do(["get", "n"], ["keys"]).results == [1, ["a", "n"]]
+
+
+def test_what_is_changed_during_a_commit_is_kept(visitor: Visitor, relay: Relay, backend: Backend) -> None:
+    visitor.do(["set", "a", 1], ["set", "gone", 1], ["increment", "n"])
+    relay.delay = 0.1
+    steps: list[list[Any]] = [["increment", "n"], ["set", "a", 2], ["commit_and", ["set", "b", 1]], ["get", "b"]]
+    steps += [
+        ["increment", "n"],
+        ["commit_and", ["increment", "n", 5]],
+        ["set", "c", 1],
+        ["commit_and", ["remove", "gone"]],
+    ]
+    steps += [["set", "a", 3], ["commit_and", ["set", "a", 4]], ["get", "a"]]
+    results = visitor.do(*steps).results
+
+    assert (results[3], results[-1]) == (1, 4)
+    assert known(backend, visitor)["session"]["data"] == {"a": 4, "b": 1, "c": 1, "n": 8}
+
+
+def test_a_cancelled_commit_is_not_begun_or_goes_on_and_counts_once(visitor: Visitor, relay: Relay) -> None:
+    results = visitor.do(["increment", "n"], ["commit_for", 0], ["get", "n"]).results
+    assert results[1:] == ["cancelled", 1]
+    assert relay.paths == ["/v1/commit"], "at the end of the request"
+    relay.delay = 1
+    results = visitor.do(["increment", "n"], ["set", "a", 1], ["commit_for", 0.1], ["increment", "n"]).results
+    assert results[2:] == ["cancelled", 3]
+    relay.delay = 0
+    assert visitor.do(["commit_for", 20], ["get", "n"], ["keys"]).results == ["committed", 3, ["a", "n"]]
+
+
+def test_a_commit_that_failed_after_it_was_cancelled_is_told(visitor: Visitor, relay: Relay) -> None:
+    visitor.do(["set", "a", 1])
+    relay.delay = 0.5
+    answer = visitor.do(["set", "large", "x" * 40_000], ["commit_for", 0.1])
+    assert (answer.status, answer.code) == (413, "data-too-large")
+    assert visitor.do(["keys"]).results == [["a"]]
 
 
 # Who it is
@@ -381,23 +462,91 @@ def test_a_foreign_token_is_never_adopted(visitor: Visitor, relay: Relay, token:
     assert (visitor.token or "")[4:36] != token[4:36]
 
 
-def test_two_tokens_are_refused(visitor: Visitor, relay: Relay) -> None:
-    cookie = f"{COOKIE}=a; {COOKIE}=b"
-
-    assert (refused := visitor.do(["keys"], headers={"cookie": cookie})).status == 400
-    assert refused.code == "ambiguous-token"
-    assert relay.paths == []
+CLEARED = [
+    f"{COOKIE}=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=Lax",
+    f"{COOKIE}=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=None; Partitioned",
+]
 
 
-def test_activity_is_written_where_it_is_due(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_of_two_cookies_the_one_that_opens_a_session_counts(visitor: Visitor, backend: Backend) -> None:
+    visitor.do(["set", "a", 1])
+    ended = backend.log_in("ada")
+    backend.commit(token=ended, action={"type": "logout"})
+    for other in ("x", f"sj1-{'0' * 32}-{'f' * 64}", ended):
+        for cookie in (f"{COOKIE}={other}; {COOKIE}={visitor.token}", f"{COOKIE}={visitor.token}; {COOKIE}={other}"):
+            answer = visitor.copy().do(["keys"], headers={"cookie": cookie})
+            assert (answer.results, answer.cookies) == ([["a"]], [])
+    dead = {"cookie": f"{COOKIE}=sj1-{'0' * 32}-{'f' * 64}; {COOKIE}={ended}"}
+    assert visitor.copy().do(["facts"], headers=dead).results[0]["end_reason"] == "logout"
+
+
+def test_of_two_live_sessions_none_counts_and_both_cookies_go(visitor: Visitor, backend: Backend) -> None:
+    tokens = [backend.log_in("two-ada", a=1), backend.log_in("two-bob", b=1)]
+    visitor.seen.update(tokens)
+    cookie = {"cookie": "; ".join(f"{COOKIE}={token}" for token in tokens)}
+    answer = visitor.do(["keys"], ["facts"], headers=cookie)
+
+    assert (answer.results[0], answer.results[1]["user_id"]) == ([], None)
+    assert answer.cookies == CLEARED
+    assert answer.headers["cache-control"] == "no-store"
+    assert [backend.open(token)["status"] for token in tokens] == ["active"] * 2, "nobody was signed out elsewhere"
+    assert visitor.do(["set", "c", 1], headers=cookie).cookies[:-1] == CLEARED
+    assert visitor.do(["keys"]).results == [["c"]]
+
+
+@pytest.mark.parametrize("how", ["login", "logout"])
+def test_of_two_live_sessions_a_log_in_or_out_ends_both(visitor: Visitor, backend: Backend, how: str) -> None:
+    tokens = [backend.log_in(f"{how}-ada", a=1), backend.log_in(f"{how}-bob", b=1)]
+    visitor.seen.update(tokens)
+    cookie = {"cookie": "; ".join(f"{COOKIE}={token}" for token in tokens)}
+    answer = visitor.do([how, "two-cyd"] if how == "login" else [how], headers=cookie)
+
+    assert answer.cookies[:2] == CLEARED
+    assert [backend.open(token)["end_reason"] for token in tokens] == ["logout"] * 2
+    left = "; ".join(f"{COOKIE}={token}" for token in [*tokens, visitor.token] if token)  # if none could be cleared
+    facts = Visitor(visitor.port).do(["facts"], headers={"cookie": left}).results[0]
+    assert facts["user_id"] == ("two-cyd" if how == "login" else None)
+
+
+def test_of_two_secrets_of_one_session_the_newer_counts(
+    tmp_path_factory: pytest.TempPathFactory, dotnet: Dotnet
+) -> None:
+    policy = {"rotate_interval": 0, "rotate_grace": 0.1}
+    with (
+        SessionService(tmp_path_factory.mktemp("renewing"), policy) as service,
+        Site(
+            tmp_path_factory.mktemp("site"),
+            dotnet,
+            "tests",
+            {"SOJOURN_SERVICE": service.url, "SOJOURN_KEY": service.key},
+        ) as site,
+    ):
+        visitor = site.visitor()
+        visitor.do(["login", "ada"])
+        before = visitor.token or ""
+        for _ in range(3):
+            visitor.do(["increment", "n"])
+        time.sleep(0.2)
+        both = {"cookie": f"{COOKIE}={before}; {COOKIE}={visitor.token}"}
+        planted = {"cookie": f"{COOKIE}={visitor.token}; {COOKIE}={before[:37]}{'0' * 64}"}
+        for cookie in (both, planted):
+            facts = visitor.do(["facts"], headers=cookie).results[0]
+            assert facts["user_id"] == "ada", "shown, the old one ends the session"
+
+
+def test_a_heap_of_cookies_costs_nobody_anything(visitor: Visitor, relay: Relay) -> None:
+    heap = "; ".join(f"{COOKIE}=sj1-{number:032x}-{'f' * 64}" for number in range(20))
+    answer = visitor.do(["keys"], headers={"cookie": heap})
+
+    assert (answer.results, answer.cookies, relay.paths) == ([[]], CLEARED, [])
+
+
+def test_activity_is_written_where_it_is_due(tmp_path_factory: pytest.TempPathFactory, dotnet: Dotnet) -> None:
     with (
         SessionService(tmp_path_factory.mktemp("due"), {"touch_interval": 0}) as service,
         Relay(service.port) as relay,
         Site(
-            tmp_path_factory.mktemp("site"),
-            build("tests"),
-            {"SOJOURN_SERVICE": relay.url, "SOJOURN_KEY": service.key},
-            ["serve", "{url}"],
+            tmp_path_factory.mktemp("site"), dotnet, "tests", {"SOJOURN_SERVICE": relay.url, "SOJOURN_KEY": service.key}
         ) as site,
     ):
         visitor = site.visitor()
@@ -410,15 +559,12 @@ def test_activity_is_written_where_it_is_due(tmp_path_factory: pytest.TempPathFa
         assert relay.paths == ["/v1/open"]
 
 
-def test_a_renewed_token_is_the_browsers_alone(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_renewed_token_is_the_browsers_alone(tmp_path_factory: pytest.TempPathFactory, dotnet: Dotnet) -> None:
     with (
         SessionService(tmp_path_factory.mktemp("renewing"), {"rotate_interval": 0}) as service,
         Relay(service.port) as relay,
         Site(
-            tmp_path_factory.mktemp("site"),
-            build("tests"),
-            {"SOJOURN_SERVICE": relay.url, "SOJOURN_KEY": service.key},
-            ["serve", "{url}"],
+            tmp_path_factory.mktemp("site"), dotnet, "tests", {"SOJOURN_SERVICE": relay.url, "SOJOURN_KEY": service.key}
         ) as site,
     ):
         visitor = site.visitor()
@@ -445,6 +591,7 @@ def test_a_renewed_token_is_the_browsers_alone(tmp_path_factory: pytest.TempPath
 
 def test_a_request_that_was_at_work_while_its_token_was_renewed_is_no_thief(
     tmp_path_factory: pytest.TempPathFactory,
+    dotnet: Dotnet,
 ) -> None:
     """However often it writes."""
     policy = {"rotate_interval": 0, "rotate_grace": 0.5}
@@ -452,9 +599,9 @@ def test_a_request_that_was_at_work_while_its_token_was_renewed_is_no_thief(
         SessionService(tmp_path_factory.mktemp("renewing"), policy) as service,
         Site(
             tmp_path_factory.mktemp("site"),
-            build("tests"),
+            dotnet,
+            "tests",
             {"SOJOURN_SERVICE": service.url, "SOJOURN_KEY": service.key},
-            ["serve", "{url}"],
         ) as site,
         ThreadPoolExecutor(1) as thread,
     ):
@@ -487,12 +634,23 @@ FOREIGN: list[dict[str, str]] = [
     {"sec-fetch-site": "same-site", "origin": "https://sub.example.com"},
     {"origin": "https://evil.example.com"},
     {"origin": "null"},
+    {"origin": "tauri://localhost"},
+    {"host": "shop.example:80", "origin": "https://shop.example"},
+    {"host": "shop.example:443", "origin": "http://shop.example"},
+    {"host": "shop.example", "origin": "https://shop.example:8443"},
+    {"host": "shop.example:8443", "origin": "https://shop.example"},
 ]
 OWN: list[dict[str, str]] = [
     {},
     {"sec-fetch-site": "same-origin"},
     {"sec-fetch-site": "none"},
     {"sec-fetch-site": "cross-site", "origin": "https://trusted.example.com"},
+    {"origin": "capacitor://localhost"},
+    {"host": "shop.example:443", "origin": "https://shop.example"},
+    {"host": "shop.example:80", "origin": "http://shop.example"},
+    {"host": "SHOP.example", "origin": "https://shop.example"},
+    {"host": "shop.example:8443", "origin": "https://shop.example:8443"},
+    {"host": "[::1]:443", "origin": "https://[::1]"},
 ]
 
 
@@ -501,6 +659,8 @@ def test_an_unsafe_request_of_another_site_is_refused(visitor: Visitor, relay: R
     refused = visitor.do(["set", "a", 1], headers=headers)
 
     assert (refused.status, refused.code) == (403, "cross-origin")
+    advice = "Referrer-Policy: same-origin" if headers.get("origin") == "null" else "TrustedOrigins"
+    assert advice in refused.problem["detail"]
     assert relay.paths == []
     assert visitor.do(["keys"], method="GET", headers=headers).status == 200
 
@@ -508,6 +668,15 @@ def test_an_unsafe_request_of_another_site_is_refused(visitor: Visitor, relay: R
 @pytest.mark.parametrize("headers", OWN)
 def test_an_unsafe_request_of_ones_own_is_let_in(visitor: Visitor, headers: dict[str, str]) -> None:
     assert visitor.do(["set", "a", 1], headers=headers).status == 200
+
+
+def test_a_path_may_be_open_to_other_sites_and_no_other_path_is(visitor: Visitor) -> None:
+    content = json.dumps({"do": [["set", "a", 1]]})
+    foreign = {"sec-fetch-site": "cross-site", "origin": "https://login.example"}
+    opened = ["/auth/callback", "/auth/callback?x=1"]
+    closed = ["/", "/auth/callback/", "/auth/callbacks", "/auth", "//auth/callback", "/AUTH/callback"]
+    statuses = {path: visitor.copy().send("POST", path, content, foreign).status for path in [*opened, *closed]}
+    assert statuses == {**dict.fromkeys(opened, 200), **dict.fromkeys(closed, 403)}
 
 
 def test_ones_own_origin_is_ones_own(visitor: Visitor) -> None:
@@ -581,12 +750,37 @@ def test_what_is_no_service_is_a_mistake_or_an_outage(visitor: Visitor, relay: R
 # The answer
 
 
-def test_a_change_after_the_first_byte_is_an_error(visitor: Visitor) -> None:
+def test_a_change_after_the_first_byte_is_written_at_the_end_of_the_request(visitor: Visitor, relay: Relay) -> None:
     visitor.do(["set", "a", 1])
-    answer = visitor.do(["set", "a", 2], ["write", "begun "], ["try", ["set", "a", 3]], ["try", ["login", "lea"]])
+    relay.forget()
+    answer = visitor.do(
+        ["set", "a", 2], ["write", "begun "], ["set", "a", 3], ["increment", "n"], ["try", ["login", "lea"]]
+    )
 
     assert (answer.status, answer.body) == (200, "begun ")
-    assert visitor.do(["get", "a"], ["facts"]).results[0] == 2
+    assert relay.paths == ["/v1/open", "/v1/commit", "/v1/commit"]
+    data, facts = visitor.do(["get", "a"], ["facts"]).results
+    assert (data, facts["user_id"]) == (3, None)
+    relay.forget()
+    visitor.do(["write", "begun "], ["set", "b", 1], ["commit"], ["write", "more"], ["set", "b", 2], ["write", "end"])
+    assert relay.paths == ["/v1/open", "/v1/commit", "/v1/commit"]
+    assert visitor.do(["get", "b"]).results == [2]
+
+
+def test_after_the_first_byte_no_session_begins(visitor: Visitor, site: Site) -> None:
+    before = site.process.output().count("Begin, log in or regenerate before the first byte")
+    with pytest.raises(http.client.IncompleteRead):  # the handler's exception breaks the answer off
+        visitor.do(["write", "begun "], ["set", "a", 3])
+    told = "Begin, log in or regenerate before the first byte"
+    wait_until(lambda: site.process.output().count(told) > before, "the mistake in the log")
+
+
+def test_what_cannot_be_kept_after_the_first_byte_is_in_the_log(visitor: Visitor, site: Site) -> None:
+    visitor.do(["set", "a", 1])
+    assert visitor.do(["write", "begun "], ["set", "large", "x" * 40_000]).status == 200
+    told = "What was changed after the answer's first byte was not kept: "
+    wait_until(lambda: told in site.process.output(), "the loss in the log")
+    assert visitor.do(["keys"]).results == [["a"]]
 
 
 def test_a_session_can_be_left_after_the_first_byte(visitor: Visitor) -> None:
@@ -596,12 +790,25 @@ def test_a_session_can_be_left_after_the_first_byte(visitor: Visitor) -> None:
     assert visitor.do(["facts"]).results[0]["end_reason"] == "logout"
 
 
-def test_a_failing_request_keeps_what_it_had_changed(visitor: Visitor, relay: Relay) -> None:
-    answer = visitor.do(["set", "a", 1], ["throw"])
+def test_a_failing_request_keeps_no_change(visitor: Visitor, relay: Relay) -> None:
+    visitor.do(["set", "a", 1])
+    relay.forget()
+    answer = visitor.do(["set", "b", 1], ["increment", "n"], ["throw"])
 
-    assert (answer.status, answer.body) == (500, "error, 1 keys")
+    assert (answer.status, answer.body) == (500, "error, 3 keys")
+    assert relay.paths == ["/v1/open"]
+    assert visitor.do(["keys"]).results == [["a"]]
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_an_answer_of_500_or_more_keeps_no_change(visitor: Visitor, relay: Relay, status: int) -> None:
+    answer = visitor.do(["set", "a", 1], ["commit"], ["set", "b", 1], ["status", status], ["write", "sorry"])
+
+    assert (answer.status, answer.body) == (status, "sorry")
     assert relay.paths == ["/v1/commit"]
     assert visitor.do(["keys"]).results == [["a"]]
+    visitor.do(["set", "c", 1], ["status", 404], ["write", "no"])
+    assert visitor.do(["keys"]).results == [["a", "c"]]
 
 
 def test_what_is_set_as_the_answer_starts_is_kept(visitor: Visitor, relay: Relay) -> None:
@@ -632,21 +839,39 @@ def test_a_compressed_answer_is_whole(visitor: Visitor) -> None:
         ({"SOJOURN_KEY": ""}, "there is none"),
         ({"SOJOURN_KEY": "sj1-" + "0" * 32 + "-" + "0" * 64}, "this is a session's token"),
         ({"SOJOURN_SERVICE": "localhost:8100"}, "give the service's address"),
-        ({"SOJOURN_SERVICE": "unix:/run/sojourn.sock"}, "needs .NET 5 or later"),
+        ({"SOJOURN_SERVICE": "http://10.0.0.5:8100"}, "options.Service: http://10.0.0.5:8100 is another machine"),
     ],
 )
-def test_a_wrong_setting_is_told_at_the_start(service: SessionService, environment: dict[str, str], said: str) -> None:
+def test_a_wrong_setting_is_told_at_the_start(
+    dotnet: Dotnet, service: SessionService, environment: dict[str, str], said: str
+) -> None:
     right = {"SOJOURN_SERVICE": service.url, "SOJOURN_KEY": service.key}
-    done = run(build("tests"), "serve", "http://127.0.0.1:0", environment=right | environment)
+    done = dotnet.run(dotnet.build("tests"), "serve", "http://127.0.0.1:0", environment=right | environment)
 
     assert done.returncode != 0
     assert said in done.stdout + done.stderr
     assert "0" * 64 not in done.stdout + done.stderr
 
 
-def test_the_example_is_a_shop(tmp_path_factory: pytest.TempPathFactory, service: SessionService) -> None:
+def test_a_unix_socket_will_do_from_net_5_on(tmp_path: Path, dotnet: Dotnet) -> None:
+    with SessionService(tmp_path / "service", unix=True) as service:
+        environment = {"SOJOURN_SERVICE": service.url, "SOJOURN_KEY": service.key}
+        if dotnet.version < (5, 0):
+            done = dotnet.run(dotnet.build("tests"), "serve", "http://127.0.0.1:0", environment=environment)
+            assert done.returncode != 0
+            assert "needs .NET 5 or later" in done.stdout + done.stderr
+            return
+        (tmp_path / "site").mkdir()
+        with Site(tmp_path / "site", dotnet, "tests", environment) as site:
+            visitor = site.visitor()
+            assert [visitor.do(["increment", "n"]).results[0] for _ in range(5)] == [1, 2, 3, 4, 5]
+
+
+def test_the_example_is_a_shop(
+    tmp_path_factory: pytest.TempPathFactory, dotnet: Dotnet, service: SessionService
+) -> None:
     environment = {"SOJOURN_SERVICE": service.url, "SOJOURN_KEY": service.key}
-    with Site(tmp_path_factory.mktemp("shop"), build("example"), environment) as shop:
+    with Site(tmp_path_factory.mktemp("shop"), dotnet, "example", environment, []) as shop:
         cookie = ""
 
         def ask(method: str, path: str) -> Any:

@@ -180,6 +180,11 @@ def test_a_kept_connection_that_the_service_closed_is_opened_anew(visitor: Visit
         relay.close_connections()
 
 
+def test_a_service_on_another_machine_is_asked_in_the_open_where_that_is_said(visitor: Visitor) -> None:
+    options = {"service": "http://sojourn.invalid:8100", "dangerouslyAllowPlainHttp": True}
+    assert_unavailable(visitor, MARGIN, **options)
+
+
 def test_a_unix_socket_will_do(tmp_path: Path, php: Php) -> None:
     with SessionService(tmp_path, unix=True) as service:
         options = {"service": service.url, "key": service.key}
@@ -333,9 +338,15 @@ def test_a_wrong_key_is_the_developers_mistake(visitor: Visitor, php: Php, servi
     [
         ({"service": "127.0.0.1:8100"}, "service: give the service's address, such as 'http://127.0.0.1:8100'"),
         ({"service": "http://user:pass@host"}, "service: give the service's address"),
+        ({"service": "http://10.0.0.5:8100"}, "service: http://10.0.0.5:8100 is another machine, and on http://"),
+        ({"service": "http://127.0.0.1.example.com"}, "service: http://127.0.0.1.example.com is another machine"),
         ({"timeout": 0}, "timeout: give seconds"),
         ({"cookie": "a b"}, "cookie: letters, digits"),
         ({"trustedOrigins": ["example.com"]}, "trustedOrigins has 'example.com': write it like"),
+        ({"trustedOrigins": ["https://example.com:443"]}, "trustedOrigins has 'https://example.com:443'"),
+        ({"trustedOrigins": ["null"]}, "trustedOrigins has 'null'"),
+        ({"crossSitePaths": ["/auth/*"]}, "crossSitePaths has '/auth/*': give whole paths, such as '/auth/callback'."),
+        ({"crossSitePaths": ["auth"]}, "crossSitePaths has 'auth'"),
         ({"cookie": "other"}, "The service's cookie is __Host-session, but 'other' is read. Give cookie: '__Host-"),
     ],
 )

@@ -210,16 +210,14 @@ def test_a_session_that_is_over_is_not_brought_back(
     assert backend.open(held(old))["end_reason"] == how
 
 
-def test_two_tokens_are_refused(visitor: Visitor, site: Site, relay: Relay) -> None:
+def test_of_two_tokens_only_one_that_is_live_can_count(visitor: Visitor, site: Site, relay: Relay) -> None:
     visitor.do(["login", "ada"])
     relay.forget()
     for cookie in (f"{COOKIE}={visitor.token}; {COOKIE}={UNKNOWN}", f"{COOKIE}={UNKNOWN}; {COOKIE}={visitor.token}"):
         answer = Visitor(site.port).do(["facts"], headers={"cookie": cookie})
-        if site.kind in ("asgi", "threads"):  # Python goes on as with no token
-            assert answer.results[0]["user_id"] is None
-        else:
-            assert (answer.status, answer.code) == (400, "ambiguous-token")
-    assert relay.paths == []
+        # Python goes on as with no token.
+        assert answer.results[0]["user_id"] == (None if site.kind in ("asgi", "threads") else "ada")
+    assert set(relay.paths) == (set() if site.kind in ("asgi", "threads") else {"/v1/open"})
 
 
 # Keys

@@ -65,7 +65,10 @@ def test_no_word_of_a_problem_is_taken_for_what_it_holds(case: dict[str, Any]) -
     assert vars(one) == vars(other)
 
 
-SAME = {"session-ended", "session-conflict", "session-limit", "data-too-large", "store-unavailable"}
+SAME = {
+    *("session-ended", "reauthentication-required", "session-conflict", "session-limit", "data-too-large"),
+    "store-unavailable",
+}
 
 
 @pytest.mark.parametrize("case", cases("tokens.json", "invalid"), ids=lambda case: case["why"])

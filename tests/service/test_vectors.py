@@ -13,6 +13,7 @@ from sojourn.core.errors import (
     ConfigurationError,
     DataTooLarge,
     InvalidData,
+    ReauthenticationRequired,
     SessionConflict,
     SessionEnded,
     SessionLimitReached,
@@ -63,6 +64,8 @@ def test_the_token_is_found_in_cookie_headers(case: dict[str, Any]) -> None:
     assert result == case["result"]
     if result == "token":
         assert token == case["token"]
+    shown = dict.fromkeys(value for header in case["headers"] for value in cookie.find(header.encode()) if parse(value))
+    assert list(shown) == case["tokens"]
 
 
 @by_why(COOKIES["set"])
@@ -114,6 +117,7 @@ SAID: dict[str, list[Problem | None]] = {
     "invalid-data": [
         invalid_data(InvalidData("session['n'] holds an integer beyond ±(2**53 - 1). Keep it as text.")),
     ],
+    "reauthentication-required": [problem_of(ReauthenticationRequired(action="transfer:42"))],
     "invalid-body": [problems.invalid_body("Expected `object`, got `array` - at `$.changes`")],
     "body-too-large": [problems.body_too_large(196_608)],
     "unsupported-media-type": [problems.NOT_JSON],

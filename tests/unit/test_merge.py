@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -67,6 +68,33 @@ without_lists = st.recursive(small_leaves, lambda inner: st.dictionaries(small_k
         ([1], [1, 2], [True, 2], [1, 2], True),
         ([1], [2], [2], [2], False),
         ([1, 2], [1], [1], [1], False),
+        # What is empty is an empty anything: PHP has one array for dictionaries and lists.
+        ([], {"7": 1}, {"8": 1}, {"7": 1, "8": 1}, False),
+        ({}, ["a"], ["b"], ["b", "a"], False),
+        (MISSING, {"7": 1}, [], {"7": 1}, False),
+        (MISSING, [], ["a"], ["a"], False),
+        ({"a": 1}, [], {"a": 1, "b": 2}, {"b": 2}, False),
+        ({"a": 1, "b": 2}, {"a": 1}, [], {}, False),
+        ({"a": 1}, [], {"a": 2}, {}, True),
+        ({"a": []}, {"a": {"x": 1}}, {"a": {"y": 2}}, {"a": {"x": 1, "y": 2}}, False),
+        ({}, [], 5, 5, False),
+        ({}, 5, [], 5, False),
+        (5, [], {}, [], False),
+        ([1], [], {}, [], False),
+        ({}, MISSING, [], MISSING, False),
+        ([], ["a"], {"b": 1}, ["a"], True),
+        (5, [], {"a": 1}, [], True),
+        ({}, [1], [2], [2, 1], False),
+        ([1], {}, [1, 2], {}, True),
+        (MISSING, [[]], [{}], [[]], False),
+        # And its keys may be numbers, which may be a list's.
+        ([], [2], {"7": 1}, {"0": 2, "7": 1}, False),
+        ([], {"7": 1}, [2], {"0": 2, "7": 1}, False),
+        ([2], {"0": 2, "7": 1}, {"0": 2, "8": 1}, {"0": 2, "7": 1, "8": 1}, False),
+        (["a", "b"], {"1": "b"}, ["a", "b", "c"], {"1": "b", "2": "c"}, False),
+        ([], ["a"], {"0": "b", "1": "c"}, {"0": "a", "1": "c"}, True),
+        ([], ["a"], {"01": "b"}, ["a"], True),
+        (1, 2, 2.0, 2, False),
     ],
 )
 def test_the_table_of_merges(base: Any, mine: Any, theirs: Any, merged: Any, lossy: bool) -> None:
@@ -148,6 +176,16 @@ def test_where_nothing_is_lost_each_scalar_of_either_change_is_there(base: Any, 
     assert same(value, {"k": mine, "other": theirs})
 
 
+@given(missing_or_value, missing_or_value, missing_or_value, st.data())
+def test_how_what_is_empty_is_spelled_decides_nothing(base: Any, mine: Any, theirs: Any, data: st.DataObject) -> None:
+    spelled = [_respelled(value, data.draw) for value in (base, mine, theirs)]
+    value, lost = merge(base, mine, theirs)
+    other, lost_too = merge(*spelled)
+
+    assert lost is lost_too
+    assert _unordered(value) == _unordered(other)
+
+
 @given(small_values, small_values)
 def test_same_is_equality_that_knows_types(left: Any, right: Any) -> None:
     assert same(left, right) == (_tagged(left) == _tagged(right))
@@ -180,7 +218,20 @@ def _tagged(value: Any) -> Any:
     return (type(value), value)
 
 
+def _respelled(value: Any, draw: Callable[[st.SearchStrategy[Any]], Any]) -> Any:
+    """The same, but that any empty list in it may be an empty dict, and the other way round."""
+    if type(value) not in (dict, list):
+        return value
+    if not value:
+        return draw(st.sampled_from([[], {}]))
+    if type(value) is dict:
+        return {key: _respelled(member, draw) for key, member in value.items()}
+    return [_respelled(member, draw) for member in value]
+
+
 def _unordered(value: Any) -> Any:
+    if value in ([], {}):
+        return "empty"
     if type(value) is dict:
         return repr(sorted((key, _unordered(member)) for key, member in value.items()))
     if type(value) is list:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sojourn import ConfigurationError, LoginRequired, Policy, ReauthenticationRequired
-from sojourn.core.step_up import GRANT, refuse_grants
+from sojourn import ConfigurationError, LoginRequired, Policy, ReauthenticationRequired, SojournError, problem_of
+from sojourn.core.login import Login
+from sojourn.core.step_up import GRANT, check_login, refuse_grants
 from tests.unit.site import Site
 
 MINUTE = 60_000
+VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "step_up.json").read_text("utf-8"))
 
 
 def logged_in(site: Site, **proof: Any) -> str:
@@ -199,6 +203,18 @@ def test_a_grant_is_good_once() -> None:
     assert refused.value.action == "transfer:42"
 
 
+def test_a_grant_that_is_given_and_used_in_one_request_hinders_nothing() -> None:
+    site = Site()
+    token = logged_in(site)
+    session = site.visit(token)
+    session.grant_once("transfer:42")
+    session.use_grant("transfer:42")
+    session["a"] = 1
+    site.manager.commit(session)
+
+    assert dict(site.visit(token)) == {"a": 1}
+
+
 def test_a_grant_is_for_one_action_and_a_short_while() -> None:
     site = Site()
     token = logged_in(site)
@@ -258,3 +274,37 @@ def test_no_browser_may_be_given_a_grant_to_write() -> None:
     with pytest.raises(ConfigurationError, match="one-time grants"):
         refuse_grants(["theme", f"{GRANT}transfer:42"])
     refuse_grants(["theme"])
+
+
+# What every language agrees on
+
+
+@pytest.mark.parametrize("case", VECTORS["cases"], ids=lambda case: case["why"])
+def test_a_log_in_is_enough_or_is_not(case: dict[str, Any]) -> None:
+    asked = {"within": None, "level": None, **case["asked"]}
+    expected = case["problem"]
+    try:
+        assert check_login(case["user_id"], case["ago"], case["proved"], ended=case["end_reason"], **asked) == "ada"
+        told = None
+    except SojournError as error:
+        problem = problem_of(error)
+        assert problem is not None
+        assert problem.status == 401
+        members = json.loads(problem.body())
+        told = {name: members.get(name) for name in expected if name != "code"} | {"code": problem.code}
+        assert members.keys() == {"type", "title", "status", "detail", *expected} - {"code"}
+
+    assert told == expected
+
+
+def test_a_log_in_is_told_what_it_proves_in_the_words_of_every_language() -> None:
+    for name in ("levels", "methods"):
+        for valid in VECTORS[name]["valid"]:
+            Login.of("ada", False, keep=None, **proof(name, valid))
+        for invalid in VECTORS[name]["invalid"]:
+            with pytest.raises(ConfigurationError):
+                Login.of("ada", False, keep=None, **proof(name, invalid))
+
+
+def proof(name: str, value: Any) -> dict[str, Any]:
+    return {"level": None, "methods": (), **({"level": value} if name == "levels" else {"methods": value})}

@@ -1,6 +1,8 @@
 using System;
-using System.Buffers;
+using System.Collections.Generic;
+using System.Linq;
 using System.Text.Json;
+using System.Threading;
 using System.Threading.Tasks;
 using Microsoft.AspNetCore.Http;
 
@@ -9,22 +11,36 @@ namespace Sojourn.AspNetCore
     /// <summary>What one request does with its session: one open, and a commit if there is something to write.</summary>
     internal sealed class Exchange
     {
+        /// <summary>From this status on an answer keeps no change: it is what becomes of a handler's exception.</summary>
+        public const int Failed = 500;
+
+        // More tokens than this are not asked for, so that nobody's cookies make a request a hundred.
+        private const int MostTokens = 8;
+
         private readonly SessionService _service;
         private readonly string _cookieName;
         private readonly HttpContext _context;
         private string? _token;
         private string _status = "none";
-        private long? _openedAt;
         private bool _isDue;
+
+        private Turn? _turn;
+
+        // What makes the browser forget the several cookies that it showed; a new one takes the place of them all.
+        private IReadOnlyList<string> _variants = Array.Empty<string>();
+        private string? _setCookie;
+        private bool _forgets;
+
+        // Of live sessions, of which none counts.
+        private List<string> _others = new List<string>();
 
         // The last commit's, where the service did not answer: what was to be written still is.
         private SojournException? _failure;
 
-        public Exchange(SessionService service, string cookieName, string? token, HttpContext context)
+        public Exchange(SessionService service, string cookieName, HttpContext context)
         {
             _service = service;
             _cookieName = cookieName;
-            _token = token;
             _context = context;
         }
 
@@ -35,6 +51,9 @@ namespace Sojourn.AspNetCore
 
         public string? EndReason { get; private set; }
 
+        /// <summary>When this request opened the session, or began it, by the service's clock; null where there is none.</summary>
+        public long? OpenedAt { get; private set; }
+
         /// <summary>This request does not count as activity.</summary>
         public bool IsPassive { get; set; }
 
@@ -44,107 +63,182 @@ namespace Sojourn.AspNetCore
         /// <summary>Whether the answer's first byte is out: nothing can be told to the browser any more.</summary>
         public bool IsSealed { get; set; }
 
-        /// <summary>What the answer must tell the browser.</summary>
-        public string? SetCookie { get; private set; }
+        /// <summary>What the answer must tell the browser: Set-Cookie values.</summary>
+        public IEnumerable<string> Cookies =>
+            _setCookie == null ? (_forgets ? _variants : Array.Empty<string>()) : _variants.Append(_setCookie);
 
-        public async Task OpenAsync()
+        /// <summary>
+        /// Opens what the browser shows. Of several tokens, those that open nothing are passed over, and the only live one
+        /// counts; of two live ones none does, and the browser is told to forget them.
+        /// </summary>
+        public async Task OpenAsync(IReadOnlyList<string> tokens, IReadOnlyList<string> variants)
         {
-            if (_token == null)
+            _variants = variants;
+            var live = new List<(string, JsonElement)>();
+            (string, JsonElement)? over = null;
+            // Of one session's, the newest first, as browsers send it last: an older secret may be taken for a thief's.
+            var sessions = tokens.Reverse().GroupBy(SessionCookie.IdOf);
+            foreach (var session in tokens.Count > MostTokens ? Enumerable.Empty<IGrouping<string, string>>() : sessions)
             {
+                foreach (var token in session)
+                {
+                    var opened = await _service.PostAsync("v1/open", Wire.Open(token), repeatable: true);
+                    if (opened.GetProperty("session").ValueKind == JsonValueKind.Object)
+                    {
+                        live.Add((token, opened));
+                        break;
+                    }
+                    if (over == null || opened.GetProperty("end_reason").ValueKind == JsonValueKind.String)
+                    {
+                        // What is over says why, if the service still knows.
+                        over = (token, opened);
+                    }
+                }
+            }
+            if (live.Count > 1 || tokens.Count > MostTokens)
+            {
+                _others = live.ConvertAll(each => each.Item1);
+                _forgets = true;
                 return;
             }
-            var opened = await _service.PostAsync("v1/open", Body(json => json.WriteString("token", _token)), repeatable: true);
-            Become(opened);
-            _isDue = opened.GetProperty("commit_due").GetBoolean();
+            if (live.Count == 1 || over != null)
+            {
+                var (token, opened) = live.Count == 1 ? live[0] : over!.Value;
+                _token = token;
+                Become(opened);
+                Data.Load(State?.GetProperty("data"));
+                _isDue = opened.GetProperty("commit_due").GetBoolean();
+            }
         }
 
-        /// <summary>Writes what is left to write before the answer's first byte.</summary>
+        /// <summary>Writes what is left to write, before the answer's first byte or at the end of the request.</summary>
         public async Task FinishAsync()
         {
-            if (_failure != null)
+            if (_context.Response.StatusCode >= Failed)
             {
-                // The handler was told already, or did not listen; waiting a second time would help nobody.
-                var failure = _failure;
-                _failure = null;
-                if (_context.Response.StatusCode < 400)
-                {
-                    throw failure;
-                }
-                Data.Load(null);
                 return;
             }
-            if ((_isDue && !IsPassive) || Data.IsChanged)
+            if (_turn != null)
             {
-                await CommitAsync();
+                await _turn.CatchUpAsync();
+            }
+            if (_turn != null || Data.IsChanged || (_isDue && !IsPassive))
+            {
+                await (_turn ??= new Turn()).TakeAsync(WriteRestAsync, CancellationToken.None);
             }
         }
 
-        /// <summary>Writes what was changed so far, and does what `action` names.</summary>
-        public async Task CommitAsync(string? action = null, string? userId = null, bool remember = false)
+        /// <summary>Writes what was changed so far, and does what is wished.</summary>
+        public async Task CommitAsync(CancellationToken cancelled, Wish? wish = null)
         {
-            var isNew = State == null || action == "login" || action == "regenerate";
-            if (IsSealed && isNew && action != "logout")
+            await (_turn ??= new Turn()).TakeAsync(() => WriteAsync(wish), cancelled);
+            if (_setCookie != null)
+            {
+                Caches.Forbid(_context);
+            }
+        }
+
+        /// <summary>Writes what was changed so far, and uses the grant for `action` up.</summary>
+        public Task UseGrantAsync(string action, CancellationToken cancelled)
+        {
+            var key = StepUp.GrantKey(action);
+            return (_turn ??= new Turn()).TakeAsync(
+                () =>
+                {
+                    StepUp.CheckGrant(action, Data, OpenedAt);
+                    Data.Remove(key);
+                    return WriteAsync(null, key);
+                },
+                cancelled);
+        }
+
+        /// <summary>Throws where a change could begin a session that no browser would hear of.</summary>
+        public void CheckChangeable()
+        {
+            if (IsSealed && State == null)
             {
                 throw TooLate();
             }
+        }
+
+        /// <summary>Something may have been changed: what this answer says is for its visitor alone.</summary>
+        public void NoteChanges()
+        {
+            if (Data.IsChanged)
+            {
+                Caches.Forbid(_context);
+            }
+        }
+
+        private static InvalidOperationException TooLate() => new InvalidOperationException(
+            "The response has started, so the browser cannot be told of a new session. Begin, log in or regenerate before the first byte.");
+
+        private async Task WriteRestAsync()
+        {
+            if (_failure == null)
+            {
+                await WriteAsync(null);
+                return;
+            }
+            // The handler was told already, or did not listen; waiting a second time would help nobody.
+            var failure = _failure;
+            _failure = null;
+            if (_context.Response.StatusCode < 400)
+            {
+                throw failure;
+            }
+            Data.Load(null);
+        }
+
+        private async Task WriteAsync(Wish? wish, string? used = null)
+        {
+            if (wish == Wish.Start && State != null)
+            {
+                wish = null;
+            }
+            if (wish is Login login)
+            {
+                var before = State?.GetProperty("user_id").GetString();
+                if (before != null && before != login.UserId)
+                {
+                    Data.Load(null);
+                }
+                Data.Keep(login.Keep);
+            }
+            if (wish == null && !Data.IsChanged && (!_isDue || IsPassive))
+            {
+                return;
+            }
+            var isNew = State == null || wish is Login || wish == Wish.Regenerate;
+            if (IsSealed && isNew && wish != Wish.Logout)
+            {
+                throw TooLate();
+            }
+            var sent = Data.Take();
             try
             {
-                var body = Body(json => WriteCommit(json, isNew, action, userId, remember));
+                if (wish is Login || wish == Wish.Logout)
+                {
+                    await EndOthersAsync();
+                }
+                var body = Wire.Commit(_token, _status, OpenedAt, IsPassive, isNew ? _context : null, sent, wish, used);
                 Settle(await _service.PostAsync("v1/commit", body, repeatable: false));
             }
             catch (SojournException error)
             {
-                Refused(error);
+                Refused(error, sent);
                 throw;
             }
         }
 
-        public static InvalidOperationException TooLate() => new InvalidOperationException(
-            "The response has started: a session can no longer be changed. Do it before the first byte.");
-
-        private void WriteCommit(Utf8JsonWriter json, bool isNew, string? action, string? userId, bool remember)
+        /// <summary>Whoever logs in or out means all that the browser shows: none of it may be left to come back.</summary>
+        private async Task EndOthersAsync()
         {
-            json.WriteString("token", _token);
-            if (_token != null)
+            while (_others.Count > 0)
             {
-                json.WriteString("status", _status);
+                await _service.PostAsync("v1/commit", Wire.Logout(_others[0]), repeatable: false);
+                _others.RemoveAt(0);
             }
-            if (isNew)
-            {
-                WriteClient(json);
-            }
-            json.WriteBoolean("passive", IsPassive);
-            if (_openedAt is long openedAt)
-            {
-                json.WriteNumber("opened_at", openedAt);
-            }
-            if (action != "logout")
-            {
-                // A log-in takes the data along even where a parallel one has replaced the session meanwhile.
-                Data.WriteChanges(json, all: action == "login");
-            }
-            if (action == null)
-            {
-                return;
-            }
-            json.WriteStartObject("action");
-            json.WriteString("type", action);
-            if (action == "login")
-            {
-                json.WriteString("user_id", userId);
-                json.WriteBoolean("remember", remember);
-            }
-            json.WriteEndObject();
-        }
-
-        private void WriteClient(Utf8JsonWriter json)
-        {
-            var ip = _context.Connection.RemoteIpAddress;
-            var agent = _context.Request.Headers["User-Agent"].ToString();
-            json.WriteStartObject("client");
-            json.WriteString("ip", (ip != null && ip.IsIPv4MappedToIPv6 ? ip.MapToIPv4() : ip)?.ToString());
-            json.WriteString("user_agent", agent);
-            json.WriteEndObject();
         }
 
         private void Settle(JsonElement committed)
@@ -158,16 +252,17 @@ namespace Sojourn.AspNetCore
                         "configuration",
                         $"The service's cookie is \"{name}\", and this application reads \"{_cookieName}\": set options.CookieName.");
                 }
-                SetCookie = setCookie;
+                _setCookie = setCookie;
             }
             var token = committed.GetProperty("token").GetString();
-            var (id, openedAt) = (IdOf(State), _openedAt);
+            var (id, openedAt) = (IdOf(State), OpenedAt);
             Become(committed);
+            Data.Settle(State?.GetProperty("data"));
             // The token is judged as of the request that showed it, however late this one still writes: renewed
             // meanwhile, it would be taken for a thief's.
             if (State != null && IdOf(State) == id)
             {
-                _openedAt = openedAt;
+                OpenedAt = openedAt;
             }
             // A renewed secret of the same session is the browser's to show first: shown from here, it would retire the
             // one that the browser may go on with if this answer is lost.
@@ -183,10 +278,11 @@ namespace Sojourn.AspNetCore
             _failure = null;
         }
 
-        private void Refused(SojournException error)
+        private void Refused(SojournException error, SessionData.Sent sent)
         {
             if (error.Code == "store-unavailable")
             {
+                Data.Restore(sent);
                 _failure = error;
                 return;
             }
@@ -195,11 +291,13 @@ namespace Sojourn.AspNetCore
             if (error.Code == "session-ended")
             {
                 _token = null;
-                _openedAt = null;
+                OpenedAt = null;
                 State = null;
                 EndReason = error.EndReason;
+                Data.Load(null);
+                return;
             }
-            Data.Load(State?.GetProperty("data"));
+            Data.Settle(State?.GetProperty("data"));
         }
 
         private void Become(JsonElement answer)
@@ -208,22 +306,9 @@ namespace Sojourn.AspNetCore
             State = state.ValueKind == JsonValueKind.Object ? state : (JsonElement?)null;
             EndReason = answer.GetProperty("end_reason").GetString();
             _status = answer.GetProperty("status").GetString()!;
-            _openedAt = answer.GetProperty("now").GetInt64();
-            Data.Load(State?.GetProperty("data"));
+            OpenedAt = answer.GetProperty("now").GetInt64();
         }
 
         private static string? IdOf(JsonElement? state) => state?.GetProperty("id").GetString();
-
-        private static ReadOnlyMemory<byte> Body(Action<Utf8JsonWriter> write)
-        {
-            var buffer = new ArrayBufferWriter<byte>();
-            using (var json = new Utf8JsonWriter(buffer))
-            {
-                json.WriteStartObject();
-                write(json);
-                json.WriteEndObject();
-            }
-            return buffer.WrittenMemory;
-        }
     }
 }

@@ -1,4 +1,6 @@
 using System;
+using System.Collections.Generic;
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Linq;
 using System.Text.Json;
@@ -29,6 +31,49 @@ namespace Sojourn.AspNetCore
             Check(json, key, MaxDepth);
             return json;
         }
+
+        /// <summary>
+        /// A value as a T. A list may be read as a dictionary whose keys are 0, 1, 2, and an empty one as any object: PHP has
+        /// one array for them all.
+        /// </summary>
+        [return: MaybeNull]
+        public static T To<T>(JsonElement json, string key, JsonSerializerOptions options)
+        {
+            try
+            {
+                return JsonSerializer.Deserialize<T>(json.GetRawText(), options);
+            }
+            catch (JsonException) when (json.ValueKind == JsonValueKind.Array && TryAsObject<T>(json, options, out var value))
+            {
+                return value;
+            }
+            catch (JsonException error)
+            {
+                throw new InvalidOperationException($"session[\"{key}\"] is not a {typeof(T)} (at {error.Path}).");
+            }
+        }
+
+        private static bool TryAsObject<T>(JsonElement list, JsonSerializerOptions options, [MaybeNull] out T value)
+        {
+            value = default!;
+            if (list.GetArrayLength() > 0 && !typeof(T).GetInterfaces().Prepend(typeof(T)).Any(IsDictionary))
+            {
+                return false;
+            }
+            var members = list.EnumerateArray().Select((member, index) => $"\"{index}\":{member.GetRawText()}");
+            try
+            {
+                value = JsonSerializer.Deserialize<T>($"{{{string.Join(",", members)}}}", options);
+                return true;
+            }
+            catch (JsonException)
+            {
+                return false;
+            }
+        }
+
+        private static bool IsDictionary(Type type) => type.IsGenericType
+            && (type.GetGenericTypeDefinition() == typeof(IDictionary<,>) || type.GetGenericTypeDefinition() == typeof(IReadOnlyDictionary<,>));
 
         public static void CheckKey(string key)
         {

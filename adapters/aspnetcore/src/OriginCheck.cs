@@ -8,19 +8,32 @@ namespace Sojourn.AspNetCore
     /// <summary>CSRF: whether an unsafe request came from the application's own pages.</summary>
     internal sealed class OriginCheck
     {
+        // An app in a shell has an origin of its own scheme: capacitor://localhost, chrome-extension://…
         private static readonly Regex _origin =
-            new Regex(@"\A(https?)://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([1-9][0-9]{0,4}))?\z");
+            new Regex(@"\A([a-z][a-z0-9+.-]*)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([1-9][0-9]{0,4}))?\z");
+
+        private static readonly Regex _host = new Regex(@"\A([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{0,5}))?\z", RegexOptions.IgnoreCase);
+        private static readonly Regex _path = new Regex(@"\A/[^\s?#*]+\z");
 
         private readonly HashSet<string> _trusted = new HashSet<string>();
+        private readonly HashSet<string> _crossSitePaths = new HashSet<string>(StringComparer.Ordinal);
 
-        /// <summary>Checks the origins: scheme, host and port, exactly as a browser spells them.</summary>
-        public OriginCheck(IEnumerable<string> trusted)
+        /// <summary>Checks the origins: scheme, host and port, exactly as a browser spells them; and the paths.</summary>
+        public OriginCheck(IEnumerable<string> trusted, IEnumerable<string> crossSitePaths)
         {
+            foreach (var path in crossSitePaths)
+            {
+                if (!_path.IsMatch(path))
+                {
+                    throw new InvalidOperationException($"CrossSitePaths has \"{path}\": give whole paths, such as \"/auth/callback\".");
+                }
+                _crossSitePaths.Add(path);
+            }
             foreach (var origin in trusted)
             {
                 var match = _origin.Match(origin);
-                var (scheme, port) = (match.Groups[1].Value, match.Groups[2].Value);
-                var isUnsaid = (scheme, port) == ("http", "80") || (scheme, port) == ("https", "443");
+                var port = match.Groups[3].Value;
+                var isUnsaid = port != "" && port == Port(match.Groups[1].Value);
                 if (!match.Success || isUnsaid || (port.Length == 5 && int.Parse(port) > 65535))
                 {
                     throw new InvalidOperationException($"TrustedOrigins has \"{origin}\": write it like \"https://app.example.com\".");
@@ -29,16 +42,24 @@ namespace Sojourn.AspNetCore
             }
         }
 
+        /// <summary>Why this request must be refused, if it must; see <see cref="IsCrossOrigin"/>.</summary>
+        public Problem? RefusalOf(HttpRequest request) =>
+            !IsCrossOrigin(request) ? null : request.Headers["Origin"] == "null" ? Problem.HiddenOrigin : Problem.CrossOrigin;
+
         /// <summary>
         /// Whether this request must be refused as another site's doing: Sec-Fetch-Site first, then Origin against Host.
         /// A request with neither is no browser's, and allowed. <c>same-site</c> is refused: siblings are not trusted. A
         /// WebSocket handshake is a GET that changes things, and Origin alone speaks for it.
         /// </summary>
-        public bool IsCrossOrigin(HttpRequest request)
+        private bool IsCrossOrigin(HttpRequest request)
         {
             var headers = request.Headers;
             var isHandshake = headers.ContainsKey("Upgrade") || request.Method == "CONNECT";
             if (!isHandshake && (request.Method == "GET" || request.Method == "HEAD" || request.Method == "OPTIONS"))
+            {
+                return false;
+            }
+            if (!isHandshake && _crossSitePaths.Contains(request.PathBase.Add(request.Path).Value!))
             {
                 return false;
             }
@@ -55,15 +76,17 @@ namespace Sojourn.AspNetCore
             return hasOrigin && !IsSameHost(origin, request.Host.Value);
         }
 
+        // As URLs are compared: the port that the origin's scheme means may be said or not.
         private static bool IsSameHost(string origin, string? host)
         {
-            var authority = origin.StartsWith("https://", StringComparison.Ordinal) ? origin.Substring(8)
-                : origin.StartsWith("http://", StringComparison.Ordinal) ? origin.Substring(7)
-                : null;
-            // As URLs are compared: a port that the scheme means anyway may be said or not.
-            var unsaid = origin.StartsWith("https", StringComparison.Ordinal) ? ":443" : ":80";
-            string Bare(string text) => text.EndsWith(unsaid, StringComparison.Ordinal) ? text.Substring(0, text.Length - unsaid.Length) : text;
-            return authority != null && host != null && Bare(authority) == Bare(host.ToLowerInvariant());
+            var (said, asked) = (_origin.Match(origin), _host.Match(host ?? ""));
+            var unsaid = Port(said.Groups[1].Value);
+            string Or(Group port) => port.Length == 0 ? unsaid : port.Value;
+            return said.Success && asked.Success && unsaid != ""
+                && said.Groups[2].Value == asked.Groups[1].Value.ToLowerInvariant()
+                && Or(said.Groups[3]) == Or(asked.Groups[2]).TrimStart('0');
         }
+
+        private static string Port(string scheme) => scheme == "https" ? "443" : scheme == "http" ? "80" : "";
     }
 }

@@ -22,17 +22,42 @@ namespace Sojourn.AspNetCore
             "transfer-encoding",
         };
 
-        public static readonly Problem Ambiguous = new Problem(
-            400, "ambiguous-token", "Two tokens",
-            "The request holds two cookies of the session's name with different values. Send one of them.");
-
         public static readonly Problem CrossOrigin = new Problem(
             403, "cross-origin", "From another site",
             "This request came from a page of another origin. If it is yours, name it in TrustedOrigins.");
 
+        public static readonly Problem HiddenOrigin = new Problem(
+            403, "cross-origin", "From another site",
+            "This request came from a page that hides its origin (Origin: null). If it is yours, send it with Referrer-Policy: "
+            + "same-origin in place of no-referrer, and from no sandboxed frame.");
+
         public static readonly Problem Unavailable = new Problem(
             503, "store-unavailable", "Sessions are not available right now",
             "Try again soon. What this request was to write may be written, or not.");
+
+        /// <summary>Nobody is logged in.</summary>
+        public static Problem LoginRequired(string? endReason) => new Problem(
+            401, "login-required", "Log in first",
+            "This needs somebody who is logged in." + (endReason == null ? "" : $" The session ended: {endReason}."),
+            new Dictionary<string, object?> { ["end_reason"] = endReason });
+
+        /// <summary>A log-in is there, and not what is asked for.</summary>
+        public static Problem LoginTooOldOrLow(TimeSpan? within, string? level)
+        {
+            var at = level == null ? "" : $" of level {level}";
+            var when = within == null ? "" : FormattableString.Invariant($" in the last {within?.TotalSeconds} seconds");
+            return Reauthentication(
+                $"This needs a log-in{at}{when}. Log in again, then retry.",
+                new Dictionary<string, object?> { ["max_age"] = within?.TotalSeconds, ["level"] = level });
+        }
+
+        /// <summary>There is no grant for this action.</summary>
+        public static Problem ProofWanted(string action) => Reauthentication(
+            $"This needs a fresh proof of who you are, for \"{action}\" alone. Give it, then retry.",
+            new Dictionary<string, object?> { ["action"] = action });
+
+        private static Problem Reauthentication(string detail, Dictionary<string, object?> members) =>
+            new Problem(401, "reauthentication-required", "Log in again", detail, members);
 
         // The members of every problem; others are what the error holds.
         private static readonly string[] _ofEvery = { "type", "title", "status", "detail" };
@@ -47,6 +72,13 @@ namespace Sojourn.AspNetCore
             Detail = detail;
         }
 
+        private Problem(int status, string code, string title, string detail, Dictionary<string, object?> members)
+            : this(status, code, title, detail)
+        {
+            var known = members.Where(each => each.Value != null).ToDictionary(each => each.Key, each => each.Value);
+            _told = JsonValue.Parse(JsonSerializer.SerializeToUtf8Bytes(known));
+        }
+
         private Problem(int status, string code, JsonElement told)
             : this(status, code, Text(told, "title") ?? "", Text(told, "detail") ?? "") => _told = told;
 
@@ -58,7 +90,7 @@ namespace Sojourn.AspNetCore
 
         public string Detail { get; }
 
-        /// <summary>Why the session ended: with <c>session-ended</c>, where the service still knows.</summary>
+        /// <summary>Why the session ended: with <c>session-ended</c> and <c>login-required</c>, if known.</summary>
         public string? EndReason => Text(_told, "end_reason");
 
         /// <summary>The keys that another request changed too: with <c>session-conflict</c>.</summary>
@@ -75,6 +107,15 @@ namespace Sojourn.AspNetCore
         /// How much is allowed: bytes with <c>data-too-large</c> and <c>body-too-large</c>, sessions with <c>session-limit</c>.
         /// </summary>
         public long? Limit => Number(_told, "limit");
+
+        /// <summary>How many seconds ago the log-in may have been: with <c>reauthentication-required</c>.</summary>
+        public double? MaxAge => Member(_told, "max_age", JsonValueKind.Number)?.GetDouble();
+
+        /// <summary>The level that the log-in must have: with <c>reauthentication-required</c>.</summary>
+        public string? Level => Text(_told, "level");
+
+        /// <summary>What wants a proof of its own: with <c>reauthentication-required</c>.</summary>
+        public string? Action => Text(_told, "action");
 
         /// <summary>The problem in a body of the service; null where there is none.</summary>
         public static Problem? Read(int status, JsonElement body)
@@ -129,7 +170,7 @@ namespace Sojourn.AspNetCore
             response.ContentLength = bytes.Length;
             response.Headers["Cache-Control"] = "no-store";
             response.Headers["X-Content-Type-Options"] = "nosniff";
-            Vary.AddCookie(response.Headers);
+            Caches.Depend(context);
             if (Status == 503)
             {
                 response.Headers["Retry-After"] = RetryAfter;

@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using Microsoft.Extensions.Primitives;
 
 namespace Sojourn.AspNetCore
@@ -13,13 +14,12 @@ namespace Sojourn.AspNetCore
         private static readonly char[] _blanks = { ' ', '\t' };
 
         /// <summary>
-        /// The token in a request's Cookie headers, null where there is none or nothing of a token's shape. Names are
-        /// compared raw: neither <c>%5F%5FHost-</c> nor <c>..Host-</c> is <c>__Host-</c>.
+        /// The tokens in a request's Cookie headers, in their order: several where the cookie's domain or path was changed, or
+        /// a sibling host plants one. Names are compared raw: neither <c>%5F%5FHost-</c> nor <c>..Host-</c> is <c>__Host-</c>.
         /// </summary>
-        public static string? Find(StringValues headers, string name, out bool isAmbiguous)
+        public static IReadOnlyList<string> Find(StringValues headers, string name)
         {
-            string? found = null;
-            isAmbiguous = false;
+            var values = new List<string>();
             foreach (var header in headers)
             {
                 foreach (var pair in (header ?? "").Split(';'))
@@ -30,11 +30,13 @@ namespace Sojourn.AspNetCore
                         continue;
                     }
                     var value = pair.Substring(equals + 1).Trim(_blanks);
-                    isAmbiguous |= found != null && found != value;
-                    found = value;
+                    if (IsToken(value) && !values.Contains(value))
+                    {
+                        values.Add(value);
+                    }
                 }
             }
-            return !isAmbiguous && found != null && IsToken(found) ? found : null;
+            return values;
         }
 
         public static bool IsToken(string text)

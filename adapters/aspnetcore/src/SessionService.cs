@@ -46,7 +46,15 @@ namespace Sojourn.AspNetCore
                 UseCookies = false,
                 UseProxy = false,
             };
-            _client = new HttpClient(handler) { BaseAddress = Address(wanted.Service, handler), Timeout = Timeout.InfiniteTimeSpan };
+            var address = Address(wanted.Service, handler);
+            if (address.Scheme == "http" && !address.IsLoopback && !address.Host.EndsWith(".localhost", StringComparison.OrdinalIgnoreCase)
+                && !wanted.DangerouslyAllowPlainHttp)
+            {
+                throw new InvalidOperationException(
+                    $"options.Service: {wanted.Service} is another machine, and on http:// everybody between the two can read the API "
+                    + "key and all tokens. Give https://…, with a proxy in front of the service, or set DangerouslyAllowPlainHttp.");
+            }
+            _client = new HttpClient(handler) { BaseAddress = address, Timeout = Timeout.InfiniteTimeSpan };
             _client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", Checked(wanted.Key));
         }
 
@@ -110,6 +118,7 @@ namespace Sojourn.AspNetCore
                 case "session-limit":
                 case "data-too-large":
                 case "body-too-large":
+                case "reauthentication-required":
                     return new SojournException(problem.Code, problem.Detail, problem);
                 default:
                     return new SojournException(

@@ -5,7 +5,7 @@ namespace Sojourn.AspNetCore
 {
     /// <summary>
     /// What a session could not do. <see cref="Code"/> says which failure: <c>session-ended</c>, <c>session-conflict</c>,
-    /// <c>session-limit</c>, <c>data-too-large</c>, <c>store-unavailable</c> (also: the service did not answer); and the
+    /// <c>session-limit</c>, <c>data-too-large</c>, <c>login-required</c>, <c>reauthentication-required</c>, <c>store-unavailable</c> (also: the service did not answer); and the
     /// mistakes of whoever wrote or runs the application: <c>invalid-data</c>, <c>api-key-refused</c>, …
     /// No message holds a token, a key, or a value from a session.
     /// </summary>
@@ -35,6 +35,15 @@ namespace Sojourn.AspNetCore
         /// (<c>session-limit</c>).
         /// </summary>
         public long? Limit => Problem?.Limit;
+
+        /// <summary>How long ago the log-in may have been, if that is what failed (<c>reauthentication-required</c>).</summary>
+        public TimeSpan? MaxAge => Problem?.MaxAge is double seconds ? TimeSpan.FromSeconds(seconds) : (TimeSpan?)null;
+
+        /// <summary>The level that the log-in must have, if that is what failed (<c>reauthentication-required</c>).</summary>
+        public string? Level => Problem?.Level;
+
+        /// <summary>What wants a proof of its own, if that is what failed (<c>reauthentication-required</c>).</summary>
+        public string? Action => Problem?.Action;
 
         /// <summary>The HTTP status that says it to a visitor: 500 for a mistake, which is no answer to anybody.</summary>
         public int StatusCode => Problem?.Status ?? 500;

@@ -17,6 +17,7 @@ namespace Sojourn.AspNetCore
     {
         private readonly Exchange _exchange;
         private readonly JsonSerializerOptions _json;
+        private string? _standIn;
 
         internal SojournSession(Exchange exchange, JsonSerializerOptions json)
         {
@@ -27,14 +28,24 @@ namespace Sojourn.AspNetCore
         /// <summary>Always: a request is not let in where the service is away.</summary>
         public bool IsAvailable => true;
 
-        /// <summary>The public name, safe to log; empty before the session's first commit.</summary>
-        public string Id => Text("id") ?? "";
+        /// <summary>
+        /// The public name, safe to log. Before the session's first commit a random one that begins with <c>new-</c>: no two
+        /// visitors have the same.
+        /// </summary>
+        public string Id => Text("id") ?? (_standIn ??= "new-" + Guid.NewGuid().ToString("N"));
 
         /// <summary>Who is logged in, or null.</summary>
         public string? UserId => Text("user_id");
 
         /// <summary>When the user last proved who they are, or null.</summary>
         public DateTimeOffset? AuthenticatedAt => Time("authenticated_at");
+
+        /// <summary>The level that the log-in proved, <c>aal1</c> to <c>aal3</c>, or null.</summary>
+        public string? Level => Text("level");
+
+        /// <summary>What the log-in proved: names like those of RFC 8176.</summary>
+        public IReadOnlyList<string> Methods =>
+            _exchange.State?.GetProperty("methods").EnumerateArray().Select(name => name.GetString()!).ToArray() ?? Array.Empty<string>();
 
         /// <summary>When the session runs out if nobody comes; null where there is none yet.</summary>
         public DateTimeOffset? ExpiresAt => Time("expires_at");
@@ -67,64 +78,92 @@ namespace Sojourn.AspNetCore
                 value = default!;
                 return false;
             }
-            try
-            {
-                value = JsonSerializer.Deserialize<T>(json.GetRawText(), _json)!;
-                return true;
-            }
-            catch (JsonException error)
-            {
-                throw new InvalidOperationException($"session[\"{key}\"] is not a {typeof(T)} (at {error.Path}).");
-            }
+            value = JsonValue.To<T>(json, key, _json);
+            return true;
         }
 
         /// <summary>Keeps a value as JSON. Where nothing is changed by it, nothing is written.</summary>
-        public void Set<T>(string key, T value) => Change().Set(key, JsonValue.Of(value, key, _json));
+        public void Set<T>(string key, T value) => Change(data => data.Set(key, JsonValue.Of(value, key, _json)));
 
         /// <summary>
         /// Adds to an integer, a missing one counting as 0, and returns the sum as this request sees it. Parallel requests
         /// add up.
         /// </summary>
-        public long Increment(string key, long by = 1) => Change().Increment(key, by);
+        public long Increment(string key, long by = 1)
+        {
+            var sum = 0L;
+            Change(data => sum = data.Increment(key, by));
+            return sum;
+        }
 
         /// <summary>Takes a value out.</summary>
-        public void Remove(string key) => Change().Remove(key);
+        public void Remove(string key) => Change(data => data.Remove(key));
 
         /// <summary>Takes all values out; the user stays logged in.</summary>
-        public void Clear() => Change().Clear();
+        public void Clear() => Change(data => data.Clear());
 
         /// <summary>
         /// Ties a user to a new session with a new id and token; the one before ends as <c>replaced</c>. Call it after you
-        /// checked the password. The data is carried over, unless another user was logged in.
+        /// checked the password. The data is carried over, unless another user was logged in; with <paramref name="keep"/> of
+        /// it these keys alone.
         /// </summary>
-        public Task LoginAsync(string userId, bool remember = false)
+        /// <param name="userId">Who it is: 1 to 255 characters.</param>
+        /// <param name="remember">The policy's longer timeouts, and a cookie that outlives the browser.</param>
+        /// <param name="level">How sure it is who it is, after what was proved: <c>aal1</c>, <c>aal2</c> or <c>aal3</c>.</param>
+        /// <param name="methods">What was proved: up to 16 names like those of RFC 8176, "pwd" and "otp" say.</param>
+        /// <param name="keep">The keys of the data that come along; null for all.</param>
+        /// <param name="cancellationToken">Gives up waiting.</param>
+        public Task LoginAsync(
+            string userId, bool remember = false, string? level = null, IEnumerable<string>? methods = null,
+            IEnumerable<string>? keep = null, CancellationToken cancellationToken = default) =>
+            _exchange.CommitAsync(cancellationToken, new Login(userId, remember, level, methods, keep));
+
+        /// <summary>
+        /// The user's id, where somebody is logged in, since at most <paramref name="within"/> and at this level at least. Else
+        /// it throws a <see cref="SojournException"/> whose code is <c>login-required</c> or
+        /// <c>reauthentication-required</c>: uncaught, each is a 401. For a whole endpoint there is <c>RequireLogin</c>.
+        /// </summary>
+        public string RequireLogin(TimeSpan? within = null, string? level = null)
         {
-            if (string.IsNullOrEmpty(userId) || userId.Length > 255)
-            {
-                throw new ArgumentException("Give text of 1 to 255 characters: user.Id.ToString(), say.", nameof(userId));
-            }
-            if (UserId != null && UserId != userId)
-            {
-                _exchange.Data.Load(null);
-            }
-            return _exchange.CommitAsync("login", userId, remember);
+            var at = AuthenticatedAt?.ToUnixTimeMilliseconds();
+            return StepUp.Check(UserId, _exchange.OpenedAt - at, Level, within, level, EndReason);
         }
 
+        /// <summary>
+        /// Allows one <see cref="UseGrantAsync"/> of this action, in the next two minutes if <paramref name="within"/> says
+        /// nothing else: after a proof that was given for it alone.
+        /// </summary>
+        public void GrantOnce(string action, TimeSpan? within = null)
+        {
+            var now = _exchange.OpenedAt ?? DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
+            Set(StepUp.GrantKey(action), now + (long)(within ?? TimeSpan.FromMinutes(2)).TotalMilliseconds);
+        }
+
+        /// <summary>
+        /// Uses the grant for an action up, before you act: of two requests that use one at once, one gets past this. What was
+        /// changed so far is written with it. Throws where there is none, <c>reauthentication-required</c>.
+        /// </summary>
+        public Task UseGrantAsync(string action, CancellationToken cancellationToken = default) =>
+            _exchange.UseGrantAsync(action, cancellationToken);
+
         /// <summary>Ends the session: its data goes, its token opens nothing any more. What is set afterwards begins a new one.</summary>
-        public Task LogoutAsync() => _exchange.CommitAsync("logout");
+        public Task LogoutAsync(CancellationToken cancellationToken = default) => _exchange.CommitAsync(cancellationToken, Wish.Logout);
 
         /// <summary>Gives the same session a new id and token, at a change of rights. The user, data and timeouts stay.</summary>
-        public Task RegenerateAsync() => _exchange.CommitAsync("regenerate");
+        public Task RegenerateAsync(CancellationToken cancellationToken = default) => _exchange.CommitAsync(cancellationToken, Wish.Regenerate);
 
         /// <summary>Begins a session even if nothing is put in it.</summary>
-        public Task StartAsync() => _exchange.State == null ? _exchange.CommitAsync("start") : Task.CompletedTask;
+        public Task StartAsync(CancellationToken cancellationToken = default) => _exchange.CommitAsync(cancellationToken, Wish.Start);
 
-        /// <summary>Writes now what was changed so far. Otherwise it is written before the answer's first byte.</summary>
-        public Task CommitAsync(CancellationToken cancellationToken = default) =>
-            _exchange.Data.IsChanged ? _exchange.CommitAsync() : Task.CompletedTask;
+        /// <summary>
+        /// Writes now what was changed so far. Otherwise it is written before the answer's first byte, and what is changed
+        /// afterwards at the end of the request.
+        /// </summary>
+        public Task CommitAsync(CancellationToken cancellationToken = default) => _exchange.CommitAsync(cancellationToken);
 
         /// <summary>Nothing is left to do: the middleware has loaded it.</summary>
-        public Task LoadAsync(CancellationToken cancellationToken = default) => Task.CompletedTask;
+        public Task LoadAsync(CancellationToken cancellationToken = default) =>
+            cancellationToken.IsCancellationRequested ? Task.FromCanceled(cancellationToken) : Task.CompletedTask;
 
         bool ISession.TryGetValue(string key, [NotNullWhen(true)] out byte[]? value)
         {
@@ -138,16 +177,21 @@ namespace Sojourn.AspNetCore
             {
                 throw new ArgumentNullException(nameof(value));
             }
-            var data = Change();
             // What was read and is set again keeps its kind: a list that another language keeps stays one.
-            var isSame = data.TryGet(key, out var json) && ByteValue.FromJson(json) is byte[] held && value.AsSpan().SequenceEqual(held);
+            var isSame = _exchange.Data.TryGet(key, out var json)
+                && ByteValue.FromJson(json) is byte[] held && value.AsSpan().SequenceEqual(held);
             if (!isSame)
             {
-                data.Set(key, ByteValue.ToJson(value));
+                Change(data => data.Set(key, ByteValue.ToJson(value)));
             }
         }
 
-        private SessionData Change() => _exchange.IsSealed ? throw Exchange.TooLate() : _exchange.Data;
+        private void Change(Action<SessionData> change)
+        {
+            _exchange.CheckChangeable();
+            change(_exchange.Data);
+            _exchange.NoteChanges();
+        }
 
         private string? Text(string name) => _exchange.State?.GetProperty(name).GetString();
 

@@ -1,4 +1,5 @@
 using System;
+using System.Linq;
 using System.Threading.Tasks;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -23,7 +24,7 @@ namespace Sojourn.AspNetCore
             _next = next;
             _service = service;
             _options = options.Value;
-            _origins = new OriginCheck(_options.TrustedOrigins);
+            _origins = new OriginCheck(_options.TrustedOrigins, _options.CrossSitePaths);
             _logger = logger;
         }
 
@@ -41,23 +42,20 @@ namespace Sojourn.AspNetCore
                 default:
                     throw new InvalidOperationException("There is a session already: use UseSession() or UseSojournSession(), not both.");
             }
-            var token = SessionCookie.Find(context.Request.Headers["Cookie"], _options.CookieName, out var isAmbiguous);
-            var refusal = isAmbiguous ? Problem.Ambiguous : null;
-            if (!_options.DangerouslyAllowCrossOrigin && _origins.IsCrossOrigin(context.Request))
+            if (NoSojournSessionAttribute.IsOn(context.GetEndpoint()))
             {
-                refusal = Problem.CrossOrigin;
+                await _next(context);
+                return;
             }
-            var exchange = new Exchange(_service, _options.CookieName, token, context) { IsPassive = _options.IsPassive(context) };
-            if (refusal == null)
-            {
-                refusal = await ProblemOf(exchange.OpenAsync);
-            }
+            var exchange = new Exchange(_service, _options.CookieName, context) { IsPassive = _options.IsPassive(context) };
+            var refusal = (_options.DangerouslyAllowCrossOrigin ? null : _origins.RefusalOf(context.Request))
+                ?? await ProblemOf(() => OpenAsync(context, exchange));
             if (refusal != null)
             {
                 await refusal.SendAsync(context, body);
                 return;
             }
-            context.Features.Set<ISessionFeature>(new SessionFeature(exchange, new SojournSession(exchange, _options.Json)));
+            context.Features.Set<ISessionFeature>(new SessionFeature(context, exchange, new SojournSession(exchange, _options.Json)));
             context.Response.OnStarting(() => TellAsync(context, exchange));
             await RunAsync(context, exchange, body);
         }
@@ -65,34 +63,37 @@ namespace Sojourn.AspNetCore
         private async Task RunAsync(HttpContext context, Exchange exchange, IHttpResponseBodyFeature body)
         {
             var isReplaced = false;
-            async Task<bool> ReplaceAsync(Problem? problem)
+            async Task<bool> MayGoAsync(Problem? problem)
             {
                 if (problem != null && !context.Response.HasStarted)
                 {
                     isReplaced = true;
                     await problem.SendAsync(context, body);
                 }
+                else if (!isReplaced && !context.Response.HasStarted)
+                {
+                    // Before what lies outside looks at them: caches do when the first byte comes.
+                    Tell(context, exchange);
+                }
                 return !isReplaced;
             }
             var gate = new ResponseGate(
                 body,
-                async () => isReplaced ? false : await ReplaceAsync(await ProblemOf(exchange.FinishAsync)),
+                async () => await MayGoAsync(isReplaced ? null : await ProblemOf(exchange.FinishAsync)),
                 () => context.Features.Get<IHttpBodyControlFeature>()?.AllowSynchronousIO ?? true);
             context.Features.Set<IHttpResponseBodyFeature>(gate);
             try
             {
                 await _next(context);
                 await gate.FinishAsync();
+                if (context.Response.HasStarted && !isReplaced)
+                {
+                    await FinishLateAsync(exchange);
+                }
             }
             catch (SojournException error) when (error.Problem != null && !context.Response.HasStarted)
             {
-                await ReplaceAsync(error.Problem);
-            }
-            catch when (!context.Response.HasStarted)
-            {
-                // As ASP.NET Core's own session: what was changed before is kept.
-                await TryFinishAsync(exchange);
-                throw;
+                await MayGoAsync(error.Problem);
             }
             finally
             {
@@ -100,32 +101,46 @@ namespace Sojourn.AspNetCore
             }
         }
 
-        /// <summary>Puts into the answer what caches and the browser must know.</summary>
+        private Task OpenAsync(HttpContext context, Exchange exchange)
+        {
+            var request = context.Request;
+            var tokens = SessionCookie.Find(request.Headers["Cookie"], _options.CookieName);
+            if (tokens.Count == 0)
+            {
+                return Task.CompletedTask;
+            }
+            var variants = tokens.Count > 1
+                ? CookieVariants.Clearing(_options.CookieName, request.Host.Value ?? "", request.PathBase.Add(request.Path).ToUriComponent())
+                : Array.Empty<string>();
+            return exchange.OpenAsync(tokens, variants.ToList());
+        }
+
+        /// <summary>The answer starts: what others set as late as this is written, and told.</summary>
         private async Task TellAsync(HttpContext context, Exchange exchange)
         {
-            if (context.Response.StatusCode < 500)
-            {
-                // Nothing, but for what others set as late as this.
-                await exchange.FinishAsync();
-            }
-            else
-            {
-                await TryFinishAsync(exchange);
-            }
+            await exchange.FinishAsync();
             exchange.IsSealed = true;
-            var headers = context.Response.Headers;
-            if (exchange.IsAccessed || exchange.SetCookie != null)
+            Tell(context, exchange);
+        }
+
+        /// <summary>Puts into the answer what caches and the browser must know; again where others took it away.</summary>
+        private void Tell(HttpContext context, Exchange exchange)
+        {
+            var cookies = exchange.Cookies.ToArray();
+            if (exchange.IsAccessed || cookies.Length > 0)
             {
-                Vary.AddCookie(headers);
+                Caches.Depend(context);
             }
-            if (exchange.SetCookie != null)
+            if (cookies.Length > 0)
             {
+                var headers = context.Response.Headers;
+                var others = headers["Set-Cookie"].Where(line => line?.StartsWith(_options.CookieName + "=", StringComparison.Ordinal) == false);
+                headers["Set-Cookie"] = others.Concat(cookies).ToArray();
                 headers["Cache-Control"] = "no-store";
-                headers.Append("Set-Cookie", exchange.SetCookie);
             }
         }
 
-        private async Task TryFinishAsync(Exchange exchange)
+        private async Task FinishLateAsync(Exchange exchange)
         {
             try
             {
@@ -133,7 +148,7 @@ namespace Sojourn.AspNetCore
             }
             catch (SojournException error)
             {
-                _logger.LogWarning("What a failing request had changed was not kept: {Message}", error.Message);
+                _logger.LogWarning("What was changed after the answer's first byte was not kept: {Message}", error.Message);
             }
         }
 
@@ -153,10 +168,12 @@ namespace Sojourn.AspNetCore
 
         private sealed class SessionFeature : ISessionFeature
         {
+            private readonly HttpContext _context;
             private ISession _session;
 
-            public SessionFeature(Exchange exchange, ISession session)
+            public SessionFeature(HttpContext context, Exchange exchange, ISession session)
             {
+                _context = context;
                 Exchange = exchange;
                 _session = session;
             }
@@ -167,6 +184,7 @@ namespace Sojourn.AspNetCore
             {
                 get
                 {
+                    Caches.Look(_context, isFirst: !Exchange.IsAccessed);
                     Exchange.IsAccessed = true;
                     return _session;
                 }

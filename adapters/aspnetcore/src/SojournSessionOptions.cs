@@ -25,14 +25,29 @@ namespace Sojourn.AspNetCore
         /// <summary>Requests for which this is true do not keep a session alive: polling, say.</summary>
         public Func<HttpContext, bool> IsPassive { get; set; } = _ => false;
 
-        /// <summary>Other origins whose pages may send unsafe requests, such as <c>https://app.example.com</c>.</summary>
+        /// <summary>
+        /// Other origins whose pages may send unsafe requests, such as <c>https://app.example.com</c> or, of an app,
+        /// <c>capacitor://localhost</c>.
+        /// </summary>
         public IList<string> TrustedOrigins { get; } = new List<string>();
+
+        /// <summary>
+        /// Whole paths that other sites' pages may post to, as identity providers do: <c>/signin-oidc</c>. Nothing there is
+        /// protected from them. The browser sends no session along.
+        /// </summary>
+        public IList<string> CrossSitePaths { get; } = new List<string>();
 
         /// <summary>
         /// Switches the CSRF check off: any site's page may then act as your users, but for what SameSite and your own
         /// defence prevent.
         /// </summary>
         public bool DangerouslyAllowCrossOrigin { get; set; }
+
+        /// <summary>
+        /// Lets the API key and all tokens cross a network readably, where <see cref="Service"/> is <c>http://</c> to another
+        /// machine.
+        /// </summary>
+        public bool DangerouslyAllowPlainHttp { get; set; }
 
         /// <summary>How typed values become JSON. Names in camelCase by default: other languages read them too.</summary>
         public JsonSerializerOptions Json { get; } = new JsonSerializerOptions

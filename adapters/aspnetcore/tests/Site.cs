@@ -3,6 +3,7 @@ using System.Collections.Concurrent;
 using System.Collections.Generic;
 using System.Linq;
 using System.Text.Json;
+using System.Threading;
 using System.Threading.Tasks;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -24,16 +25,21 @@ namespace Sojourn.AspNetCore.Tests
             .Build()
             .RunAsync();
 
+        /// <summary>The session of every site here: the service is that of the environment.</summary>
+        public static void AddSession(IServiceCollection services) => services.AddSojournSession(options =>
+        {
+            options.Service = Environment.GetEnvironmentVariable("SOJOURN_SERVICE")!;
+            options.Key = Environment.GetEnvironmentVariable("SOJOURN_KEY")!;
+            options.TrustedOrigins.Add("https://trusted.example.com");
+            options.TrustedOrigins.Add("capacitor://localhost");
+            options.CrossSitePaths.Add("/auth/callback");
+            options.IsPassive = context => context.Request.Headers.ContainsKey("X-Poll");
+        });
+
         private static void AddServices(IServiceCollection services)
         {
             services.AddResponseCompression(options => options.EnableForHttps = true);
-            services.AddSojournSession(options =>
-            {
-                options.Service = Environment.GetEnvironmentVariable("SOJOURN_SERVICE")!;
-                options.Key = Environment.GetEnvironmentVariable("SOJOURN_KEY")!;
-                options.TrustedOrigins.Add("https://trusted.example.com");
-                options.IsPassive = context => context.Request.Headers.ContainsKey("X-Poll");
-            });
+            AddSession(services);
         }
 
         private static void Build(IApplicationBuilder app)
@@ -41,7 +47,7 @@ namespace Sojourn.AspNetCore.Tests
             app.UseExceptionHandler("/error");
             app.UseWhen(context => context.Request.Headers.ContainsKey("X-Compress"), inner => inner.UseResponseCompression());
             app.Map("/ready", ready => ready.Run(context => context.Response.WriteAsync("ready")));
-            app.Map("/arrived", arrived => arrived.Run(context => TurnstileOf(context).Arrived.Task));
+            app.Map("/arrived", arrived => arrived.Run(async context => await TurnstileOf(context).Arrived.Task));
             app.Map("/release", release => release.Run(context =>
             {
                 TurnstileOf(context).Released.TrySetResult(true);
@@ -51,6 +57,12 @@ namespace Sojourn.AspNetCore.Tests
             app.Map("/error", error => error.Run(context => context.Response.WriteAsync($"error, {context.Session.Keys.Count()} keys")));
             app.Run(DoAsync);
         }
+
+        private static JsonElement? Member(JsonElement? holder, string name) =>
+            holder is JsonElement there && there.TryGetProperty(name, out var value) ? value : (JsonElement?)null;
+
+        private static IEnumerable<string>? Names(JsonElement? holder, string name) =>
+            Member(holder, name)?.EnumerateArray().Select(each => each.GetString()!).ToArray();
 
         private static Turnstile TurnstileOf(HttpContext context) => TurnstileNamed(context.Request.Path.Value!.Trim('/'));
 
@@ -116,32 +128,65 @@ namespace Sojourn.AspNetCore.Tests
                 case "get": return session.TryGet<JsonElement>(name, out var value) ? (object)value : null;
                 case "get_list": return session.Get<List<int>>(name);
                 case "append": session.Set(name, (session.Get<List<int>>(name) ?? new List<int>()).Append(argument.GetInt32())); break;
+                case "get_map": return session.Get<Dictionary<string, int>>(name);
+                case "get_cart": return session.Get<Cart>(name)?.Amount;
                 case "get_number": return session.Get<int>(name);
                 case "cart": session.Set(name, new { ProductName = "tea", Amount = 2 }); break;
                 case "remove": session.Remove(name); break;
                 case "clear": session.Clear(); break;
                 case "keys": return session.Keys.OrderBy(key => key, StringComparer.Ordinal);
                 case "increment": return session.Increment(name, argument.ValueKind == JsonValueKind.Number ? argument.GetInt64() : 1);
-                case "set_string": plain.SetString(name, argument.GetString()); break;
+                case "set_string": plain.SetString(name, argument.GetString()!); break;
                 case "get_string": return plain.GetString(name);
                 case "set_int": plain.SetInt32(name, argument.GetInt32()); break;
                 case "get_int": return plain.GetInt32(name);
                 case "set_bytes": plain.Set(name, argument.GetBytesFromBase64()); break;
                 case "get_bytes": return plain.Get(name);
-                case "login": await session.LoginAsync(name, argument.ValueKind == JsonValueKind.True); break;
+                case "login":
+                    var proof = argument.ValueKind == JsonValueKind.Object ? argument : (JsonElement?)null;
+                    await session.LoginAsync(
+                        name, argument.ValueKind == JsonValueKind.True, Member(proof, "level")?.GetString(), Names(proof, "methods"), Names(proof, "keep"));
+                    break;
+                case "require_login":
+                    var within = Member(step[1], "within")?.GetDouble();
+                    return session.RequireLogin(
+                        within is double seconds ? TimeSpan.FromSeconds(seconds) : (TimeSpan?)null, Member(step[1], "level")?.GetString());
+                case "grant": session.GrantOnce(name, argument.ValueKind == JsonValueKind.Number ? TimeSpan.FromSeconds(argument.GetDouble()) : (TimeSpan?)null); break;
+                case "use_grant": await session.UseGrantAsync(name); break;
+                case "proved": return new { level = session.Level, methods = session.Methods };
                 case "logout": await session.LogoutAsync(); break;
                 case "regenerate": await session.RegenerateAsync(); break;
                 case "start": await session.StartAsync(); break;
                 case "commit": await plain.CommitAsync(); break;
+                case "commit_thrice": await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => plain.CommitAsync())); break;
+                case "commit_and":
+                    var commit = plain.CommitAsync();
+                    var during = await DoStepAsync(context, step[1].EnumerateArray().ToArray());
+                    await commit;
+                    return during;
+                case "commit_for":
+                    using (var patience = new CancellationTokenSource(TimeSpan.FromSeconds(step[1].GetDouble())))
+                    {
+                        try
+                        {
+                            await plain.CommitAsync(patience.Token);
+                            return "committed";
+                        }
+                        catch (OperationCanceledException)
+                        {
+                            return "cancelled";
+                        }
+                    }
                 case "facts":
                     return new
                     {
-                        id = plain.Id,
+                        id = plain.Id.StartsWith("new-", StringComparison.Ordinal) ? "" : plain.Id,
                         user_id = session.UserId,
                         end_reason = session.EndReason,
                         authenticated = session.AuthenticatedAt != null,
                         expires = session.ExpiresAt,
                     };
+                case "id": return plain.Id;
                 case "wait":
                     TurnstileNamed(name).Arrived.TrySetResult(true);
                     await TurnstileNamed(name).Released.Task;
@@ -163,6 +208,11 @@ namespace Sojourn.AspNetCore.Tests
             }
             return null;
         }
+    }
+
+    internal sealed class Cart
+    {
+        public int Amount { get; set; } = 7;
     }
 
     /// <summary>Where a request waits until the test lets it go on.</summary>

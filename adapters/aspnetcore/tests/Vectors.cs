@@ -24,6 +24,7 @@ namespace Sojourn.AspNetCore.Tests
             Cookies(Read(folder, "cookies"));
             Problems(Read(folder, "problems"));
             Origins(Read(folder, "origins"));
+            StepUps(Read(folder, "step_up"));
             await MergesAsync(Read(folder, "merges"));
             await EndsAsync(Read(folder, "ends"));
             Bytes();
@@ -50,10 +51,15 @@ namespace Sojourn.AspNetCore.Tests
             foreach (var each in vectors.GetProperty("cases").EnumerateArray())
             {
                 var headers = each.GetProperty("headers").EnumerateArray().Select(header => header.GetString()!).ToArray();
-                var token = SessionCookie.Find(new StringValues(headers), each.GetProperty("name").GetString()!, out var isAmbiguous);
-                var result = isAmbiguous ? "ambiguous" : token == null ? "none" : "token";
-                var expected = each.TryGetProperty("token", out var expectedToken) ? expectedToken.GetString() : null;
-                Check(each.GetProperty("why").GetString()!, result == each.GetProperty("result").GetString() && token == expected);
+                var tokens = SessionCookie.Find(new StringValues(headers), each.GetProperty("name").GetString()!);
+                var expected = each.GetProperty("tokens").EnumerateArray().Select(token => token.GetString());
+                Check(each.GetProperty("why").GetString()!, tokens.SequenceEqual(expected));
+            }
+            foreach (var each in vectors.GetProperty("clearing").EnumerateArray())
+            {
+                string Of(string name) => each.GetProperty(name).GetString()!;
+                var lines = CookieVariants.Clearing(Of("name"), Of("host"), Of("path"));
+                Check(Of("why"), lines.SequenceEqual(each.GetProperty("lines").EnumerateArray().Select(line => line.GetString()!)));
             }
         }
 
@@ -70,7 +76,8 @@ namespace Sojourn.AspNetCore.Tests
                 Check(
                     $"{each.GetProperty("why").GetString()}: what it holds",
                     IsHeld(error.EndReason, body, "end_reason") && IsHeld(error.Keys, body, "keys")
-                    && IsHeld(error.Size, body, "size") && IsHeld(error.Limit, body, "limit"));
+                    && IsHeld(error.Size, body, "size") && IsHeld(error.Limit, body, "limit")
+                    && IsHeld(error.MaxAge?.TotalSeconds, body, "max_age") && IsHeld(error.Level, body, "level") && IsHeld(error.Action, body, "action"));
             }
             foreach (var odd in new[] { "[]", "{}", "1.5", "null", "\"3\"", "[1]" })
             {
@@ -100,15 +107,71 @@ namespace Sojourn.AspNetCore.Tests
             return body.TryGetProperty(name, out var said) ? JsonValue.Same(held.RootElement, said) : value == null;
         }
 
+        private static void StepUps(JsonElement vectors)
+        {
+            foreach (var each in vectors.GetProperty("cases").EnumerateArray())
+            {
+                string? Text(string name) => each.GetProperty(name).GetString();
+                var (asked, ago) = (each.GetProperty("asked"), each.GetProperty("ago"));
+                var within = asked.TryGetProperty("within", out var seconds) ? TimeSpan.FromSeconds(seconds.GetDouble()) : (TimeSpan?)null;
+                var level = asked.TryGetProperty("level", out var name) ? name.GetString() : null;
+                var since = ago.ValueKind == JsonValueKind.Null ? (long?)null : ago.GetInt64();
+                JsonElement? told = null;
+                try
+                {
+                    Check(Text("why")!, StepUp.Check(Text("user_id"), since, Text("proved"), within, level, Text("end_reason")) == Text("user_id"));
+                }
+                catch (SojournException error)
+                {
+                    var members = JsonValue.Parse(error.Problem!.Body()).EnumerateObject()
+                        .Where(member => !new[] { "type", "title", "status", "detail" }.Contains(member.Name))
+                        .ToDictionary(member => member.Name, member => (object)member.Value);
+                    members["code"] = error.Code;
+                    told = Json(JsonSerializer.Serialize(members));
+                    Check($"{Text("why")}: a 401", error.StatusCode == 401);
+                }
+                var problem = each.GetProperty("problem");
+                Check(
+                    Text("why")! + ": as it should",
+                    told is JsonElement said ? JsonValue.Same(said, problem) : problem.ValueKind == JsonValueKind.Null);
+            }
+            foreach (var isValid in new[] { true, false })
+            {
+                IEnumerable<JsonElement> Of(string name) => vectors.GetProperty(name).GetProperty(isValid ? "valid" : "invalid").EnumerateArray();
+                foreach (var level in Of("levels"))
+                {
+                    Check($"the level {level}", Succeeds(() => new Login("ada", false, level.GetString(), null, null)) == isValid);
+                }
+                foreach (var methods in Of("methods"))
+                {
+                    var names = methods.EnumerateArray().Select(method => method.GetString()!);
+                    Check($"the methods {methods}", Succeeds(() => new Login("ada", false, null, names, null)) == isValid);
+                }
+            }
+        }
+
+        private static bool Succeeds(Func<object> work)
+        {
+            try
+            {
+                work();
+                return true;
+            }
+            catch (ArgumentException)
+            {
+                return false;
+            }
+        }
+
         private static void Origins(JsonElement vectors)
         {
             foreach (var each in vectors.GetProperty("valid").EnumerateArray())
             {
-                Check($"{each} may be trusted", new OriginCheck(new[] { each.GetString()! }) != null);
+                Check($"{each} may be trusted", new OriginCheck(new[] { each.GetString()! }, Array.Empty<string>()) != null);
             }
             foreach (var each in vectors.GetProperty("invalid").EnumerateArray())
             {
-                Throws<InvalidOperationException>($"{each} may be no trusted origin", () => new OriginCheck(new[] { each.GetString()! }), null);
+                Throws<InvalidOperationException>($"{each} may be no trusted origin", () => new OriginCheck(new[] { each.GetString()! }, Array.Empty<string>()), null);
             }
         }
 
@@ -126,7 +189,7 @@ namespace Sojourn.AspNetCore.Tests
                 begin.Set("other", 1);
                 Put(begin, each, "base");
                 await begin.CommitAsync();
-                var token = begun.SetCookie!.Substring(options.CookieName.Length + 1).Split(';')[0];
+                var token = begun.Cookies.Single().Substring(options.CookieName.Length + 1).Split(';')[0];
                 var (_, mine) = await OpenAsync(service, options, token);
                 var (_, theirs) = await OpenAsync(service, options, token);
                 Put(theirs, each, "theirs");
@@ -158,7 +221,7 @@ namespace Sojourn.AspNetCore.Tests
                 var (begun, begin) = await OpenAsync(service, options, null);
                 begin.Set("kept", 1);
                 await begin.LoginAsync(ada);
-                var token = TokenIn(begun.SetCookie)!;
+                var token = TokenIn(begun.Cookies.Single())!;
                 if (Text("before") == "ended")
                 {
                     await (await OpenAsync(service, options, token)).Item2.LogoutAsync();
@@ -178,7 +241,7 @@ namespace Sojourn.AspNetCore.Tests
                 {
                     refusal = error;
                 }
-                var has = exchange.SetCookie == null ? shown : TokenIn(exchange.SetCookie);
+                var has = exchange.Cookies.Any() ? TokenIn(exchange.Cookies.Single()) : shown;
                 var (_, found) = await OpenAsync(service, options, has);
                 var data = found.Keys.ToDictionary(key => key, key => found.Get<int>(key));
                 var expected = each.GetProperty("session");
@@ -188,7 +251,7 @@ namespace Sojourn.AspNetCore.Tests
                     (refusal == null ? "done" : "refused") == Text("result")
                     && (refusal == null || (refusal.Code == "session-ended" && refusal.EndReason == Text("end_reason")))
                     && (has == null ? "cleared" : has == shown ? "nothing" : "new") == Text("cookie")
-                    && (found.Id != "") == isThere
+                    && !found.Id.StartsWith("new-", StringComparison.Ordinal) == isThere
                     && (!isThere || (found.UserId == (expected.GetProperty("user_id").GetString() == null ? null : ada)
                         && JsonValue.Same(Json(JsonSerializer.Serialize(data)), expected.GetProperty("data")))));
             }
@@ -214,16 +277,16 @@ namespace Sojourn.AspNetCore.Tests
         }
 
         /// <summary>The token in a Set-Cookie header; null where it takes the cookie away.</summary>
-        private static string? TokenIn(string? setCookie)
+        private static string? TokenIn(string setCookie)
         {
-            var value = setCookie!.Substring(setCookie.IndexOf('=') + 1).Split(';')[0];
+            var value = setCookie.Substring(setCookie.IndexOf('=') + 1).Split(';')[0];
             return value == "" ? null : value;
         }
 
         private static async Task<(Exchange, SojournSession)> OpenAsync(SessionService service, SojournSessionOptions options, string? token)
         {
-            var exchange = new Exchange(service, options.CookieName, token, new DefaultHttpContext());
-            await exchange.OpenAsync();
+            var exchange = new Exchange(service, options.CookieName, new DefaultHttpContext());
+            await exchange.OpenAsync(token == null ? Array.Empty<string>() : new[] { token }, Array.Empty<string>());
             return (exchange, new SojournSession(exchange, options.Json));
         }
 

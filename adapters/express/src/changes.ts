@@ -142,7 +142,8 @@ function copy(value: unknown): unknown {
 	return typeof value === "object" && value !== null ? JSON.parse(JSON.stringify(value)) : value;
 }
 
-function json(value: unknown): string | undefined {
+/** As JSON.stringify, but "" for what it cannot spell. */
+export function json(value: unknown): string | undefined {
 	try {
 		return JSON.stringify(value);
 	} catch {
@@ -168,6 +169,7 @@ function check(value: unknown, path: string, above: readonly unknown[] = []): vo
 	const here = [...above, value];
 	if (Array.isArray(value)) {
 		if (value.includes(undefined)) throw refuse("undefined in a list");
+		if (Object.keys(value).length > value.length) throw refuse("a list with names for keys");
 		for (const member of value) check(member, path, here);
 	} else for (const member of Object.values(value)) check(member, path, here);
 }

@@ -1,4 +1,3 @@
-import {createRequire} from "node:module";
 import {connect as connectPlain, type Socket} from "node:net";
 
 /** Where the service listens. */
@@ -117,7 +116,7 @@ function connect(address: Address): Socket {
 	const {host, port} = address;
 	if (!address.tls) return connectPlain(port, host);
 	// To import it is to read all root certificates, which most never need.
-	const tls = createRequire(import.meta.url)("node:tls") as typeof import("node:tls");
+	const tls = require("node:tls") as typeof import("node:tls");
 	return tls.connect({host, port, servername: /[a-z]/i.test(host) && !host.includes(":") ? host : "", ALPNProtocols: ["http/1.1"]});
 }
 

@@ -15,7 +15,7 @@ export interface Problem {
 	code: string;
 	title: string;
 	detail: string;
-	/** With `session-ended`, where the service still knows. */
+	/** With `session-ended` and `login-required`, where the service still knows. */
 	end_reason?: EndReason;
 	/** With `session-conflict`: the keys that another request changed too. */
 	keys?: string[];
@@ -23,11 +23,17 @@ export interface Problem {
 	size?: number;
 	/** With `data-too-large` and `body-too-large` in bytes, with `session-limit` in sessions. */
 	limit?: number;
+	/** With `reauthentication-required`: how many seconds ago the log-in may have been, where that is asked. */
+	max_age?: number;
+	/** With `reauthentication-required`: the level that the log-in must have, where one is asked. */
+	level?: string;
+	/** With `reauthentication-required`: what wants a proof of its own, where one does. */
+	action?: string;
 }
 
 /**
  * What every call of this package fails with. `code` says which failure: `session-ended`, `session-conflict`,
- * `session-limit`, `data-too-large`, `store-unavailable` (also: the service did not answer); and the mistakes of
+ * `session-limit`, `data-too-large`, `login-required`, `reauthentication-required`, `store-unavailable` (also: the service did not answer); and the mistakes of
  * whoever wrote or runs the application: `invalid-data`, `session-committed`, `configuration`, `api-key-refused`, …
  * No message holds a token, a key, or a value from a session.
  */
@@ -44,6 +50,12 @@ export class SojournError extends Error {
 	readonly size: number | null;
 	/** How much is allowed, if it was too much: bytes (`data-too-large`, `body-too-large`) or sessions (`session-limit`). */
 	readonly limit: number | null;
+	/** How many seconds ago the log-in may have been, if that is what failed (`reauthentication-required`). */
+	readonly maxAge: number | null;
+	/** The level that the log-in must have, if that is what failed (`reauthentication-required`). */
+	readonly level: string | null;
+	/** What wants a proof of its own, if that is what failed (`reauthentication-required`). */
+	readonly action: string | null;
 	/** What a visitor may be told; null for a mistake. */
 	readonly problem: Problem | null;
 
@@ -55,6 +67,9 @@ export class SojournError extends Error {
 		this.keys = problem?.keys ?? null;
 		this.size = problem?.size ?? null;
 		this.limit = problem?.limit ?? null;
+		this.maxAge = problem?.max_age ?? null;
+		this.level = problem?.level ?? null;
+		this.action = problem?.action ?? null;
 		this.problem = problem;
 	}
 }

@@ -1,8 +1,11 @@
+import {randomUUID} from "node:crypto";
 import {Baseline, type Changes, type Data} from "./changes.js";
-import {idOf} from "./cookie.js";
+import {clearings, idOf} from "./cookie.js";
 import {configuration, ended, SojournError, type EndReason} from "./errors.js";
+import {pathOf, type Asked} from "./origin.js";
+import {openRivals} from "./rivals.js";
 import type {Service} from "./service.js";
-import type {Action, Client, Committed, SessionState, Status} from "./wire.js";
+import type {Action, Client, Committed, Opened, SessionState, Status} from "./wire.js";
 
 /** What one request does with its session: one open, and a commit if there is something to write. */
 export class Exchange {
@@ -22,6 +25,11 @@ export class Exchange {
 	readonly #cookieName: string;
 	readonly #client: () => Client;
 	#token: string | null;
+	/** Other tokens that the request shows: before they are opened, and then those that are live. */
+	#rivals: readonly string[] = [];
+	/** Whether none of several tokens counts: the browser is to forget them all. */
+	#isContested = false;
+	#standIn: string | null = null;
 	#openedAt: number | null = null;
 	#due = false;
 	#underWay: Promise<unknown> | null = null;
@@ -29,17 +37,42 @@ export class Exchange {
 	// Holds a token, and requests are printed.
 	#setCookie: string | null = null;
 
-	constructor(service: Service, cookieName: string, token: string | null, client: () => Client) {
+	constructor(service: Service, cookieName: string, tokens: string | readonly string[] | null, client: () => Client) {
 		this.#service = service;
 		this.#cookieName = cookieName;
-		this.#token = token;
 		this.#client = client;
+		if (typeof tokens === "string" || tokens === null) this.#token = tokens;
+		else {
+			this.#token = null;
+			this.#rivals = tokens;
+		}
+	}
+
+	/** When this request opened the session, or began it, by the service's clock; null where there is none. */
+	get openedAt(): number | null {
+		return this.#openedAt;
+	}
+
+	/** The session's public name; a random one until it has its own, the same for all of this request. */
+	get id(): string {
+		return this.state?.id ?? (this.#standIn ??= randomUUID());
 	}
 
 	/** Loads the session as it now is; its data, {} where there is none. */
 	async open(): Promise<Data> {
-		if (this.#token === null) return {};
-		const opened = await this.#service.open(this.#token, this.#openedAt);
+		if (this.#token === null) return this.#rivals.length > 0 && !this.#isContested ? this.#openRivals() : {};
+		return this.#opened(await this.#service.open(this.#token, this.#openedAt));
+	}
+
+	async #openRivals(): Promise<Data> {
+		const {token, opened, live} = await openRivals(this.#service, this.#rivals);
+		this.#token = token;
+		this.#rivals = live;
+		this.#isContested = opened === null;
+		return opened ? this.#opened(opened) : {};
+	}
+
+	#opened(opened: Opened): Data {
 		this.#become(opened.status, opened.end_reason, opened.session, opened.now);
 		this.#due = opened.commit_due;
 		// An unknown token is not shown again. One that ended is: what begins next tells the browser why.
@@ -47,9 +80,20 @@ export class Exchange {
 		return this.state?.data ?? {};
 	}
 
-	/** What the answer must tell the browser: a whole Set-Cookie value. */
-	get setCookie(): string | null {
-		return this.#setCookie;
+	/** Whether the request may have a session: the service is to be asked. */
+	get showsToken(): boolean {
+		return this.#token !== null || this.#rivals.length > 0;
+	}
+
+	/** Whether the answer depends on the session, or tells of it: caches are to know. */
+	get isTold(): boolean {
+		return this.accessed || this.#setCookie !== null || this.#isContested;
+	}
+
+	/** What the answer to `asked` must tell the browser: whole Set-Cookie values. */
+	setCookies(asked: Asked): readonly string[] {
+		const told = this.#setCookie === null ? NONE : [this.#setCookie];
+		return this.#isContested ? [...clearings(this.#cookieName, asked.headers.host, pathOf(asked)), ...told] : told;
 	}
 
 	/** Why the last commit failed, if it did. */
@@ -62,13 +106,16 @@ export class Exchange {
 		return this.#due && !this.passive;
 	}
 
-	/** Whether the answer must wait. */
-	isBusy(data: Data): boolean {
-		return this.#underWay !== null || this.#failure !== null || this.due || this.baseline.isChanged(data);
+	/** Whether the answer must wait; without `data` it keeps no change. */
+	isBusy(data: Data | null): boolean {
+		return this.#underWay !== null || this.#failure !== null || (data !== null && (this.due || this.baseline.isChanged(data)));
 	}
 
-	/** What is left to write before the answer's first byte. A failure that no handler could answer to is thrown. */
-	async finish(dataNow: () => Data): Promise<void> {
+	/**
+	 * What is left to write before the answer's first byte: `dataNow`, unless the answer keeps no change. A failure that no
+	 * handler could answer to is thrown.
+	 */
+	async finish(dataNow: (() => Data) | null): Promise<void> {
 		if (this.#underWay !== null) {
 			const before = this.#failure;
 			await this.#underWay;
@@ -78,15 +125,16 @@ export class Exchange {
 		}
 		if (this.#failure !== null && !this.isHeard()) throw this.#failure;
 		// The handler knows, and to wait a second time would help nobody.
-		if (this.#failure?.code !== "store-unavailable") await this.commit(dataNow());
+		if (this.#failure?.code !== "store-unavailable" && dataNow) await this.commit(dataNow());
 	}
 
 	/**
 	 * Writes what `data` has that was not loaded, and does `action`; the session's data as the service then has it, null
-	 * where nothing was written. Commits of one request go one after another.
+	 * where nothing was written. `used` are grants that it removes. Commits of one request go one after another.
 	 */
-	commit(data: Data, action: Action | null = null): Promise<Data | null> {
-		const commit = this.#underWay === null ? this.#commit(data, action) : this.#underWay.then(() => this.#commit(data, action));
+	commit(data: Data, action: Action | null = null, used: readonly string[] = NONE): Promise<Data | null> {
+		const write = () => this.#commit(data, action, used);
+		const commit = this.#underWay === null ? write() : this.#underWay.then(write);
 		const done = commit.catch(() => {}).then(() => {
 			if (this.#underWay === done) this.#underWay = null;
 		});
@@ -94,7 +142,9 @@ export class Exchange {
 		return commit;
 	}
 
-	async #commit(data: Data, action: Action | null): Promise<Data | null> {
+	async #commit(data: Data, wish: Action | null, used: readonly string[]): Promise<Data | null> {
+		// Another commit of this request may have begun a session meanwhile.
+		const action = wish?.type === "start" && this.state !== null ? null : wish;
 		try {
 			// A log-in takes along what was loaded, where a parallel one has replaced the session meanwhile.
 			const wanted = action?.type === "logout" ? {changes: {}, increments: {}} : this.baseline.changes(data, action?.type === "login");
@@ -102,12 +152,15 @@ export class Exchange {
 			if (!writes && action === null && !this.due) return null;
 			const isNew = this.state === null || action?.type === "login" || action?.type === "regenerate";
 			if (this.sealed && isNew && action?.type !== "logout") throw tooLate();
+			if (action?.type === "login" || action?.type === "logout") await this.#endRivals();
 			const committed = await this.#service.commit({
 				...(this.#token === null ? {token: null} : {token: this.#token, status: this.status}),
 				...(isNew && {client: this.#client()}),
 				passive: this.passive,
 				opened_at: this.#openedAt,
 				...wanted,
+				// One that was given in this very request is nobody else's.
+				used: used.filter((key) => Object.hasOwn(wanted.changes, key)),
 				action,
 			});
 			return this.#settle(committed, wanted);
@@ -115,6 +168,15 @@ export class Exchange {
 			this.#refused(error as SojournError);
 			throw error;
 		}
+	}
+
+	/** A log-in is to count, and a log-out to be one, whatever else the browser goes on showing. */
+	async #endRivals(): Promise<void> {
+		for (const token of this.#rivals) {
+			const nothing = {status: "active" as const, passive: true, opened_at: null, changes: {}, increments: {}, used: NONE};
+			await this.#service.commit({token, ...nothing, action: {type: "logout"}});
+		}
+		this.#rivals = [];
 	}
 
 	#settle(committed: Committed, sent: Changes): Data {
@@ -158,6 +220,11 @@ export class Exchange {
 		this.#openedAt = now;
 	}
 
+	/** Until no commit is under way. */
+	async settled(): Promise<void> {
+		while (this.#underWay !== null) await this.#underWay;
+	}
+
 	/** Loads the session anew. Throws where it is over. */
 	async reload(): Promise<Data> {
 		await this.#underWay;
@@ -171,6 +238,8 @@ export class Exchange {
 		return data;
 	}
 }
+
+const NONE: readonly string[] = [];
 
 function tooLate(): SojournError {
 	return new SojournError(

@@ -1,11 +1,13 @@
 import type {ServerResponse} from "node:http";
 
-type Method = "writeHead" | "write" | "end" | "flushHeaders";
+type Method = "writeHead" | "write" | "end" | "flushHeaders" | "flush";
+type Flushed = {flush?: () => void};
+type Listener = (...args: any[]) => void;
 
 /** What an answer waits for. */
 export interface Gate {
-	/** At the first byte: what is still to be done, or null where it may go at once. */
-	before: () => Promise<void> | null;
+	/** At the first byte of an answer with `status`: what is still to be done, or null where it may go at once. */
+	before: (status: number) => Promise<void> | null;
 	/** Sets the last headers, after everyone else. */
 	tell: () => void;
 	/** Answers by `end` where `before` failed. */
@@ -19,16 +21,21 @@ export interface Gate {
 export function holdBack(res: ServerResponse, gate: Gate): void {
 	// As they are now: others have put theirs in their place, and others will.
 	const {writeHead, write, end, flushHeaders} = res;
-	const real = {writeHead, write, end, flushHeaders} as Record<Method, (...args: unknown[]) => unknown>;
+	const {flush} = res as Flushed;
+	const real = {writeHead, write, end, flushHeaders, flush} as Record<Method, (...args: unknown[]) => unknown>;
 	const calls: [Method, unknown[]][] = [];
+	const moved = Object.hasOwn(res, "on") ? watchDrain(res) : NONE;
 	let state: "waiting" | "asking" | "held" | "open" | "replaced" = "waiting";
 	let release: () => void;
 	let told = false;
 
 	function call(method: Method, args: unknown[]): unknown {
 		if (state === "waiting") {
-			if (method === "writeHead") args = takeHeaders(res, args);
-			hold(gate.before(), method);
+			if (method === "writeHead") {
+				args = takeHeaders(res, args);
+				res.statusCode = args[0] as number;
+			}
+			hold(gate.before(res.statusCode), method);
 		}
 		if (state === "open") return pass(method, args);
 		if (state === "asking") return res;
@@ -46,6 +53,8 @@ export function holdBack(res: ServerResponse, gate: Gate): void {
 		if (method !== "writeHead" && res.writeHead !== ours) res.writeHead(res.statusCode);
 		state = "held";
 		release = freeze(res);
+		// A compression has it, and would flush before it was given what is held back.
+		if (flush && (res as Flushed).flush === flush) shadow(res, "flush", () => void call("flush", []));
 		pending.then(send).catch(fail);
 	}
 
@@ -62,8 +71,10 @@ export function holdBack(res: ServerResponse, gate: Gate): void {
 	function send(): void {
 		release();
 		state = "open";
-		for (const [method, args] of calls) pass(method, args);
-		if (!res.writableEnded && !res.writableNeedDrain) res.emit("drain");
+		let wait = false;
+		for (const [method, args] of calls) if (pass(method, args) === false && method === "write") wait = true;
+		// What was told to wait goes on, unless who took the bytes in will say so.
+		if (!wait && !res.writableEnded) wake();
 	}
 
 	function fail(error: unknown): void {
@@ -74,13 +85,19 @@ export function holdBack(res: ServerResponse, gate: Gate): void {
 		// A handler that streams goes on writing, and into nothing.
 		state = "replaced";
 		for (const [method, args] of calls) swallow(method, args);
+		process.nextTick(wake);
 	}
 
 	function swallow(method: Method, args: unknown[]): unknown {
 		const done = args.at(-1);
 		if (typeof done === "function") process.nextTick(done);
-		if (method === "write" && !res.writableEnded) process.nextTick(() => res.emit("drain"));
 		return method === "write" ? true : res;
+	}
+
+	function wake(): void {
+		const here = new Set(res.rawListeners("drain"));
+		res.emit("drain");
+		for (const listener of moved) if (!here.has(listener)) listener.call(res);
 	}
 
 	const ours = (...args: unknown[]) => call("writeHead", args) as ServerResponse;
@@ -88,6 +105,28 @@ export function holdBack(res: ServerResponse, gate: Gate): void {
 	res.write = (...args: unknown[]) => call("write", args) as boolean;
 	res.end = ((...args: unknown[]) => call("end", args)) as ServerResponse["end"];
 	res.flushHeaders = () => void call("flushHeaders", []);
+}
+
+const NONE: ReadonlySet<Listener> = new Set();
+
+/**
+ * Who listens for "drain". A compression that is mounted before us has taken `on` over, and moves them to its own stream:
+ * what is emitted here does not reach them.
+ */
+function watchDrain(res: ServerResponse): ReadonlySet<Listener> {
+	const {on, removeListener, off} = res;
+	const listeners = new Set<Listener>();
+	res.on = (name: string, listener: Listener) => {
+		if (name === "drain") listeners.add(listener);
+		return on.call(res, name, listener);
+	};
+	const forget = (remove: typeof off) => (name: string, listener: Listener) => {
+		for (const each of listeners) if (each === listener || (each as {listener?: Listener}).listener === listener) listeners.delete(each);
+		return remove.call(res, name, listener);
+	};
+	res.removeListener = forget(removeListener);
+	res.off = forget(off);
+	return listeners;
 }
 
 /** Sets the headers that are given to writeHead: it would put them over those that are still to be set. */

@@ -1,9 +1,12 @@
 import type {EndReason} from "./errors.js";
-import type {Callback, SessionCookie} from "./session.js";
+import type {Callback, LoginOptions, SessionCookie} from "./session.js";
+import type {Level, Proof} from "./step_up.js";
 
 export {SojournError, type EndReason, type Problem} from "./errors.js";
-export {sojourn, sojourn as default, type Options} from "./middleware.js";
-export type {Callback, SessionCookie} from "./session.js";
+export type {Options} from "./front.js";
+export {requireLogin, sojourn} from "./middleware.js";
+export type {Callback, LoginOptions, SessionCookie} from "./session.js";
+export type {Level, Proof} from "./step_up.js";
 
 /**
  * What your application keeps in sessions, for the types:
@@ -13,12 +16,16 @@ export interface SessionData {}
 
 /** `req.session`. Where a method takes a callback it gives it the error, if any; without one it returns a promise. */
 export interface SessionMethods {
-	/** The public name, safe to log; null before the session's first commit. */
-	readonly id: string | null;
+	/** The public name, safe to log. Until the session's first commit a random one, for this request alone. */
+	readonly id: string;
 	/** Who is logged in, or null. */
 	readonly userId: string | null;
 	/** When the user last proved who they are, as Unix milliseconds, or null. */
 	readonly authenticatedAt: number | null;
+	/** The level that the log-in proved, or null. */
+	readonly loginLevel: Level | null;
+	/** What the log-in proved: names like those of RFC 8176. */
+	readonly loginMethods: readonly string[];
 	/** Why the session of this browser ended, if it did and the service still knows. */
 	readonly endReason: EndReason | null;
 	readonly cookie: SessionCookie;
@@ -27,9 +34,26 @@ export interface SessionMethods {
 	 * Ties a user to a new session with a new id and token; the one before ends as `replaced`. Call it after you checked
 	 * the password. The data is carried over, unless another user was logged in.
 	 */
-	login(userId: string, options?: {remember?: boolean}): Promise<void>;
+	login(userId: string, options?: LoginOptions): Promise<void>;
 	login(userId: string, callback: Callback): this;
-	login(userId: string, options: {remember?: boolean}, callback: Callback): this;
+	login(userId: string, options: LoginOptions, callback: Callback): this;
+
+	/**
+	 * The user's id, where somebody is logged in, since at most `within` seconds and at this level at least. Throws a
+	 * SojournError of the code `login-required` or `reauthentication-required`, each a 401; the middleware `requireLogin`
+	 * answers with it.
+	 */
+	requireLogin(proof?: Proof): string;
+
+	/** Allows one `useGrant(action)` in the next `within` seconds, 120 by default: after a proof that was given for it alone. */
+	grantOnce(action: string, options?: {within?: number}): void;
+
+	/**
+	 * Uses up the grant for `action`, before you act: of two requests that use one grant at once, one gets past this.
+	 * Fails with `reauthentication-required` where there is none.
+	 */
+	useGrant(action: string): Promise<void>;
+	useGrant(action: string, callback: Callback): this;
 
 	/** Ends the session: its data goes, its token opens nothing any more. What is set afterwards begins a new one. */
 	logout(): Promise<void>;
@@ -40,8 +64,9 @@ export interface SessionMethods {
 	destroy(callback: Callback): this;
 
 	/**
-	 * Ends the session and goes on with a new, empty one. `{keepData: true}` keeps the user, the data and the timeouts,
-	 * under a new id and token: for a change of rights.
+	 * Ends the session and goes on with a new, empty one: a new object in `req.session`, as the old one goes on showing
+	 * what was in it. `{keepData: true}` keeps the object, the user, the data and the timeouts, under a new id and token:
+	 * for a change of rights.
 	 */
 	regenerate(options?: {keepData?: boolean}): Promise<void>;
 	regenerate(callback: Callback): this;
@@ -68,8 +93,8 @@ declare global {
 	namespace Express {
 		interface Request {
 			session: Session;
-			/** The session's public name, safe to log; null before its first commit. */
-			readonly sessionID: string | null;
+			/** `req.session.id`. */
+			readonly sessionID: string;
 		}
 	}
 }

@@ -1,39 +1,17 @@
 import type {IncomingMessage, ServerResponse} from "node:http";
-import {findToken} from "./cookie.js";
+import type {Data} from "./changes.js";
 import {configuration, SojournError, type Problem} from "./errors.js";
 import {Exchange} from "./exchange.js";
+import {finish, Front, varyWith, visitOf, type Options, type Visit} from "./front.js";
 import {holdBack} from "./gate.js";
-import {CROSS_ORIGIN, isCrossOrigin, trustedSet} from "./origin.js";
 import {sendProblem} from "./problem.js";
-import {Service, type ServiceOptions} from "./service.js";
 import {SessionObject} from "./session.js";
-import type {Data} from "./changes.js";
+import {checkProof, type Proof} from "./step_up.js";
 
 /** A request as the options see it: Express's, or node:http's. */
-export type Request = IncomingMessage & {ip?: string | undefined; path?: string; session?: unknown};
+export type Request = IncomingMessage & {ip?: string | undefined; path?: string; originalUrl?: string; session?: unknown};
 
 export type Next = (error?: unknown) => void;
-
-export interface Options extends ServiceOptions {
-	/** The cookie's name at the service. Default: `__Host-session`. */
-	cookieName?: string;
-	/** Requests for which this returns true do not keep a session alive: polling, say. */
-	passive?: (req: any) => boolean;
-	/** Other origins whose pages may send unsafe requests, such as `https://app.example.com`. */
-	trustedOrigins?: readonly string[];
-	/**
-	 * Switches the CSRF check off: **any site's page may then act as your users**, but for what SameSite and your own
-	 * defence prevent.
-	 */
-	dangerouslyAllowCrossOrigin?: boolean;
-}
-
-const AMBIGUOUS: Problem = {
-	status: 400,
-	code: "ambiguous-token",
-	title: "Two tokens",
-	detail: "The request holds two cookies of the session's name with different values. Send one of them.",
-};
 
 const NOT_KEPT: Problem = {
 	status: 500,
@@ -41,41 +19,6 @@ const NOT_KEPT: Problem = {
 	title: "The session could not be kept",
 	detail: "What this request changed was not kept, by a mistake of this application or its set-up. Its log says which.",
 };
-
-/** What stands before every request with a session, whoever shows it to the handlers. */
-export class Front {
-	readonly #service: Service;
-	readonly #cookieName: string;
-	readonly #passive: (req: any) => boolean;
-	readonly #trusted: ReadonlySet<string>;
-	readonly #anyOrigin: boolean;
-
-	constructor(options: Options) {
-		this.#service = new Service(options);
-		this.#cookieName = options.cookieName ?? "__Host-session";
-		if (!/^[\w!#$%&'*+.^`|~-]{1,100}$/.test(this.#cookieName)) throw configuration("cookieName: letters, digits and !#$%&'*+.^_`|~- only.");
-		this.#passive = options.passive ?? (() => false);
-		this.#trusted = trustedSet(options.trustedOrigins ?? []);
-		this.#anyOrigin = options.dangerouslyAllowCrossOrigin ?? false;
-	}
-
-	/** Opens the request's session and passes it to `then`, or answers at once where there is to be none. */
-	open(req: Request, res: ServerResponse, next: Next, then: (exchange: Exchange, data: Data) => void): void {
-		if (!this.#anyOrigin && isCrossOrigin(req, this.#trusted)) return refuse(res, CROSS_ORIGIN, next);
-		const token = findToken(req.headers.cookie, this.#cookieName);
-		if (token === "ambiguous") return refuse(res, AMBIGUOUS, next);
-		const exchange = new Exchange(this.#service, this.#cookieName, token, () => ({
-			ip: req.ip ?? req.socket?.remoteAddress ?? null,
-			user_agent: req.headers["user-agent"] ?? null,
-		}));
-		if (this.#passive(req)) exchange.passive = true;
-		if (token === null) return then(exchange, {});
-		exchange.open().then(
-			(data) => then(exchange, data),
-			(error: SojournError) => (error.problem && canAnswer(res) ? refuse(res, error.problem, next) : next(error)),
-		);
-	}
-}
 
 /**
  * Puts the session into `req.session`, and writes what a request changed before its answer's first byte.
@@ -86,23 +29,33 @@ export function sojourn(options: Options): (req: any, res: any, next: (error?: a
 	return function sojourn(req: Request, res: ServerResponse, next: Next): void {
 		if (req.session instanceof SessionObject) return next();
 		if (req.session) return next(configuration("req.session is there already: use express-session or sojourn, not both."));
-		front.open(req, res, next, (exchange, data) => {
-			const visit: Visit = {exchange, session: null};
-			visit.session = new SessionObject(exchange, data, () => (visit.session = null));
+		open(front, req, res, next, (exchange, data) => {
+			const visit = visitOf(exchange, data);
 			(req as Visited)[VISIT] = visit;
 			Object.defineProperties(req, PROPERTIES);
-			// Where a handler is done with it, the session is to stay as it was.
-			const dataNow = () => (visit.session as Data | null) ?? exchange.baseline.values();
-			commitBeforeFirstByte(res, exchange, () => (exchange.isBusy(dataNow()) ? exchange.finish(dataNow) : null));
+			commitBeforeFirstByte(req, res, exchange, (status) => finish(visit, status));
 			next();
 		});
 	};
 }
 
-/** A request's session; null once the handler is done with it. */
-interface Visit {
-	exchange: Exchange;
-	session: SessionObject | null;
+/**
+ * `app.post("/email", requireLogin({within: 300}), handler)`: only where somebody is logged in, since at most `within` seconds
+ * and at this `level` at least. Else the answer is a 401, `login-required` or `reauthentication-required`.
+ */
+export function requireLogin(proof: Proof = {}): (req: any, res: any, next: (error?: any) => void) => void {
+	checkProof(proof);
+	return function requireLogin(req: Request, res: ServerResponse, next: Next): void {
+		const {session} = req;
+		if (!(session instanceof SessionObject)) return next(configuration("There is no session: app.use(sojourn({…})) comes before requireLogin()."));
+		try {
+			session.requireLogin(proof);
+		} catch (error) {
+			const {problem} = error as SojournError;
+			return problem ? refuse(res, problem, next) : next(error);
+		}
+		next();
+	};
 }
 
 const VISIT = Symbol("sojourn");
@@ -126,16 +79,28 @@ const PROPERTIES: PropertyDescriptorMap & ThisType<Visited> = {
 		configurable: true,
 		enumerable: true,
 		get() {
-			return this[VISIT].exchange.state?.id ?? null;
+			return this[VISIT].exchange.id;
 		},
 	},
 };
 
+/** Opens the request's session and passes it to `then`, or answers at once where there is to be none. */
+export function open(front: Front, req: Request, res: ServerResponse, next: Next, then: (exchange: Exchange, data: Data) => void): void {
+	const received = front.receive(req);
+	if (!(received instanceof Exchange)) return refuse(res, received, next);
+	if (!received.showsToken) return then(received, {});
+	received.open().then(
+		(data) => then(received, data),
+		(error: SojournError) => (error.problem && canAnswer(res) ? refuse(res, error.problem, next) : next(error)),
+	);
+}
+
 /** Holds the answer back until `before` is done, and puts into its headers what caches and the browser must know. */
 export function commitBeforeFirstByte(
+	req: Request,
 	res: ServerResponse,
 	exchange: Exchange,
-	before: () => Promise<void> | null,
+	before: (status: number) => Promise<void> | null,
 	tell = () => {},
 ): void {
 	if (!canAnswer(res)) return;
@@ -144,10 +109,11 @@ export function commitBeforeFirstByte(
 		tell() {
 			tell();
 			exchange.sealed = true;
-			if (exchange.accessed || exchange.setCookie !== null) addVary(res);
-			if (exchange.setCookie === null) return;
+			if (exchange.isTold) addVary(res);
+			const cookies = exchange.setCookies(req);
+			if (cookies.length === 0) return;
 			res.setHeader("Cache-Control", "no-store");
-			res.appendHeader("Set-Cookie", exchange.setCookie);
+			for (const cookie of cookies) res.appendHeader("Set-Cookie", cookie);
 		},
 		instead(error, end) {
 			// A mistake, and no error handler can answer any more: it would go through a response that has ended.
@@ -159,7 +125,7 @@ export function commitBeforeFirstByte(
 }
 
 /** For a WebSocket handshake, people pass {} as the response. */
-function canAnswer(res: ServerResponse): boolean {
+export function canAnswer(res: ServerResponse): boolean {
 	return typeof res.writeHead === "function";
 }
 
@@ -171,10 +137,5 @@ function refuse(res: ServerResponse, problem: Problem, next: Next): void {
 
 function addVary(res: ServerResponse): void {
 	const header = res.getHeader("Vary");
-	if (header === undefined) {
-		res.setHeader("Vary", "Cookie");
-		return;
-	}
-	const names = String(header).toLowerCase().split(/[\s,]+/);
-	if (!names.includes("*") && !names.includes("cookie")) res.setHeader("Vary", `${String(header)}, Cookie`);
+	res.setHeader("Vary", varyWith(header === undefined ? null : String(header)));
 }

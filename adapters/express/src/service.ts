@@ -9,9 +9,14 @@ export interface ServiceOptions {
 	key: string | undefined;
 	/** How long the service may take for an answer, in milliseconds. Default: 2000. */
 	timeout?: number;
+	/**
+	 * Allows `http://` to another machine: **whoever is on the network between the two can read the key and every token**.
+	 */
+	dangerouslyAllowPlainHttp?: boolean;
 }
 
 const KEY = /^sjk1-[0-9a-f]{8}-[0-9a-f]{64}$/;
+const LOCAL = /^(?:(?:.+\.)?localhost|127(?:\.\d+){3}|::1)$/;
 const MOST_CONNECTIONS = 64;
 /**
  * Opens of one turn of the event loop travel together, so many at most: a write and a read cost more than all else about
@@ -21,7 +26,7 @@ const MOST_TOGETHER = 16;
 /** Idle connections are not kept as long as servers and proxies keep them, so that none is closed under a request. */
 const KEEP_IDLE = 30_000;
 /** What a visitor may be told; any other refusal is a mistake of who wrote or runs the application. */
-const TOLD = new Set(["session-ended", "session-conflict", "session-limit", "data-too-large", "body-too-large", "store-unavailable"]);
+const TOLD = new Set(["session-ended", "session-conflict", "session-limit", "data-too-large", "body-too-large", "reauthentication-required", "store-unavailable"]);
 
 interface Call extends Asked {
 	repeatable: boolean;
@@ -45,11 +50,17 @@ export class Service {
 	readonly #again: Call[] = [];
 	#away = false;
 
-	constructor({service, key, timeout = 2000}: ServiceOptions) {
+	constructor({service, key, timeout = 2000, dangerouslyAllowPlainHttp = false}: ServiceOptions) {
 		if (typeof timeout !== "number" || !(timeout > 0 && timeout <= 60_000)) {
 			throw configuration("timeout: give milliseconds, from 1 to 60000.");
 		}
 		const {address, host, prefix} = parse(service);
+		if (!dangerouslyAllowPlainHttp && "host" in address && !address.tls && !LOCAL.test(address.host)) {
+			throw configuration(
+				`service: http:// to another machine (${address.host}) shows the key and every token to the network between. ` +
+					"Give https://, or, where nobody else is on that network, dangerouslyAllowPlainHttp: true.",
+			);
+		}
 		this.#address = address;
 		this.#url = service;
 		this.#prefix = prefix;

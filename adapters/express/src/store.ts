@@ -4,11 +4,14 @@ import expressSession, {Store, type SessionData as ExpressData} from "express-se
 import type {Data} from "./changes.js";
 import {configuration, ended, SojournError} from "./errors.js";
 import type {Exchange} from "./exchange.js";
-import {commitBeforeFirstByte, Front, type Next, type Options, type Request} from "./middleware.js";
+import {Front, keepsChanges, type Options} from "./front.js";
+import {canAnswer, commitBeforeFirstByte, open, type Next, type Request} from "./middleware.js";
 import type {Action} from "./wire.js";
 
 type Done = (error?: any) => void;
-type Given = ExpressData & {req?: object};
+type Given = ExpressData & {req?: object; id?: string};
+/** A request as express-session leaves it; handlers may have put null into it. */
+type Shown = {session?: Given | null; sessionID?: unknown};
 
 const NAME = "sojourn.sid";
 const OURS = ["store", "secret", "name", "genid", "cookie", "unset"];
@@ -23,10 +26,19 @@ export class SojournStore extends Store {
 	readonly #front: Front;
 	readonly #visits = new WeakMap<object, Visit>();
 	#entering: Visit | null = null;
+	#isMounting = false;
 
 	constructor(options: Options) {
 		super();
 		this.#front = new Front(options);
+		let generate: (req: any) => void;
+		Object.defineProperty(this, "generate", {
+			get: () => generate,
+			set: (given) => {
+				if (!this.#isMounting) throw configuration("session({store}) finds no session again: app.use(store.session({…})), in its place.");
+				generate = given;
+			},
+		});
 	}
 
 	/** express-session's middleware, over this store. */
@@ -39,16 +51,23 @@ export class SojournStore extends Store {
 		if (taken) throw configuration(`store.session({${taken}: …}): leave it out. The service makes the cookie, the id and their end.`);
 		const secret = randomBytes(32).toString("hex");
 		const genid = (req: object) => this.#visits.get(req)!.renew();
+		this.#isMounting = true;
 		const middleware = expressSession({...options, store: this, secret, name: NAME, genid});
+		this.#isMounting = false;
+		const savesAll = options.saveUninitialized ?? true;
 		return (req: Request, res: ServerResponse, next: Next) => {
 			if (req.session) return next();
-			this.#front.open(req, res, next, (exchange, data) => {
+			open(this.#front, req, res, next, (exchange, data) => {
 				// Who looks at express-session's session is not known.
 				exchange.accessed = true;
-				const visit = new Visit(this, exchange, data);
+				const visit = new Visit(this, exchange, data, savesAll);
 				this.#visits.set(req, visit);
-				commitBeforeFirstByte(res, exchange, () => visit.hold(res.statusCode >= 400), () => hideCookie(res));
-				this.#enter(visit, req, secret, (enter) => middleware(req as never, res as never, enter), next);
+				commitBeforeFirstByte(req, res, exchange, (status) => visit.hold(req as Shown, status), () => hideCookie(res));
+				const go = (error?: unknown) => {
+					if (canAnswer(res)) visit.watchEnd(res);
+					next(error);
+				};
+				this.#enter(visit, req, secret, (enter) => middleware(req as never, res as never, enter), go);
 			});
 		};
 	}
@@ -109,11 +128,15 @@ class Visit extends Store {
 	#id: string;
 	#pending: Promise<void> | null = null;
 	#held = false;
+	readonly #savesAll: boolean;
+	/** Whether express-session saves because the answer ends, and the answer keeps no change. */
+	#isFailing = false;
 
-	constructor(store: SojournStore, exchange: Exchange, data: Data) {
+	constructor(store: SojournStore, exchange: Exchange, data: Data, savesAll: boolean) {
 		super();
 		this.#store = store;
 		this.exchange = exchange;
+		this.#savesAll = savesAll;
 		this.#opened = data;
 		this.#id = exchange.state?.id ?? randomUUID();
 	}
@@ -127,12 +150,34 @@ class Visit extends Store {
 		return (this.#id = randomUUID());
 	}
 
-	/** What the answer waits for. A failure that nobody listened to is told instead of an answer that says all is well. */
-	hold(answersError: boolean): Promise<void> | null {
+	/**
+	 * What the answer waits for: also what express-session would save only once the answer ends, which is too late for a
+	 * session that begins. A failure that nobody listened to is told instead of an answer that says all is well.
+	 */
+	hold(req: Shown, status: number): Promise<void> | null {
 		const {failure} = this.exchange;
 		this.#held = true;
-		if (this.#pending === null && failure?.code === "store-unavailable" && !answersError) return Promise.reject(failure);
-		return this.#pending;
+		const save = () => (keepsChanges(status) ? this.#saveWhatIsLeft(req) : null);
+		if (this.#pending !== null) return this.#pending.then(() => save() ?? undefined);
+		if (failure === null) return save();
+		return failure.code === "store-unavailable" && status < 400 ? Promise.reject(failure) : null;
+	}
+
+	#saveWhatIsLeft({session, sessionID}: Shown): Promise<void> | null {
+		if (session?.id !== this.#id || sessionID !== this.#id) return null;
+		const {state, due, baseline} = this.exchange;
+		const data = own(session);
+		const isLeft = (state === null && this.#savesAll) || due || baseline.isChanged(data);
+		return isLeft ? this.exchange.commit(data, {type: "start"}).then(() => {}) : null;
+	}
+
+	/** express-session saves in `end`, as it would in a handler: an answer of 500 keeps only what a handler saved. */
+	watchEnd(res: ServerResponse): void {
+		const {end} = res;
+		res.end = ((...args: Parameters<typeof end>) => {
+			this.#isFailing = !keepsChanges(res.statusCode);
+			return end.apply(res, args);
+		}) as typeof end;
 	}
 
 	generate(req: any): void {
@@ -153,11 +198,12 @@ class Visit extends Store {
 	override set(id: string, session: Given, done: Done = () => {}): void {
 		// A session that this request destroyed is not saved back to life.
 		if (id !== this.#id) return done(ended("logout"));
-		this.#commit(own(session), this.exchange.state === null ? {type: "start"} : null, done);
+		if (this.#isFailing) return done();
+		this.#commit(own(session), {type: "start"}, done);
 	}
 
 	override touch(id: string, _session: Given, done: Done = () => {}): void {
-		if (id === this.#id && this.exchange.due) this.#commit(this.exchange.baseline.values(), null, done);
+		if (id === this.#id && this.exchange.due && !this.#isFailing) this.#commit(this.exchange.baseline.values(), null, done);
 		else done();
 	}
 

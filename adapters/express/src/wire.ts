@@ -1,4 +1,5 @@
 import type {EndReason} from "./errors.js";
+import type {Level} from "./step_up.js";
 
 /** The service's JSON, version 1. Times are Unix milliseconds. */
 
@@ -16,6 +17,8 @@ export interface SessionState {
 	absolute_expires_at: number;
 	idle_timeout: number;
 	remember: boolean;
+	level: Level | null;
+	methods: string[];
 }
 
 export interface Opened {
@@ -40,7 +43,7 @@ export interface Committed {
 
 export type Action =
 	| {type: "start"}
-	| {type: "login"; user_id: string; remember: boolean}
+	| {type: "login"; user_id: string; remember: boolean; level?: Level; methods?: readonly string[]; keep?: readonly string[]}
 	| {type: "logout"}
 	| {type: "regenerate"};
 
@@ -65,5 +68,7 @@ interface Written {
 	opened_at: number | null;
 	changes: Record<string, Change>;
 	increments: Record<string, number>;
+	/** Keys of one-time grants that this request used up, and `changes` removes. */
+	used: readonly string[];
 	action: Action | null;
 }

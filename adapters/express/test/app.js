@@ -7,10 +7,15 @@ const {sojourn} = await import(SOJOURN_EXPRESS ?? "sojourn-express");
 const STEPS = {
 	set: (session, key, value) => void (session[key] = value),
 	increment: (session, key, by = 1) => session.increment(key, by),
-	login: (session, user) => session.login(user).then(() => null),
+	login: (session, user, proved) => session.login(user, proved).then(() => null),
+	require_login: (session, proof) => session.requireLogin(proof),
+	grant: (session, action, within) => session.grantOnce(action, {within}),
+	use_grant: (session, action) => session.useGrant(action).then(() => null),
+	proved: ({loginLevel, loginMethods}) => ({level: loginLevel, methods: loginMethods}),
 	logout: (session) => session.logout().then(() => null),
 	regenerate: (session) => session.regenerate({keepData: true}).then(() => null),
-	facts: ({id, userId, endReason}) => ({id, user_id: userId, end_reason: endReason}),
+	// Without a session the id is a stand-in, a UUID.
+	facts: ({id, userId, endReason}) => ({id: id.includes("-") ? null : id, user_id: userId, end_reason: endReason}),
 };
 
 const app = express();
@@ -24,8 +29,8 @@ app.post("/", express.json({type: () => true}), async (req, res) => {
 // What a handler waited for is the application's to answer.
 app.use((error, req, res, next) => {
 	if (!error.problem) return next(error);
-	const {code, status, keys, size, limit, endReason, problem} = error;
-	const held = Object.entries({keys, size, limit, end_reason: endReason}).filter(([, value]) => value !== null);
+	const {code, status, keys, size, limit, maxAge, level, action, endReason, problem} = error;
+	const held = Object.entries({keys, size, limit, max_age: maxAge, level, action, end_reason: endReason}).filter(([, value]) => value !== null);
 	const body = {type: `urn:sojourn:problem:${code}`, title: problem.title, status, detail: error.message, ...Object.fromEntries(held)};
 	res.status(status).set({"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}).type("application/problem+json").send(Buffer.from(JSON.stringify(body)));
 });

@@ -245,6 +245,16 @@ test("a wrong setting is refused when the application starts, without showing a 
 		{trustedOrigins: "https://app.example.com"},
 		{trustedOrigins: ["https://app.example.com/"]},
 		{trustedOrigins: ["https://app.example.com:443"]},
+		{trustedOrigins: ["null"]},
+		{trustedOrigins: ["capacitor://localhost/"]},
+		{crossSitePaths: "/auth/callback"},
+		{crossSitePaths: ["auth/callback"]},
+		{crossSitePaths: ["/auth/callback?state=1"]},
+		{crossSitePaths: [/^.auth/]},
+		{service: "http://10.0.0.5:8100"},
+		{service: "http://sessions.internal"},
+		{service: "http://127.0.0.1.evil.example"},
+		{service: "http://localhost.evil.example"},
 		{cookieName: "a b"},
 	];
 	for (const more of wrong) {
@@ -257,7 +267,10 @@ test("a wrong setting is refused when the application starts, without showing a 
 			},
 		);
 	}
-	for (const address of ["https://sessions.internal/base/", "http://[::1]:8100", "unix:/run/s.sock", "unix:///run/s.sock"]) sojourn({...good, service: address});
+	for (const address of ["https://sessions.internal/base/", "http://[::1]:8100", "http://app.localhost", "http://127.1.2.3", "unix:/run/s.sock", "unix:///run/s.sock"]) {
+		sojourn({...good, service: address});
+	}
+	sojourn({...good, service: "http://sessions.internal", dangerouslyAllowPlainHttp: true});
 });
 
 test("no token and no key is in a log, a warning or what is printed of a session", async () => {

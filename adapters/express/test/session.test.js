@@ -31,12 +31,12 @@ for (const [version, express] of VERSIONS) {
 
 	describe(`${version}: the session`, () => {
 		test("a visitor who changes nothing costs the service nothing and gets no cookie", async () => {
-			const url = await serve((req, res) => res.json({keys: Object.keys(req.session), id: req.session.id, user: req.session.userId}));
+			const url = await serve((req, res) => res.json({keys: Object.keys(req.session), user: req.session.userId}));
 			const ada = visitor(url);
 			relay.clear();
 			const answer = await ada.get("/");
 
-			assert.deepEqual(answer.json(), {keys: [], id: null, user: null});
+			assert.deepEqual(answer.json(), {keys: [], user: null});
 			assert.deepEqual(relay.calls, []);
 			assert.deepEqual(ada.told, []);
 			assert.equal(answer.headers.get("vary"), "Cookie");
@@ -344,6 +344,61 @@ for (const [version, express] of VERSIONS) {
 			assert.equal((await service.open(token)).end_reason, "replaced");
 		});
 
+		test("an answer of 500 or more keeps no change, but what the handler has waited for", async (t) => {
+			t.mock.method(console, "error", () => {});
+			const url = await serve(async (req, res, next) => {
+				req.session.n = 1;
+				if (req.path === "/login") await req.session.login("ada");
+				if (req.path === "/save") await req.session.save();
+				req.session.late = 1;
+				if (req.path === "/throw") return next(new Error("mine"));
+				if (req.path === "/writeHead") return res.writeHead(500).end("no");
+				res.status({"/400": 400, "/redirect": 302}[req.path] ?? 503).send("no");
+			});
+			const cases = {"/": null, "/throw": null, "/writeHead": null, "/400": {n: 1, late: 1}, "/redirect": {n: 1, late: 1}, "/save": {n: 1}, "/login": {n: 1}};
+			for (const [path, kept] of Object.entries(cases)) {
+				const ada = visitor(url);
+				await ada.get(path);
+				assert.deepEqual(ada.token && (await service.open(ada.token)).session.data, kept, path);
+			}
+		});
+
+		test("after regenerate and destroy, the object from before shows what was in it, and is no session any more", async (t) => {
+			const warned = [];
+			t.mock.method(process, "emitWarning", (warning) => warned.push(String(warning)));
+			const url = await serve(async (req, res) => {
+				const before = req.session;
+				before.cart = ["tea"];
+				await before.login("ada");
+				const {id} = before;
+				if (req.path === "/destroy") await before.destroy();
+				else await before.regenerate();
+				const met = [before.id === id, before.userId, {...before}, {...req.session}, req.session === before, req.session?.userId];
+				assert.throws(() => before.save(), {code: "configuration", message: /use req\.session/});
+				if (req.path === "/change") before.cart.push("milk");
+				res.json(met);
+			});
+
+			assert.deepEqual((await visitor(url).get("/")).json(), [true, "ada", {cart: ["tea"]}, {}, false, null]);
+			assert.deepEqual((await visitor(url).get("/destroy")).json(), [true, "ada", {cart: ["tea"]}, {}, false, null]);
+			assert.deepEqual(warned, []);
+			await visitor(url).get("/change");
+			assert.match(warned[0], /Take req\.session anew/);
+		});
+
+		test("what JSON cannot keep hinders neither regenerate nor destroy", async () => {
+			const url = await serve(async (req, res) => {
+				req.session.bad = {n: 1n};
+				await req.session[req.path.slice(1)]();
+				res.json(Object.keys(req.session ?? {}));
+			});
+			for (const path of ["/regenerate", "/destroy"]) {
+				const {token} = (await service.commit({changes: {a: {value: 1}}})).body;
+				assert.deepEqual((await visitor(url, token).post(path)).json(), []);
+				assert.equal((await service.open(token)).status, "ended");
+			}
+		});
+
 		test("destroy leaves req.session undefined, and the session ends though nobody waited", async () => {
 			const url = await serve((req, res) => {
 				if (req.path === "/login") return login(req, res);
@@ -475,6 +530,7 @@ for (const [version, express] of VERSIONS) {
 				function: () => {},
 				bytes: new Uint8Array(2),
 				hole: [undefined],
+				"a list with names": Object.assign([], {tea: 1}),
 				loop,
 			};
 			const url = await serve(async (req, res) => {
@@ -570,7 +626,7 @@ for (const [version, express] of VERSIONS) {
 		test("an unknown token is never adopted, and a malformed one is not even sent", async () => {
 			const url = await serve((req, res) => {
 				if (req.path === "/set") req.session.a = 1;
-				res.json([req.session.id, req.session.endReason]);
+				res.json([req.session.userId, req.session.endReason]);
 			});
 			const mallory = visitor(url, FOREIGN);
 			assert.deepEqual((await mallory.get("/")).json(), [null, null]);
@@ -584,13 +640,22 @@ for (const [version, express] of VERSIONS) {
 			assert.deepEqual(relay.calls, []);
 		});
 
-		test("two different cookies of the name are refused, two equal ones are one", async () => {
-			const url = await serve((req, res) => res.json(req.session.id));
-			const cookie = (...tokens) => ({headers: {cookie: tokens.map((token) => `__Host-session=${token}`).join("; ")}});
-			const other = FOREIGN.replace("f", "e");
+		test("a visitor without a session has an id of its own, in one request the same, that opens nothing", async () => {
+			const url = await serve(async (req, res) => {
+				const before = [req.sessionID, req.session.id, req.sessionID];
+				if (req.path === "/save") await req.session.save();
+				res.json([...before, req.sessionID]);
+			});
+			const ids = (await visitor(url).get("/")).json();
+			assert.equal(new Set(ids).size, 1);
+			assert.match(ids[0], /^[0-9a-f-]{36}$/);
+			assert.notEqual((await visitor(url).get("/")).json()[0], ids[0]);
+			const ada = visitor(url);
+			const [before, , , after] = (await ada.get("/save")).json();
 
-			assert.deepEqual(problem(await visitor(url).get("/", cookie(FOREIGN, other))), {status: 400, code: "ambiguous-token"});
-			assert.equal((await visitor(url).get("/", cookie(FOREIGN, FOREIGN))).status, 200);
+			assert.notEqual(before, after);
+			assert.equal(after, ada.token.slice(4, 36));
+			assert.equal((await ada.get("/")).json()[0], after);
 		});
 
 		test("an ended session tells why, and what is set begins a new one", async () => {

@@ -1,6 +1,7 @@
 // express-session itself, over SojournStore.
 import assert from "node:assert/strict";
 import {after, before, beforeEach, describe, test} from "node:test";
+import expressSession from "express-session";
 import {SojournStore} from "sojourn-express/store";
 import {FOREIGN, startRelay, startService, until} from "./service.js";
 import {closeAll, listen, problem, VERSIONS, visitor} from "./visitor.js";
@@ -204,6 +205,99 @@ for (const [version, express] of VERSIONS) {
 			const url = await serve((req, res) => res.send("ok"), {passive: (req) => req.path === "/poll"});
 
 			assert.deepEqual(problem(await visitor(url).post("/", {headers: {origin: "https://evil.example"}})), {status: 403, code: "cross-origin"});
+		});
+
+		test("a session that begins after regenerate is kept, however the answer is sent", async () => {
+			const answers = {
+				"/end": (res) => res.end("ok"),
+				"/write": (res) => (res.write("o"), res.end("k")),
+				"/writeHead": (res) => res.writeHead(200, {"X-Mine": "1"}).end("ok"),
+				"/flush": (res) => (res.flushHeaders(), res.end("ok")),
+				"/redirect": (res) => res.redirect("/elsewhere"),
+			};
+			const url = await serve((req, res, next) => {
+				if (req.method === "GET") return res.json(data(req.session));
+				req.session.regenerate((error) => {
+					req.session.user = "ada";
+					return error ? next(error) : answers[req.path](res);
+				});
+			});
+			for (const path of Object.keys(answers)) {
+				const {token} = (await service.commit({changes: {cart: {value: ["tea"]}}})).body;
+				const ada = visitor(url, token);
+				await ada.post(path);
+
+				assert.notEqual(ada.token, token, path);
+				assert.deepEqual((await ada.get("/")).json(), {user: "ada"}, path);
+				assert.equal((await service.open(token)).status, "ended");
+			}
+		});
+
+		test("one write to the service, whether express-session saves at the end or was told to before", async () => {
+			const url = await serve((req, res) => {
+				req.session.n = 1;
+				if (req.path === "/save") return req.session.save(() => (res.write("a"), res.end("b")));
+				if (req.path === "/write") res.write("a");
+				res.end("b");
+			});
+			for (const path of ["/", "/write", "/save"]) {
+				relay.clear();
+				const ada = visitor(url);
+				await ada.get(path);
+				assert.deepEqual(relay.calls, ["/v1/commit"], path);
+				assert.equal(ada.told.length, 1);
+			}
+		});
+
+		test("with saveUninitialized a visitor gets a session, however the answer is sent, and one", async () => {
+			const url = await serve((req, res) => (req.path === "/write" ? (res.write("a"), res.end()) : res.end("a")), {settings: {saveUninitialized: true}});
+			for (const path of ["/", "/write"]) {
+				relay.clear();
+				const ada = visitor(url);
+				await ada.get(path);
+				assert.deepEqual(relay.calls, ["/v1/commit"]);
+				assert.equal((await service.open(ada.token)).status, "active");
+			}
+		});
+
+		test("an answer of 500 or more keeps no change, but what was saved", async () => {
+			const url = await serve((req, res, next) => {
+				req.session.n = 1;
+				if (req.path === "/save") return req.session.save(() => res.status(503).end());
+				if (req.path === "/throw") return next(new Error("mine"));
+				if (req.path === "/writeHead") return res.writeHead(500).end("no");
+				res.status(req.path === "/400" ? 400 : 500).send("no");
+			});
+			for (const [path, kept] of [["/", null], ["/throw", null], ["/writeHead", null], ["/400", {n: 1}], ["/save", {n: 1}]]) {
+				const ada = visitor(url);
+				await ada.get(path);
+				assert.deepEqual(ada.token && (await service.open(ada.token)).session.data, kept, path);
+			}
+		});
+
+		test("req.session = null, and an id that is none, leave the session as it was, however the answer is sent", async () => {
+			const url = await serve((req, res) => {
+				if (req.path === "/null") req.session = null;
+				else req.session.n = 2;
+				if (req.path === "/id") req.sessionID = null;
+				if (req.query.write) res.write("a");
+				res.end("b");
+			});
+			for (const path of ["/null", "/null?write=1", "/id", "/id?write=1"]) {
+				const {token} = (await service.commit({changes: {n: {value: 1}}})).body;
+				assert.equal((await visitor(url, token).get(path)).status, 200, path);
+				assert.deepEqual((await service.open(token)).session.data, {n: 1}, path);
+				assert.equal((await visitor(url).get(path)).headers.getSetCookie().length, 0);
+			}
+		});
+
+		test("given to session() as an ordinary store it is refused, and how to mount it is told", () => {
+			const store = new SojournStore({service: service.url, key: service.key});
+			const mount = () => expressSession({store, secret: "x", resave: false, saveUninitialized: false});
+
+			assert.throws(mount, {code: "configuration", message: /app\.use\(store\.session/});
+			store.session({resave: false, saveUninitialized: false});
+			assert.throws(mount, {code: "configuration"});
 		});
 
 		test("outside of a request the store opens nothing, and says so", () => {

@@ -1,6 +1,6 @@
 // Only the type checker reads this.
 import type {Express, Request} from "express";
-import sojourn, {SojournError, sojourn as named, type EndReason, type Options, type Session} from "sojourn-express";
+import {SojournError, sojourn, type EndReason, type Options, type Session} from "sojourn-express";
 
 declare module "sojourn-express" {
 	interface SessionData {
@@ -13,7 +13,7 @@ declare const app: Express;
 
 const options: Options = {service: "http://127.0.0.1:8100", key: process.env.SOJOURN_KEY};
 app.use(sojourn(options));
-app.use(named({...options, timeout: 500, cookieName: "sid", trustedOrigins: ["https://app.example.com"], passive: (req: Request) => req.path === "/poll"}));
+app.use(sojourn({...options, timeout: 500, cookieName: "sid", trustedOrigins: ["https://app.example.com"], passive: (req: Request) => req.path === "/poll"}));
 
 app.post("/login", async (req, res) => {
 	await req.session.login("ada", {remember: true});
@@ -22,8 +22,8 @@ app.post("/login", async (req, res) => {
 	req.session.cart?.push("cup");
 	delete req.session.cart;
 	const sum: number = req.session.increment("visits", 2);
-	const id: string | null = req.session.id;
-	const sameId: string | null = req.sessionID;
+	const id: string = req.session.id;
+	const sameId: string = req.sessionID;
 	const user: string | null = req.session.userId;
 	const why: EndReason | null = req.session.endReason;
 	const age: number | null = req.session.cookie.maxAge;

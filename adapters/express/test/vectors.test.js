@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import {after, before, describe, test} from "node:test";
 import express from "express";
 import {sojourn} from "sojourn-express";
-import {findToken} from "../dist/cookie.js";
+import {findTokens} from "../dist/cookie.js";
+import {checkLogin} from "../dist/step_up.js";
 import {startRelay, startService, vectors} from "./service.js";
 import {closeAll, listen, problem, visitor} from "./visitor.js";
 
@@ -20,7 +21,7 @@ after(async () => {
 });
 
 const {valid, invalid} = vectors("tokens");
-const cookie = (text) => findToken(`a=1; s=${text}; b=2`, "s");
+const cookie = (text) => findTokens(`a=1; s=${text}; b=2`, "s");
 
 test("what has a token's shape is one, and nothing else", () => {
 	for (const {token} of valid) assert.equal(cookie(token), token);
@@ -31,11 +32,11 @@ test("what has a token's shape is one, and nothing else", () => {
 });
 
 describe("the token in Cookie headers", () => {
-	for (const {why, name, headers, result, token} of vectors("cookies").cases) {
+	for (const {why, name, headers, tokens} of vectors("cookies").cases) {
 		test(why, () => {
 			// node:http joins several Cookie headers so.
-			const found = findToken(headers.length ? headers.join("; ") : undefined, name);
-			assert.equal(found, result === "token" ? token : result === "none" ? null : "ambiguous");
+			const found = findTokens(headers.length ? headers.join("; ") : undefined, name);
+			assert.deepEqual([found ?? []].flat(), tokens);
 		});
 	}
 });
@@ -116,8 +117,54 @@ test("a trusted origin is one that a browser may send", () => {
 	for (const origin of origins.invalid) assert.throws(() => start(origin), /trustedOrigins has /, origin);
 });
 
+describe("what a log-in is enough for", () => {
+	const {cases, levels, methods} = vectors("step_up");
+	for (const {why, user_id, ago, proved, end_reason, asked, problem} of cases) {
+		test(why, () => {
+			const now = 1_795_425_666_244;
+			const state = {user_id, authenticated_at: ago === null ? null : now - ago, level: proved};
+			if (problem === null) return assert.equal(checkLogin(state, now, end_reason, asked), user_id);
+			assert.throws(
+				() => checkLogin(state, now, end_reason, asked),
+				(error) => {
+					const {status, code, title, detail, ...held} = error.problem;
+					assert.deepEqual([status, {code, ...held}], [401, problem]);
+					const {endReason, maxAge, level} = error;
+					assert.deepEqual([endReason, maxAge, level], [problem.end_reason ?? null, problem.max_age ?? null, problem.level ?? null]);
+					return true;
+				},
+			);
+		});
+	}
+
+	test("levels and methods", async () => {
+		const app = express();
+		app.use(sojourn({service: service.url, key: service.key}));
+		const told = [];
+		app.use((req, res, next) => {
+			const login = (options) => req.session.login("ada", options);
+			for (const level of levels.invalid) assert.throws(() => login({level}), {code: "configuration"});
+			for (const names of methods.invalid) assert.throws(() => login({methods: names}), {code: "configuration"});
+			next();
+		});
+		app.use(async (req, res) => {
+			for (const level of levels.valid) {
+				await req.session.login("ada", {level});
+				told.push(req.session.loginLevel);
+			}
+			for (const names of methods.valid) {
+				await req.session.login("ada", {methods: names});
+				told.push(req.session.loginMethods);
+			}
+			res.end();
+		});
+		assert.equal((await visitor(await listen(app)).get("/")).status, 200);
+		assert.deepEqual(told, [...levels.valid, ...methods.valid]);
+	});
+});
+
 describe("problems", () => {
-	const told = ["session-ended", "session-conflict", "session-limit", "data-too-large", "body-too-large", "store-unavailable"];
+	const told = ["session-ended", "session-conflict", "session-limit", "data-too-large", "body-too-large", "reauthentication-required", "store-unavailable"];
 	for (const {why, code, status, headers, body} of vectors("problems").problems) {
 		test(why, async (t) => {
 			t.mock.method(process, "emitWarning", () => {});
@@ -141,8 +188,8 @@ describe("problems", () => {
 			await visitor(url).get("/caught");
 			assert.equal(caught.code, code);
 			if (told.includes(code)) {
-				const {end_reason = null, keys = null, size = null, limit = null} = body;
-				assert.deepEqual([caught.endReason, caught.keys, caught.size, caught.limit], [end_reason, keys, size, limit]);
+				const {end_reason = null, keys = null, size = null, limit = null, action = null} = body;
+				assert.deepEqual([caught.endReason, caught.keys, caught.size, caught.limit, caught.action], [end_reason, keys, size, limit, action]);
 				for (const answer of [open, commit]) {
 					assert.equal(problem(answer).status, status);
 					assert.deepEqual(answer.json(), body);

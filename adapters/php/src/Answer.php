@@ -33,6 +33,14 @@ final class Answer
         return $this->told['status'] === 'active' && isset($this->told['session']);
     }
 
+    /** Refuse an answer about another session than the one of this token. */
+    public function check(#[\SensitiveParameter] string $token): void
+    {
+        if ($this->isActive() && $this->session('id') !== Token::id($token)) {
+            throw new ServiceUnavailable('The session service answered for another session than was asked for.');
+        }
+    }
+
     /** One of the live session's facts: id, user_id, authenticated_at, … */
     public function session(string $fact): mixed
     {

@@ -13,6 +13,9 @@ final class Cookie
 {
     /** The Set-Cookie value of this request, if there is one. */
     private ?string $line = null;
+    /** @var list<string> Set-Cookie values that make the browser forget the several that it showed */
+    private array $variants = [];
+    private bool $forgets = false;
 
     public function __construct(public readonly string $name)
     {
@@ -22,27 +25,44 @@ final class Cookie
     }
 
     /**
-     * The token in a Cookie header; null where there is none, or nothing of a token's shape.
+     * The tokens in a Cookie header, in its order: several where the cookie's domain or path was changed, or a sibling
+     * host plants one.
      *
      * Not from $_COOKIE: PHP takes `..Host-` for `__Host-` in some versions, and keeps the first of two silently.
      *
-     * @throws AmbiguousToken
+     * @return list<string>
      */
-    public function find(#[\SensitiveParameter] string $header): ?string
+    public function find(#[\SensitiveParameter] string $header): array
     {
-        $found = null;
+        $values = [];
         foreach (explode(';', $header) as $pair) {
-            [$name, $value] = explode('=', $pair, 2) + [1 => null];
-            if ($value === null || trim($name, " \t") !== $this->name) {
-                continue;
+            [$name, $value] = explode('=', $pair, 2) + [1 => ''];
+            if (trim($name, " \t") === $this->name) {
+                $values[] = trim($value, " \t");
             }
-            $value = trim($value, " \t");
-            if ($found !== null && $found !== $value) {
-                throw new AmbiguousToken('The request holds two session cookies that differ. Send one of them.');
-            }
-            $found = $value;
         }
-        return $found !== null && Token::fits($found) ? $found : null;
+        return array_values(array_unique(array_filter($values, Token::fits(...))));
+    }
+
+    /**
+     * The same of the request that is being answered. Where it shows several, a new cookie takes the place of them all.
+     *
+     * @return list<string>
+     */
+    public function read(): array
+    {
+        $tokens = $this->find(Request::current()->cookies);
+        if (count($tokens) > 1) {
+            $this->variants = CookieVariants::clearing($this->name, Request::host(), Request::path());
+        }
+        return $tokens;
+    }
+
+    /** Make the browser forget those that it showed. */
+    public function forget(): void
+    {
+        $this->forgets = true;
+        $this->guard();
     }
 
     /** Put the service's Set-Cookie into the answer, in place of one from an earlier commit of this request. */
@@ -68,13 +88,14 @@ final class Cookie
         if (!array_intersect(['cookie', '*'], $named)) {
             header('Vary: Cookie', false);
         }
-        if ($this->line === null) {
+        if ($this->line === null && !$this->forgets) {
             return;
         }
+        $own = $this->line === null ? $this->variants : [...$this->variants, $this->line];
         $isOther = fn (string $value): bool => !str_starts_with($value, $this->name . '=');
         $others = array_filter(self::sent('set-cookie'), $isOther);
         header_remove('Set-Cookie');
-        foreach ([...$others, $this->line] as $value) {
+        foreach ([...$others, ...$own] as $value) {
             header("Set-Cookie: $value", false);
         }
         header('Cache-Control: no-store');

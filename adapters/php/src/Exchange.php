@@ -11,9 +11,8 @@ namespace Sojourn;
  */
 final class Exchange
 {
-    private ?Answer $answer = null;
     /** What the service said last of the session that the token opens. */
-    private string $status = 'none';
+    private string $status;
     private ?int $openedAt = null;
     /** @var array<mixed> the data as this request loaded it, or wrote it last */
     private array $loaded = [];
@@ -23,33 +22,55 @@ final class Exchange
     private array $counters = [];
     /** @var ?array<string, mixed> */
     private ?array $action = null;
+    /** @var list<string> the keys of grants that this request used up */
+    private array $used = [];
     private bool $due = false;
     private bool $over = false;
 
     /**
+     * @param ?Answer $answer to the token
+     * @param list<string> $others tokens of live sessions, of which none counts; a log-in and a log-out ends them
      * @param array<string, ?string> $client what is kept of the browser with a session that begins
-     * @param ?int $openedAt when this request opened the session first, where it did before
      */
-    public function __construct(
+    private function __construct(
         private readonly Service $service,
         private readonly Cookie $cookie,
         #[\SensitiveParameter] private ?string $token,
+        private ?Answer $answer,
+        #[\SensitiveParameter] private array $others,
         private readonly array $client,
         private readonly bool $passive,
-        ?int $openedAt = null,
     ) {
-        if ($token === null) {
-            return;
+        $this->shapes = $answer;
+        $this->status = $answer?->status() ?? 'none';
+        $this->openedAt = $answer?->now();
+        $this->loaded = $answer?->data() ?? [];
+        $this->due = $answer?->isCommitDue() && !$passive;
+    }
+
+    /**
+     * Open what the browser shows; where it shows several that are live, it is told to forget them all.
+     *
+     * @param list<string> $tokens
+     * @param array<string, ?string> $client
+     * @param ?int $openedAt when this request opened the session first, where it did before
+     * @param list<string> $others what it found then, and counted none of
+     */
+    public static function open(
+        Service $service,
+        Cookie $cookie,
+        #[\SensitiveParameter] array $tokens,
+        array $client,
+        bool $passive,
+        ?int $openedAt = null,
+        #[\SensitiveParameter] array $others = [],
+    ): self {
+        $rivals = Rivals::open($service, $tokens, $openedAt);
+        if ($rivals->isContested) {
+            $cookie->forget();
+            return new self($service, $cookie, null, null, $rivals->live, $client, $passive);
         }
-        $answer = $this->service->open($token, $openedAt);
-        if ($answer->isActive() && $answer->session('id') !== Token::id($token)) {
-            throw new ServiceUnavailable('The session service answered for another session than was asked for.');
-        }
-        $this->answer = $this->shapes = $answer;
-        $this->status = $answer->status();
-        $this->openedAt = $answer->now();
-        $this->loaded = $answer->data();
-        $this->due = $answer->isCommitDue() && !$passive;
+        return new self($service, $cookie, $rivals->token, $rivals->answer, $others, $client, $passive);
     }
 
     /** @return array<mixed> */
@@ -76,6 +97,12 @@ final class Exchange
         return $this->token;
     }
 
+    /** @return list<string> the tokens that the browser has, where none counts */
+    public function others(): array
+    {
+        return $this->others;
+    }
+
     public function userId(): ?string
     {
         return $this->action['user_id'] ?? $this->answer?->session('user_id');
@@ -84,8 +111,32 @@ final class Exchange
     public function authenticatedAt(): ?\DateTimeImmutable
     {
         $at = $this->answer?->session('authenticated_at');
-        $at = ($this->action['type'] ?? '') === 'login' ? (int) (microtime(true) * 1000) : $at;
+        $at = $this->isLogin() ? (int) (microtime(true) * 1000) : $at;
         return $at === null ? null : new \DateTimeImmutable(sprintf('@%d.%03d', intdiv($at, 1000), $at % 1000));
+    }
+
+    /** The level that the log-in proved, or null. */
+    public function level(): ?string
+    {
+        return $this->isLogin() ? $this->action['level'] ?? null : $this->answer?->session('level');
+    }
+
+    /** @return list<string> what the log-in proved */
+    public function methods(): array
+    {
+        return $this->isLogin() ? $this->action['methods'] ?? [] : $this->answer?->session('methods') ?? [];
+    }
+
+    /**
+     * @param null|int|float $within in seconds
+     * @throws LoginRequired
+     * @throws ReauthenticationRequired
+     */
+    public function requireLogin(null|int|float $within, ?string $level): string
+    {
+        $at = $this->answer?->session('authenticated_at');
+        $since = $this->isLogin() ? 0 : ($at === null ? null : $this->openedAt - $at);
+        return StepUp::check($this->userId(), $since, $this->level(), $within, $level, $this->endReason());
     }
 
     public function endReason(): ?string
@@ -93,9 +144,20 @@ final class Exchange
         return $this->answer?->endReason();
     }
 
-    /** @param array<mixed> $values what this request has in its session; emptied where another user was logged in */
-    public function login(string $userId, bool $remember, array &$values): void
-    {
+    /**
+     * @param array<mixed> $values what this request has in its session; emptied where another user was logged in
+     * @param list<string> $methods
+     * @param ?array<int|string> $keep the keys that come along; null for all
+     */
+    public function login(
+        string $userId,
+        bool $remember,
+        array &$values,
+        ?string $level = null,
+        array $methods = [],
+        ?array $keep = null,
+    ): void {
+        StepUp::checkLogin($level, $methods, $keep);
         if (preg_match('/^.{1,255}$/usD', $userId) !== 1) {
             throw new ConfigurationError('login($userId) needs text of 1 to 255 characters: (string) $user->id, say.');
         }
@@ -105,7 +167,37 @@ final class Exchange
         } elseif (!in_array($this->userId(), [null, $userId], true)) {
             $this->empty($values);
         }
-        $this->action = ['type' => 'login', 'user_id' => $userId, 'remember' => $remember];
+        $values = $keep === null ? $values : array_intersect_key($values, array_flip($keep));
+        $this->action = [
+            'type' => 'login',
+            'user_id' => $userId,
+            'remember' => $remember,
+            'level' => $level,
+            'methods' => array_values($methods),
+            'keep' => $keep === null ? null : array_map('strval', array_values($keep)),
+        ];
+    }
+
+    /** @param array<mixed> $values */
+    public function grantOnce(string $action, int|float $within, array &$values): void
+    {
+        $now = $this->openedAt ?? (int) (microtime(true) * 1000);
+        $values[StepUp::grantKey($action)] = $now + (int) ($within * 1000);
+    }
+
+    /**
+     * @param array<mixed> $values
+     * @throws ReauthenticationRequired
+     */
+    public function useGrant(string $action, array &$values): void
+    {
+        $key = StepUp::grantKey($action);
+        // After a commit that was refused, nothing is written any more.
+        StepUp::checkGrant($action, $this->over ? null : $values[$key] ?? null, $this->openedAt);
+        unset($values[$key]);
+        // One that was given in this very request is nobody else's.
+        $this->used = array_key_exists($key, $this->loaded) ? [$key] : [];
+        $this->commit($values);
     }
 
     /** @param array<mixed> $values */
@@ -123,11 +215,16 @@ final class Exchange
         }
     }
 
+    private function isLogin(): bool
+    {
+        return ($this->action['type'] ?? '') === 'login';
+    }
+
     /** Forget what was asked for: the request's changes are not wanted. */
     public function abort(): void
     {
         $this->action = null;
-        $this->counters = [];
+        $this->counters = $this->used = [];
     }
 
     /** @param array<mixed> $values */
@@ -176,14 +273,27 @@ final class Exchange
         if ($changes === [] && $counters === [] && $this->action === null && !$this->due) {
             return;
         }
-        if (($this->action['type'] ?? '') === 'login') {
+        if ($this->isLogin()) {
             $changes += $this->untouched($counters);
         }
         if ($changes !== [] || $counters !== []) {
             $this->shapes();
         }
+        if (in_array($this->action['type'] ?? null, ['login', 'logout'], true)) {
+            $this->endOthers();
+        }
         $wanted = $this->wanted($changes, array_map(static fn (array $counter): int => $counter[0], $counters));
         $this->settle($wanted === null ? null : $this->service->commit($wanted), $changes, $counters, $values);
+    }
+
+    /** Whoever logs in or out means all that the browser shows: none of it may be left to come back. */
+    private function endOthers(): void
+    {
+        while ($this->others !== []) {
+            $logout = ['token' => $this->others[0], 'status' => 'active', 'action' => ['type' => 'logout']];
+            $this->service->commit($logout);
+            array_shift($this->others);
+        }
     }
 
     /**
@@ -225,6 +335,7 @@ final class Exchange
             'opened_at' => $this->openedAt,
             'changes' => $changes === [] ? null : Data::object($changes),
             'increments' => $increments === [] ? null : Data::object($increments),
+            'used' => $this->used === [] ? null : $this->used,
             'action' => $this->action,
         ], static fn (mixed $value): bool => $value !== null);
     }
@@ -237,8 +348,8 @@ final class Exchange
     private function settle(?Answer $answer, array $changes, array $counters, array $values): void
     {
         $new = $answer?->token();
-        if ($answer?->isActive() && $answer->session('id') !== Token::id($new ?? (string) $this->token)) {
-            throw new ServiceUnavailable('The session service answered for another session than was asked for.');
+        if ($answer !== null) {
+            $answer->check($new ?? (string) $this->token);
         }
         if ($answer?->setCookie() !== null) {
             $this->cookie->send($answer->setCookie());
@@ -264,7 +375,7 @@ final class Exchange
         $this->loaded = $values;
         $this->answer = $answer;
         $this->status = $answer?->status() ?? 'none';
-        $this->counters = [];
+        $this->counters = $this->used = [];
         $this->action = null;
         $this->due = false;
     }

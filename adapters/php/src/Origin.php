@@ -11,19 +11,27 @@ namespace Sojourn;
  */
 final class Origin
 {
-    private const SHAPE = '~^(https?)://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([1-9][0-9]{0,4}))?$~D';
+    /** An app in a shell has an origin of its own scheme: capacitor://localhost, chrome-extension://… */
+    private const SHAPE = '~^([a-z][a-z0-9+.-]*)://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([1-9][0-9]{0,4}))?$~D';
+    private const HOST = '~^([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(\d{0,5}))?$~Di';
+    private const PORTS = ['http' => 80, 'https' => 443];
 
     /**
      * @param array<mixed> $server as $_SERVER
      * @param array<string> $trusted other origins whose pages may send requests here
+     * @param array<string> $crossSitePaths paths that any site's page may send requests to
      * @throws CrossOrigin
      */
-    public static function check(array $server, array $trusted): void
+    public static function check(array $server, array $trusted, array $crossSitePaths = []): void
     {
         self::checkTrusted($trusted);
-        if (self::isForeign($server, $trusted)) {
+        self::checkPaths($crossSitePaths);
+        if (self::isForeign($server, $trusted) && !in_array(Request::path(), $crossSitePaths, true)) {
             throw new CrossOrigin(
-                'This request came from a page of another origin. If it is yours, name it in trustedOrigins.'
+                ($server['HTTP_ORIGIN'] ?? '') === 'null'
+                    ? 'This request came from a page that hides its origin (Origin: null). If it is yours, send it with '
+                        . 'Referrer-Policy: same-origin in place of no-referrer, and from no sandboxed frame.'
+                    : 'This request came from a page of another origin. If it is yours, name it in trustedOrigins.'
             );
         }
     }
@@ -45,22 +53,22 @@ final class Origin
         if (isset($server['HTTP_SEC_FETCH_SITE'])) {
             return !in_array($server['HTTP_SEC_FETCH_SITE'], ['same-origin', 'none'], true);
         }
-        return $origin !== null && !self::isSameHost($origin, $server);
+        return $origin !== null && !self::isSameHost($origin, (string) ($server['HTTP_HOST'] ?? ''));
     }
 
-    /** @param array<mixed> $server */
-    private static function isSameHost(string $origin, array $server): bool
+    /**
+     * As URLs are compared: the port that the origin's scheme means may be said or not. SERVER_PORT says nothing: behind
+     * a proxy it is the port of another server.
+     */
+    private static function isSameHost(string $origin, string $host): bool
     {
-        $host = strtolower($server['HTTP_HOST'] ?? '');
-        $port = (string) ($server['SERVER_PORT'] ?? '');
-        if ($host === '' || preg_match('~^(https?)://(.*)$~sD', $origin, $match) !== 1) {
+        if (preg_match(self::SHAPE, $origin, $said) !== 1 || preg_match(self::HOST, $host, $asked) !== 1) {
             return false;
         }
-        // As URLs are compared: a port that the scheme means anyway may be said or not.
-        $bare = static fn (string $text): string => preg_replace($match[1] === 'https' ? '/:443$/D' : '/:80$/D', '', $text);
-        // Debian's nginx leaves the port out of the Host that it hands on.
-        return $bare($match[2]) === $bare($host)
-            || (preg_match('/:\d+$/D', $host) !== 1 && $match[2] === "$host:$port");
+        $port = self::PORTS[$said[1]] ?? null;
+        $authority = preg_replace('/:\d+$/D', '', substr($origin, strlen($said[1]) + 3));
+        return $port !== null && $authority === strtolower($asked[1])
+            && (int) ($said[2] ?? $port) === (int) (($asked[2] ?? '') ?: $port);
     }
 
     /** @param array<mixed> $trusted */
@@ -70,9 +78,20 @@ final class Origin
             $known = is_string($origin) && preg_match(self::SHAPE, $origin, $match) === 1;
             // A browser leaves out the port that the scheme means anyway.
             $port = $known ? (int) ($match[2] ?? 0) : 0;
-            if (!$known || $port > 65535 || $port === ['http' => 80, 'https' => 443][$match[1]]) {
+            if (!$known || $port > 65535 || $port === (self::PORTS[$match[1]] ?? null)) {
                 $told = is_string($origin) ? "'$origin'" : get_debug_type($origin);
                 throw new ConfigurationError("trustedOrigins has $told: write it like 'https://app.example.com'.");
+            }
+        }
+    }
+
+    /** @param array<mixed> $paths */
+    private static function checkPaths(array $paths): void
+    {
+        foreach ($paths as $path) {
+            if (!is_string($path) || preg_match('~^/[\x21-\x7e]+$~D', $path) !== 1 || strpbrk($path, '?#*') !== false) {
+                $told = is_string($path) ? "'$path'" : get_debug_type($path);
+                throw new ConfigurationError("crossSitePaths has $told: give whole paths, such as '/auth/callback'.");
             }
         }
     }

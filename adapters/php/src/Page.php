@@ -16,9 +16,10 @@ final class Page
     private const HELD = 1 << 20;
 
     private int $level = 0;
-    /** Whether a problem went out in place of the page. */
-    private bool $replaced = false;
+    /** The problem that goes out in place of the page, until it has; null while the page is the application's. */
+    private ?string $replacement = null;
     private ?\Throwable $failure = null;
+    private bool $finished = false;
 
     /** @param \Closure(): void $commit writes the session; called again it writes what was changed since */
     private function __construct(private readonly \Closure $commit)
@@ -30,6 +31,8 @@ final class Page
         $page = new self($commit);
         ob_start($page->leave(...), self::HELD);
         $page->level = ob_get_level();
+        // Apache's module and PHP's own server send the headers at a flush(), with the page still in the buffer.
+        header_register_callback($page->begin(...));
         register_shutdown_function($page->finish(...));
         $other = set_exception_handler(null);
         set_exception_handler(static fn (\Throwable $error) => $page->uncaught($error, $other));
@@ -39,30 +42,48 @@ final class Page
     private function leave(string $text, int $phase): string
     {
         $erased = ($phase & PHP_OUTPUT_HANDLER_CLEAN) !== 0;
-        if ($this->replaced || ($erased && ($phase & PHP_OUTPUT_HANDLER_FINAL) === 0)) {
+        if ($erased && ($phase & PHP_OUTPUT_HANDLER_FINAL) === 0) {
             return '';
         }
         try {
-            ($this->commit)();
+            $this->replacement ?? ($this->commit)();
         } catch (\Throwable $error) {
             if ($erased) {
                 // Whoever takes the buffer away can be told.
                 throw $error;
             }
-            $this->replaced = true;
-            return $this->tell($error);
+            $this->replacement = $this->tell($error);
         }
-        return $text;
+        $body = $this->replacement ?? $text;
+        $this->replacement = $this->replacement === null ? null : '';
+        return $body;
+    }
+
+    /** PHP is about to send the headers. */
+    private function begin(): void
+    {
+        try {
+            $this->replacement ?? ($this->commit)();
+        } catch (\Throwable $error) {
+            $this->replacement = $this->tell($error);
+        }
     }
 
     private function finish(): void
     {
+        // After those of the application, which may still change the session.
+        register_shutdown_function($this->finishLast(...));
+    }
+
+    /** The session stays open: PHP itself writes what the application's destructors change, and closes it. */
+    private function finishLast(): void
+    {
+        $this->finished = true;
         if ($this->failure !== null) {
             throw $this->failure;
         }
         try {
-            session_write_close();
-            ($this->commit)();
+            $this->replacement ?? ($this->commit)();
         } catch (\Throwable $error) {
             $this->fail($error);
         }
@@ -86,7 +107,7 @@ final class Page
         while (ob_get_level() > $this->level && ob_end_clean());
         if ($held) {
             ob_clean();
-            echo $this->tell($error);
+            $this->replacement = $this->tell($error);
             $this->failure = null;
         }
         if (!$held || Problem::of($error) === null) {
@@ -106,6 +127,9 @@ final class Page
             return $problem->body();
         }
         $this->failure = $error;
+        if ($this->finished) {
+            error_log("Sojourn: Uncaught $error");
+        }
         if (!headers_sent()) {
             http_response_code(500);
         }

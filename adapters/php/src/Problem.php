@@ -26,15 +26,16 @@ final class Problem
 
     private const KNOWN = [
         SessionEnded::class => [401, 'session-ended', 'The session has ended'],
+        LoginRequired::class => [401, 'login-required', 'Log in first'],
+        ReauthenticationRequired::class => [401, 'reauthentication-required', 'Log in again'],
         SessionConflict::class => [409, 'session-conflict', 'Changed by another request'],
         SessionLimitReached::class => [409, 'session-limit', 'Too many sessions'],
         DataTooLarge::class => [413, 'data-too-large', 'Too much data for a session'],
         ServiceUnavailable::class => [503, 'store-unavailable', 'Sessions are not available right now'],
         CrossOrigin::class => [403, 'cross-origin', 'From another site'],
-        AmbiguousToken::class => [400, 'ambiguous-token', 'Two tokens'],
     ];
 
-    /** @param array<string, mixed> $members what the exception holds: end_reason, keys, size, limit */
+    /** @param array<string, mixed> $members what the exception holds: end_reason, keys, size, limit, max_age, … */
     private function __construct(
         public readonly int $status,
         public readonly string $code,
@@ -55,12 +56,26 @@ final class Problem
         $away = 'Try again soon. What this request was to write may be written, or not.';
         $detail = $status === 503 ? $away : $error->getMessage();
         return new self($status, $code, $title, $detail, match (true) {
-            $error instanceof SessionEnded && $error->reason !== null => ['end_reason' => $error->reason],
+            $error instanceof SessionEnded, $error instanceof LoginRequired => self::known(['end_reason' => $error->reason]),
+            $error instanceof ReauthenticationRequired => self::known([
+                'max_age' => $error->maxAge,
+                'level' => $error->level,
+                'action' => $error->action,
+            ]),
             $error instanceof SessionConflict => ['keys' => $error->keys],
             $error instanceof SessionLimitReached => ['limit' => $error->limit],
             $error instanceof DataTooLarge => ['size' => $error->size, 'limit' => $error->limit],
             default => [],
         });
+    }
+
+    /**
+     * @param array<string, mixed> $members
+     * @return array<string, mixed> without those that play no part
+     */
+    private static function known(array $members): array
+    {
+        return array_filter($members, static fn (mixed $value): bool => $value !== null);
     }
 
     /** Answer with this problem, in place of a page that did not leave yet. For an exception handler of your own. */

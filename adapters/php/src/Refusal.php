@@ -44,6 +44,12 @@ final class Refusal
             'session-limit' => is_int($limit) ? new SessionLimitReached($detail, $limit) : null,
             'data-too-large' => is_int($size) && is_int($limit) ? new DataTooLarge($detail, $size, $limit) : null,
             'body-too-large' => is_int($limit) ? new DataTooLarge($detail, $sent, $limit) : null,
+            'reauthentication-required' => new ReauthenticationRequired(
+                $detail,
+                $told['max_age'] ?? null,
+                $told['level'] ?? null,
+                $told['action'] ?? null,
+            ),
             'invalid-data' => new InvalidData($detail),
             'store-unavailable' => new ServiceUnavailable("The session service at $url does not reach its store."),
             default => new ConfigurationError("The session service refused what it was sent ($code): $detail"),

@@ -11,6 +11,8 @@ namespace Sojourn;
  */
 final class Request
 {
+    private const FATAL = E_ERROR | E_PARSE | E_CORE_ERROR | E_COMPILE_ERROR | E_USER_ERROR | E_RECOVERABLE_ERROR;
+
     private function __construct(private readonly mixed $time, #[\SensitiveParameter] public readonly string $cookies)
     {
     }
@@ -25,6 +27,24 @@ final class Request
     {
         $current = self::current();
         return $this->time === $current->time && $this->cookies === $current->cookies;
+    }
+
+    public static function host(): string
+    {
+        return (string) ($_SERVER['HTTP_HOST'] ?? '');
+    }
+
+    /** Its path, as it was sent. */
+    public static function path(): string
+    {
+        return explode('?', (string) ($_SERVER['REQUEST_URI'] ?? ''), 2)[0];
+    }
+
+    /** Whether its answer is an error of the server's, as after an exception: it then keeps no change. */
+    public static function isFailing(): bool
+    {
+        // With display_errors, a fatal error is a page of status 200.
+        return (int) http_response_code() >= 500 || ((error_get_last()['type'] ?? 0) & self::FATAL) !== 0;
     }
 
     /** @return array<string, ?string> what is kept of the browser with a session that begins */

@@ -21,9 +21,14 @@ final class Service
      * @param string $url where it listens: `http://127.0.0.1:8100`, `https://…` or `unix:/run/sojourn.sock`
      * @param string $key an API key of the scope `sessions`, from `sojourn keys make`
      * @param float $timeout how long an answer may take, in seconds
+     * @param bool $dangerouslyAllowPlainHttp let key and tokens cross a network readably, on http:// to another machine
      */
-    public function __construct(string $url, #[\SensitiveParameter] string $key, float $timeout = 2.0)
-    {
+    public function __construct(
+        string $url,
+        #[\SensitiveParameter] string $key,
+        float $timeout = 2.0,
+        bool $dangerouslyAllowPlainHttp = false,
+    ) {
         if (preg_match(self::KEY, $key) !== 1) {
             $what = match (true) {
                 $key === '' => 'there is none',
@@ -39,6 +44,12 @@ final class Service
         }
         $this->url = $url;
         [$address, $this->host, $this->prefix] = self::parse($url);
+        if (!$dangerouslyAllowPlainHttp && str_starts_with($address, 'tcp:') && !self::isHere($address)) {
+            throw new ConfigurationError(
+                "service: $url is another machine, and on http:// everybody between the two can read the API key and all "
+                . 'tokens. Give https://…, with a proxy in front of the service, or say dangerouslyAllowPlainHttp: true.'
+            );
+        }
         $this->authorization = "Bearer $key";
         $this->connection = new Connection($address, $timeout);
     }
@@ -98,6 +109,12 @@ final class Service
         [, $scheme, $host, $port] = $match + [3 => ''];
         $address = ($scheme === 'https' ? 'tls' : 'tcp') . "://$host:" . ($port ?: ($scheme === 'https' ? 443 : 80));
         return [$address, $port === '' ? $host : "$host:$port", rtrim($match[4] ?? '', '/')];
+    }
+
+    /** Whether an address is this machine's own. */
+    private static function isHere(string $address): bool
+    {
+        return preg_match('~^tcp://(?:(?:[a-z0-9-]+\.)*localhost|127(?:\.\d{1,3}){3}|\[::1\]):~i', $address) === 1;
     }
 
     /** @return array<string, mixed> what var_dump may show: no key */

@@ -23,6 +23,9 @@ final class Session
      * @param array<string> $trustedOrigins other origins whose pages may send requests here: 'https://app.example.com'
      * @param bool $passive do not count this request as activity: polling must not keep a session alive
      * @param bool $readAndClose only read; `$_SESSION` is not written
+     * @param array<string> $crossSitePaths whole paths that other sites' pages may post to, as identity providers do:
+     *     '/auth/callback'. Nothing there is protected from them. The browser sends no session along
+     * @param bool $dangerouslyAllowPlainHttp let key and tokens cross a network readably, on http:// to another machine
      * @throws SojournException
      */
     public static function start(
@@ -33,6 +36,8 @@ final class Session
         array $trustedOrigins = [],
         bool $passive = false,
         bool $readAndClose = false,
+        array $crossSitePaths = [],
+        bool $dangerouslyAllowPlainHttp = false,
     ): void {
         if (session_status() === PHP_SESSION_ACTIVE) {
             if (self::$handler?->isCurrent()) {
@@ -46,16 +51,31 @@ final class Session
         if (!self::$handler?->isCurrent()) {
             self::$handler = null;
             Page::hold(static fn () => self::$handler?->commit());
-            Origin::check($_SERVER, $trustedOrigins);
+            Origin::check($_SERVER, $trustedOrigins, $crossSitePaths);
             $service = new Service(
                 $service ?? self::environment('SOJOURN_SERVICE', 'service', "'http://127.0.0.1:8100'"),
                 $key ?? self::environment('SOJOURN_KEY', 'key', 'sjk1-…'),
                 $timeout,
+                $dangerouslyAllowPlainHttp,
             );
             self::$handler = new SessionHandler($service, $cookie, $passive);
-            session_set_save_handler(self::$handler, false);
+            self::handle(self::$handler);
         }
         session_start(SessionHandler::OPTIONS + ['read_and_close' => $readAndClose]);
+    }
+
+    private static function handle(SessionHandler $handler): void
+    {
+        try {
+            session_set_save_handler($handler, false);
+        } catch (\Error $error) {
+            throw filter_var(ini_get('session.upload_progress.enabled'), FILTER_VALIDATE_BOOL)
+                ? new ConfigurationError(
+                    'session.upload_progress.enabled is on, and this PHP then lets nobody set a handler of sessions. Switch '
+                    . 'it off in php.ini: it tells nothing of uploads here.'
+                )
+                : $error;
+        }
     }
 
     /** The session's public id, safe to log; null before its first commit. */
@@ -76,6 +96,47 @@ final class Session
         return self::handler()->authenticatedAt();
     }
 
+    /** The level that the log-in proved, `aal1` to `aal3`, or null. */
+    public static function level(): ?string
+    {
+        return self::handler()->level();
+    }
+
+    /** @return list<string> what the log-in proved: names like those of RFC 8176 */
+    public static function methods(): array
+    {
+        return self::handler()->methods();
+    }
+
+    /**
+     * The user's id, where somebody is logged in, since at most `$within` seconds and at this level at least.
+     *
+     * @throws LoginRequired
+     * @throws ReauthenticationRequired each is a 401, where nothing catches it
+     */
+    public static function requireLogin(null|int|float $within = null, ?string $level = null): string
+    {
+        return self::handler()->requireLogin($within, $level);
+    }
+
+    /** Allow one `useGrant($action)` in the next `$within` seconds: after a proof that was given for it alone. */
+    public static function grantOnce(string $action, int|float $within = 120): void
+    {
+        self::handler()->grantOnce($action, $within);
+    }
+
+    /**
+     * Use the grant for `$action` up, before you act: of two requests that use one grant at once, one gets past this.
+     *
+     * It is written at once, with all that was changed so far.
+     *
+     * @throws ReauthenticationRequired where there is none
+     */
+    public static function useGrant(string $action): void
+    {
+        self::handler()->useGrant($action);
+    }
+
     /** Why the session ended, if it did and the service still knows: `logout`, `idle_timeout`, `revoked`, … */
     public static function endReason(): ?string
     {
@@ -87,10 +148,19 @@ final class Session
      *
      * It is done with the commit: at session_write_close(), or at the end of the request. `$_SESSION` is carried over,
      * unless another user was logged in. `$remember` asks for the policy's longer timeouts and a lasting cookie.
+     *
+     * @param ?string $level how sure it is who it is, after what was proved: `aal1`, `aal2` or `aal3`
+     * @param list<string> $methods what was proved: up to 16 names like those of RFC 8176, `['pwd', 'otp']` say
+     * @param ?array<int|string> $keep the keys of `$_SESSION` that come along; null for all
      */
-    public static function login(string $userId, bool $remember = false): void
-    {
-        self::handler()->login($userId, $remember);
+    public static function login(
+        string $userId,
+        bool $remember = false,
+        ?string $level = null,
+        array $methods = [],
+        ?array $keep = null,
+    ): void {
+        self::handler()->login($userId, $remember, $level, $methods, $keep);
     }
 
     /** End the session with the commit, and empty `$_SESSION`; what is set afterwards begins a new one. */

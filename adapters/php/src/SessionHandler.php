@@ -8,7 +8,7 @@ namespace Sojourn;
  * PHP's sessions in the session service, for session_set_save_handler(). `Session::start()` sets it up in one call.
  *
  * PHP's session id is here the session's public id, safe to log, and never the token: that stays between the cookie and
- * the service. Until its first commit a new session has an id that begins with `new-`.
+ * the service. A session that begins is called `new-` and something random, all through its first request.
  */
 final class SessionHandler implements
     \SessionHandlerInterface,
@@ -27,7 +27,7 @@ final class SessionHandler implements
     private Cookie $cookie;
     private ?Request $request = null;
     private ?Exchange $exchange = null;
-    /** PHP's name for the session of `$exchange`. */
+    /** PHP's name for the session of `$exchange`; one that began in this request keeps its own until the next. */
     private string $id = '';
     /** Whether `$exchange` was opened for a start that did not read it yet. */
     private bool $fresh = false;
@@ -65,6 +65,47 @@ final class SessionHandler implements
         return $this->started()->authenticatedAt();
     }
 
+    /** The level that the log-in proved, `aal1` to `aal3`, or null. */
+    public function level(): ?string
+    {
+        return $this->started()->level();
+    }
+
+    /** @return list<string> what the log-in proved: names like those of RFC 8176 */
+    public function methods(): array
+    {
+        return $this->started()->methods();
+    }
+
+    /**
+     * The user's id, where somebody is logged in, since at most `$within` seconds and at this level at least.
+     *
+     * @throws LoginRequired
+     * @throws ReauthenticationRequired each is a 401, where nothing catches it
+     */
+    public function requireLogin(null|int|float $within = null, ?string $level = null): string
+    {
+        return $this->started()->requireLogin($within, $level);
+    }
+
+    /** Allow one `useGrant($action)` in the next `$within` seconds: after a proof that was given for it alone. */
+    public function grantOnce(string $action, int|float $within = 120): void
+    {
+        $this->writing()->grantOnce($action, $within, $_SESSION);
+    }
+
+    /**
+     * Use the grant for `$action` up, before you act: of two requests that use one grant at once, one gets past this.
+     *
+     * It is written at once, with all that was changed so far.
+     *
+     * @throws ReauthenticationRequired where there is none
+     */
+    public function useGrant(string $action): void
+    {
+        $this->writing()->useGrant($action, $_SESSION);
+    }
+
     /** Why the session ended, if it did and the service still knows: `logout`, `idle_timeout`, `revoked`, … */
     public function endReason(): ?string
     {
@@ -76,10 +117,19 @@ final class SessionHandler implements
      *
      * It is done with the commit: at session_write_close(), or at the end of the request. `$_SESSION` is carried over,
      * unless another user was logged in. `$remember` asks for the policy's longer timeouts and a lasting cookie.
+     *
+     * @param ?string $level how sure it is who it is, after what was proved: `aal1`, `aal2` or `aal3`
+     * @param list<string> $methods what was proved: up to 16 names like those of RFC 8176, `['pwd', 'otp']` say
+     * @param ?array<int|string> $keep the keys of `$_SESSION` that come along; null for all
      */
-    public function login(string $userId, bool $remember = false): void
-    {
-        $this->writing()->login($userId, $remember, $_SESSION);
+    public function login(
+        string $userId,
+        bool $remember = false,
+        ?string $level = null,
+        array $methods = [],
+        ?array $keep = null,
+    ): void {
+        $this->writing()->login($userId, $remember, $_SESSION, $level, $methods, $keep);
     }
 
     /** End the session with the commit, and empty `$_SESSION`; what is set afterwards begins a new one. */
@@ -98,7 +148,7 @@ final class SessionHandler implements
     public function commit(): void
     {
         if ($this->writable && session_status() === PHP_SESSION_ACTIVE) {
-            $this->exchange?->commit($_SESSION);
+            $this->keep(self::values((string) session_encode()));
         }
         $this->cookie->guard();
     }
@@ -118,7 +168,9 @@ final class SessionHandler implements
             );
         }
         foreach (self::OPTIONS as $option => $value) {
-            if (ini_get("session.$option") !== (string) $value) {
+            $set = ini_get("session.$option");
+            // php.ini's Off is an empty text.
+            if ((is_int($value) ? (int) filter_var($set, FILTER_VALIDATE_BOOL) : $set) !== $value) {
                 throw new ConfigurationError(
                     "session.$option must be $value. Start with session_start(Sojourn\\SessionHandler::OPTIONS)."
                 );
@@ -134,7 +186,7 @@ final class SessionHandler implements
     /** @internal */
     public function create_sid(): string
     {
-        $caller = self::caller();
+        $caller = PhpCall::name();
         $new = 'new-' . bin2hex(random_bytes(16));
         if ($caller === 'session_create_id') {
             return $new;
@@ -152,16 +204,17 @@ final class SessionHandler implements
     /** @internal */
     public function validateId(#[\SensitiveParameter] string $id): bool
     {
-        if (in_array(self::caller(), ['session_regenerate_id', 'session_create_id'], true)) {
+        if (in_array(PhpCall::name(), ['session_regenerate_id', 'session_create_id'], true)) {
             // Whether the new id is taken.
             return false;
         }
         if (!Token::fits($id) && ($this->exchange === null || $id !== $this->id || !$this->isCurrent())) {
             return false;
         }
+        $before = $this->exchange?->id();
         $this->load(Token::fits($id) ? $id : null);
-        $stays = str_starts_with($id, 'new-') ? $this->id : null;
-        return $this->failure === null && $id === ($this->exchange?->id() ?? $stays);
+        $now = $this->exchange?->id();
+        return $this->failure === null && ($id === $now || ($before === $now && str_starts_with($id, 'new-')));
     }
 
     /** @internal */
@@ -185,18 +238,11 @@ final class SessionHandler implements
     /** @internal */
     public function write(#[\SensitiveParameter] string $id, #[\SensitiveParameter] string $data): bool
     {
-        if (self::caller() === 'session_regenerate_id') {
+        if (PhpCall::name() === 'session_regenerate_id') {
             // It is written under the new id.
             return true;
         }
-        $values = $_SESSION ?? null;
-        if (!is_array($values) || serialize($values) !== $data) {
-            throw new ConfigurationError(
-                'What PHP wants to write is not what is in $_SESSION. Empty it with $_SESSION = [], never unset it, '
-                . 'and put no other handler around this one.'
-            );
-        }
-        $this->exchange?->commit($values);
+        $this->keep(self::values($data));
         return true;
     }
 
@@ -209,7 +255,7 @@ final class SessionHandler implements
     /** @internal */
     public function destroy(#[\SensitiveParameter] string $id): bool
     {
-        if (self::caller() !== 'session_regenerate_id') {
+        if (PhpCall::name() !== 'session_regenerate_id') {
             $none = [];
             $this->writable = false;
             $this->exchange?->logout($none);
@@ -221,7 +267,7 @@ final class SessionHandler implements
     /** @internal */
     public function close(): bool
     {
-        $caller = self::caller();
+        $caller = PhpCall::name();
         if ($caller === 'session_regenerate_id') {
             return true;
         }
@@ -231,7 +277,7 @@ final class SessionHandler implements
         if ($this->writable) {
             // After read_and_close, what is due is still to be written: reading is activity.
             $this->writable = false;
-            $this->exchange?->commit($this->exchange->data());
+            $this->keep($this->exchange?->data() ?? []);
         }
         return true;
     }
@@ -255,10 +301,12 @@ final class SessionHandler implements
         $this->failure = null;
         try {
             $before = $this->exchange;
-            $token ??= $before === null ? $this->cookie->find(Request::current()->cookies) : $before->token();
+            $token ??= $before?->token();
+            $tokens = $token === null && $before === null ? $this->cookie->read() : array_filter([$token]);
             $openedAt = $token !== null && $token === $before?->token() ? $before->openedAt() : null;
-            $this->exchange = new Exchange(
-                $this->service, $this->cookie, $token, Request::client(), $this->passive, $openedAt,
+            [$client, $others] = [Request::client(), $before?->others() ?? []];
+            $this->exchange = Exchange::open(
+                $this->service, $this->cookie, $tokens, $client, $this->passive, $openedAt, $others,
             );
         } catch (SojournException $error) {
             $this->failure = $error;
@@ -280,15 +328,29 @@ final class SessionHandler implements
         return $this->exchange;
     }
 
-    /** PHP's function that called: from what it calls here alone, session_destroy and others cannot be told apart. */
-    private static function caller(): string
+    /** @param array<mixed> $values */
+    private function keep(array $values): void
     {
-        foreach (debug_backtrace(DEBUG_BACKTRACE_IGNORE_ARGS) as $frame) {
-            if (!isset($frame['class']) && str_starts_with($frame['function'], 'session_')) {
-                return $frame['function'];
-            }
+        if (!Request::isFailing()) {
+            $this->exchange?->commit($values);
         }
-        return '';
+    }
+
+    /**
+     * What is in $_SESSION, if that is what PHP has to write.
+     *
+     * @return array<mixed>
+     */
+    private static function values(#[\SensitiveParameter] string $data): array
+    {
+        $values = $_SESSION ?? null;
+        if (!is_array($values) || serialize($values) !== $data) {
+            throw new ConfigurationError(
+                'What PHP wants to write is not what is in $_SESSION. Empty it with $_SESSION = [], never unset it, '
+                . 'and put no other handler around this one.'
+            );
+        }
+        return $values;
     }
 
     /** @return array<string, mixed> what var_dump may show: no token */

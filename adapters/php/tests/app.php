@@ -83,7 +83,12 @@ function perform(string|SessionHandler $session, array $step): mixed
             'authenticated_at' => call_user_func([$session, 'authenticatedAt'])?->format('Uv'),
             'end_reason' => call_user_func([$session, 'endReason']),
         ],
-        'login', 'logout', 'increment' => call_user_func_array([$session, $verb], array_slice($step, 1)),
+        'login' => call_user_func([$session, 'login'], $a, ...(is_array($b) ? $b : array_slice($step, 2))),
+        'require_login' => call_user_func([$session, 'requireLogin'], ...$a),
+        'grant' => call_user_func_array([$session, 'grantOnce'], array_slice($step, 1)),
+        'use_grant' => call_user_func([$session, 'useGrant'], $a),
+        'proved' => ['level' => call_user_func([$session, 'level']), 'methods' => call_user_func([$session, 'methods'])],
+        'logout', 'increment' => call_user_func_array([$session, $verb], array_slice($step, 1)),
         'regenerate' => session_regenerate_id(),
         'start' => is_string($session) ? Session::start(readAndClose: $a ?? false) : session_start(),
         'next request' => (static function () use ($a): void {
@@ -94,6 +99,17 @@ function perform(string|SessionHandler $session, array $step): mixed
         'sleep' => usleep((int) ($a * 1e6)),
         'print' => print(str_repeat($a, $b ?? 1)),
         'flush' => [ob_flush(), flush()],
+        'after' => register_shutdown_function(static fn () => perform($session, $a)),
+        'destruct' => $GLOBALS['destructed'][] = new class (static fn () => perform($session, $a)) {
+            public function __construct(private readonly Closure $do)
+            {
+            }
+
+            public function __destruct()
+            {
+                ($this->do)();
+            }
+        },
         'unbuffer' => (static function (): void {
             while (ob_get_level() > 0) {
                 ob_end_clean();
@@ -101,6 +117,7 @@ function perform(string|SessionHandler $session, array $step): mixed
         })(),
         'dump' => print_r($GLOBALS['bare'] ?? (new ReflectionProperty(Session::class, 'handler'))->getValue(), true),
         'warn' => trigger_error('a warning of the application', E_USER_WARNING),
+        'show a fatal error' => [ini_set('display_errors', '1'), (static fn (int $number) => $number)('no number')],
         'throw' => throw new RuntimeException('of the application'),
         'catch' => (static function () use ($session, $a): string {
             try {
@@ -110,6 +127,7 @@ function perform(string|SessionHandler $session, array $step): mixed
                 return $error::class . ': ' . $error->getMessage();
             }
         })(),
+        'call' => $a(...array_slice($step, 2)),
         'exit' => exit,
         default => $verb(...array_slice($step, 1)),
     };

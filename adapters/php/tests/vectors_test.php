@@ -2,14 +2,15 @@
 
 declare(strict_types=1);
 
-use Sojourn\AmbiguousToken;
 use Sojourn\ConfigurationError;
 use Sojourn\Cookie;
+use Sojourn\CookieVariants;
 use Sojourn\DataTooLarge;
 use Sojourn\Exchange;
 use Sojourn\InvalidData;
 use Sojourn\Origin;
 use Sojourn\Problem;
+use Sojourn\ReauthenticationRequired;
 use Sojourn\Refusal;
 use Sojourn\Service;
 use Sojourn\ServiceUnavailable;
@@ -17,6 +18,7 @@ use Sojourn\SessionConflict;
 use Sojourn\SessionEnded;
 use Sojourn\SessionLimitReached;
 use Sojourn\SojournException;
+use Sojourn\StepUp;
 use Sojourn\Token;
 
 function test_vectors_tokens(): void
@@ -33,14 +35,15 @@ function test_vectors_tokens(): void
 function test_vectors_cookies(): void
 {
     foreach (vectors('cookies')['cases'] as $case) {
-        $cookie = new Cookie($case['name']);
         // Web servers hand several headers to PHP as one.
-        $find = static fn (): ?string => $cookie->find(implode('; ', $case['headers']));
-        if ($case['result'] === 'ambiguous') {
-            raises(AmbiguousToken::class, $find);
-        } else {
-            same($case['token'] ?? null, $find(), $case['why']);
-        }
+        same($case['tokens'], (new Cookie($case['name']))->find(implode('; ', $case['headers'])), $case['why']);
+    }
+}
+
+function test_vectors_cookies_forgotten(): void
+{
+    foreach (vectors('cookies')['clearing'] as $case) {
+        same($case['lines'], CookieVariants::clearing($case['name'], $case['host'], $case['path']), $case['why']);
     }
 }
 
@@ -48,6 +51,7 @@ function test_vectors_problems(): void
 {
     $classes = [
         'session-ended' => SessionEnded::class,
+        'reauthentication-required' => ReauthenticationRequired::class,
         'session-conflict' => SessionConflict::class,
         'session-limit' => SessionLimitReached::class,
         'data-too-large' => DataTooLarge::class,
@@ -97,6 +101,41 @@ function test_vectors_keys(): void
     }
 }
 
+function test_vectors_step_up(): void
+{
+    foreach (vectors('step_up')['cases'] as $case) {
+        $asked = $case['asked'] + ['within' => null, 'level' => null];
+        $told = null;
+        try {
+            $user = StepUp::check($case['user_id'], $case['ago'], $case['proved'], ...$asked, endReason: $case['end_reason']);
+            same($case['user_id'], $user, $case['why']);
+        } catch (SojournException $error) {
+            $problem = Problem::of($error);
+            same(401, $problem->status, $case['why']);
+            $told = ['code' => $problem->code] + $problem->members;
+        }
+        same($case['problem'], $told, $case['why']);
+    }
+}
+
+function test_vectors_step_up_log_ins(): void
+{
+    $methods = vectors('step_up')['methods'];
+    $levels = vectors('step_up')['levels'];
+    foreach ($levels['valid'] as $level) {
+        StepUp::checkLogin($level, [], null);
+    }
+    foreach ($methods['valid'] as $names) {
+        StepUp::checkLogin(null, $names, null);
+    }
+    foreach ($levels['invalid'] as $level) {
+        raises(ConfigurationError::class, static fn () => StepUp::checkLogin($level, [], null));
+    }
+    foreach ($methods['invalid'] as $names) {
+        raises(ConfigurationError::class, static fn () => StepUp::checkLogin(null, $names, null));
+    }
+}
+
 function test_vectors_origins(): void
 {
     foreach (vectors('origins')['valid'] as $origin) {
@@ -114,7 +153,8 @@ function test_vectors_merges(): void
     }
     $service = new Service(getenv('SOJOURN_SERVICE'), getenv('SOJOURN_KEY'));
     $cookie = new Cookie('__Host-session');
-    $exchange = static fn (?string $token): Exchange => new Exchange($service, $cookie, $token, ['ip' => null], false);
+    $exchange = static fn (?string ...$tokens): Exchange
+        => Exchange::open($service, $cookie, array_filter($tokens), ['ip' => null], false);
     foreach (vectors('merges')['cases'] as $case) {
         $with = static fn (string $side): array => ['other' => 1]
             + (array_key_exists($side, $case) ? ['k' => $case[$side]] : []);
@@ -138,7 +178,7 @@ function test_vectors_ends(): void
     }
     $service = new Service(getenv('SOJOURN_SERVICE'), getenv('SOJOURN_KEY'));
     $open = static fn (?string $token): Exchange =>
-        new Exchange($service, new Cookie('__Host-session'), $token, ['ip' => null], false);
+        Exchange::open($service, new Cookie('__Host-session'), $token === null ? [] : [$token], ['ip' => null], false);
     foreach (vectors('ends')['cases'] as $case) {
         $begin = $open(null);
         $values = ['kept' => 1];

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+import re
+from typing import Any, Final, cast
 
 __all__ = ["MISSING", "merge", "same"]
 
@@ -18,6 +19,7 @@ MISSING: Final[Any] = _Missing()
 """Stands for a key that is not there."""
 
 _NUMBERS = (int, float)
+_INDEX = re.compile("0|[1-9][0-9]*").fullmatch
 
 
 def merge(base: Any, mine: Any, theirs: Any) -> tuple[Any, bool]:
@@ -25,26 +27,54 @@ def merge(base: Any, mine: Any, theirs: Any) -> tuple[Any, bool]:
 
     One side changed: that side. Two dicts: key by key. Two lists that only grew: theirs, then what I added. The
     same change twice: once. Anything else is a conflict, which mine wins: it is the later writer. MISSING as base
-    counts as the empty dict or list where both sides made one. Conflicts apart, merge(b, x, y) equals
-    merge(b, y, x), but for the order in which lists grew, the order of a dict's keys and the spelling of a
-    number: 1 in place of 1.0 is no change to be lost over, as some languages give back one for the other.
+    counts as the empty dict or list where both sides made one. An empty list is an empty dict, and an empty dict an
+    empty list: PHP has one array for both. So a list beside dicts whose keys are all indexes is a dict like them.
+    Conflicts apart, merge(b, x, y) equals merge(b, y, x), but for the order in which lists grew, the order of a dict's
+    keys, and the spelling of a number or of what is empty: 1 in place of 1.0, or [] in place of {}, is no change to be
+    lost over, as some languages give back one for the other.
     """
     if same(mine, base):
         return theirs, False
     if same(theirs, base):
         return mine, False
-    kind = type(mine)
-    if kind is type(theirs) and (base is MISSING or kind is type(base)):
-        if kind is dict:
-            return _merge_dicts({} if base is MISSING else base, mine, theirs)
-        if base is MISSING and same(mine, theirs):
+    kind = _kind(base, mine, theirs)
+    if kind is dict:
+        return _merge_dicts(*map(_as_dict, (base, mine, theirs)))
+    if kind is list:
+        if base is MISSING and _alike(mine, theirs):
             return mine, False
-        stem = [] if base is MISSING else base
-        if kind is list and _grew(stem, mine) and _grew(stem, theirs):
-            return theirs + mine[len(stem) :], False
+        stem, grown, grew_before = (_either(value, []) for value in (base, mine, theirs))
+        if _grew(stem, grown) and _grew(stem, grew_before):
+            return grew_before + grown[len(stem) :], False
     if _alike(mine, base):
         return theirs, False
-    return mine, not (_alike(theirs, base) or same(mine, theirs))
+    return mine, not (_alike(theirs, base) or _alike(mine, theirs))
+
+
+def _kind(base: Any, mine: Any, theirs: Any) -> type | None:
+    """dict or list where all three can be read as one; None for anything else."""
+    if mine is MISSING or theirs is MISSING:
+        return None
+    filled = [value for value in (base, mine, theirs) if value is not MISSING and not _is_empty(value)]
+    kinds = {type(value) for value in filled}
+    if kinds == {dict, list} and all(map(_INDEX, (key for value in filled if type(value) is dict for key in value))):
+        return dict
+    return kinds.pop() if len(kinds) == 1 else None
+
+
+def _as_dict(value: Any) -> dict[str, Any]:
+    """As PHP reads it: a list's keys are its indexes."""
+    if type(value) is list:
+        return {str(index): member for index, member in enumerate(value)}
+    return cast(dict[str, Any], _either(value, {}))
+
+
+def _either(value: Any, empty: Any) -> Any:
+    return empty if value is MISSING or _is_empty(value) else value
+
+
+def _is_empty(value: Any) -> bool:
+    return type(value) in (dict, list) and not value
 
 
 def _merge_dicts(base: dict[str, Any], mine: dict[str, Any], theirs: dict[str, Any]) -> tuple[dict[str, Any], bool]:
@@ -63,7 +93,9 @@ def _grew(stem: list[Any], grown: list[Any]) -> bool:
 
 
 def _alike(left: Any, right: Any) -> bool:
-    """As same, but that 1 and 1.0 are one number."""
+    """As same, but that 1 and 1.0 are one number, and [] and {} one emptiness."""
+    if _is_empty(left) and _is_empty(right):
+        return True
     if type(left) is dict and type(right) is dict:
         return left.keys() == right.keys() and all(_alike(value, right[key]) for key, value in left.items())
     if type(left) is list and type(right) is list:

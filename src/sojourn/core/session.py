@@ -234,7 +234,8 @@ class Session(MutableMapping[str, Any]):
         if not is_granted(self.get(key), self.opened_at):
             raise ReauthenticationRequired(action=action)
         del self[key]
-        self._used = self._used | {key}
+        if key in self._base:  # One that was given in this very request is nobody else's.
+            self._used = self._used | {key}
 
     def logout(self) -> None:
         """End the session: its data goes, its token opens nothing any more. What is set afterwards starts a new one."""

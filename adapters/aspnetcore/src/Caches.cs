@@ -1,0 +1,61 @@
+using System;
+using System.Linq;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.ResponseCaching;
+#if NET7_0_OR_GREATER
+using Microsoft.AspNetCore.OutputCaching;
+#endif
+
+namespace Sojourn.AspNetCore
+{
+    /// <summary>
+    /// What caches must know of an answer, ASP.NET Core's own among them: those look at the headers before the answer starts,
+    /// and so they are told at the first look at the session already.
+    /// </summary>
+    internal static class Caches
+    {
+        /// <summary>The answer depends on the session.</summary>
+        public static void Depend(HttpContext context) => Look(context, isFirst: true);
+
+        /// <summary>The same at each look at the session: the output cache may have come between two of them.</summary>
+        public static void Look(HttpContext context, bool isFirst)
+        {
+#if NET7_0_OR_GREATER
+            // The output cache asks no Vary.
+            if (context.Features.Get<IOutputCacheFeature>() is { } cache)
+            {
+                cache.Context.AllowCacheStorage = false;
+            }
+#endif
+            if (isFirst && !context.Response.HasStarted)
+            {
+                AddVary(context.Response.Headers);
+            }
+        }
+
+        /// <summary>The answer is for this visitor alone.</summary>
+        public static void Forbid(HttpContext context)
+        {
+            Depend(context);
+            if (context.Response.HasStarted)
+            {
+                return;
+            }
+            context.Response.Headers["Cache-Control"] = "no-store";
+            if (context.Features.Get<IResponseCachingFeature>() != null)
+            {
+                // Whatever the handler says of Cache-Control afterwards: this one is kept by no cache.
+                context.Response.Headers["Vary"] = "*";
+            }
+        }
+
+        private static void AddVary(IHeaderDictionary headers)
+        {
+            var names = headers["Vary"].SelectMany(header => (header ?? "").Split(',')).Select(name => name.Trim());
+            if (!names.Any(name => name == "*" || name.Equals("Cookie", StringComparison.OrdinalIgnoreCase)))
+            {
+                headers.Append("Vary", "Cookie");
+            }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+import {findTokens} from "./cookie.js";
+import type {Data} from "./changes.js";
+import {configuration, type Problem} from "./errors.js";
+import {Exchange} from "./exchange.js";
+import {Origins, type Asked} from "./origin.js";
+import {Service, type ServiceOptions} from "./service.js";
+import {SessionObject, type Holder} from "./session.js";
+
+/** A request, whatever framework it came through. */
+export type Request = Asked & {ip?: string | undefined; socket?: {remoteAddress?: string | undefined} | null};
+
+export interface Options extends ServiceOptions {
+	/** The cookie's name at the service. Default: `__Host-session`. */
+	cookieName?: string;
+	/** Requests for which this returns true do not keep a session alive: polling, say. */
+	passive?: (req: any) => boolean;
+	/** Other origins whose pages may send unsafe requests, such as `https://app.example.com` or `capacitor://localhost`. */
+	trustedOrigins?: readonly string[];
+	/**
+	 * Paths, exactly, to which **any site's page may send unsafe requests**: where an identity provider posts its answer
+	 * to. The session's cookie does not come with them.
+	 */
+	crossSitePaths?: readonly string[];
+	/**
+	 * Switches the CSRF check off: **any site's page may then act as your users**, but for what SameSite and your own
+	 * defence prevent.
+	 */
+	dangerouslyAllowCrossOrigin?: boolean;
+}
+
+/** What stands before every request with a session, whoever shows it to the handlers. */
+export class Front {
+	readonly #service: Service;
+	readonly #cookieName: string;
+	readonly #passive: (req: any) => boolean;
+	/** null: the CSRF check is off. */
+	readonly #origins: Origins | null;
+
+	constructor(options: Options) {
+		this.#service = new Service(options);
+		this.#cookieName = options.cookieName ?? "__Host-session";
+		if (!/^[\w!#$%&'*+.^`|~-]{1,100}$/.test(this.#cookieName)) throw configuration("cookieName: letters, digits and !#$%&'*+.^_`|~- only.");
+		this.#passive = options.passive ?? (() => false);
+		const origins = new Origins(options.trustedOrigins ?? [], options.crossSitePaths ?? []);
+		this.#origins = options.dangerouslyAllowCrossOrigin ? null : origins;
+	}
+
+	/** Why the request is refused, or its exchange, to be opened. `shown` is what the option `passive` is asked about. */
+	receive(req: Request, shown: unknown = req): Problem | Exchange {
+		const refusal = this.#origins?.refusal(req);
+		if (refusal) return refusal;
+		const exchange = new Exchange(this.#service, this.#cookieName, findTokens(req.headers.cookie, this.#cookieName), () => ({
+			ip: req.ip ?? req.socket?.remoteAddress ?? null,
+			user_agent: req.headers["user-agent"] ?? null,
+		}));
+		if (this.#passive(shown)) exchange.passive = true;
+		return exchange;
+	}
+}
+
+/** A request's session, and what is done with it. */
+export interface Visit extends Holder {
+	exchange: Exchange;
+}
+
+/** `isAsked`: see Holder. */
+export function visitOf(exchange: Exchange, data: Data, isAsked = true): Visit {
+	const visit: Visit = {exchange, session: null, isAsked, isFormerChanged: no};
+	visit.session = new SessionObject(exchange, data, visit);
+	return visit;
+}
+
+const no = () => false;
+const FORMER = "A session was changed after it was regenerated or destroyed: that is not kept. Take req.session anew.";
+
+/** Writes what is left to write before an answer with `status`; null where that is nothing. */
+export function finish(visit: Visit, status: number): Promise<void> | null {
+	const {exchange} = visit;
+	if (visit.isFormerChanged()) process.emitWarning(FORMER, "SojournWarning");
+	// Where a handler is done with it, the session is to stay as it was.
+	const dataNow = () => (visit.session as Data | null) ?? exchange.baseline.values();
+	const kept = keepsChanges(status) ? dataNow : null;
+	return exchange.isBusy(kept && kept()) ? exchange.finish(kept) : null;
+}
+
+/** Frameworks answer a handler's exception with such a status: what it had done so far is no whole. */
+export function keepsChanges(status: number): boolean {
+	return status < 500;
+}
+
+/** Vary as it is to be, where it was `header`: the answer depends on the session. */
+export function varyWith(header: string | null): string {
+	if (!header) return "Cookie";
+	const names = header.toLowerCase().split(/[\s,]+/);
+	return names.includes("*") || names.includes("cookie") ? header : `${header}, Cookie`;
+}

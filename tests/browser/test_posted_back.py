@@ -1,0 +1,115 @@
+"""A log-in at an identity provider of another site, which sends the visitor back by a form or a link, in Chromium."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from html import escape
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+from playwright.async_api import Page, expect
+
+from adapters.tests.aspnetcore_site import DOTNETS
+from adapters.tests.aspnetcore_site import Site as AspNetCore
+from adapters.tests.express_site import EXPRESS, Express
+from adapters.tests.php_site import PHP, Php
+from adapters.tests.session_service import SessionService
+from tests.servers.process import Running
+
+pytestmark = pytest.mark.anyio
+
+
+class Provider(Running):
+    """Lets everybody in, as ada. Its pages are on 127.0.0.1, which to a browser is another site than localhost."""
+
+    def __init__(self) -> None:
+        host = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                asked = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
+                told = {"code": "xyz", "state": asked["state"]}
+                if host.mode == "query":
+                    self.send_response(302)
+                    self.send_header("Location", f"{asked['redirect_uri']}?{urlencode(told)}")
+                    self.end_headers()
+                    return
+                fields = "".join(f'<input type=hidden name={name} value="{escape(told[name])}">' for name in told)
+                action = escape(asked["redirect_uri"])
+                page = f'<form method=post action="{action}">{fields}<button>Go back</button></form>'
+                self.answer("text/html", page)
+
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self.answer(
+                    "application/json", json.dumps({"access_token": "t", "token_type": "Bearer", "user": "ada"})
+                )
+
+            def answer(self, kind: str, text: str) -> None:
+                self.send_response(200)
+                self.send_header("Content-Type", kind)
+                self.end_headers()
+                self.wfile.write(text.encode())
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+        self.mode = "query"
+        self._listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._listener.server_address[1]}"
+        Thread(target=self._listener.serve_forever, args=(0.05,), daemon=True).start()
+
+    def stop(self) -> None:
+        self._listener.shutdown()
+        self._listener.server_close()
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[Provider]:
+    with Provider() as provider:
+        yield provider
+
+
+@pytest.fixture(scope="module", params=["express", "php", *(["aspnetcore"] if DOTNETS else [])])
+def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, provider: Provider) -> Iterator[str]:
+    folder: Path = tmp_path_factory.mktemp("shop")
+    with SessionService(folder / "service") as service:
+        environment = {"SOJOURN_SERVICE": service.url, "SOJOURN_KEY": service.key, "SITE_PROVIDER": provider.url}
+        site: Express | Php | AspNetCore
+        if request.param == "express":
+            site = Express(folder / "express", environment, app=EXPRESS / "test" / "provider.js")
+        elif request.param == "php":
+            site = Php(folder / "php", "fpm", environment, app=PHP / "tests" / "provider.php")
+        else:
+            site = AspNetCore(folder, DOTNETS[-1], "tests", environment, ["endpoints", "{url}", "again"])
+        with site:
+            yield f"http://localhost:{site.port}"
+
+
+async def test_who_logs_in_at_a_provider_keeps_the_cart(page: Page, shop: str, provider: Provider) -> None:
+    for mode in ("query", "form_post"):
+        provider.mode = mode
+        await page.context.clear_cookies()
+        await page.goto(f"{shop}/add")
+        await page.goto(f"{shop}/enter")
+        if mode == "form_post":
+            await page.get_by_role("button").click()
+        await page.wait_for_url(f"{shop}/")
+        told = json.loads(await page.inner_text("body"))
+        assert (told["user"], told["cart"]) == ("ada", ["tea"])
+
+
+async def test_who_did_not_begin_a_log_in_is_not_logged_in(page: Page, shop: str, provider: Provider) -> None:
+    """A page of the thief's that posts the thief's own code and state."""
+    provider.mode = "form_post"
+    await page.goto(f"{shop}/enter")
+    await page.context.clear_cookies()
+    async with page.expect_response(lambda response: response.status >= 400):
+        await page.get_by_role("button").click()
+    await page.goto(f"{shop}/")
+    await expect(page.locator("body")).to_contain_text('"user":null')
