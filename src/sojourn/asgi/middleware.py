@@ -17,7 +17,7 @@ from sojourn.manager import AsyncSessionManager
 
 from .cleanup import Cleanup
 from .exchange import AsyncExchange, client_of, find_headers, look_up, send_problem
-from .replacement import require_alone
+from .replacement import require_alone, require_own_cookies
 from .types import App, Receive, Scope, Send
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ class SessionMiddleware:
 
     What is raised before the response has begun, such as StoreUnavailable, is answered with a problem: docs/errors.md.
     A developer's mistake is raised on: InvalidData, SessionCommitted and ConfigurationError; at once, where it is a
-    manager for threads or an origin that is none.
+    manager for threads or an origin that is none; at the start, where a session layer inside has the same cookie. One
+    of a mounted application, with a cookie of its own, is left alone.
     """
 
     def __init__(
@@ -78,6 +79,8 @@ class SessionMiddleware:
             await self._websocket(scope, receive, send)
             return
         if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self._require_own_cookies(send)
             await self.app(scope, receive, send)
             return
         if "session" in scope:
@@ -113,6 +116,10 @@ class SessionMiddleware:
                 raise
             await send_problem(send, problem_to_send(error))
             return
+        except TypeError as error:
+            if "Session is not JSON" in str(error):
+                error.add_note("A session is no dict: write JSONResponse(dict(request.session)).")
+            raise
         exchange.check_late_changes()
 
     async def _open(self, tokens: list[str], adopted: AdoptedSession | None) -> Session:
@@ -134,6 +141,14 @@ class SessionMiddleware:
     def _require_alone(self, scope: Scope) -> None:
         outer = scope.get("sojourn")
         require_alone(scope, outer.cookie if isinstance(outer, AsyncExchange) else None, self._transport.cookie.name)
+
+    async def _require_own_cookies(self, send: Send) -> None:
+        try:
+            require_own_cookies(self.app, self._transport.cookie.name)
+        except ConfigurationError as error:
+            # A server that only meets an exception may take it that there is nothing to start, and go on.
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            raise
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         if "session" in scope:

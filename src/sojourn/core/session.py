@@ -104,7 +104,7 @@ class Session(Dictionary):
     def __contains__(self, key: object) -> bool:
         self._accessed = True
         key = key if type(key) is str else key_text(key)
-        value = self._values.get(key, self)  # type: ignore[call-overload]  # any object may be asked for
+        value = self._values.get(key, self)
         return key in self._base if value is self else value is not MISSING
 
     def __iter__(self) -> Iterator[str]:
