@@ -75,13 +75,8 @@ class SessionMiddleware:
 
     # Any: as App's.
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "websocket":
-            await self._websocket(scope, receive, send)
-            return
         if scope["type"] != "http":
-            if scope["type"] == "lifespan":
-                await self._require_own_cookies(send)
-            await self.app(scope, receive, send)
+            await self._other_than_http(scope, receive, send)
             return
         if "session" in scope:
             self._require_alone(scope)
@@ -117,8 +112,7 @@ class SessionMiddleware:
             await send_problem(send, problem_to_send(error))
             return
         except TypeError as error:
-            if "Session is not JSON" in str(error):
-                error.add_note("A session is no dict: write JSONResponse(dict(request.session)).")
+            _explain(error)
             raise
         exchange.check_late_changes()
 
@@ -141,6 +135,14 @@ class SessionMiddleware:
     def _require_alone(self, scope: Scope) -> None:
         outer = scope.get("sojourn")
         require_alone(scope, outer.cookie if isinstance(outer, AsyncExchange) else None, self._transport.cookie.name)
+
+    async def _other_than_http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+            return
+        if scope["type"] == "lifespan":
+            await self._require_own_cookies(send)
+        await self.app(scope, receive, send)
 
     async def _require_own_cookies(self, send: Send) -> None:
         try:
@@ -174,3 +176,8 @@ class SessionMiddleware:
         exchange = AsyncExchange(self.manager, self._transport, session, scope, agent, send, False, adopted)
         scope["session"], scope["sojourn"] = session, exchange
         await WebSocketSession(exchange, receive, send, self._websocket_check).run(self.app, scope)
+
+
+def _explain(error: TypeError) -> None:
+    if "Session is not JSON" in str(error):
+        error.add_note("A session is no dict: write JSONResponse(dict(request.session)).")

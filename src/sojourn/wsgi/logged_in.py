@@ -26,7 +26,7 @@ def logged_in(*, within: float | None = None, level: Level | None = None) -> Cal
 
     def decorate(handler: Handler[P]) -> Handler[P]:
         @wraps(handler)
-        def guarded(environ: Any, *args: P.args, **kwargs: P.kwargs) -> Iterable[bytes]:
+        def guarded(environ: Any, /, *args: P.args, **kwargs: P.kwargs) -> Iterable[bytes]:
             session_of(environ).require_login(within=within, level=level)
             return handler(environ, *args, **kwargs)
 
