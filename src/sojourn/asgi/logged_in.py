@@ -50,6 +50,6 @@ def _connection_in(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Connection:
         if hasattr(each, "scope"):
             found: Connection = each
             return found
-    from quart import request
+    from .quart import current_request
 
-    return request
+    return current_request()
