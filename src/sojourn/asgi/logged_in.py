@@ -37,7 +37,7 @@ def logged_in(
 
 
 def logged_in_guard(*, within: float | None = None, level: Level | None = None) -> Callable[[Any, Any], None]:
-    """The same as a guard of Litestar's: `guards=[logged_in_guard(within=300)]`."""
+    """The same as a guard of Litestar's: `guards=[logged_in_guard(within=300)]`; `within` is in seconds."""
 
     def guard(connection: Connection, _: object) -> None:
         session_of(connection).require_login(within=within, level=level)
