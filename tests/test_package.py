@@ -8,7 +8,7 @@ import inspect
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -133,7 +133,7 @@ def test_both_managers_are_made_alike() -> None:
 def test_a_handler_sees_a_mapping_and_few_names_more() -> None:
     """Each of them is for applications: what only managers and integrations need begins with an underscore."""
     session = sojourn.SessionManager(MemoryStore()).anonymous()
-    more = {name for name in dir(session) if name[0] != "_"} - set(dir(MutableMapping))
+    more = {name for name in dir(session) if name[0] != "_"} - set(dir(dict))
 
     assert more == {
         *("authenticated_at", "client", "end_reason", "id", "level", "methods", "opened_at", "passive", "status"),

@@ -167,7 +167,8 @@ class Exchange:
         if session._live is None or session._wish:
             session.client = Client.of(self._ip, self._agent)
         reply = self._wiring.manager.commit(session)
-        if reply is not NO_REPLY:
+        # After a log-out a token that this request was to give is dead.
+        if reply is not NO_REPLY or session._token is None:
             self.reply = reply
 
     def finish(self, status: int) -> None:

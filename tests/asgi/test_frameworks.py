@@ -430,3 +430,95 @@ def test_a_websocket_has_the_session_and_closes_when_it_ends(app: Any) -> None:
             assert socket.receive_text() == "ada: x"
             client.portal.call(manager.revoke_all, "ada")  # type: ignore[union-attr]  # inside `with`
             assert socket.receive() == {"type": "websocket.close", "code": 1008, "reason": "revoked"}
+
+
+# A session that is made and left in one request
+
+
+async def makes_and_leaves(request: StarletteRequest) -> Response:
+    session = session_of(request)
+    session.login("ada")
+    await commit(request)
+    session.logout()
+    return JSONResponse({})
+
+
+def test_a_session_that_is_committed_and_left_in_one_request_is_not_given_to_the_browser() -> None:
+    routes = [Route("/made-and-left", makes_and_leaves), *ROUTES, Route("/status", says_status)]
+    client = visit(SessionMiddleware(Starlette(routes=routes), new_manager()))
+    answer = client.get("/made-and-left")
+
+    assert "set-cookie" not in answer.headers
+    assert client.get("/status").json() == "none"
+
+
+async def says_status(request: StarletteRequest) -> Response:
+    return JSONResponse(session_of(request).status)
+
+
+# Other session layers in what is mounted
+
+
+async def counts(request: StarletteRequest) -> Response:
+    request.session["n"] = request.session.get("n", 0) + 1
+    return JSONResponse(dict(request.session))
+
+
+def with_inner_layer(cookie: str = "session", **options: Any) -> SessionMiddleware:
+    inner = Starlette(
+        routes=[Route("/count", counts)],
+        middleware=[Middleware(StarletteSessionMiddleware, secret_key="x", session_cookie=cookie)],
+    )
+    routes = [Mount("/inner", inner), Route("/count", counts), *ROUTES]
+    return SessionMiddleware(Starlette(routes=routes), new_manager(), **options)
+
+
+def test_a_foreign_layer_of_a_mounted_application_is_left_alone() -> None:
+    with visit(with_inner_layer()) as client:
+        outside = [client.get("/count").json() for _ in range(2)]
+        inside = [client.get("/inner/count").json() for _ in range(3)]
+
+        assert outside == [{"n": 1}, {"n": 2}]
+        assert inside == [{"n": 1}, {"n": 2}, {"n": 3}]
+        assert client.get("/show").json() == {"n": 2}
+        assert set(client.cookies) == {"session", "__Host-session"}
+
+
+@pytest.mark.parametrize("around", [True, False], ids=["around", "added"])
+def test_two_layers_on_one_cookie_are_told_at_start(around: bool) -> None:
+    if around:
+        app: App = with_inner_layer("__Host-session")
+    else:
+        inner = with_inner_layer("__Host-session").app
+        app = Starlette(
+            routes=[Mount("/all", inner)], middleware=[Middleware(SessionMiddleware, manager=new_manager())]
+        )
+
+    with pytest.raises(ConfigurationError, match="Two session layers have the cookie '__Host-session'"), visit(app):
+        pass
+
+
+def test_two_of_ours_on_one_cookie_are_told_at_start_and_two_cookies_are_not() -> None:
+    def app(**options: Any) -> App:
+        inner = SessionMiddleware(Starlette(routes=ROUTES), new_manager(), **options)
+        return SessionMiddleware(Starlette(routes=[Mount("/inner", inner)]), new_manager())
+
+    with visit(app(cookie=CookieOptions(name="__Host-inner"))) as client:
+        assert client.get("/inner/show").json() == {}
+    with pytest.raises(ConfigurationError, match="Two session layers"), visit(app()):
+        pass
+
+
+# A session is no dict
+
+
+async def forgets_to_copy(request: StarletteRequest) -> Response:
+    return JSONResponse(request.session)
+
+
+def test_a_session_that_is_answered_as_json_says_what_to_write() -> None:
+    client = visit(SessionMiddleware(Starlette(routes=[Route("/", forgets_to_copy)]), new_manager()))
+
+    with pytest.raises(TypeError) as raised:
+        client.get("/")
+    assert "JSONResponse(dict(request.session))" in "".join(raised.value.__notes__)

@@ -578,3 +578,106 @@ def test_limits_are_errors_that_a_view_can_handle() -> None:
 
     world.browser.post("/in/ada")
     assert world.new_browser().post("/careful").json == {"limit": 1}
+
+
+# What a request set before its log-out, and what a test sees after it
+
+
+def test_a_log_out_drops_what_was_loaded_and_keeps_what_the_request_says_to_the_next_page() -> None:
+    world = World()
+
+    @world.app.post("/leave")
+    def leave() -> Any:
+        flask.flash("Good bye.")
+        flask.session["xsrf"] = "clear"
+        flask.session["cart"].append("cup")
+        session.increment("n")
+        flask.session.pop("_user_id")
+        return {}
+
+    @world.app.get("/next")
+    def following() -> Any:
+        return {"flashes": flask.get_flashed_messages(), "data": session.copy()}
+
+    world.browser.post("/put", json={"cart": ["tea"], "xsrf": "set", "_user_id": "ada", "n": 1})
+    old = world.token()
+    world.browser.post("/leave")
+
+    assert world.token() not in ("", old)
+    assert world.browser.get("/next").json == {"flashes": ["Good bye."], "data": {"xsrf": "clear"}}
+    assert world.manager.open(old).end_reason == "logout"
+
+
+def test_to_clear_drops_what_the_request_set_too() -> None:
+    world = World()
+
+    @world.app.post("/clear")
+    def clear() -> Any:
+        flask.session["a"] = 1
+        flask.session.clear()
+        return {}
+
+    world.browser.post("/put", json={"b": 1})
+    world.browser.post("/clear")
+
+    assert world.browser.get("/show").json == {}
+
+
+def test_a_log_in_and_log_out_in_one_request_leave_nothing_of_the_log_in() -> None:
+    world = World()
+
+    @world.app.post("/both")
+    def both() -> Any:
+        flask.session.update({"_user_id": "ada", "_fresh": True, "_id": "x"})
+        flask.session.pop("_user_id")
+        return {}
+
+    world.browser.post("/both")
+
+    assert world.token() == ""
+
+
+def test_a_session_that_is_committed_and_left_in_one_request_is_not_given_to_the_browser() -> None:
+    world = World()
+
+    @world.app.post("/made-and-left")
+    def made_and_left() -> Any:
+        session.login("ada")
+        commit()
+        session.logout()
+        return {}
+
+    answer = world.browser.post("/made-and-left")
+
+    assert "Set-Cookie" not in answer.headers
+    assert world.browser.get("/show").json == {}
+
+
+def test_flashes_can_be_looked_at_after_the_request() -> None:
+    world = World()
+
+    @world.app.get("/flash")
+    def flash() -> Any:
+        flask.flash("Hello")
+        return {}
+
+    with world.browser as browser:
+        browser.get("/flash")
+        assert flask.get_flashed_messages() == ["Hello"]
+        assert flask.session.modified
+
+
+def test_a_change_can_be_taken_back() -> None:
+    world = World()
+
+    @world.app.get("/undone")
+    def undone() -> Any:
+        flask.session["a"] = 2
+        flask.session["b"].append(1)
+        flask.session.modified = False
+        return {"modified": flask.session.modified, "a": flask.session["a"]}
+
+    world.browser.post("/put", json={"a": 1, "b": []})
+
+    assert world.browser.get("/undone").json == {"modified": False, "a": 1}
+    assert world.browser.get("/show").json == {"a": 1, "b": []}

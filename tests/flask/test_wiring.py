@@ -362,3 +362,22 @@ def test_a_script_s_token_is_refused_unless_it_is_allowed() -> None:
     answer = allowed.browser.get("/session", headers={"Authorization": f"Bearer {token}", **ELSEWHERE})
     assert answer.get_json()["user_id"] == "ada"
     assert answer.headers["Vary"] == "Cookie, Authorization"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SESSION_COOKIE_NAME", "mine"),
+        ("SESSION_COOKIE_SECURE", False),
+        ("SESSION_COOKIE_HTTPONLY", False),
+        ("SESSION_COOKIE_SAMESITE", "Strict"),
+        ("PERMANENT_SESSION_LIFETIME", timedelta(hours=1)),
+    ],
+)
+def test_a_setting_that_is_made_after_init_app_is_refused_aloud_at_every_request(name: str, value: object) -> None:
+    world = World()
+    world.app.config[name] = value
+
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match=f"{name} was set after sojourn.flask.init_app"):
+            world.browser.get("/plain")

@@ -155,7 +155,7 @@ BODIES = {
     "a lone surrogate": (b'{"set":{"theme":"\\ud800"}}', 400, "invalid-body"),
     "NaN": (b'{"set":{"theme":NaN}}', 400, "invalid-body"),
     "too deep": (b'{"set":{"theme":' + b"[" * 30_000, 400, "invalid-body"),
-    "too large a number": (b'{"set":{"theme":9007199254740993}}', 422, "invalid-data"),
+    "too large a number": (b'{"set":{"theme":9223372036854775808}}', 422, "invalid-data"),
     "an undeclared key": (b'{"set":{"__proto__":{}}}', 403, "not-writable"),
     "more than a session may hold": (b'{"set":{"theme":"' + b"x" * 5000 + b'"}}', 413, "data-too-large"),
     "more than a body may hold": (b'{"set":{"theme":"' + b"x" * MAX_BODY + b'"}}', 413, "body-too-large"),

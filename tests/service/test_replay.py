@@ -300,8 +300,8 @@ def test_increments_add_up(world: World) -> None:
 @pytest.mark.parametrize(
     "wanted",
     [
-        {"changes": {"n": {"value": 2**53}}},
-        {"changes": {"n": {"base": 2**53, "value": 1}}},
+        {"changes": {"n": {"value": 2**63}}},
+        {"changes": {"n": {"base": 2**63, "value": 1}}},
         {"increments": {"text": 1}},
         {"increments": {"n": 2**60}},
     ],

@@ -115,7 +115,7 @@ SAID: dict[str, list[Problem | None]] = {
     "data-too-large": [problem_of(DataTooLarge(40_000, 32_768))],
     "store-unavailable": [problem_of(StoreUnavailable("the driver's words"))],
     "invalid-data": [
-        invalid_data(InvalidData("session['n'] holds an integer beyond ±(2**53 - 1). Keep it as text.")),
+        invalid_data(InvalidData("session['n'] holds an integer of more than 64 bits. Keep it as text.")),
     ],
     "reauthentication-required": [problem_of(ReauthenticationRequired(action="transfer:42"))],
     "invalid-body": [problems.invalid_body("Expected `object`, got `array` - at `$.changes`")],

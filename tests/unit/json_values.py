@@ -6,12 +6,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from sojourn.core.codec import MAX_INTEGER
-
 LEAVES = (
     st.none()
     | st.booleans()
-    | st.integers(-MAX_INTEGER, MAX_INTEGER)
+    | st.integers(-(2**63), 2**63 - 1)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text()
 )

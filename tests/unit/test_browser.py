@@ -257,7 +257,7 @@ def test_a_refusal_holds_every_key_that_is_not_writable_and_names_a_few_in_words
     assert len(problem["detail"]) < 150
 
 
-@pytest.mark.parametrize("value", [2**53, [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]])
+@pytest.mark.parametrize("value", [2**63, [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]])
 def test_a_value_that_a_session_cannot_keep_is_the_browsers_mistake(value: Any) -> None:
     session = active()
 

@@ -290,6 +290,26 @@ def test_a_session_that_ended_meanwhile_says_so_where_it_is_known(reason: Any, s
     assert (session.id is None) is (reason is None)
 
 
+def test_a_session_can_stand_where_a_dict_stood() -> None:
+    session = opened(make_record(data={"a": b"1", "b": b"[2]"}))
+
+    assert session.copy() == {"a": 1, "b": [2]}
+    assert type(session.copy()) is dict
+    assert list(reversed(session)) == ["b", "a"]
+    assert session | {"a": 3} == {"a": 3, "b": [2]}
+    assert {"a": 3, "c": 4} | session == {"a": 1, "c": 4, "b": [2]}
+    with pytest.raises(TypeError):
+        session | [1]  # type: ignore[operator]
+    with pytest.raises(TypeError):
+        [1] | session  # type: ignore[operator]
+    assert session._changes() == {}
+
+    mine = session
+    mine |= {"c": 5}
+    assert mine is session
+    assert session["c"] == 5
+
+
 def test_a_value_that_json_cannot_hold_is_the_commits_to_refuse() -> None:
     session = opened(None)
     session["a"] = object()

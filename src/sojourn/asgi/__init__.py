@@ -11,9 +11,28 @@ from .middleware import SessionMiddleware
 
 if TYPE_CHECKING:
     from .endpoints import BrowserEndpoints, mount
+    from .logged_in import logged_in, logged_in_guard
     from .quart import QuartSessions
 
-__all__ = ["BrowserEndpoints", "QuartSessions", "SessionMiddleware", "commit", "mount", "session_of"]
+__all__ = [
+    "BrowserEndpoints",
+    "QuartSessions",
+    "SessionMiddleware",
+    "commit",
+    "logged_in",
+    "logged_in_guard",
+    "mount",
+    "session_of",
+]
 
 # The endpoints bring the browser client's build along.
-__getattr__ = late_exports(__name__, {"BrowserEndpoints": "endpoints", "QuartSessions": "quart", "mount": "endpoints"})
+__getattr__ = late_exports(
+    __name__,
+    {
+        "BrowserEndpoints": "endpoints",
+        "QuartSessions": "quart",
+        "logged_in": "logged_in",
+        "logged_in_guard": "logged_in",
+        "mount": "endpoints",
+    },
+)

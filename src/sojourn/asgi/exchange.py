@@ -87,7 +87,8 @@ class AsyncExchange:
         if session._live is None or session._wish:
             session.client = client_of(self._peer, self._agent)
         reply = await self._manager.commit(session)
-        if reply is not NO_REPLY:
+        # After a log-out a token that this request was to give is dead.
+        if reply is not NO_REPLY or session._token is None:
             self.reply = reply
 
     def send(self, message: Message) -> Awaitable[None]:

@@ -18,7 +18,7 @@ from sojourn.manager import AsyncSessionManager
 
 from .cleanup import Cleanup
 from .exchange import AsyncExchange, client_of, find_headers, look_up, send_problem
-from .replacement import require_alone
+from .replacement import require_alone, require_own_cookies
 from .types import App, Receive, Scope, Send
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ class SessionMiddleware:
 
     What is raised before the response has begun, such as StoreUnavailable, is answered with a problem: docs/errors.md.
     A developer's mistake is raised on: InvalidData, SessionCommitted and ConfigurationError; at once, where it is a
-    manager for threads or an origin that is none.
+    manager for threads or an origin that is none; at the start, where a session layer inside has the same cookie. One
+    of a mounted application, with a cookie of its own, is left alone.
     """
 
     def __init__(
@@ -75,11 +76,8 @@ class SessionMiddleware:
 
     # Any: as App's.
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "websocket":
-            await self._websocket(scope, receive, send)
-            return
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            await self._other_than_http(scope, receive, send)
             return
         if "session" in scope:
             self._require_alone(scope)
@@ -114,6 +112,9 @@ class SessionMiddleware:
                 raise
             await send_problem(send, problem_to_send(error))
             return
+        except TypeError as error:
+            _explain(error)
+            raise
         exchange.check_late_changes()
 
     async def _open(self, tokens: list[str], adopted: AdoptedSession | None) -> Session:
@@ -135,6 +136,22 @@ class SessionMiddleware:
     def _require_alone(self, scope: Scope) -> None:
         outer = scope.get("sojourn")
         require_alone(scope, outer.cookie if isinstance(outer, AsyncExchange) else None, self._transport.cookie.name)
+
+    async def _other_than_http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+            return
+        if scope["type"] == "lifespan":
+            await self._require_own_cookies(send)
+        await self.app(scope, receive, send)
+
+    async def _require_own_cookies(self, send: Send) -> None:
+        try:
+            require_own_cookies(self.app, self._transport.cookie.name)
+        except ConfigurationError as error:
+            # A server that only meets an exception may take it that there is nothing to start, and go on.
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            raise
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         if "session" in scope:
@@ -160,3 +177,8 @@ class SessionMiddleware:
         exchange = AsyncExchange(self.manager, self._transport, session, scope, agent, send, False, adopted)
         scope["session"], scope["sojourn"] = session, exchange
         await WebSocketSession(exchange, receive, send, self._websocket_check).run(self.app, scope)
+
+
+def _explain(error: TypeError) -> None:
+    if "Session is not JSON" in str(error):
+        error.add_note("A session is no dict: write JSONResponse(dict(request.session)).")

@@ -13,6 +13,13 @@ __all__ = ["QuartSessions"]
 FLASHES = "_flashes"
 
 
+def current_request() -> Connection:
+    """Quart's own `request`: its handlers are given none."""
+    from quart import request
+
+    return request
+
+
 class QuartSessions:
     """Quart's session interface: `app.session_interface = QuartSessions()`, and SessionMiddleware around the app.
 

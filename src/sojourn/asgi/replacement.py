@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sojourn.core.cookie import CookieOptions
 from sojourn.core.errors import ConfigurationError
 from sojourn.core.session import Session
 
-from .types import Scope
+from .types import App, Scope
 
-__all__ = ["require_alone", "take_over"]
+__all__ = ["require_alone", "require_own_cookies", "take_over"]
 
 
 def take_over(session: Session, scope: Scope) -> None:
@@ -22,6 +23,9 @@ def take_over(session: Session, scope: Scope) -> None:
     found = scope.get("session")
     # One with a cookie of its own, which SessionMiddleware around a mounted application made.
     if isinstance(found, Session):
+        return
+    if _is_mounted(scope):
+        # An application under a path, with a session layer and a cookie of its own: sqladmin, NiceGUI.
         return
     if "litestar_app" not in scope or _has_layer_of_litestar(scope):
         raise ConfigurationError(
@@ -47,6 +51,42 @@ def require_alone(scope: Scope, outer_cookie: str | None, cookie: str) -> None:
             f"scope['session'] is a {type(scope['session']).__qualname__} already: another session layer is around "
             "SessionMiddleware. Take that one out."
         )
+
+
+def _is_mounted(scope: Scope) -> bool:
+    """Whether Starlette's Mount handed the request to an application of its own."""
+    return "app_root_path" in scope and scope.get("root_path") != scope["app_root_path"]
+
+
+def require_own_cookies(app: App, cookie: str) -> None:
+    """Refuse, as ConfigurationError, another session layer in `app`, or mounted in it, whose cookie is `cookie`."""
+    todo: list[Any] = [app]
+    seen: set[int] = set()
+    while todo:
+        each = todo.pop()
+        if each is None or id(each) in seen:
+            continue
+        seen.add(id(each))
+        layers = [(type(each), getattr(each, "__dict__", {}))]
+        layers += [(added.cls, added.kwargs) for added in getattr(each, "user_middleware", ()) if hasattr(added, "cls")]
+        for kind, options in layers:
+            if _cookie_of(kind, options) == cookie:
+                raise ConfigurationError(
+                    f"Two session layers have the cookie {cookie!r}: SessionMiddleware, and inside of it "
+                    f"{kind.__module__}.{kind.__qualname__}. Give one of them another, or take it out."
+                )
+        todo += [getattr(each, "app", None), getattr(each, "router", None), *getattr(each, "routes", ())]
+
+
+def _cookie_of(kind: type, options: Mapping[str, Any]) -> str | None:
+    """The cookie of a session layer of Starlette's, starsessions' or our own kind."""
+    if kind.__name__ != "SessionMiddleware":
+        return None
+    if kind.__module__.startswith("sojourn."):
+        transport = options.get("_transport")
+        own = transport.cookie if transport else options.get("cookie") or CookieOptions()
+        return str(own.name)
+    return str(options.get("session_cookie") or options.get("cookie_name") or "session")
 
 
 def _has_layer_of_litestar(scope: Scope) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from .codec import MAX_INTEGER, decode, encode, same_encoding
+from .codec import MAX_INTEGER, decode, encode, plain, same_encoding
 from .errors import InvalidData, SessionCommitted
 from .merge import MISSING, merge, same
 from .store import Change
@@ -73,7 +73,8 @@ def rebased(base: Base, values: Values, counters: Counters, theirs: Base) -> Reb
     mine: dict[str, Any] = {}
     adding = dict(counters)
     merged, conflicts = [], []
-    for key, value in changed(base, values).items():
+    for key, set_to in changed(base, values).items():
+        value = plain(set_to)
         before, newer = _decoded(base, key), _decoded(theirs, key)
         if key in counters and (newer is MISSING or type(newer) is int):
             mine[key] = add(key, 0 if newer is MISSING else newer, counters[key])
@@ -99,16 +100,18 @@ def check_late(late: Mapping[str, Change]) -> None:
 
 def add(key: str, value: Any, by: Any) -> int:
     """The sum of two integers. Raises InvalidData for anything else, and beyond ±(2**53 - 1)."""
+    value, by = plain(value), plain(by)
     if type(value) is not int or type(by) is not int or abs(value + by) > MAX_INTEGER:
         raise InvalidData(f"session.increment({key!r}) needs integers, and a sum within ±(2**53 - 1).")
-    return value + by
+    total: int = value + by
+    return total
 
 
 def _unchanged(value: Any, raw: bytes) -> bool:
     before = decode(raw)
-    # Equal in both ways, which is quick to see, or the same member by member. JSON alone takes a tuple for a list and
-    # nan for null; == alone takes 1 for True.
-    return bool(value == before) if same_encoding(value, raw) else same(value, before)
+    # Equal in both ways, which is quick to see, or the same member by member. The quick encoding alone takes nan for
+    # null and a date for text; == alone takes 1 for True.
+    return (same_encoding(value, raw) and bool(value == before)) or same(plain(value), before)
 
 
 def _decoded(data: Base, key: str) -> Any:

@@ -1,27 +1,41 @@
-"""Values as JSON and back. What JSON cannot hold is refused, never changed in silence."""
+"""Values as JSON and back: what `json.dumps` takes, as the same JSON. What JSON cannot hold is refused."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from typing import Any, Self
 
 import msgspec
 
 from .errors import InvalidData, StoreUnavailable
 
-__all__ = ["EncodedObject", "decode", "encode", "is_unicode", "join", "same_encoding", "size"]
+__all__ = [
+    "Dictionary",
+    "EncodedObject",
+    "checked_key",
+    "decode",
+    "encode",
+    "is_unicode",
+    "join",
+    "key_text",
+    "plain",
+    "same_encoding",
+    "size",
+]
 
 MAX_DEPTH = 32
-# JavaScript holds integers exactly up to here; four languages share a session.
+# JavaScript holds integers exactly up to here, and so do the counters, which stores add up.
 MAX_INTEGER = 2**53 - 1
+# What any other integer may be: 64 bits, with a sign.
+_MAX_KEPT = 2**63 - 1
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 _split = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
+_WORDS = {None: "null", True: "true", False: "false"}
 _INSTEAD = {
-    "tuple": "a list",
     "set": "a sorted list",
     "frozenset": "a sorted list",
     "bytes": "base64 text",
@@ -34,16 +48,35 @@ _INSTEAD = {
 
 
 def encode(value: Any, path: str = "") -> bytes:
-    """`value` as compact UTF-8 JSON.
+    """`value` as compact UTF-8 JSON: the same JSON as `json.dumps` makes of it.
 
-    Raises InvalidData, naming the place under `path`, for anything but dict with str keys, list, str, int within
-    ±(2**53 - 1), finite float, bool and None, or deeper than 32 levels.
+    Raises InvalidData, naming the place under `path`, for what that refuses, NaN, infinities, integers of more than 64
+    bits, and what is deeper than 32 levels.
     """
-    _check(value, path, MAX_DEPTH)
     try:
-        return _encode(value)
+        return _encode(_plain(value, path, MAX_DEPTH))
     except UnicodeEncodeError:
         raise InvalidData(f"session[{path!r}] holds text that is not Unicode (a lone surrogate).") from None
+
+
+def plain(value: Any) -> Any:
+    """What `decode(encode(value))` gives; a value that cannot be encoded as it is."""
+    try:
+        return _plain(value, "", MAX_DEPTH)
+    except InvalidData:
+        return value
+
+
+def key_text(key: Any) -> Any:
+    """A dict's key as `json.dumps` writes it: 1 is "1", True "true", None "null"; any other key as it is."""
+    if isinstance(key, str):
+        # The text itself: an enum's str() is another.
+        return str.__str__(key)
+    if key is None or isinstance(key, bool):
+        return _WORDS[key]
+    if isinstance(key, int):
+        return int.__repr__(key)
+    return float.__repr__(key) if isinstance(key, float) and math.isfinite(key) else key
 
 
 def decode(raw: bytes | msgspec.Raw | str) -> Any:
@@ -121,6 +154,29 @@ class EncodedObject(Mapping[str, bytes]):
         return self._members
 
 
+class Dictionary(MutableMapping[str, Any]):
+    """A mutable mapping with what a dict has beside: `copy`, `|`, `|=` and `reversed`."""
+
+    __slots__ = ()
+
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(list(self))
+
+    def __or__(self, other: Mapping[str, Any]) -> dict[str, Any]:
+        return {**self, **other} if isinstance(other, Mapping) else NotImplemented
+
+    def __ror__(self, other: Mapping[str, Any]) -> dict[str, Any]:
+        return {**other, **self} if isinstance(other, Mapping) else NotImplemented
+
+    def __ior__(self, other: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> Self:
+        self.update(other)
+        return self
+
+    def copy(self) -> dict[str, Any]:
+        """Its contents as a dict; to change that changes nothing here."""
+        return dict(self)
+
+
 def _unreadable() -> StoreUnavailable:
     # Without the decoder's words: they may quote what it met.
     return StoreUnavailable("A session's data in the store is not the JSON that was written.")
@@ -137,31 +193,45 @@ def size(data: Mapping[str, bytes]) -> int:
     return sum([len(key.encode()) + len(value) + 4 for key, value in data.items()]) + 1 if data else 2
 
 
-def _check(value: Any, path: str, depth: int) -> None:
+def _plain(value: Any, path: str, depth: int) -> Any:
+    """`value` of dict, list, str, int, float, bool and None alone, as `json.dumps` understands it."""
     kind = type(value)
     if kind is str or value is None or kind is bool:
-        return
-    if kind is int:
-        if not -MAX_INTEGER <= value <= MAX_INTEGER:
-            raise InvalidData(f"session[{path!r}] holds an integer beyond ±(2**53 - 1). Keep it as text.")
-    elif kind is float:
+        return value
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        if not -_MAX_KEPT - 1 <= value <= _MAX_KEPT:
+            raise InvalidData(f"session[{path!r}] holds an integer of more than 64 bits. Keep it as text.")
+        return value if kind is int else int.__int__(value)
+    if isinstance(value, float):
         if not math.isfinite(value):
-            raise InvalidData(f"session[{path!r}] holds {value}, which JSON has no word for. Use None.")
-    elif kind is list or kind is dict:
-        if depth == 0:
-            raise InvalidData(f"session[{path!r}] is nested deeper than {MAX_DEPTH} levels.")
-        _check_members(value, path, depth - 1)
-    else:
+            raise InvalidData(f"session[{path!r}] holds {float(value)}, which JSON has no word for. Use None.")
+        return value if kind is float else float.__float__(value)
+    if not isinstance(value, (dict, list, tuple)):
         instead = _INSTEAD.get(kind.__name__, "dict, list, str, int, float, bool or None")
         raise InvalidData(f"session[{path!r}] holds a {kind.__name__}, which JSON cannot keep. Use {instead}.")
+    if depth == 0:
+        raise InvalidData(f"session[{path!r}] is nested deeper than {MAX_DEPTH} levels.")
+    if isinstance(value, dict):
+        return {_plain_key(key, path): _plain(member, path, depth - 1) for key, member in value.items()}
+    return [_plain(member, path, depth - 1) for member in value]
 
 
-def _check_members(value: Any, path: str, depth: int) -> None:
-    if type(value) is list:
-        for member in value:
-            _check(member, path, depth)
-        return
-    for key, member in value.items():
-        if type(key) is not str:
-            raise InvalidData(f"session[{path!r}] has a key of type {type(key).__name__}. JSON's keys are text.")
-        _check(member, path, depth)
+def checked_key(key: Any) -> str:
+    """The text of one of a session's own keys. Raises InvalidData where it has none that is Unicode."""
+    text = key_text(key)
+    if type(text) is not str:
+        raise InvalidData(f"A session's keys are text; this one is of type {type(key).__name__}.")
+    if not is_unicode(text):
+        raise InvalidData("A session's keys are Unicode text; this one has a lone surrogate in it.")
+    return text
+
+
+def _plain_key(key: Any, path: str) -> str:
+    if type(key) is str:
+        return key
+    text = key_text(key)
+    if type(text) is not str:
+        raise InvalidData(f"session[{path!r}] has a key of type {type(key).__name__}. JSON's keys are text.")
+    return text

@@ -5,12 +5,12 @@ Names that begin with an underscore are the package's: managers and integrations
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from . import changes
-from .codec import EncodedObject, decode, is_unicode
-from .errors import EndReason, InvalidData, ReauthenticationRequired, SessionCommitted
+from .codec import Dictionary, EncodedObject, checked_key, decode, key_text
+from .errors import EndReason, ReauthenticationRequired, SessionCommitted
 from .login import Level, Login
 from .merge import MISSING
 from .record import Client, Record
@@ -24,9 +24,10 @@ Status = Literal["none", "active", "ended"]
 
 
 # Any: a union of the JSON types would make `session["cart"].append(x)` a type error for every user.
-class Session(MutableMapping[str, Any]):
+class Session(Dictionary):
     """A mapping of str to JSON values, with who and since when. A manager makes it; nothing here does I/O.
 
+    What `json.dumps` takes is kept, as the same JSON: a tuple comes back as a list, the key 1 as "1".
     A nested change is kept too: values are compared with what was loaded. `passive = True` keeps this request from
     counting as activity: polling must not keep a session alive. `client` is kept with a session that begins,
     `opened_at` is when the request came. Times are Unix milliseconds. After `login` or `regenerate` the `id` is the new
@@ -71,6 +72,7 @@ class Session(MutableMapping[str, Any]):
 
     def __getitem__(self, key: str) -> Any:
         self._accessed = True
+        key = key if type(key) is str else key_text(key)
         value = self._values.get(key, self)
         if value is self:
             base = self._base
@@ -85,10 +87,8 @@ class Session(MutableMapping[str, Any]):
 
     def __setitem__(self, key: str, value: Any) -> None:
         self._allow_change()
-        if type(key) is not str:
-            raise InvalidData(f"A session's keys are text; this one is of type {type(key).__name__}.")
-        if not key.isascii() and not is_unicode(key):
-            raise InvalidData("A session's keys are Unicode text; this one has a lone surrogate in it.")
+        if type(key) is not str or not key.isascii():
+            key = checked_key(key)
         self._forget_counter(key)
         self._values[key] = value
 
@@ -96,12 +96,14 @@ class Session(MutableMapping[str, Any]):
         self._allow_change()
         if key not in self:
             raise KeyError(key)
+        key = key_text(key)
         self._forget_counter(key)
         self._values[key] = MISSING
 
     def __contains__(self, key: object) -> bool:
         self._accessed = True
-        value = self._values.get(key, self)  # type: ignore[call-overload]  # any object may be asked for
+        key = key if type(key) is str else key_text(key)
+        value = self._values.get(key, self)
         return key in self._base if value is self else value is not MISSING
 
     def __iter__(self) -> Iterator[str]:
@@ -265,11 +267,7 @@ class Session(MutableMapping[str, Any]):
     @property
     def _wish(self) -> Literal["login", "regenerate", "start"] | None:
         """What this request asked for beyond its data."""
-        if self._login:
-            return "login"
-        if self._regenerate:
-            return "regenerate"
-        return "start" if self._start else None
+        return "login" if self._login else "regenerate" if self._regenerate else "start" if self._start else None
 
     def _changes(self) -> dict[str, Change]:
         return changes.changes(self._base, self._values, self._counters) if self._values else {}

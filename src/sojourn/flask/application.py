@@ -17,7 +17,7 @@ from sojourn.manager import SessionManager
 
 from .interface import SojournInterface, answer_with
 from .session import LOGIN_KEY, FlaskSession
-from .settings import cookie_from
+from .settings import cookie_from, settings_from
 
 if TYPE_CHECKING:
     from sojourn.adopt import Adoption
@@ -52,7 +52,7 @@ def init_app(
     in sojourn.wsgi.SessionMiddleware.
 
     Raises ConfigurationError for a manager for an event loop, an origin that is none, a setting that would be in vain,
-    and a second session layer.
+    and a second session layer; the first request does, for one of Flask's settings that was made after this call.
     """
     if "sojourn" in app.extensions:
         raise ConfigurationError("sojourn.flask.init_app was called twice for this application. Call it once.")
@@ -71,17 +71,10 @@ def init_app(
         cleanup_interval=cleanup_interval,
         adopt=adopt,
     )
-    interface = app.session_interface = SojournInterface(wiring, user_key)
+    interface = app.session_interface = SojournInterface(wiring, user_key, settings_from(cookie))
     app.extensions["sojourn"] = interface
     # What other extensions read there is what is so.
-    app.config.update(
-        SESSION_COOKIE_NAME=cookie.name,
-        SESSION_COOKIE_DOMAIN=cookie.domain,
-        SESSION_COOKIE_PATH=cookie.path,
-        SESSION_COOKIE_SECURE=not cookie.insecure_http,
-        SESSION_COOKIE_SAMESITE=cookie.same_site.capitalize(),
-        SESSION_COOKIE_PARTITIONED=cookie.partitioned,
-    )
+    app.config.update(interface.settings)
     # First of all, whatever was registered before: nothing of the application runs for a request that is refused.
     app.before_request_funcs.setdefault(None, []).insert(0, interface.before_request)
     if SojournError not in app.error_handler_spec[None][None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, Flask, Request, Response, current_app, request
@@ -14,6 +15,7 @@ from sojourn.core.transport import CROSS_ORIGIN
 from sojourn.exchange import Exchange, Wiring
 
 from .session import FlaskSession, as_flask_session
+from .settings import refuse_late_settings
 
 __all__ = ["SojournInterface", "answer_with"]
 
@@ -21,13 +23,14 @@ __all__ = ["SojournInterface", "answer_with"]
 class SojournInterface(SessionInterface):
     """Opens a request's session, and commits it when the response is ready."""
 
-    def __init__(self, wiring: Wiring, user_key: str | None) -> None:
+    def __init__(self, wiring: Wiring, user_key: str | None, settings: Mapping[str, Any]) -> None:
         self.wiring = wiring
         self.user_key = user_key
+        self.settings = settings
         # One per application: a request may be handed from one to another with its environ.
         self._key = f"sojourn.flask.{id(self)}"
         self.without_csrf_tokens: list[Blueprint] = []
-        self._exempted = False
+        self._begun = False
 
     def open_session(self, app: Flask, request: Request) -> FlaskSession:
         """The request's session. Where it may not have one, `before_request` says why, before the application runs."""
@@ -45,8 +48,8 @@ class SojournInterface(SessionInterface):
 
     def before_request(self) -> Response | None:
         """Flask's before_request: answer what may not be served, raise what went wrong."""
-        if not self._exempted:
-            self._exempt_from_csrf(current_app.extensions.get("csrf"))
+        if not self._begun:
+            self._begin(current_app)
         found = request.environ.get(self._key)
         if type(found) is Exchange:
             return None
@@ -59,11 +62,13 @@ class SojournInterface(SessionInterface):
             "has one session layer."
         )
 
-    def _exempt_from_csrf(self, csrf: Any) -> None:
-        """At the first request all is set up, whatever the order was."""
+    def _begin(self, app: Flask) -> None:
+        """At the first request all is set up, whatever the order was. Raises ConfigurationError for a late setting."""
+        refuse_late_settings(app.config, self.settings)
+        csrf: Any = app.extensions.get("csrf")
         for endpoints in self.without_csrf_tokens if hasattr(csrf, "exempt") else ():
             csrf.exempt(endpoints)
-        self._exempted = True
+        self._begun = True
 
     def exchange(self) -> Exchange:
         """The exchange of the request at hand. Raises ConfigurationError where there is none."""
@@ -77,6 +82,8 @@ class SojournInterface(SessionInterface):
         exchange = request.environ.get(self._key)
         if type(exchange) is not Exchange:
             return
+        assert isinstance(session, FlaskSession)
+        session.note_answer(whole=not response.is_streamed)
         try:
             exchange.finish(response.status_code)
         except SojournError as error:

@@ -11,6 +11,7 @@ from flask.sessions import SessionMixin
 
 from sojourn.core.changes import changed
 from sojourn.core.login import Level
+from sojourn.core.merge import MISSING
 from sojourn.core.session import Session
 
 __all__ = ["FlaskSession", "as_flask_session"]
@@ -19,6 +20,7 @@ FLASHES = "_flashes"
 # What Flask-Login keeps: who is logged in, and whether that was just now proved.
 LOGIN_KEY = "_user_id"
 FRESH = "_fresh"
+OF_LOGIN = {FRESH, "_id"}
 
 _tagged = TaggedJSONSerializer()
 
@@ -27,11 +29,15 @@ class FlaskSession(Session, SessionMixin):
     """The request's Session, as `flask.session`.
 
     Under `user_key` the application, or Flask-Login, keeps who is logged in: to set it is a `login`, with a new id
-    and token, and to remove it, or to `clear()`, is a `logout`. What comes after a log-out starts a new session.
+    and token, and to remove it, or to `clear()`, is a `logout`. A log-out drops what was loaded; what the same request
+    has set, a flash say, begins a new session, as does what comes after. `clear()` drops both.
     """
 
     user_key: str | None = LOGIN_KEY
     _permanent = False
+    _said: frozenset[str] = frozenset()  # the keys that this request has set
+    _answered = False  # the whole answer is made
+    _modified: bool | None = None
 
     def __getitem__(self, key: str) -> Any:
         value = super().__getitem__(key)
@@ -44,15 +50,27 @@ class FlaskSession(Session, SessionMixin):
         elif key == FRESH and value is True:
             self._confirm()
         super().__setitem__(key, json.loads(_tagged.dumps(value)) if key == FLASHES else value)
+        self._said |= {key}
 
     def __delitem__(self, key: str) -> None:
         if key == self.user_key and key in self:
             self.logout()
+        elif key == FLASHES and self._answered and key in self:
+            # A test that looks at the flashes of the answer it was given, `with client:`; nothing is written.
+            self._values[key] = MISSING
         else:
             super().__delitem__(key)
 
+    def logout(self) -> None:
+        """End the session: what was loaded goes, and its token opens nothing any more; what this request set stays."""
+        dropped = OF_LOGIN | {self.user_key} | self._counters.keys()
+        said = {key: self._values[key] for key in self._said - dropped if key in self._values}
+        super().logout()
+        self._values = {key: value for key, value in said.items() if value is not MISSING}
+
     def clear(self) -> None:
         """Log out: as with Flask's own sessions, the browser's old cookie opens nothing any more."""
+        self._said = frozenset()
         self.logout()
 
     def login(
@@ -90,13 +108,25 @@ class FlaskSession(Session, SessionMixin):
 
     @property
     def modified(self) -> bool:
-        """Whether this request changed something, however deep. Setting it does nothing: changes are found."""
+        """Whether this request changed something, however deep. Changes are found: True need not be set."""
         self._accessed = True
+        if self._modified is not None:
+            return self._modified
         return bool(self._wish) or self._logged_out or bool(changed(self._base, self._values))
 
     @modified.setter
     def modified(self, value: bool) -> None:
-        """Nothing."""
+        """False takes back what this request changed so far, but for a log-in or log-out; True only says True."""
+        self._modified = True if value else None
+        if not value and not self._logged_out and self._login is None:
+            self._allow_change()
+            self._values, self._counters, self._said = {}, {}, frozenset()
+
+    def note_answer(self, *, whole: bool) -> None:
+        """The answer is made, as a `whole` or to be streamed: what is committed was a change all the same."""
+        self._answered = whole
+        if self._values or self._wish or self._logged_out:
+            self._modified = self.modified or None
 
     def _set_user(self, user: Any) -> None:
         if user is not None:

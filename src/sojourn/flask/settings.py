@@ -10,7 +10,7 @@ from typing import Any
 from sojourn.core.cookie import CookieOptions
 from sojourn.core.errors import ConfigurationError
 
-__all__ = ["cookie_from"]
+__all__ = ["cookie_from", "refuse_late_settings", "settings_from"]
 
 FLASK_NAME = "session"
 FLASK_LIFETIME = timedelta(days=31)
@@ -41,6 +41,30 @@ def cookie_from(config: Mapping[str, Any], cookie: CookieOptions | None) -> Cook
                 "Remove one of them."
             )
     return cookie
+
+
+def settings_from(cookie: CookieOptions) -> dict[str, Any]:
+    """Flask's settings as they are in force, for other extensions to read."""
+    return {
+        "SESSION_COOKIE_NAME": cookie.name,
+        "SESSION_COOKIE_DOMAIN": cookie.domain,
+        "SESSION_COOKIE_PATH": cookie.path,
+        "SESSION_COOKIE_SECURE": not cookie.insecure_http,
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": cookie.same_site.capitalize(),
+        "SESSION_COOKIE_PARTITIONED": cookie.partitioned,
+    }
+
+
+def refuse_late_settings(config: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    """Raise ConfigurationError for what was set after init_app had read `settings`."""
+    late = [name for name, value in settings.items() if config.get(name) != value]
+    if config.get("PERMANENT_SESSION_LIFETIME", FLASK_LIFETIME) not in (FLASK_LIFETIME, FLASK_LIFETIME.total_seconds()):
+        late.append("PERMANENT_SESSION_LIFETIME")
+    if late:
+        raise ConfigurationError(
+            f"{', '.join(late)} was set after sojourn.flask.init_app, which is too late. Set it before."
+        )
 
 
 def _said(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -113,7 +113,8 @@ class RemoteSession(Session):
         token = parse(answer.token) if answer.token else None
         state = answer.session
         if self._wish and self._leaving and state is None:
-            self._leaving, self._logged_out, self.token = None, False, None
+            self._leaving, self._logged_out = None, False
+            self.token = self._token = None
         elif state is None:
             # What is set from now on begins a new session, as after an open that found this one over.
             end(self, answer.end_reason)

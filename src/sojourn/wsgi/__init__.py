@@ -11,8 +11,9 @@ from .request import commit, session_of
 
 if TYPE_CHECKING:
     from .endpoints import BrowserEndpoints, mount
+    from .logged_in import logged_in
 
-__all__ = ["BrowserEndpoints", "SessionMiddleware", "commit", "mount", "session_of"]
+__all__ = ["BrowserEndpoints", "SessionMiddleware", "commit", "logged_in", "mount", "session_of"]
 
 # The endpoints bring the browser client's build along.
-__getattr__ = late_exports(__name__, {"BrowserEndpoints": "endpoints", "mount": "endpoints"})
+__getattr__ = late_exports(__name__, {"BrowserEndpoints": "endpoints", "logged_in": "logged_in", "mount": "endpoints"})

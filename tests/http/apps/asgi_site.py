@@ -32,6 +32,10 @@ async def nap(scope: Scope, receive: Receive, send: Send, action: str) -> None:
     await act(scope, receive, send, action)
 
 
+async def proved(scope: Scope, _: Receive, send: Send) -> None:
+    await answer(send, {"user": scope["session"].require_login(within=place.RECENT)})
+
+
 async def public(_: Scope, __: Receive, send: Send) -> None:
     await answer(send, {})
 
@@ -80,6 +84,7 @@ HANDLERS: dict[str, Callable[..., Awaitable[None]]] = {
     "see": act,
     "slow": slow,
     "nap": nap,
+    "proved": proved,
     "public": public,
     "cached": cached,
     "redirect": redirect,

@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
-from fastapi import Body, FastAPI, HTTPException
+from fastapi import Body, Depends, FastAPI, HTTPException
 from fastapi.responses import JSONResponse, RedirectResponse, StreamingResponse
 
+from sojourn import Session
 from sojourn.asgi import BrowserEndpoints, SessionMiddleware
-from sojourn.fastapi import CurrentSession
+from sojourn.fastapi import CurrentSession, logged_in
 from tests.http.apps import place
 
 Sent = Annotated[Any, Body()]
@@ -38,6 +39,11 @@ def do(action: str, session: CurrentSession, body: Sent = None) -> Any:
 @app.api_route("/see/{action}", methods=["GET", "HEAD"])
 async def see(action: str, session: CurrentSession) -> Any:
     return place.ACTIONS[action](session, None)
+
+
+@app.post("/proved")
+async def proved(session: Annotated[Session, Depends(logged_in(within=place.RECENT))]) -> Any:
+    return {"user": session.user_id}
 
 
 @app.post("/slow/{action}/{gate}")

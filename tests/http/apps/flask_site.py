@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from flask import Flask, abort, jsonify, redirect, request
 from flask.typing import ResponseReturnValue
 
-from sojourn.flask import BrowserEndpoints, init_app, session
+from sojourn.flask import BrowserEndpoints, init_app, logged_in, session
 from tests.http.apps import place
 
 manager = place.manager()
@@ -22,6 +22,12 @@ app.register_blueprint(BrowserEndpoints(readable=place.READABLE, writable=place.
 def act(action: str) -> ResponseReturnValue:
     body = request.get_json() if request.get_data() else None
     return jsonify(place.ACTIONS[action](session, body))
+
+
+@app.post("/proved")
+@logged_in(within=place.RECENT)
+def proved() -> ResponseReturnValue:
+    return jsonify({"user": session.user_id})
 
 
 @app.post("/slow/<action>/<gate>")

@@ -14,7 +14,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect, Stream
 
 from sojourn import SojournError
-from sojourn.asgi import BrowserEndpoints, SessionMiddleware, session_of
+from sojourn.asgi import BrowserEndpoints, SessionMiddleware, logged_in_guard, session_of
 from sojourn.core.problem import problem_of
 from tests.http.apps import place
 
@@ -58,6 +58,11 @@ async def nap(action: FromPath[str], request: AnyRequest) -> Any:
     place.ACTIONS["show"](session_of(request), None)
     await asyncio.sleep(place.NAP)
     return await acted(action, request)
+
+
+@post("/proved", status_code=200, guards=[logged_in_guard(within=place.RECENT)])
+async def proved(request: AnyRequest) -> Any:
+    return {"user": session_of(request).user_id}
 
 
 @get("/public")
@@ -125,7 +130,7 @@ async def close() -> None:
 
 
 app = Litestar(
-    [do, see, slow, nap, public, cached, redirect, deny, unwell, fail, sessions, stream, endpoints],
+    [do, see, slow, nap, proved, public, cached, redirect, deny, unwell, fail, sessions, stream, endpoints],
     middleware=[DefineMiddleware(SessionMiddleware, manager=manager, **place.OPTIONS)],
     exception_handlers={SojournError: problem},
     on_shutdown=[close],

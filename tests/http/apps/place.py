@@ -20,7 +20,19 @@ from sojourn import (
 )
 from sojourn.stores.redis import AsyncRedisStore, RedisStore
 
-__all__ = ["ACTIONS", "CHUNKS", "NAP", "OPTIONS", "POLICY", "READABLE", "WRITABLE", "Gate", "async_manager", "manager"]
+__all__ = [
+    "ACTIONS",
+    "CHUNKS",
+    "NAP",
+    "OPTIONS",
+    "POLICY",
+    "READABLE",
+    "RECENT",
+    "WRITABLE",
+    "Gate",
+    "async_manager",
+    "manager",
+]
 
 FOLDER = Path(os.environ["SITE_FOLDER"])
 STORE = os.environ["SITE_STORE"]
@@ -34,6 +46,8 @@ READABLE = {"theme", "cart"}
 WRITABLE = {"theme"}
 
 NAP = 0.02
+# How many seconds ago a log-in may be for what asks for a recent one.
+RECENT = 300
 # How long a store that is away is waited for.
 PATIENCE = 0.3
 CHUNKS = ["one", "two", "three"]
@@ -122,4 +136,5 @@ ACTIONS: Mapping[str, Callable[[Session, Any], Any]] = {
     "conflict": _conflict,
     "show": _show,
     "poll": _poll,
+    "prove": lambda session, _: session.require_login(within=RECENT),
 }

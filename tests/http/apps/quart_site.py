@@ -10,7 +10,7 @@ from quart import Quart, abort, jsonify, redirect, request, session
 from quart.typing import ResponseReturnValue
 
 from sojourn import SojournError
-from sojourn.asgi import BrowserEndpoints, QuartSessions, SessionMiddleware, mount, session_of
+from sojourn.asgi import BrowserEndpoints, QuartSessions, SessionMiddleware, logged_in, mount, session_of
 from sojourn.core.problem import problem_of
 from tests.http.apps import place
 
@@ -47,6 +47,12 @@ async def nap(action: str) -> ResponseReturnValue:
     place.ACTIONS["show"](session_of(request), None)
     await asyncio.sleep(place.NAP)
     return await act(action)
+
+
+@site.post("/proved")
+@logged_in(within=place.RECENT)
+async def proved() -> ResponseReturnValue:
+    return jsonify({"user": session_of(request).user_id})
 
 
 @site.get("/public")

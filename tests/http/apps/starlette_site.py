@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 
-from sojourn.asgi import BrowserEndpoints, SessionMiddleware, session_of
+from sojourn.asgi import BrowserEndpoints, SessionMiddleware, logged_in, session_of
 from tests.http.apps import place
 
 manager = place.async_manager()
@@ -34,6 +34,11 @@ async def nap(request: Request) -> Response:
     place.ACTIONS["show"](session_of(request), None)
     await asyncio.sleep(place.NAP)
     return await act(request)
+
+
+@logged_in(within=place.RECENT)
+async def proved(request: Request) -> Response:
+    return JSONResponse({"user": session_of(request).user_id})
 
 
 async def public(request: Request) -> Response:
@@ -95,6 +100,7 @@ app = Starlette(
         Route("/see/{action}", act),
         Route("/slow/{action}/{gate}", slow, methods=["POST"]),
         Route("/nap/{action}", nap, methods=["GET", "POST"]),
+        Route("/proved", proved, methods=["POST"]),
         Route("/public", public),
         Route("/cached", cached),
         Route("/redirect", redirect, methods=["POST"]),

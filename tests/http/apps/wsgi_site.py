@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from sojourn.wsgi import BrowserEndpoints, SessionMiddleware, mount, session_of
+from sojourn.wsgi import BrowserEndpoints, SessionMiddleware, logged_in, mount, session_of
 from tests.http.apps import place
 
 manager = place.manager()
@@ -29,6 +29,11 @@ def nap(environ: WSGIEnvironment, start: StartResponse, action: str) -> Iterable
     place.ACTIONS["show"](session_of(environ), None)
     time.sleep(place.NAP)
     return act(environ, start, action)
+
+
+@logged_in(within=place.RECENT)
+def proved(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+    return answer(start, {"user": session_of(environ).user_id})
 
 
 def public(_: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
@@ -82,6 +87,7 @@ HANDLERS: dict[str, Callable[..., Iterable[bytes]]] = {
     "see": act,
     "slow": slow,
     "nap": nap,
+    "proved": proved,
     "public": public,
     "cached": cached,
     "redirect": redirect,
