@@ -91,6 +91,19 @@ class Adoption:
         if left <= 0:
             logger.warning("adoption has ended: adopt= can be removed, and the old layer with it")
 
+    def check_user_key(self, user_key: str | None) -> None:
+        """Raise ConfigurationError where an application that logs in by a key of its session would go on to, in vain.
+
+        Under its old layer it set `session["user_id"]`. Here that is a log-in only where `user_key` says so; else the
+        session of before would be that of after, with the same token (ASVS 7.2.4).
+        """
+        keys = [key for key in (getattr(layer, "user_key", None) for layer in self.layers) if key is not None]
+        if keys and user_key not in keys:
+            raise ConfigurationError(
+                f"The adopted sessions say who is logged in under {keys[0]!r}. Give user_key={keys[0]!r} here too, so "
+                "that an application that sets it logs in: with a new id and token."
+            )
+
     @staticmethod
     def ours(values: Sequence[str]) -> list[str]:
         """What can be a token of ours, of what a request shows under our cookie's name: the old cookie may share it."""

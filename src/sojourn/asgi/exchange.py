@@ -10,6 +10,7 @@ from sojourn.core.commit import NO_REPLY, nothing_due
 from sojourn.core.errors import SojournError
 from sojourn.core.problem import Problem, problem_to_send
 from sojourn.core.record import Client
+from sojourn.core.rivals import Rivals
 from sojourn.core.session import Session
 from sojourn.core.transport import FAILED, Header, HeaderPairs, Transport, merged
 from sojourn.manager import AsyncSessionManager
@@ -38,8 +39,10 @@ class AsyncExchange:
         "_transport",
         "bearer",
         "failed",
+        "logged_out",
         "replaced",
         "reply",
+        "rivals",
         "session",
         "started",
     )
@@ -67,7 +70,8 @@ class AsyncExchange:
         # The browser gets our token, and forgets another layer's cookie, in one answer.
         self.reply = NO_REPLY if adopted is None else adopted.reply
         self._forget = None if adopted is None else adopted.forget_header(transport.cookie)
-        self.started = self.replaced = self.failed = False
+        self.rivals: Rivals | None = None
+        self.started = self.replaced = self.failed = self.logged_out = False
 
     @property
     def manager(self) -> AsyncSessionManager:
@@ -86,6 +90,10 @@ class AsyncExchange:
             take_over(session, self._scope)
         if session._live is None or session._wish:
             session.client = client_of(self._peer, self._agent)
+        if self.rivals is not None:
+            for rival in self.rivals.to_end(session):
+                await self._manager.commit(rival)
+        self.logged_out = self.logged_out or session._logged_out
         reply = await self._manager.commit(session)
         if reply is not NO_REPLY:
             self.reply = reply
@@ -122,7 +130,7 @@ class AsyncExchange:
         self.started = self.session._sealed = True
         scope, self._scope = self._scope, None
         own: RawHeaders = message.get("headers", ())
-        if self.reply is NO_REPLY:
+        if self.reply is NO_REPLY and (self.rivals is None or not self.rivals.is_contested):
             if not self.session._accessed:
                 return message
             # Most requests: nothing of the application's own is in the way.
@@ -131,7 +139,9 @@ class AsyncExchange:
                     break
             else:
                 return {**message, "headers": [*own, self._transport.vary_bytes]}
-        needed = self._transport.answer(self.session, self.reply, self.bearer, self._forget)
+        needed = self._transport.answer(
+            self.session, self.reply, self.bearer, self._forget, self.rivals, self.logged_out
+        )
         if self.reply.token is not None and not self.bearer and scope is not None:
             host = find_headers(scope["headers"]).get(b"host", b"").decode("latin-1")
             self._transport.warn_of_plain_http(scope.get("scheme", "https"), host)
