@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .core.changes import check_late
@@ -17,15 +18,14 @@ from .core.events import UnknownToken
 from .core.origin import SAFE_METHODS
 from .core.problem import Problem
 from .core.record import Client
-from .core.rivals import Rivals, counting, secrets_by_session
 from .core.session import Session
 from .core.transport import FAILED, Header, Transport, merged
-from .core.user_key import keyed
 from .manager import AsyncSessionManager, SessionManager
 
 if TYPE_CHECKING:
     from .adopt import AdoptedSession, Adoption
     from .browser import Answer, BrowserOptions, Request
+    from .core.rivals import Rivals
 
 __all__ = ["EXCHANGE_KEY", "Environ", "Exchange", "Wiring", "look_up"]
 
@@ -64,7 +64,11 @@ class Wiring:
             adopt.check(manager)
         self._adopt = adopt
         self.manager = manager
-        self._user_key = user_key
+        self._as_keyed: Callable[[Session], None] | None = None
+        if user_key is not None:
+            from .core.user_key import keyed
+
+            self._as_keyed = partial(keyed, user_key=user_key)
         self.transport = Transport(
             cookie, trusted_origins, script_readable_tokens, cross_site_paths, clear_cache_at_logout
         )
@@ -102,8 +106,8 @@ class Wiring:
             session, rivals = self._open_rivals(tokens, environ)
         else:
             session = adopted.session if adopted else self._open(tokens)
-        if self._user_key is not None:
-            keyed(session, self._user_key)
+        if self._as_keyed is not None:
+            self._as_keyed(session)
         if session.opened_at >= self._cleanup.at:
             self._start_cleanup_if_due(session.opened_at)
         exchange = Exchange(self, session, environ, bearer)
@@ -116,6 +120,8 @@ class Wiring:
         return self.manager.open(tokens[0]) if tokens else self.manager.anonymous()
 
     def _open_rivals(self, values: list[str], environ: Environ) -> tuple[Session, Rivals]:
+        from .core.rivals import Rivals, counting, secrets_by_session  # here: most requests show one token
+
         live, over = [], []
         for secrets in secrets_by_session(values):
             for token in secrets:

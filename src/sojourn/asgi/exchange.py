@@ -10,7 +10,6 @@ from sojourn.core.commit import NO_REPLY, nothing_due
 from sojourn.core.errors import SojournError
 from sojourn.core.problem import Problem, problem_to_send
 from sojourn.core.record import Client
-from sojourn.core.rivals import Rivals
 from sojourn.core.session import Session
 from sojourn.core.transport import FAILED, Header, HeaderPairs, Transport, merged
 from sojourn.manager import AsyncSessionManager
@@ -20,6 +19,7 @@ from .types import Message, Scope, Send
 
 if TYPE_CHECKING:
     from sojourn.adopt import AdoptedSession
+    from sojourn.core.rivals import Rivals
 
 __all__ = ["AsyncExchange", "client_of", "encode_headers", "find_headers", "look_up", "send_problem"]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sojourn.core.cookie import CookieOptions
@@ -11,10 +12,8 @@ from sojourn.core.errors import ConfigurationError, SojournError, StoreUnavailab
 from sojourn.core.events import UnknownToken
 from sojourn.core.origin import SAFE_METHODS
 from sojourn.core.problem import problem_to_send
-from sojourn.core.rivals import Rivals, counting, secrets_by_session
 from sojourn.core.session import Session
 from sojourn.core.transport import Transport
-from sojourn.core.user_key import keyed
 from sojourn.manager import AsyncSessionManager
 
 from .cleanup import Cleanup
@@ -24,6 +23,7 @@ from .types import App, Receive, Scope, Send
 
 if TYPE_CHECKING:
     from sojourn.adopt import AdoptedSession, Adoption
+    from sojourn.core.rivals import Rivals
 
 __all__ = ["SessionMiddleware"]
 
@@ -75,7 +75,11 @@ class SessionMiddleware:
             adopt.check(manager)
             adopt.check_user_key(user_key)
         self._adopt = adopt
-        self._user_key = user_key
+        self._as_keyed: Callable[[Session], None] | None = None
+        if user_key is not None:
+            from sojourn.core.user_key import keyed
+
+            self._as_keyed = partial(keyed, user_key=user_key)
         self.app = app
         self.manager = manager
         self._transport = Transport(
@@ -118,14 +122,13 @@ class SessionMiddleware:
                 if len(tokens) == 1
                 else await self._open(tokens, adopted, headers, scope)
             )
-            if self._user_key is not None:
-                keyed(session, self._user_key)
+            if self._as_keyed is not None:
+                self._as_keyed(session)
             if session.opened_at >= self._cleanup_schedule.at:
                 self._cleanup.start_if_due(self.manager, session.opened_at)
             agent = headers.get(b"user-agent", b"")
-            exchange = AsyncExchange(
-                self.manager, self._transport, session, scope, agent, send, bearer, adopted, rivals
-            )
+            exchange = AsyncExchange(self.manager, self._transport, session, scope, agent, send, bearer, adopted)
+            exchange.rivals = rivals
             scope["session"], scope["sojourn"] = session, exchange
             await self.app(scope, receive, exchange.send)
         except SojournError as error:
@@ -148,6 +151,8 @@ class SessionMiddleware:
             return adopted.session if adopted else self.manager.anonymous(), None
         if len(set(values)) == 1:
             return await self.manager.open(values[0]), None
+        from sojourn.core.rivals import Rivals, counting, secrets_by_session  # here: most requests show one token
+
         live, over = [], []
         for secrets in secrets_by_session(values):
             for token in secrets:
@@ -189,8 +194,8 @@ class SessionMiddleware:
             if self._adopt is not None:
                 tokens, adopted = await self._take_over(self._adopt, tokens, headers, scope)
             session, rivals = await self._open(tokens, adopted, headers, scope)
-            if self._user_key is not None:
-                keyed(session, self._user_key)
+            if self._as_keyed is not None:
+                self._as_keyed(session)
         except StoreUnavailable as error:
             logger.warning("%s", error)
             await receive()

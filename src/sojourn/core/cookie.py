@@ -106,7 +106,7 @@ class CookieOptions:
 
 
 def clearings(name: str, host: str, path: str) -> list[str]:
-    """Set-Cookie values by which a browser forgets each cookie of the name that a request for `path` of `host` can name.
+    """Set-Cookie values by which browsers forget each cookie of the name that a request for `path` of `host` can name.
 
     A browser tells them apart by domain and path, and by being partitioned: those of this host and its parents, three
     at most; of the root and the first two folders.

@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING
 
 from .commit import NO_REPLY, Reply
 from .cookie import CookieOptions
 from .origin import exempt, is_cross_origin, is_foreign_handshake, trusted
 from .problem import Problem
-from .rivals import Rivals
 from .session import Session
+
+if TYPE_CHECKING:
+    from .rivals import Rivals
 
 __all__ = ["BEARER", "FAILED", "Header", "HeaderPairs", "Transport", "merged", "set_cookie"]
 
