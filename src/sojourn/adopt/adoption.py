@@ -89,20 +89,16 @@ class Adoption:
                 "Adoption(until=…) is more than a year away. Old cookies are to die out: choose an earlier day."
             )
         if left <= 0:
-            logger.warning("adoption has ended: adopt= can be removed, and the old layer with it")
+            logger.warning("adoption has ended: adopt= can be removed, and the old layer with it; keep its user_key=")
 
-    def check_user_key(self, user_key: str | None) -> None:
-        """Raise ConfigurationError where an application that logs in by a key of its session would go on to, in vain.
+    @property
+    def user_key(self) -> str | None:
+        """The key by which an application of these layers logs in, if they say one: to set it is a log-in here too.
 
-        Under its old layer it set `session["user_id"]`. Here that is a log-in only where `user_key` says so; else the
-        session of before would be that of after, with the same token (ASVS 7.2.4).
+        Else the session of before the log-in would be that of after, with the same token (ASVS 7.2.4).
         """
-        keys = [key for key in (getattr(layer, "user_key", None) for layer in self.layers) if key is not None]
-        if keys and user_key not in keys:
-            raise ConfigurationError(
-                f"The adopted sessions say who is logged in under {keys[0]!r}. Give user_key={keys[0]!r} here too, so "
-                "that an application that sets it logs in: with a new id and token."
-            )
+        keys = (getattr(layer, "user_key", None) for layer in self.layers)
+        return next((key for key in keys if key is not None), None)
 
     @staticmethod
     def ours(values: Sequence[str]) -> list[str]:

@@ -73,7 +73,7 @@ class SessionMiddleware:
             raise ConfigurationError("SessionMiddleware needs an AsyncSessionManager: ASGI runs on an event loop.")
         if adopt is not None:
             adopt.check(manager)
-            adopt.check_user_key(user_key)
+            user_key = user_key or adopt.user_key
         self._adopt = adopt
         self._as_keyed: Callable[[Session], None] | None = None
         if user_key is not None:
@@ -93,11 +93,8 @@ class SessionMiddleware:
 
     # Any: as App's.
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "websocket":
-            await self._websocket(scope, receive, send)
-            return
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            await (self._websocket if scope["type"] == "websocket" else self.app)(scope, receive, send)
             return
         if "session" in scope:
             self._require_alone(scope)

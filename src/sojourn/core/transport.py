@@ -167,7 +167,7 @@ class Transport:
 
     def warn_of_name(self) -> None:
         """Log that the cookie's name lets others set it, if it does: integrations ask at start-up."""
-        if not self.cookie.name.lower().startswith(("__host-", "__secure-")):
+        if not self.cookie.insecure_http and not self.cookie.name.lower().startswith(("__host-", "__secure-")):
             logger.warning(NO_PREFIX, self.cookie.name)
 
     def warn_of_plain_http(self, scheme: str, host: str) -> None:

@@ -75,8 +75,11 @@ def init_app(  # noqa: PLR0913  # options, each by its name
         cleanup_interval=cleanup_interval,
         adopt=adopt,
     )
-    if adopt is not None:
-        adopt.check_user_key(user_key)
+    if adopt is not None and adopt.user_key not in (None, user_key):
+        raise ConfigurationError(
+            f"The adopted sessions say who is logged in under {adopt.user_key!r}. Give user_key={adopt.user_key!r} to "
+            "init_app too: else to set it would be no log-in, and the token stay the same."
+        )
     wiring.transport.warn_of_name()
     interface = app.session_interface = SojournInterface(wiring, user_key)
     app.extensions["sojourn"] = interface

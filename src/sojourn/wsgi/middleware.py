@@ -67,10 +67,8 @@ class SessionMiddleware:
             clear_cache_at_logout=clear_cache_at_logout,
             cleanup_interval=cleanup_interval,
             adopt=adopt,
-            user_key=user_key,
+            user_key=user_key or (adopt.user_key if adopt else None),
         )
-        if adopt is not None:
-            adopt.check_user_key(user_key)
         self._wiring.transport.warn_of_name()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
