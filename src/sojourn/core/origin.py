@@ -15,7 +15,9 @@ __all__ = ["exempt", "is_cross_origin", "is_foreign_handshake", "trusted"]
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 # An app in a shell has an origin of its own scheme: capacitor://localhost, chrome-extension://…
-_ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([1-9][0-9]{0,4}))?").fullmatch
+_ORIGIN = re.compile(
+    r"(?!(?:wss?|ftp|file|data|javascript):)([a-z][a-z0-9+.-]*)://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([1-9][0-9]{0,4}))?"
+).fullmatch
 _PATH = re.compile(r"/[!\"$-)+->@-~]+").fullmatch
 # A browser leaves out the port that the scheme means anyway.
 _UNSAID = (("http", "80"), ("https", "443"))
