@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from .manager import AsyncSessionManager, SessionManager
 if TYPE_CHECKING:
     from .adopt import AdoptedSession, Adoption
     from .browser import Answer, BrowserOptions, Request
+    from .core.rivals import Rivals
 
 __all__ = ["EXCHANGE_KEY", "Environ", "Exchange", "Wiring", "look_up"]
 
@@ -40,15 +42,18 @@ EXCHANGE_KEY = "sojourn.exchange"
 class Wiring:
     """What all requests of one application share. The options are SessionMiddleware's."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # options, each by its name
         self,
         manager: SessionManager,
         *,
         cookie: CookieOptions | None = None,
         trusted_origins: Collection[str] = (),
+        cross_site_paths: Collection[str] = (),
         script_readable_tokens: bool = False,
+        clear_cache_at_logout: bool = True,
         cleanup_interval: float | None = 600.0,
         adopt: Adoption | None = None,
+        user_key: str | None = None,
     ) -> None:
         if isinstance(manager, AsyncSessionManager):
             raise ConfigurationError(
@@ -60,7 +65,14 @@ class Wiring:
             adopt.check(manager)
         self._adopt = adopt
         self.manager = manager
-        self.transport = Transport(cookie, trusted_origins, script_readable_tokens)
+        self._as_keyed: Callable[[Session], None] | None = None
+        if user_key is not None:
+            from .core.user_key import keyed
+
+            self._as_keyed = partial(keyed, user_key=user_key)
+        self.transport = Transport(
+            cookie, trusted_origins, script_readable_tokens, cross_site_paths, clear_cache_at_logout
+        )
         self._cleanup = CleanupSchedule(None if manager.expires_by_itself else cleanup_interval)
         self._cleanup_lock = threading.Lock()
         self._cleaning = threading.Lock()
@@ -70,7 +82,7 @@ class Wiring:
         bearer = self._is_bearer(environ)
         if not bearer and environ["REQUEST_METHOD"] in SAFE_METHODS:
             return None
-        return self.transport.refusal(environ["REQUEST_METHOD"], look_up(environ), bearer)
+        return self.transport.refusal(environ["REQUEST_METHOD"], look_up(environ), bearer, _path(environ))
 
     def _is_bearer(self, environ: Environ) -> bool:
         if "HTTP_AUTHORIZATION" in environ or "HTTP_SOJOURN_TRANSPORT" in environ:
@@ -82,7 +94,7 @@ class Wiring:
         outer = environ.get(EXCHANGE_KEY)
         if outer is not None and outer.cookie == self.transport.cookie.name:
             raise ConfigurationError("Two session layers of Sojourn are there, one inside the other. Take one out.")
-        bearer, adopted = self._is_bearer(environ), None
+        bearer, adopted, rivals = self._is_bearer(environ), None, None
         if bearer:
             tokens = self.transport.tokens(look_up(environ), True)
         else:
@@ -91,20 +103,40 @@ class Wiring:
             if self._adopt is not None:
                 tokens = self._adopt.ours(tokens)
                 adopted = None if tokens else self._adopt.open(self.manager, cookies, _client(environ))
-        session = adopted.session if adopted else self._open(tokens)
+        if len(tokens) > 1 and len(set(tokens)) > 1:
+            session, rivals = self._open_rivals(tokens, environ)
+        else:
+            session = adopted.session if adopted else self._open(tokens)
+        if self._as_keyed is not None:
+            self._as_keyed(session)
         if (now := monotonic()) >= self._cleanup.at:
             self._start_cleanup_if_due(now)
         exchange = Exchange(self, session, environ, bearer)
+        exchange.rivals = rivals
         if adopted is not None:
             exchange.note_adopted(adopted)
         return exchange
 
     def _open(self, tokens: list[str]) -> Session:
-        if not tokens:
-            return self.manager.anonymous()
-        if len(tokens) == 1 or len(set(tokens)) == 1:
-            return self.manager.open(tokens[0])
-        return self.manager.anonymous(refused=UnknownToken(at=self.manager.clock(), cause="ambiguous"))
+        return self.manager.open(tokens[0]) if tokens else self.manager.anonymous()
+
+    def _open_rivals(self, values: list[str], environ: Environ) -> tuple[Session, Rivals]:
+        from .core.rivals import Rivals, counting, secrets_by_session  # here: most requests show one token
+
+        live, over = [], []
+        for secrets in secrets_by_session(values):
+            for token in secrets:
+                session = self.manager.open(token)
+                if session._live is not None:
+                    live.append(session)
+                    break
+                over.append(session)
+        found = counting(live, over)
+        contested = found is None
+        if found is None:
+            found = self.manager.anonymous(refused=UnknownToken(at=self.manager.clock(), cause="ambiguous"))
+        name, host = self.transport.cookie.name, environ.get("HTTP_HOST", "")
+        return found, Rivals(name, host, _path(environ), live if contested else (), contested)
 
     def _start_cleanup_if_due(self, now: float) -> None:
         with self._cleanup_lock:
@@ -131,7 +163,19 @@ class Exchange:
     `check_late_changes` when all is sent.
     """
 
-    __slots__ = ("_agent", "_failed", "_forget", "_ip", "_plain_host", "_wiring", "bearer", "reply", "session")
+    __slots__ = (
+        "_agent",
+        "_failed",
+        "_forget",
+        "_ip",
+        "_logged_out",
+        "_plain_host",
+        "_wiring",
+        "bearer",
+        "reply",
+        "rivals",
+        "session",
+    )
 
     def __init__(self, wiring: Wiring, session: Session, environ: Environ, bearer: bool) -> None:
         self._wiring = wiring
@@ -144,7 +188,8 @@ class Exchange:
         self.bearer = bearer
         self.reply = NO_REPLY
         self._forget: str | None = None
-        self._failed = False
+        self._failed = self._logged_out = False
+        self.rivals: Rivals | None = None
 
     @property
     def manager(self) -> SessionManager:
@@ -161,11 +206,19 @@ class Exchange:
         self.reply = adopted.reply
         self._forget = adopted.forget_header(self._wiring.transport.cookie)
 
+    def take_over(self, other: Exchange) -> None:
+        """Tell the browser what `other`, of the same request, has to tell."""
+        self.reply, self.rivals, self._logged_out = other.reply, other.rivals, other._logged_out
+
     def commit(self) -> None:
         """Write what was changed so far. What it raises is SessionManager.commit's."""
         session = self.session
         if session._live is None or session._wish:
             session.client = Client.of(self._ip, self._agent)
+        if self.rivals is not None:
+            for rival in self.rivals.to_end(session):
+                self._wiring.manager.commit(rival)
+        self._logged_out = self._logged_out or session._logged_out
         reply = self._wiring.manager.commit(session)
         # After a log-out a token that this request was to give is dead.
         if reply is not NO_REPLY or session._token is None:
@@ -182,10 +235,15 @@ class Exchange:
             self.commit()
         self.session._sealed = True
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether the browser need not be told anything of the session."""
+        return self.reply is NO_REPLY and (self.rivals is None or not self.rivals.is_contested)
+
     def add_headers(self, headers: HeaderList) -> None:
         """Put into a response's headers, in place, what caches and the browser must know."""
         transport = self._wiring.transport
-        needed = transport.answer(self.session, self.reply, self.bearer, self._forget)
+        needed = transport.answer(self.session, self.reply, self.bearer, self._forget, self.rivals, self._logged_out)
         if needed:
             # As WSGI applications spell them: other middleware may look for just that.
             headers[:] = merged(headers, [(name.title(), value) for name, value in needed])
@@ -212,6 +270,12 @@ class Exchange:
 
 def _client(environ: Environ) -> Client:
     return Client.of(environ.get("REMOTE_ADDR"), environ.get("HTTP_USER_AGENT", ""))
+
+
+def _path(environ: Environ) -> str:
+    """The whole path, as far as the server tells."""
+    path: str = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    return path
 
 
 def look_up(environ: Environ) -> Header:

@@ -138,7 +138,8 @@ def test_before_a_deployment_what_is_weaker_is_told(project: Path) -> None:
     with override_settings(SOJOURN={"store": "memory:"}):
         found = [one_line(one) for one in check_deployment(None)]
 
-    assert [line.partition(" ")[0] for line in found] == ["sojourn.W004", "sojourn.W005"]
+    names = [line.partition(" ")[0].removeprefix("sojourn.") for line in found]
+    assert names[:2] == ["W004", "W005"]
     assert f"Put {OURS!r} into MIDDLEWARE in its place." in found[0]
 
 
@@ -174,3 +175,16 @@ get_wsgi_application()
 def test_this_is_the_release_that_was_asked_for() -> None:
     """tests/django/test_django42.py runs this folder on the older one."""
     assert django.VERSION[:2] == ((4, 2) if str(ROOT / ".build" / "django42") in sys.path else (5, 2))
+
+
+def test_a_cookie_that_is_weaker_than_it_could_be_is_told_before_a_deployment(project: Path) -> None:
+    def names(**changed: Any) -> list[str]:
+        with override_settings(**changed):
+            return [found.id or "" for found in check_deployment(None) if (found.id or "") > "sojourn.W005"]
+
+    strong = {"SESSION_COOKIE_NAME": "__Host-session", "SESSION_COOKIE_SECURE": True}
+    assert names(**strong) == []
+    assert names(**strong, SESSION_COOKIE_HTTPONLY=False) == ["sojourn.W007"]
+    for middleware in (OURS, DJANGOS):
+        weak = {"SESSION_COOKIE_NAME": "sessionid", "SESSION_COOKIE_SECURE": False}
+        assert names(**weak, MIDDLEWARE=[middleware]) == ["sojourn.W006", "sojourn.W008"]

@@ -119,7 +119,7 @@ async def test_of_two_different_tokens_neither_is_believed(site: Site) -> None:
     mine, planted = await log_in(site.browser(), "ada"), await log_in(site.browser(), "eve")
     pair = COOKIE.encode() + b"="
 
-    for first, second in ((mine, planted), (planted, mine), (mine, "")):
+    for first, second in ((mine, planted), (planted, mine)):
         headers = [(b"cookie", pair + first.encode() + b"; " + pair + second.encode())]
         assert (await site.browser().get("/me", headers=headers)).json()["user"] is None
         # HTTP/2 may send the same in two headers.

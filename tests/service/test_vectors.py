@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sojourn.core.cookie import CookieOptions
+from sojourn.core.cookie import CookieOptions, clearings
 from sojourn.core.errors import (
     ConfigurationError,
     DataTooLarge,
@@ -22,6 +22,7 @@ from sojourn.core.errors import (
 from sojourn.core.merge import MISSING, merge, same
 from sojourn.core.origin import is_cross_origin, is_foreign_handshake, trusted
 from sojourn.core.problem import Problem, invalid_data, problem_of
+from sojourn.core.rivals import secrets_by_session
 from sojourn.core.token import parse
 from sojourn.service.keys import take_apart
 from sojourn.wire import problems
@@ -66,6 +67,18 @@ def test_the_token_is_found_in_cookie_headers(case: dict[str, Any]) -> None:
         assert token == case["token"]
     shown = dict.fromkeys(value for header in case["headers"] for value in cookie.find(header.encode()) if parse(value))
     assert list(shown) == case["tokens"]
+
+
+@by_why(COOKIES["cases"])
+def test_of_several_cookies_those_that_are_tokens_are_told_apart(case: dict[str, Any]) -> None:
+    values = [value for header in case["headers"] for value in CookieOptions(name=case["name"]).find(header.encode())]
+
+    assert sorted(token for secrets in secrets_by_session(values) for token in secrets) == sorted(case["tokens"])
+
+
+@by_why(COOKIES["clearing"])
+def test_every_cookie_of_the_name_that_can_be_named_is_cleared(case: dict[str, Any]) -> None:
+    assert clearings(case["name"], case["host"], case["path"]) == case["lines"]
 
 
 @by_why(COOKIES["set"])

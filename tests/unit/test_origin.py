@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sojourn import ConfigurationError
-from sojourn.core.origin import is_cross_origin, is_foreign_handshake, trusted
+from sojourn.core.origin import exempt, is_cross_origin, is_foreign_handshake, trusted
+from sojourn.core.transport import CROSS_ORIGIN, Transport
 
 HOST = "app.example.com"
 METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "get", ""]
@@ -140,3 +143,52 @@ def test_no_origins_are_none() -> None:
     found: Any = trusted(())
 
     assert found == frozenset()
+
+
+ORIGIN_CASES = json.loads((Path(__file__).parents[1] / "vectors" / "origins.json").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("case", ORIGIN_CASES["cases"], ids=lambda case: case["why"])
+def test_the_vectors_of_every_language(case: dict[str, Any]) -> None:
+    header = case["headers"].get
+    trust = trusted(ORIGIN_CASES["trusted"])
+    asked = {"origin": header("origin"), "host": header("host"), "trusted_origins": trust}
+    refused = (
+        is_foreign_handshake(**asked)
+        if case.get("handshake")
+        else is_cross_origin(case["method"], site=header("sec-fetch-site"), **asked)
+    )
+
+    assert refused is not case["allowed"]
+
+
+def test_an_origin_of_an_app_in_a_shell_may_be_trusted() -> None:
+    shells = ["capacitor://localhost", "tauri://localhost", "chrome-extension://abcdefghijklmnop", "ionic://localhost"]
+    for origin in shells:
+        asked = {"site": "cross-site", "origin": origin, "host": "shop.example"}
+        assert is_cross_origin("POST", **asked, trusted_origins=())
+        assert not is_cross_origin("POST", **asked, trusted_origins=trusted(shells))
+        # And none is ours for having our name.
+        assert is_cross_origin("POST", site=None, origin=origin, host=origin.partition("://")[2], trusted_origins=())
+
+
+def test_only_this_path_is_open_to_other_sites() -> None:
+    transport = Transport(cross_site_paths={"/auth/callback"})
+    header = {"sec-fetch-site": "cross-site", "origin": "https://idp.example", "host": "shop.example"}.get
+
+    assert transport.refusal("POST", header, False, "/auth/callback") is None
+    for path in ("/auth/callback/", "/auth", "/auth/callback/x", "/Auth/callback", "//auth/callback", "/"):
+        assert transport.refusal("POST", header, False, path) is CROSS_ORIGIN, path
+
+
+def test_a_page_that_hides_its_origin_is_told_what_to_do() -> None:
+    refused = Transport().refusal("POST", {"origin": "null", "host": "shop.example"}.get, False, "/")
+
+    assert refused is not None
+    assert "Referrer-Policy: same-origin" in refused.detail
+
+
+@pytest.mark.parametrize("paths", ["/auth", [""], ["auth"], ["/a?x"], ["/a#x"], ["/a/*"], ["/"], ["/a b"], ["/ä"]])
+def test_what_is_no_path_is_refused(paths: Any) -> None:
+    with pytest.raises(ConfigurationError, match="cross_site_paths"):
+        exempt(paths)

@@ -89,7 +89,16 @@ class Adoption:
                 "Adoption(until=…) is more than a year away. Old cookies are to die out: choose an earlier day."
             )
         if left <= 0:
-            logger.warning("adoption has ended: adopt= can be removed, and the old layer with it")
+            logger.warning("adoption has ended: adopt= can be removed, and the old layer with it; keep its user_key=")
+
+    @property
+    def user_key(self) -> str | None:
+        """The key by which an application of these layers logs in, if they say one: to set it is a log-in here too.
+
+        Else the session of before the log-in would be that of after, with the same token (ASVS 7.2.4).
+        """
+        keys = (getattr(layer, "user_key", None) for layer in self.layers)
+        return next((key for key in keys if key is not None), None)
 
     @staticmethod
     def ours(values: Sequence[str]) -> list[str]:

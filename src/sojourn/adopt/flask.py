@@ -41,7 +41,7 @@ class FlaskCookie:
     ) -> None:
         self.cookie = CookieOptions(name=session_cookie, path=path, domain=domain)
         self._signed = Signed(keys_of(secret_key), salt="cookie-session", derivation="hmac")
-        self._user_key = user_key
+        self.user_key = user_key
         self._max_age = lifetime.total_seconds()
 
     def verify(self, value: str, now: int) -> str | None:
@@ -57,7 +57,7 @@ class FlaskCookie:
             return None
         # Flask's word for a cookie that outlives the browser.
         data.pop("_permanent", None)
-        return Old(data, user_at(data, self._user_key))
+        return Old(data, user_at(data, self.user_key))
 
     def retire(self, key: str) -> None:
         """As Layer.retire: there is nothing on the server."""

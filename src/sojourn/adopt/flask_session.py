@@ -48,7 +48,7 @@ class FlaskSessionRedis:
     ) -> None:
         self.cookie = CookieOptions(name=session_cookie, path=path, domain=domain)
         self._values = RedisValues(redis, key_prefix)
-        self._user_key = user_key
+        self.user_key = user_key
         self._signed: Signed | None = None
         if secret_key is not None:
             self._signed = Signed(keys_of(secret_key), salt="flask-session", derivation="hmac", timed=False)
@@ -71,7 +71,7 @@ class FlaskSessionRedis:
             return None
         # Flask's word for a cookie that outlives the browser.
         data.pop("_permanent", None)
-        return Old(data, user_at(data, self._user_key))
+        return Old(data, user_at(data, self.user_key))
 
     def retire(self, key: str) -> None:
         """As Layer.retire."""

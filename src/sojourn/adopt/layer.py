@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 from sojourn.core.cookie import CookieOptions
+from sojourn.core.user_key import user_at
 
 __all__ = ["MAX_BYTES", "Layer", "Old", "user_at"]
 
@@ -50,13 +51,3 @@ class Layer(Protocol):
 
     def retire(self, key: str) -> None:
         """Delete the session, where the layer keeps it on the server. Raises StoreUnavailable. May block."""
-
-
-def user_at(data: Mapping[Any, Any], path: str | None) -> object:
-    """Who is logged in by `data`: the value at a key, or at one inside others, as in "passport.user"."""
-    if path is None or path in data:
-        return data.get(path)
-    value: object = data
-    for key in path.split("."):
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value

@@ -33,7 +33,7 @@ class StarletteCookie:
         self.cookie = CookieOptions(name=session_cookie, path=path, domain=domain)
         # Starlette's own Secret shows its value to str() alone.
         self._signed = Signed(keys_of(str(secret_key)))
-        self._user_key = user_key
+        self.user_key = user_key
         self._max_age = max_age
 
     def verify(self, value: str, now: int) -> str | None:
@@ -45,7 +45,7 @@ class StarletteCookie:
         """As Layer.read: the cookie is the session."""
         data = json_object(unpacked(key.rpartition(".")[0], urlsafe=False))
         # The cookie is signed anew by every request that changes something, so it does not bound the session.
-        return None if data is None else Old(data, user_at(data, self._user_key))
+        return None if data is None else Old(data, user_at(data, self.user_key))
 
     def retire(self, key: str) -> None:
         """As Layer.retire: there is nothing on the server."""

@@ -42,7 +42,7 @@ class StarsessionsRedis:
     ) -> None:
         self.cookie = CookieOptions(name=cookie_name, path=cookie_path, domain=cookie_domain)
         self._values = RedisValues(redis, prefix)
-        self._user_key = user_key
+        self.user_key = user_key
         self._rolling = rolling
 
     def verify(self, value: str, now: int) -> str | None:
@@ -63,7 +63,7 @@ class StarsessionsRedis:
                 return None
         # Nobody logged in before there was a session.
         since = None if created is None else int(created * 1000)
-        return Old(data, user_at(data, self._user_key), since, ends_at)
+        return Old(data, user_at(data, self.user_key), since, ends_at)
 
     def retire(self, key: str) -> None:
         """As Layer.retire."""

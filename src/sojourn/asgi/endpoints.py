@@ -64,9 +64,11 @@ def mount(app: App, path: str, mounted: App) -> App:
 
     async def either(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            root = scope.get("root_path", "") + path
-            if scope["path"] == root or scope["path"].startswith(f"{root}/"):
-                await mounted({**scope, "root_path": root}, receive, send)
+            asked, root = scope["path"], scope.get("root_path", "").rstrip("/")
+            # Behind a proxy that strips the prefix, a server's path may begin with it or not.
+            asked = asked.removeprefix(root) if asked.startswith(f"{root}/") else asked
+            if asked == path or asked.startswith(f"{path}/"):
+                await mounted({**scope, "root_path": root + path}, receive, send)
                 return
         await app(scope, receive, send)
 
@@ -88,8 +90,17 @@ async def _request(scope: Scope, receive: Receive) -> Request:
 
 
 def _path_below(scope: Scope) -> str:
-    """The path below the endpoints' own. ASGI says that `path` begins with `root_path`; some who mount cut it off."""
+    """The path below the endpoints' own.
+
+    ASGI says that `path` begins with `root_path`. Some who mount cut it off; and where a proxy stripped the prefix that
+    FastAPI(root_path=…) or Hypercorn's root_path names, it begins with the rest of `root_path` alone.
+    """
     path: str = scope["path"]
     root: str = scope.get("root_path", "").rstrip("/")
-    # Whole names: "/session" is no part of "/sessions".
-    return path.removeprefix(root) if path == root or path.startswith(f"{root}/") else path
+    while root:
+        # Whole names: "/session" is no part of "/sessions".
+        if path == root or path.startswith(f"{root}/"):
+            return path.removeprefix(root)
+        _, slash, rest = root[1:].partition("/")
+        root = slash + rest
+    return path

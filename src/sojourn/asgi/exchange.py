@@ -19,6 +19,7 @@ from .types import Message, Scope, Send
 
 if TYPE_CHECKING:
     from sojourn.adopt import AdoptedSession
+    from sojourn.core.rivals import Rivals
 
 __all__ = ["AsyncExchange", "client_of", "encode_headers", "find_headers", "look_up", "send_problem"]
 
@@ -38,8 +39,10 @@ class AsyncExchange:
         "_transport",
         "bearer",
         "failed",
+        "logged_out",
         "replaced",
         "reply",
+        "rivals",
         "session",
         "started",
     )
@@ -67,7 +70,8 @@ class AsyncExchange:
         # The browser gets our token, and forgets another layer's cookie, in one answer.
         self.reply = NO_REPLY if adopted is None else adopted.reply
         self._forget = None if adopted is None else adopted.forget_header(transport.cookie)
-        self.started = self.replaced = self.failed = False
+        self.rivals: Rivals | None = None
+        self.started = self.replaced = self.failed = self.logged_out = False
 
     @property
     def manager(self) -> AsyncSessionManager:
@@ -86,6 +90,10 @@ class AsyncExchange:
             take_over(session, self._scope)
         if session._live is None or session._wish:
             session.client = client_of(self._peer, self._agent)
+        if self.rivals is not None:
+            for rival in self.rivals.to_end(session):
+                await self._manager.commit(rival)
+        self.logged_out = self.logged_out or session._logged_out
         reply = await self._manager.commit(session)
         # After a log-out a token that this request was to give is dead.
         if reply is not NO_REPLY or session._token is None:
@@ -123,7 +131,7 @@ class AsyncExchange:
         self.started = self.session._sealed = True
         scope, self._scope = self._scope, None
         own: RawHeaders = message.get("headers", ())
-        if self.reply is NO_REPLY:
+        if self.reply is NO_REPLY and (self.rivals is None or not self.rivals.is_contested):
             if not self.session._accessed:
                 return message
             # Most requests: nothing of the application's own is in the way.
@@ -132,7 +140,9 @@ class AsyncExchange:
                     break
             else:
                 return {**message, "headers": [*own, self._transport.vary_bytes]}
-        needed = self._transport.answer(self.session, self.reply, self.bearer, self._forget)
+        needed = self._transport.answer(
+            self.session, self.reply, self.bearer, self._forget, self.rivals, self.logged_out
+        )
         if self.reply.token is not None and not self.bearer and scope is not None:
             host = find_headers(scope["headers"]).get(b"host", b"").decode("latin-1")
             self._transport.warn_of_plain_http(scope.get("scheme", "https"), host)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from .types import App, Receive, Scope, Send
 
 if TYPE_CHECKING:
     from sojourn.adopt import AdoptedSession, Adoption
+    from sojourn.core.rivals import Rivals
 
 __all__ = ["SessionMiddleware"]
 
@@ -33,13 +35,18 @@ class SessionMiddleware:
     """Puts a Session into `scope["session"]`, so that Starlette's `request.session` is one, and commits it.
 
     Raw ASGI: `app.add_middleware(SessionMiddleware, manager=manager)` or `SessionMiddleware(app, manager)`.
-    An unsafe request from another origin is refused (403), unless the origin is in `trusted_origins`. A store that
-    does not answer is a 503, never an anonymous session. The commit comes before the response's first byte: a
-    later change raises SessionCommitted. A response with a status of 500 or more keeps no change.
+    An unsafe request from another origin is refused (403), unless the origin is in `trusted_origins`, or its whole path
+    in `cross_site_paths`, as where an identity provider posts back to: docs/security.md. A store that does not answer
+    is a 503, never an anonymous session. The commit comes before the response's first byte: a later change raises
+    SessionCommitted. A response with a status of 500 or more keeps no change.
 
     `script_readable_tokens` lets browser code hold the token itself and send it in `Authorization`: a script that
     is injected into a page can then steal it, which it cannot with the cookie. docs/security.md says more.
     `websocket_check` is how often, in seconds, an open WebSocket asks whether its session still lives.
+    With a log-out the browser empties its cache, so that its Back button shows nothing of who left
+    (`Clear-Site-Data`), unless `clear_cache_at_logout` is False.
+    `user_key`: the key under which the application keeps who is logged in, as under another layer: to set it is to log
+    in, to remove it to log out. With a dot it goes deeper. None for an application that calls `session.login` only.
     `cleanup_interval` is about how often, in seconds, this process deletes rows that are dead for long; None never.
     `adopt` takes over the sessions of another layer: docs/migrating.md.
 
@@ -49,26 +56,38 @@ class SessionMiddleware:
     of a mounted application, with a cookie of its own, is left alone.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # options, each by its name
         self,
         app: App,
         manager: AsyncSessionManager,
         *,
         cookie: CookieOptions | None = None,
         trusted_origins: Collection[str] = (),
+        cross_site_paths: Collection[str] = (),
         script_readable_tokens: bool = False,
+        clear_cache_at_logout: bool = True,
         websocket_check: float = 5.0,
         cleanup_interval: float | None = 600.0,
         adopt: Adoption | None = None,
+        user_key: str | None = None,
     ) -> None:
         if not isinstance(manager, AsyncSessionManager):
             raise ConfigurationError("SessionMiddleware needs an AsyncSessionManager: ASGI runs on an event loop.")
         if adopt is not None:
             adopt.check(manager)
+            user_key = user_key or adopt.user_key
         self._adopt = adopt
+        self._as_keyed: Callable[[Session], None] | None = None
+        if user_key is not None:
+            from sojourn.core.user_key import keyed
+
+            self._as_keyed = partial(keyed, user_key=user_key)
         self.app = app
         self.manager = manager
-        self._transport = Transport(cookie, trusted_origins, script_readable_tokens)
+        self._transport = Transport(
+            cookie, trusted_origins, script_readable_tokens, cross_site_paths, clear_cache_at_logout
+        )
+        self._transport.warn_of_name()
         self._find_cookie = self._transport.cookie.find
         self._websocket_check = websocket_check
         self._cleanup = Cleanup.of(manager, cleanup_interval)
@@ -84,11 +103,8 @@ class SessionMiddleware:
         headers = find_headers(scope["headers"])
         may_be_bearer = b"authorization" in headers or b"sojourn-transport" in headers
         bearer = may_be_bearer and self._transport.is_bearer(look_up(headers))
-        if bearer or scope["method"] not in SAFE_METHODS:
-            refusal = self._transport.refusal(scope["method"], look_up(headers), bearer)
-            if refusal is not None:
-                await send_problem(send, refusal)
-                return
+        if (bearer or scope["method"] not in SAFE_METHODS) and await self._refuses(scope, headers, bearer, send):
+            return
         exchange = None
         try:
             tokens = (
@@ -100,11 +116,18 @@ class SessionMiddleware:
             if self._adopt is not None and not bearer:
                 tokens, adopted = await self._take_over(self._adopt, tokens, headers, scope)
             # The common case spares a coroutine.
-            session = await (self.manager.open(tokens[0]) if len(tokens) == 1 else self._open(tokens, adopted))
+            session, rivals = (
+                (await self.manager.open(tokens[0]), None)
+                if len(tokens) == 1
+                else await self._open(tokens, adopted, headers, scope)
+            )
+            if self._as_keyed is not None:
+                self._as_keyed(session)
             if (now := monotonic()) >= self._cleanup_schedule.at:
                 self._cleanup.start_if_due(self.manager, now)
             agent = headers.get(b"user-agent", b"")
             exchange = AsyncExchange(self.manager, self._transport, session, scope, agent, send, bearer, adopted)
+            exchange.rivals = rivals
             scope["session"], scope["sojourn"] = session, exchange
             await self.app(scope, receive, exchange.send)
         except SojournError as error:
@@ -117,12 +140,35 @@ class SessionMiddleware:
             raise
         exchange.check_late_changes()
 
-    async def _open(self, tokens: list[str], adopted: AdoptedSession | None) -> Session:
-        if not tokens:
-            return adopted.session if adopted else self.manager.anonymous()
-        if len(set(tokens)) > 1:
-            return self.manager.anonymous(refused=UnknownToken(at=self.manager.clock(), cause="ambiguous"))
-        return await self.manager.open(tokens[0])
+    async def _refuses(self, scope: Scope, headers: dict[bytes, bytes], bearer: bool, send: Send) -> bool:
+        refusal = self._transport.refusal(scope["method"], look_up(headers), bearer, _path(scope))
+        if refusal is not None:
+            await send_problem(send, refusal)
+        return refusal is not None
+
+    async def _open(
+        self, values: list[str], adopted: AdoptedSession | None, headers: dict[bytes, bytes], scope: Scope
+    ) -> tuple[Session, Rivals | None]:
+        if not values:
+            return adopted.session if adopted else self.manager.anonymous(), None
+        if len(set(values)) == 1:
+            return await self.manager.open(values[0]), None
+        from sojourn.core.rivals import Rivals, counting, secrets_by_session  # here: most requests show one token
+
+        live, over = [], []
+        for secrets in secrets_by_session(values):
+            for token in secrets:
+                session = await self.manager.open(token)
+                if session._live is not None:
+                    live.append(session)
+                    break
+                over.append(session)
+        found = counting(live, over)
+        contested = found is None
+        if found is None:
+            found = self.manager.anonymous(refused=UnknownToken(at=self.manager.clock(), cause="ambiguous"))
+        name, host = self._transport.cookie.name, headers.get(b"host", b"").decode("latin-1")
+        return found, Rivals(name, host, _path(scope), live if contested else (), contested)
 
     async def _take_over(
         self, adopt: Adoption, tokens: list[str], headers: dict[bytes, bytes], scope: Scope
@@ -165,7 +211,9 @@ class SessionMiddleware:
             tokens, adopted = self._find_cookie(headers.get(b"cookie", b"")), None
             if self._adopt is not None:
                 tokens, adopted = await self._take_over(self._adopt, tokens, headers, scope)
-            session = await self._open(tokens, adopted)
+            session, rivals = await self._open(tokens, adopted, headers, scope)
+            if self._as_keyed is not None:
+                self._as_keyed(session)
         except StoreUnavailable as error:
             logger.warning("%s", error)
             await receive()
@@ -175,6 +223,7 @@ class SessionMiddleware:
         from .websocket import WebSocketSession
 
         exchange = AsyncExchange(self.manager, self._transport, session, scope, agent, send, False, adopted)
+        exchange.rivals = rivals
         scope["session"], scope["sojourn"] = session, exchange
         await WebSocketSession(exchange, receive, send, self._websocket_check).run(self.app, scope)
 
@@ -182,3 +231,9 @@ class SessionMiddleware:
 def _explain(error: TypeError) -> None:
     if "Session is not JSON" in str(error):
         error.add_note("A session is no dict: write JSONResponse(dict(request.session)).")
+
+
+def _path(scope: Scope) -> str:
+    """The whole path, as the browser asked for it: some servers, and FastAPI(root_path=…), keep its root apart."""
+    path, root = scope["path"], scope.get("root_path", "").rstrip("/")
+    return path if path == root or path.startswith(f"{root}/") else f"{root}{path}"

@@ -9,10 +9,12 @@ from typing import Literal
 
 from .errors import ConfigurationError
 
-__all__ = ["CookieOptions"]
+__all__ = ["CookieOptions", "clearings"]
 
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}").fullmatch
 _PATH = re.compile(r"/[\x21-\x3a\x3c-\x7e]*").fullmatch
+_FOLDERS = re.compile(r"(/[!-.0-:<-~]+)(/[!-.0-:<-~]+)?").match
+_HOST = re.compile(r"(?:[a-z0-9_-]+\.)+[a-z][a-z0-9-]*").fullmatch
 _DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+").fullmatch
 
 
@@ -101,3 +103,37 @@ class CookieOptions:
         secure = "" if self.insecure_http else "; Secure"
         partitioned = "; Partitioned" if self.partitioned else ""
         return f"; Path={self.path}{domain}{secure}; HttpOnly; SameSite={self.same_site.capitalize()}{partitioned}"
+
+
+def clearings(name: str, host: str, path: str) -> list[str]:
+    """Set-Cookie values by which browsers forget each cookie of the name that a request for `path` of `host` can name.
+
+    A browser tells them apart by domain and path, and by being partitioned: those of this host and its parents, three
+    at most; of the root and the first two folders.
+    """
+    is_hosts = name.lower().startswith("__host-")
+    secure = "; Secure" if name.lower().startswith(("__host-", "__secure-")) else ""
+    lines = []
+    for folder in ["/", *([] if is_hosts else _folders(path))]:
+        for domain in ["", *([] if is_hosts else _domains(host))]:
+            start = f"{name}=; Max-Age=0; Path={folder}{domain}"
+            lines.append(f"{start}{secure}; HttpOnly; SameSite=Lax")
+            lines.append(f"{start}; Secure; HttpOnly; SameSite=None; Partitioned")
+    return lines
+
+
+def _folders(path: str) -> list[str]:
+    """`/a` and `/a/b` of `/a/b/c`; nothing that no header can hold."""
+    match = _FOLDERS(path)
+    if match is None:
+        return []
+    return [match[1], match[1] + match[2]] if match[2] else [match[1]]
+
+
+def _domains(host: str) -> list[str]:
+    """`shop.example.com` and `example.com` of `shop.example.com:8080`; nothing of an address."""
+    name = re.sub(r":[0-9]*$", "", host.lower())
+    if not _HOST(name):
+        return []
+    labels = name.split(".")
+    return [f"; Domain={'.'.join(labels[first:])}" for first in range(len(labels) - 1)][-3:]

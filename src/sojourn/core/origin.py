@@ -10,11 +10,15 @@ from collections.abc import Collection
 
 from .errors import ConfigurationError
 
-__all__ = ["is_cross_origin", "is_foreign_handshake", "trusted"]
+__all__ = ["exempt", "is_cross_origin", "is_foreign_handshake", "trusted"]
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
-_ORIGIN = re.compile(r"(https?)://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([1-9][0-9]{0,4}))?").fullmatch
+# An app in a shell has an origin of its own scheme: capacitor://localhost, chrome-extension://…
+_ORIGIN = re.compile(
+    r"(?!(?:wss?|ftp|file|data|javascript):)([a-z][a-z0-9+.-]*)://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([1-9][0-9]{0,4}))?"
+).fullmatch
+_PATH = re.compile(r"/[!\"$-)+->@-~]+").fullmatch
 # A browser leaves out the port that the scheme means anyway.
 _UNSAID = (("http", "80"), ("https", "443"))
 
@@ -57,3 +61,13 @@ def trusted(origins: Collection[str]) -> frozenset[str]:
         if not match or match.groups() in _UNSAID or int(match[2] or 0) > 65535:
             raise ConfigurationError(f"trusted_origins has {origin!r}: write it like 'https://app.example.com'.")
     return frozenset(origins)
+
+
+def exempt(paths: Collection[str]) -> frozenset[str]:
+    """`cross_site_paths` checked: whole paths, compared exactly with the one that the browser asked for."""
+    if isinstance(paths, str):
+        raise ConfigurationError(f"cross_site_paths={paths!r}: give a list of paths, not one text.")
+    for path in paths:
+        if not _PATH(path):
+            raise ConfigurationError(f"cross_site_paths has {path!r}: give whole paths, such as '/auth/callback'.")
+    return frozenset(paths)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING
 
 from .commit import NO_REPLY, Reply
 from .cookie import CookieOptions
-from .origin import is_cross_origin, is_foreign_handshake, trusted
+from .origin import exempt, is_cross_origin, is_foreign_handshake, trusted
 from .problem import Problem
 from .session import Session
+
+if TYPE_CHECKING:
+    from .rivals import Rivals
 
 __all__ = ["BEARER", "FAILED", "Header", "HeaderPairs", "Transport", "merged", "set_cookie"]
 
@@ -31,6 +35,11 @@ PLAIN_HTTP = (
     "that does, let it say so (X-Forwarded-Proto); in development, open http://localhost."
 )
 
+NO_PREFIX = (
+    "The session's cookie is named %s: any host of this site, and any page by plain http, can put its own in the place "
+    "of a visitor's. Outside of development, leave the name as it is, or begin it with __Host- or __Secure-."
+)
+
 _is_local = re.compile(r"(?:(?:.+\.)?localhost|127(?:\.\d+){3}|\[::1\])(?::\d+)?", re.IGNORECASE).fullmatch
 
 CROSS_ORIGIN = Problem(
@@ -38,6 +47,13 @@ CROSS_ORIGIN = Problem(
     code="cross-origin",
     title="From another site",
     detail="This request came from a page of another origin. If it is yours, name it in trusted_origins.",
+)
+HIDDEN_ORIGIN = Problem(
+    status=403,
+    code="cross-origin",
+    title="From another site",
+    detail="This request came from a page that hides its origin (Origin: null). If it is yours, send it with "
+    "Referrer-Policy: same-origin in place of no-referrer, and from no sandboxed frame.",
 )
 AMBIGUOUS = Problem(
     status=400,
@@ -65,6 +81,8 @@ class Transport:
         cookie: CookieOptions | None = None,
         trusted_origins: Collection[str] = (),
         script_readable_tokens: bool = False,
+        cross_site_paths: Collection[str] = (),
+        clear_cache_at_logout: bool = True,
     ) -> None:
         self.cookie = cookie or CookieOptions()
         self.vary = "Cookie, Authorization" if script_readable_tokens else "Cookie"
@@ -72,14 +90,19 @@ class Transport:
         self._depends: HeaderPairs = (("vary", self.vary),)
         self._warned = self.cookie.insecure_http
         self._trusted = trusted(trusted_origins)
+        self._exempt = exempt(cross_site_paths)
+        self._clears_cache = clear_cache_at_logout
         self._script_readable_tokens = script_readable_tokens
 
     def is_bearer(self, header: Header) -> bool:
         """Whether a script that holds its token itself sent this request."""
         return header("sojourn-transport") is not None or (header("authorization") or "").startswith(BEARER)
 
-    def refusal(self, method: str, header: Header, bearer: bool) -> Problem | None:
-        """Why this request may not be served, if it may not: CSRF, or a token where none may be."""
+    def refusal(self, method: str, header: Header, bearer: bool, path: str) -> Problem | None:
+        """Why this request may not be served, if it may not: CSRF, or a token where none may be.
+
+        `path` is the whole one, as the browser asked for it.
+        """
         if bearer:
             # Another site cannot send these headers without a preflight: no CSRF here.
             if not self._script_readable_tokens:
@@ -94,7 +117,9 @@ class Transport:
             host=header("host"),
             trusted_origins=self._trusted,
         )
-        return CROSS_ORIGIN if foreign else None
+        if not foreign or path in self._exempt:
+            return None
+        return HIDDEN_ORIGIN if header("origin") == "null" else CROSS_ORIGIN
 
     def is_foreign_handshake(self, header: Header) -> bool:
         """Whether a WebSocket's handshake comes from a page of another origin."""
@@ -107,15 +132,31 @@ class Transport:
             return [value.removeprefix("Bearer ")] if value.startswith("Bearer ") else []
         return self.cookie.find((header("cookie") or "").encode("latin-1", "replace"))
 
-    def answer(self, session: Session, reply: Reply, bearer: bool, forget: str | None = None) -> HeaderPairs:
+    def answer(
+        self,
+        session: Session,
+        reply: Reply,
+        bearer: bool,
+        forget: str | None = None,
+        rivals: Rivals | None = None,
+        logged_out: bool = False,
+    ) -> HeaderPairs:
         """The headers that an answer needs, to be `merged` into its own: for caches, and for the browser.
 
-        `forget` is a Set-Cookie value that takes another layer's cookie away.
+        `forget` is a Set-Cookie value that takes another layer's cookie away. `rivals` are there where the request
+        showed several tokens. `logged_out` says that this request ended the session that it came with.
         """
-        if reply is NO_REPLY:
+        contested = rivals is not None and rivals.is_contested
+        if reply is NO_REPLY and not contested:
             return self._depends if session._accessed else ()
         # Out of every cache, whatever the application said (CVE-2026-27205, CVE-2026-35192).
         told = [*self._depends, ("cache-control", "no-store")]
+        if logged_out and self._clears_cache:
+            # The Back button shows nothing of who left (ASVS 14.3.1).
+            told.append(("clear-site-data", '"cache"'))
+        if rivals is not None:
+            # Before our own: the browser does one after the other.
+            told.extend(("set-cookie", line) for line in rivals.lines)
         if bearer:
             told.append(("sojourn-token", reply.token.reveal() if reply.token else "none"))
         else:
@@ -123,6 +164,11 @@ class Transport:
         if forget is not None:
             told.append(("set-cookie", forget))
         return told
+
+    def warn_of_name(self) -> None:
+        """Log that the cookie's name lets others set it, if it does: integrations ask at start-up."""
+        if not self.cookie.insecure_http and not self.cookie.name.lower().startswith(("__host-", "__secure-")):
+            logger.warning(NO_PREFIX, self.cookie.name)
 
     def warn_of_plain_http(self, scheme: str, host: str) -> None:
         """Log, once, that browsers will not keep the Secure cookie that is being set for `host` by `scheme`."""

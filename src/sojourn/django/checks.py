@@ -74,6 +74,22 @@ def check_deployment(app_configs: Any, **_: Any) -> list[CheckMessage]:
     if getattr(settings, "SOJOURN", {}).get("store") == "memory:":
         told = "Sessions in memory: are lost with the process, and each process has its own."
         found.append(Warning(told, "Give SOJOURN['store'] the URL of a file or a server.", id="sojourn.W005"))
+    return [*found, *_weak_cookie()]
+
+
+def _weak_cookie() -> list[CheckMessage]:
+    """Django writes the cookie as its own settings say, under either middleware, and these default to less."""
+    found: list[CheckMessage] = []
+    name = settings.SESSION_COOKIE_NAME
+    if not settings.SESSION_COOKIE_SECURE:
+        told = f"The cookie {name} is sent by plain http too, where anyone on the network can read the token."
+        found.append(Warning(told, "Set SESSION_COOKIE_SECURE = True.", id="sojourn.W006"))
+    if not settings.SESSION_COOKIE_HTTPONLY:
+        told = f"The cookie {name} can be read by scripts: one that is injected into a page takes the token."
+        found.append(Warning(told, "Leave SESSION_COOKIE_HTTPONLY at True.", id="sojourn.W007"))
+    if not name.lower().startswith(("__host-", "__secure-")):
+        told = f"A cookie named {name} can be set by any host of this site, and by plain http."
+        found.append(Warning(told, "Set SESSION_COOKIE_NAME = '__Host-session'.", id="sojourn.W008"))
     return found
 
 

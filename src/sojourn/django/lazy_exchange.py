@@ -66,6 +66,10 @@ class LazyExchange:
         except StoreUnavailable as error:
             self.outage = error
             raise
+        token = exchange.session._token
+        if exchange.rivals is not None:
+            # Django's own parser takes the last of several cookies, whatever it opens.
+            self.shown = token.reveal() if token is not None else None
         self.exchange = self._first = exchange
         return exchange
 
@@ -94,7 +98,9 @@ class LazyExchange:
         """A session that does not exist yet, in place of the one there is."""
         wiring = process.wiring()
         session = wiring.manager.anonymous()
+        rivals = self.exchange.rivals if self.exchange else None
         self.exchange = self._first = Exchange(wiring, session, self.environ or {}, False)
+        self.exchange.rivals = rivals
         return session
 
     def due(self) -> bool:
@@ -155,13 +161,13 @@ class LazyExchange:
         """The headers that go with the answer."""
         headers: list[tuple[str, str]] = []
         if self._first is not None and self.exchange is not None:
-            self._first.reply = self.exchange.reply
+            self._first.take_over(self.exchange)
             self._first.add_headers(headers)
         return headers
 
     def _carry_on(self, before: Exchange, wiring: Wiring, session: Session) -> Exchange:
         self.exchange = exchange = Exchange(wiring, session, self.environ or {}, before.bearer)
-        exchange.reply = before.reply
+        exchange.take_over(before)
         return exchange
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
+from http.cookies import Morsel
 from typing import Any
 
 from django.conf import settings
@@ -90,11 +91,16 @@ class SessionMiddleware(DjangoSessionMiddleware):
 
     @staticmethod
     def _add_headers(session: SessionStore, response: HttpResponseBase) -> None:
+        exchange = session.lazy_exchange.exchange
+        rivals = exchange.rivals if exchange is not None else None
         for name, value in session.lazy_exchange.headers():
             if name == "Vary":
                 patch_vary_headers(response, value.split(", "))
             elif name != "Set-Cookie":
                 response[name] = value
+            elif rivals is not None and value in rivals.lines:
+                # Django keeps one cookie of a name.
+                dict.__setitem__(response.cookies, value, _Line(value))
             elif not value.startswith(f"{settings.SESSION_COOKIE_NAME}="):
                 # Another layer's, to be forgotten.
                 response.cookies.load(value)
@@ -128,6 +134,17 @@ def _set_cookie(session: SessionStore, response: HttpResponseBase) -> None:
         httponly=settings.SESSION_COOKIE_HTTPONLY,
         samesite=settings.SESSION_COOKIE_SAMESITE,
     )
+
+
+class _Line(Morsel[str]):
+    """A whole Set-Cookie value."""
+
+    def __init__(self, line: str) -> None:
+        super().__init__()
+        self._line = line
+
+    def OutputString(self, attrs: Container[str] | None = None) -> str:  # noqa: N802  # Python's
+        return self._line
 
 
 def _is_calm(session: SessionStore) -> bool:

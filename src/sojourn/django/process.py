@@ -79,7 +79,9 @@ def _open() -> _Opened:
                 _manager(found),
                 cookie=_cookie(settings.SESSION_COOKIE_NAME),
                 trusted_origins=found.trusted_origins,
+                cross_site_paths=found.cross_site_paths,
                 script_readable_tokens=found.script_readable_tokens,
+                clear_cache_at_logout=found.clear_cache_at_logout,
                 cleanup_interval=found.cleanup_interval,
                 adopt=_adoption(found),
             )

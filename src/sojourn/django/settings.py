@@ -30,7 +30,9 @@ class SojournSettings:
     store: str
     policy: Policy | None = None
     trusted_origins: Collection[str] = ()
+    cross_site_paths: Collection[str] = ()
     script_readable_tokens: bool = False
+    clear_cache_at_logout: bool = True
     cleanup_interval: float | None = 600.0
     readable: Collection[str] = ()
     writable: Collection[str] = ()

@@ -28,23 +28,25 @@ session = cast("FlaskSession", flask.session)
 """`flask.session`, typed as what it is in an application with Sojourn."""
 
 
-def init_app(
+def init_app(  # noqa: PLR0913  # options, each by its name
     app: Flask,
     manager: SessionManager,
     *,
     user_key: str | None = LOGIN_KEY,
     cookie: CookieOptions | None = None,
     trusted_origins: Collection[str] = (),
+    cross_site_paths: Collection[str] = (),
     script_readable_tokens: bool = False,
+    clear_cache_at_logout: bool = True,
     cleanup_interval: float | None = 600.0,
     adopt: Adoption | None = None,
 ) -> None:
     """Make `flask.session` a Sojourn session in this application.
 
-    An unsafe request from another origin is refused (403), unless the origin is in `trusted_origins` or Flask-WTF's
-    CSRFProtect looks after the application. A store that does not answer is a 503, never an anonymous session.
-    Sojourn's errors are answered as problem+json, unless the application has an error handler for them. An answer
-    with a status of 500 or more keeps no change.
+    An unsafe request from another origin is refused (403), unless the origin is in `trusted_origins`, its whole path in
+    `cross_site_paths`, or Flask-WTF's CSRFProtect looks after the application. A store that does not answer is a 503,
+    never an anonymous session. Sojourn's errors are answered as problem+json, unless the application has an error
+    handler for them. An answer with a status of 500 or more keeps no change.
 
     `user_key`: the key under which the application keeps who is logged in; to set it is to log in. The default is
     Flask-Login's; None for an application that calls `session.login` only. `cookie`: by default what Flask's
@@ -67,10 +69,18 @@ def init_app(
         manager,
         cookie=cookie,
         trusted_origins=trusted_origins,
+        cross_site_paths=cross_site_paths,
         script_readable_tokens=script_readable_tokens,
+        clear_cache_at_logout=clear_cache_at_logout,
         cleanup_interval=cleanup_interval,
         adopt=adopt,
     )
+    if adopt is not None and adopt.user_key not in (None, user_key):
+        raise ConfigurationError(
+            f"The adopted sessions say who is logged in under {adopt.user_key!r}. Give user_key={adopt.user_key!r} to "
+            "init_app too: else to set it would be no log-in, and the token stay the same."
+        )
+    wiring.transport.warn_of_name()
     interface = app.session_interface = SojournInterface(wiring, user_key, settings_from(cookie))
     app.extensions["sojourn"] = interface
     # What other extensions read there is what is so.

@@ -8,10 +8,8 @@ from typing import Any
 from flask import Blueprint, Flask, Request, Response, current_app, request
 from flask.sessions import SessionInterface, SessionMixin
 
-from sojourn.core.commit import NO_REPLY
 from sojourn.core.errors import ConfigurationError, SojournError, StoreUnavailable
 from sojourn.core.problem import Problem, problem_to_send
-from sojourn.core.transport import CROSS_ORIGIN
 from sojourn.exchange import Exchange, Wiring
 
 from .session import FlaskSession, as_flask_session
@@ -35,8 +33,9 @@ class SojournInterface(SessionInterface):
     def open_session(self, app: Flask, request: Request) -> FlaskSession:
         """The request's session. Where it may not have one, `before_request` says why, before the application runs."""
         environ, wiring = request.environ, self.wiring
-        found: Exchange | Problem | SojournError | None = wiring.refusal(environ)
-        if found is None or (found is CROSS_ORIGIN and _has_csrf_tokens(app, environ["REQUEST_METHOD"])):
+        refusal = wiring.refusal(environ)
+        found: Exchange | Problem | SojournError | None = refusal
+        if refusal is None or (refusal.code == "cross-origin" and _has_csrf_tokens(app, environ["REQUEST_METHOD"])):
             try:
                 found = wiring.open(environ)
             except SojournError as error:
@@ -89,7 +88,7 @@ class SojournInterface(SessionInterface):
         except SojournError as error:
             self._replace(app, exchange, response, error)
         headers = response.headers
-        if exchange.reply is NO_REPLY and "Vary" not in headers:
+        if exchange.is_silent and "Vary" not in headers:
             if exchange.session._accessed:
                 headers.add("Vary", self.wiring.transport.vary)
         else:

@@ -70,6 +70,8 @@ def refuse_late_settings(config: Mapping[str, Any], settings: Mapping[str, Any])
 def _said(config: Mapping[str, Any]) -> dict[str, Any]:
     """What the settings say that is not Flask's default."""
     name, path = config.get("SESSION_COOKIE_NAME", FLASK_NAME), config.get("SESSION_COOKIE_PATH")
+    # As Flask: two applications under two prefixes of a host each have their own.
+    path = path or config.get("APPLICATION_ROOT")
     domain, same_site = config.get("SESSION_COOKIE_DOMAIN"), config.get("SESSION_COOKIE_SAMESITE")
     said: dict[str, Any] = {}
     if name != FLASK_NAME:

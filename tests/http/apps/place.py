@@ -40,6 +40,7 @@ STORE = os.environ["SITE_STORE"]
 POLICY = Policy(idle_timeout=600, absolute_timeout=3600, rotate_interval=300, max_bytes=4096)
 OPTIONS: dict[str, Any] = {
     "trusted_origins": ["https://friend.test"],
+    "cross_site_paths": ["/do/put"] if os.environ.get("SITE_EXEMPT") == "1" else [],
     "script_readable_tokens": os.environ.get("SITE_BEARER") == "1",
 }
 READABLE = {"theme", "cart"}
