@@ -256,6 +256,16 @@ def test_the_errors_page_has_every_code_with_its_status() -> None:
     assert [int(status) for _, status in rows] == sorted(int(status) for _, status in rows)
 
 
+def test_the_client_s_type_of_a_code_has_every_code_of_the_errors_page_that_a_browser_meets() -> None:
+    text = (ROOT / "docs/errors.md").read_text("utf-8")
+    rows = re.findall(r"^\| `([a-z-]+)` \| (?:\d+ \| ([a-z, ]+) \|)?", text, re.MULTILINE)
+    typed = (ROOT / "client/src/errors.ts").read_text("utf-8").partition("export class")[0]
+
+    assert sorted(re.findall(r'^\t\| "([a-z-]+)"', typed, re.MULTILINE)) == sorted(
+        code for code, source in rows if source != "service"
+    )
+
+
 def test_the_errors_page_has_every_exception_with_its_code() -> None:
     text = (ROOT / "docs/errors.md").read_text("utf-8")
     rows = dict(re.findall(r"^\| `([A-Z]\w+)` \| (?:`([a-z-]+)`|–) \|", text, re.MULTILINE))

@@ -2,23 +2,30 @@ import {sleep} from "./tabs.js";
 import type {SessionClient} from "./types.js";
 import type {Wire} from "./wire.js";
 
-/** The application's own requests, with an eye on whether they changed the session. */
+/**
+ * The application's own requests, with an eye on whether they changed the session. `refresh`, if there is a page, asks for
+ * the state, and is told whether the answer looks as if it had brought a session to another origin.
+ */
 export function createFetch(
 	send: Wire["send"],
 	isBearer: boolean,
 	isTrusted: (url: string) => boolean,
-	refresh: () => Promise<unknown>,
+	refresh: ((isBringing: boolean) => Promise<unknown>) | "" | undefined,
 ): SessionClient["fetch"] {
 	return async (input, init) => {
 		let request = new Request(input, init);
 		const isOwn = isTrusted(request.url);
-		// The session's own cookie beside a token would be ambiguous.
-		if (isBearer && isOwn && request.credentials === "same-origin") request = new Request(request, {credentials: "omit"});
+		const isForeign = !request.url.startsWith(globalThis.origin + "/");
+		// The session's own cookie beside a token would be ambiguous; without it, a foreign origin can keep no session.
+		if (isOwn && request.credentials === "same-origin" && (isBearer || isForeign))
+			request = new Request(request, {credentials: isBearer ? "omit" : "include"});
 		const {response} = await send(request);
-		const {status, headers} = response;
+		const {ok, status, headers} = response;
 		const mayHaveChanged = status === 401 || headers.has("Sojourn-Token") || !/^(GET|HEAD|OPTIONS)$/.test(request.method);
+		// What sets a cookie, which no script can see, must not be stored, which each may see.
+		const isBringing = isForeign && ok && headers.get("Cache-Control") === "no-store";
 		// The answer is not held back for long by a server that has just become slow.
-		if (isOwn && mayHaveChanged) await Promise.race([refresh(), sleep(2_000)]);
+		if (isOwn && mayHaveChanged && refresh) await Promise.race([refresh(isBringing), sleep(2_000)]);
 		return response;
 	};
 }

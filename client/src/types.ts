@@ -37,6 +37,8 @@ export interface StateFields<Data extends object> {
 	readonly version: number | null;
 	/** Only the keys that the server declares readable. */
 	readonly data: Readonly<Partial<Data>>;
+	/** From the warning until the session is extended or over: whether to show "stay signed in", however late one looks. */
+	readonly expiring: boolean;
 	readonly endReason: EndReason | null;
 	readonly endedAt: number | null;
 	/** Why the session before ended, where this one was begun in its place and nobody has logged in since. */

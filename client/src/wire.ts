@@ -1,4 +1,4 @@
-import {SessionError} from "./errors.js";
+import {SessionError, type SessionErrorCode} from "./errors.js";
 import {sleep} from "./tabs.js";
 import type {TokenJar} from "./token.js";
 import {fetchTransport, xhrTransport} from "./transport.js";
@@ -21,25 +21,29 @@ export interface Wire {
 	/** One request, as it is, but for the token. */
 	send(request: Request): Promise<Answer>;
 	/** A call of one of the session's endpoints, tried again where that may help. */
-	call(method: string, path: string, body?: object, tries?: number): Promise<Answer & {readonly body: any}>;
+	call<T>(read: Read<T>, method: string, path: string, body?: object): Promise<Answer & {readonly told: T}>;
 }
 
-function parse({ok, status}: Response, text: string): any {
+/** Takes a value out of a body; gives `undefined` or throws where the body is not one of ours. */
+export type Read<T> = (body: any) => T | undefined;
+
+function parse<T>(response: Response, text: string, read: Read<T>): T {
 	let body: any;
 	try {
 		body = JSON.parse(text);
+		const value = response.ok ? read(body) : undefined;
+		if (value !== undefined) return value;
 	} catch {
-		// It is told from the lack of a body.
+		// Gateways, captive portals and service workers answer too.
 	}
-	if (ok && body) return body;
 	const {type, detail, end_reason} = Object(body);
-	const code = ok ? "invalid-answer" : /.+:(.+)/.exec(type)?.[1];
-	throw new SessionError(status, code ?? "http", detail ?? "", end_reason);
+	const code = response.ok ? "invalid-answer" : /^urn:sojourn:problem:(.+)/.exec(type)?.[1];
+	throw new SessionError(response.status, (code as SessionErrorCode) ?? "http", typeof detail === "string" ? detail : "", code && end_reason);
 }
 
 /** How many milliseconds to wait before the next try; 0 where none makes sense. */
 function pause(status: number, attempt: number, retryAfter: string | null | undefined): number {
-	const asked = +retryAfter! >= 0 ? +retryAfter! * 1000 : Date.parse(retryAfter!) - Date.now();
+	const asked = +retryAfter! * 1000 || Date.parse(retryAfter!) - Date.now();
 	// Earlier than asked would be rude, and nobody waits for longer.
 	if (![0, 429, 502, 503, 504].includes(status) || asked > PATIENCE) return 0;
 	return Math.max(asked || 0, 300 * 2 ** attempt * (0.5 + Math.random()));
@@ -79,39 +83,38 @@ export function createWire(
 
 	return {
 		send,
-		async call(method, path, body, tries = retries) {
+		async call(read, method, path, body) {
 			for (let attempt = 0; ; attempt++) {
 				const stop = new AbortController();
 				const abort = () => stop.abort();
 				const timer = setTimeout(abort, timeout * 1000);
 				let answer: Answer | undefined;
-				let failure: SessionError;
 				signal.addEventListener("abort", abort, {signal: stop.signal});
 				try {
 					signal.throwIfAborted();
 					answer = await send(
-						new Request(url.replace(/\/?$/, path || "/"), {
+						new Request(url + path, {
 							method,
-							...(body && {body: JSON.stringify(body), headers: {"Content-Type": "application/json"}}),
-							credentials: jar ? "omit" : "same-origin",
+							body: body ? new Blob([JSON.stringify(body)], {type: "application/json"}) : null,
+							credentials: jar ? "omit" : "include",
 							cache: "no-store",
 							signal: stop.signal,
 						}),
 					);
 					const text = await answer.response.text();
-					return {...answer, body: parse(answer.response, text)};
+					return {...answer, told: parse(answer.response, text, read)};
 				} catch (error) {
-					failure =
+					const failure =
 						error instanceof SessionError
 							? error
 							: new SessionError(0, signal.aborted ? "closed" : "network", String(error), null, error);
+					const ms = pause(failure.status, attempt, answer?.response.headers.get("Retry-After"));
+					if (!ms || attempt >= retries || signal.aborted) throw failure;
+					await sleep(ms);
 				} finally {
 					clearTimeout(timer);
 					abort();
 				}
-				const ms = pause(failure.status, attempt, answer?.response.headers.get("Retry-After"));
-				if (!ms || attempt >= tries || signal.aborted) throw failure;
-				await sleep(ms);
 			}
 		},
 	};

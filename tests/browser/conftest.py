@@ -1,4 +1,7 @@
-"""A real Chromium for the tests in this folder, which are coroutines on asyncio (Playwright's async API)."""
+"""Real browsers for the tests in this folder, which are coroutines on asyncio (Playwright's async API).
+
+They run in Chromium; those marked with `@pytest.mark.engines("chromium", "firefox")` in both.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, Playwright, async_playwright
+
+from .stage import Stage, serve
 
 HERE = Path(__file__).parent
 FLAGS = [
@@ -20,6 +25,12 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "engine" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("engines")
+        metafunc.parametrize("engine", marker.args if marker else ["chromium"])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -38,20 +49,44 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="package")
-async def chromium(anyio_backend: str) -> AsyncIterator[Browser]:
-    executable = shutil.which(os.environ.get("CHROMIUM", "chromium"))
-    if executable is None:
-        pytest.fail("There is no Chromium: run `make test`, which installs it, or set CHROMIUM to one.")
+async def playwright(anyio_backend: str) -> AsyncIterator[Playwright]:
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=executable, args=FLAGS, headless=True)
-        yield browser
-        await browser.close()
+        yield playwright
+
+
+@pytest.fixture(scope="package")
+async def chromium(playwright: Playwright) -> AsyncIterator[Browser]:
+    browser = await playwright.chromium.launch(executable_path=installed("chromium"), args=FLAGS)
+    yield browser
+    await browser.close()
+
+
+@pytest.fixture(scope="package")
+async def firefox(playwright: Playwright) -> AsyncIterator[Browser]:
+    # Debian's own, over WebDriver BiDi: "moz-firefox" is any Firefox that is not Playwright's build.
+    browser = await playwright.firefox.launch(channel="moz-firefox", executable_path=installed("firefox-esr"))
+    yield browser
+    await browser.close()
+
+
+def installed(browser: str) -> str:
+    """The path of a browser; CHROMIUM and FIREFOX name others than Debian's."""
+    executable = shutil.which(os.environ.get(browser.partition("-")[0].upper(), browser))
+    if executable is None:
+        pytest.fail(f"There is no {browser}: run `make test`, which installs it.")
+    return executable
 
 
 @pytest.fixture
-async def context(chromium: Browser) -> AsyncIterator[BrowserContext]:
+def browser(engine: str, request: pytest.FixtureRequest) -> Browser:
+    found: Browser = request.getfixturevalue(engine)
+    return found
+
+
+@pytest.fixture
+async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
     """A browser profile of its own: no cookies, no storage. Its pages are the tabs of one browser."""
-    context = await chromium.new_context()
+    context = await browser.new_context()
     context.set_default_timeout(10_000)
     yield context
     await context.close()
@@ -61,3 +96,11 @@ async def context(chromium: Browser) -> AsyncIterator[BrowserContext]:
 async def page(context: BrowserContext) -> Page:
     """A tab."""
     return await context.new_page()
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    """The endpoints and a log-in, on a server of the test's own."""
+    stage = Stage()
+    async with serve(stage) as stage.url:
+        yield stage
