@@ -1,4 +1,4 @@
-// Writes dist/index.js for bundlers, and the minified file that the Python package serves.
+// Writes dist/ for bundlers, and the minified file that the Python package serves.
 import {readFileSync, writeFileSync} from "node:fs";
 import {build} from "esbuild";
 import {minify} from "terser";
@@ -8,9 +8,10 @@ const PRIVATE =
 	"alarm call change consult emit expire from isNear isOurs learn linger lock miss plan post settle take to told wake";
 
 await build({
-	entryPoints: ["src/index.ts"],
-	outfile: "dist/index.js",
+	entryPoints: ["index", "react", "svelte", "vue"].map((name) => `src/${name}.ts`),
+	outdir: "dist",
 	bundle: true,
+	packages: "external",
 	format: "esm",
 	target: "es2022",
 	charset: "utf8",

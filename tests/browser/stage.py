@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
 
 from sojourn import AsyncSessionManager, Policy
 from sojourn.asgi import BrowserEndpoints, SessionMiddleware
@@ -33,7 +34,7 @@ WRITABLE = {"theme", "a", "b", "n", "list"}
 class Stage:
     """`asked` are the requests so far, as "GET /session/". `skew` is how many milliseconds its clock is ahead."""
 
-    def __init__(self, policy: Policy | None = None, wrap: Sequence[Any] = (), **options: Any) -> None:
+    def __init__(self, policy: Policy | None = None, *, static: Path | None = None) -> None:
         self.url = ""
         self.skew = 0
         self.stands_at: int | None = None
@@ -51,12 +52,9 @@ class Stage:
             Route("/example", example),
             Mount("/session", endpoints),
         ]
-        app: App = SessionMiddleware(
-            Starlette(routes=routes), self.manager, **{"script_readable_tokens": True, **options}
-        )
-        for layer, settings in reversed(wrap):
-            app = layer(app, **settings)
-        self._app = app
+        if static:
+            routes.append(Mount("/front", StaticFiles(directory=static)))
+        self._app: App = SessionMiddleware(Starlette(routes=routes), self.manager, script_readable_tokens=True)
 
     def now(self) -> int:
         return (self.stands_at or int(time.time() * 1000)) + self.skew
