@@ -1,7 +1,7 @@
 # Needs git, make and Python 3.11 or later; everything else is installed from the lock files, here in the folder,
 # by the uv of requirements/uv.lock.
-# Chromium, Firefox, libatomic1, Redis, PostgreSQL, PHP and nginx (for `make test`) and python3-venv come from apt, where they are
-# missing; for x86-64 Linux a .NET SDK comes from npm.
+# Chromium, Firefox, WebKitGTK and Xvfb, libatomic1, Redis, PostgreSQL, PHP and nginx (for `make test`) and python3-venv
+# come from apt, where they are missing; for x86-64 Linux a .NET SDK comes from npm.
 
 PORT ?= 8000
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -42,6 +42,7 @@ one-session: $(DEV)/ready $(ONE_SESSION) ## run one session in Python, Node, PHP
 test: $(DEV)/ready client $(PAGES) $(ONE_SESSION) $(BENCH_EXPRESS) ## run every test: the client's, then Python's and the adapters', with real browsers and real servers
 	@scripts/chromium
 	@scripts/firefox
+	@scripts/webkit
 	@scripts/php
 	@scripts/dotnet
 	@scripts/django42

@@ -1,21 +1,24 @@
 """Real browsers for the tests in this folder, which are coroutines on asyncio (Playwright's async API).
 
-They run in Chromium; those marked with `@pytest.mark.engines("chromium", "firefox")` in both.
+They run in Chromium, unless `@pytest.mark.engines("chromium", "firefox", "webkit")` says where.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, Playwright, async_playwright
+from selenium.webdriver import WebKitGTK
 
 from .sites import Sites
 from .stage import Stage, serve
+from .webkit import WebKitContext, launch_webkit
 
 HERE = Path(__file__).parent
 FLAGS = [
@@ -71,6 +74,12 @@ async def firefox(playwright: Playwright) -> AsyncIterator[Browser]:
     await browser.close()
 
 
+@pytest.fixture(scope="package")
+def webkit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebKitGTK]:
+    with launch_webkit(tmp_path_factory.mktemp("webkit") / "driver.log") as driver:
+        yield driver
+
+
 def installed(browser: str) -> str:
     """The path of a browser; CHROMIUM and FIREFOX name others than Debian's."""
     executable = shutil.which(os.environ.get(browser.partition("-")[0].upper(), browser))
@@ -80,18 +89,21 @@ def installed(browser: str) -> str:
 
 
 @pytest.fixture
-def browser(engine: str, request: pytest.FixtureRequest) -> Browser:
-    found: Browser = request.getfixturevalue(engine)
+def browser(engine: str, request: pytest.FixtureRequest) -> Browser | WebKitGTK:
+    found: Browser | WebKitGTK = request.getfixturevalue(engine)
     return found
 
 
 @pytest.fixture
-async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
+async def context(engine: str, browser: Browser | WebKitGTK) -> AsyncIterator[BrowserContext | WebKitContext]:
     """A browser profile of its own: no cookies, no storage. Its pages are the tabs of one browser."""
-    context = await browser.new_context()
-    context.set_default_timeout(10_000)
-    yield context
-    await context.close()
+    if not isinstance(browser, Browser):
+        found: BrowserContext | WebKitContext = WebKitContext(browser)
+    else:
+        found = await browser.new_context(ignore_https_errors=True)
+        found.set_default_timeout(10_000)
+    yield found
+    await found.close()
 
 
 @pytest.fixture
@@ -106,9 +118,26 @@ def sites(tmp_path: Path) -> Iterator[Sites]:
         yield Sites(running, tmp_path)
 
 
+@pytest.fixture(scope="package")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for localhost, by itself, with its private key in the same file."""
+    path = tmp_path_factory.mktemp("tls") / "localhost.pem"
+    make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    more = ["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    subprocess.run([*make, *more, "-keyout", str(path), "-out", f"{path}.crt"], check=True, capture_output=True)
+    path.write_text(path.read_text() + Path(f"{path}.crt").read_text())
+    return path
+
+
 @pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
+def tls(engine: str, request: pytest.FixtureRequest) -> Path | None:
+    """A certificate for WebKit, which keeps no Secure cookie without TLS; the others take localhost without."""
+    return request.getfixturevalue("certificate") if engine == "webkit" else None
+
+
+@pytest.fixture
+async def stage(tls: Path | None) -> AsyncIterator[Stage]:
     """The endpoints and a log-in, on a server of the test's own."""
     stage = Stage()
-    async with serve(stage) as stage.url:
+    async with serve(stage, tls=tls) as stage.url:
         yield stage

@@ -139,14 +139,16 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serve(app: Any, host: str = "localhost") -> AsyncIterator[str]:
-    """`app` on a free port of this machine, on this loop; its URL."""
+async def serve(app: Any, host: str = "localhost", tls: Path | None = None) -> AsyncIterator[str]:
+    """`app` on a free port of this machine, on this loop, with TLS if there is a certificate; its URL."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        server = _Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
+        server = _Server(uvicorn.Config(app, log_level="critical", lifespan="off", ssl_certfile=tls))
         task = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started:
             await asyncio.sleep(0.005)
-        yield f"http://{host}:{listener.getsockname()[1]}"
+        yield f"http{'s' if tls else ''}://{host}:{listener.getsockname()[1]}"
+        for connection in server.server_state.connections:
+            connection.transport.abort()  # a TLS connection waits for the browser to agree
         server.should_exit = server.force_exit = True
         await task

@@ -14,6 +14,7 @@ from .stage import Stage
 from .tab import Tab, open_tab
 
 pytestmark = pytest.mark.engines("chromium", "firefox")
+all_three = pytest.mark.engines("chromium", "firefox", "webkit")
 
 FOREIGN = [
     '{"message": 1}',  # a gateway
@@ -57,6 +58,7 @@ async def goes_by_the_server_s_clock(tab: Tab) -> bool:
     return -1 < off < 2
 
 
+@all_three
 async def test_an_answer_that_is_not_ours_is_an_error_of_its_call_and_touches_nothing(
     context: BrowserContext, stage: Stage
 ) -> None:
@@ -167,6 +169,7 @@ CHANGES = [
 ]
 
 
+@all_three
 async def test_a_stranger_in_the_channel_moves_no_tab_away_from_what_the_server_says(
     context: BrowserContext, stage: Stage
 ) -> None:

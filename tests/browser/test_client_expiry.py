@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,15 +16,16 @@ from .stage import Stage, serve
 from .tab import Tab, open_tab
 
 pytestmark = pytest.mark.engines("chromium", "firefox")
+all_three = pytest.mark.engines("chromium", "firefox", "webkit")
 
 NEAR = 'state.expiring && seen.at(-1) === "warned"'
 
 
 @pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
+async def stage(tls: Path | None) -> AsyncIterator[Stage]:
     """A stage where sessions end after 20 seconds."""
     stage = Stage(Policy(idle_timeout=20, touch_interval=0))
-    async with serve(stage) as stage.url:
+    async with serve(stage, tls=tls) as stage.url:
         yield stage
 
 
@@ -51,6 +53,7 @@ async def pass_time(context: BrowserContext, stage: Stage, seconds: float) -> No
         await asyncio.sleep(0.01)
 
 
+@all_three
 async def test_nearness_is_a_state_that_a_dialog_finds_however_late_it_looks(
     context: BrowserContext, stage: Stage
 ) -> None:
@@ -64,6 +67,7 @@ async def test_nearness_is_a_state_that_a_dialog_finds_however_late_it_looks(
     await late.until(NEAR)
 
 
+@all_three
 async def test_stay_signed_in_in_one_tab_closes_the_dialog_in_all(context: BrowserContext, stage: Stage) -> None:
     tabs = await open_tabs(context, stage, 2, warnBefore=19)
     for tab in tabs:
@@ -77,6 +81,7 @@ async def test_stay_signed_in_in_one_tab_closes_the_dialog_in_all(context: Brows
         await tab.until("!state.expiring")
 
 
+@all_three
 async def test_the_state_stays_the_same_object_until_subscribers_are_told(
     context: BrowserContext, stage: Stage
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Page, Playwright
 
 from .conftest import FLAGS, installed
-from .stage import Stage
+from .stage import Stage, serve
 from .tab import Tab, open_tab
 
 both = pytest.mark.engines("chromium", "firefox")
@@ -115,6 +115,16 @@ async def test_with_cookies_blocked_a_start_is_told_to_have_left_nothing(wary: B
     [warning] = await tab.page.evaluate("() => warned")
     assert warning.startswith("SessionError: cookie-not-kept: ")
     assert tab.thrown == []
+
+
+@pytest.mark.engines("webkit")
+async def test_over_plain_http_webkit_keeps_no_secure_cookie_and_the_client_says_so(context: BrowserContext) -> None:
+    stage = Stage()
+    async with serve(stage) as stage.url:
+        tab = await open_tab(context, stage)
+        assert (await tab.call("start", {"n": 1}))["status"] == "active"
+        assert (await tab.call("refresh"))["status"] == "none"
+        assert await tab.errors() == ["cookie-not-kept"]
 
 
 async def refuses_locks(page: Page) -> bool:

@@ -13,6 +13,7 @@ from .stage import Stage, serve
 from .tab import Tab, open_tab
 
 pytestmark = pytest.mark.engines("chromium", "firefox")
+all_three = pytest.mark.engines("chromium", "firefox", "webkit")
 
 TOKEN = re.compile(r"sj1-[0-9a-f]{32}-[0-9a-f]{64}")
 
@@ -28,6 +29,7 @@ async def token_of(tab: Tab) -> str:
     return token
 
 
+@all_three
 @pytest.mark.parametrize("transport", ["fetch", "xhr"])
 @pytest.mark.parametrize("storage", ["cookie", "local", "session", "memory"])
 async def test_the_session_s_whole_life(context: BrowserContext, stage: Stage, storage: str, transport: str) -> None:
@@ -91,6 +93,7 @@ async def test_what_is_no_token_is_not_stored(context: BrowserContext, stage: St
     assert await stored(tab) == {}
 
 
+@all_three
 async def test_a_new_token_is_taken_up_in_all_tabs(context: BrowserContext, stage: Stage) -> None:
     one, other = [await open_tab(context, stage, storage="local") for _ in range(2)]
     await one.call("start")
@@ -130,6 +133,7 @@ async def test_the_application_s_requests_leave_the_cookie_out_beside_a_token(
     assert await bearer.page.evaluate(script, {"credentials": "include"}) is True
 
 
+@all_three
 async def test_a_late_answer_of_an_old_session_overwrites_no_newer_log_in(
     context: BrowserContext, stage: Stage
 ) -> None:

@@ -11,6 +11,7 @@ from .stage import Stage
 from .tab import Tab, open_tab
 
 pytestmark = pytest.mark.engines("chromium", "firefox")
+all_three = pytest.mark.engines("chromium", "firefox", "webkit")
 
 
 async def two_tabs(context: BrowserContext, stage: Stage) -> tuple[Tab, Tab]:
@@ -25,6 +26,7 @@ async def ends(*tabs: Tab) -> list[str]:
     return [what for tab in tabs for what in await tab.seen() if what.startswith("ended ")]
 
 
+@all_three
 async def test_what_one_tab_does_shows_in_the_other_without_a_request(context: BrowserContext, stage: Stage) -> None:
     one, other = await two_tabs(context, stage)
     stage.asked.clear()
@@ -37,6 +39,7 @@ async def test_what_one_tab_does_shows_in_the_other_without_a_request(context: B
     assert stage.asked == ["PATCH /session/", "POST /session/logout"]
 
 
+@all_three
 async def test_a_log_in_in_one_tab_is_no_end_in_the_other(context: BrowserContext, stage: Stage) -> None:
     one, other = await two_tabs(context, stage)
     assert await one.log_in() == 200
@@ -46,6 +49,7 @@ async def test_a_log_in_in_one_tab_is_no_end_in_the_other(context: BrowserContex
     assert await ends(one, other) == []
 
 
+@all_three
 async def test_nor_where_the_other_asks_while_the_log_in_s_answer_is_on_its_way(
     context: BrowserContext, stage: Stage
 ) -> None:
@@ -76,6 +80,7 @@ async def test_a_session_that_was_replaced_by_nobody_here_did_end(context: Brows
     assert await ends(one, other) == ["ended replaced"] * 2
 
 
+@all_three
 async def test_a_late_older_answer_changes_nothing_in_any_tab(context: BrowserContext, stage: Stage) -> None:
     one, other = await two_tabs(context, stage)
     release = stage.hold("GET /session/")
@@ -147,6 +152,7 @@ async def test_the_cookies_deleted_all_tabs_come_to_know(context: BrowserContext
     assert await one.errors() + await other.errors() == []
 
 
+@all_three
 async def test_two_tabs_that_start_at_once_share_one_session(context: BrowserContext, stage: Stage) -> None:
     one, other = await open_tab(context, stage), await open_tab(context, stage)
     first, second = await asyncio.gather(one.call("start", {"a": 1}), other.call("start", {"b": 2}))

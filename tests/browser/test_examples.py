@@ -24,6 +24,23 @@ def serve_example(start_server: StartServer, folder: Path, app: str, store: Path
     return start_server(command, env={"SOJOURN_STORE": f"sqlite:///{store}/sessions.sqlite3"})
 
 
+async def test_the_example_page_works_in_firefox_too(
+    start_server: StartServer, firefox: Browser, tmp_path: Path
+) -> None:
+    context = await firefox.new_context()
+    page, other = await context.new_page(), await context.new_page()
+    shop = serve_shop(start_server, "fastapi", tmp_path)
+    await page.goto(shop.url)
+    await other.goto(shop.url)
+    await page.get_by_role("button", name="Put tea into the bag").click()
+    await sign_in(page, "ada")
+    await expect(other.get_by_role("heading", level=1)).to_have_text("Hello, ada")
+    await expect(other.locator("#bag")).to_have_text("tea")
+    await page.get_by_role("button", name="Sign out", exact=True).click()
+    await expect(other.get_by_role("status")).to_have_text("You signed out.")
+    await context.close()
+
+
 @pytest.fixture(scope="module", params=SHOPS)
 def shop(request: pytest.FixtureRequest, start_server: StartServer, tmp_path_factory: pytest.TempPathFactory) -> Server:
     return serve_shop(start_server, request.param, tmp_path_factory.mktemp("shop"))
