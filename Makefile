@@ -26,7 +26,7 @@ NPM = $(call npm,client)
 say = @printf '\n==> %s\n'
 
 .DELETE_ON_ERROR:
-.PHONY: help run one-session test quick quick-types quick-tests adapters check format client bench lock clean
+.PHONY: help run one-session test quick quick-types quick-tests adapters check format pages client bench lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -63,7 +63,8 @@ quick-types:
 
 quick-tests:
 	@$(NPM) test --silent -- --project source --reporter dot
-	@$(DEV)/bin/pytest -q -n 2 --dist worksteal tests/unit tests/contract tests/test_package.py tests/test_docs.py \
+	@$(DEV)/bin/pytest -q -n 2 --dist worksteal tests/unit tests/contract \
+		tests/test_api.py tests/test_wings.py tests/test_package.py tests/test_docs.py \
 		-k "not postgres and not redis and not valkey"
 
 adapters: $(DEV)/ready $(EXPRESS_BUILD) ## run the tests of the adapters alone: Express, PHP and ASP.NET Core, over a real session service
@@ -82,6 +83,9 @@ check: $(DEV)/ready client $(EXPRESS) ## lint, format, types, layers and lock fi
 	@$(call npm,adapters/express) run --silent check
 	$(say) "Layers"
 	@$(DEV)/bin/lint-imports --no-logo
+	$(say) "Pages that are made from the code"
+	@$(DEV)/bin/python -m scripts.api --check
+	@$(DEV)/bin/python -m scripts.wings --check
 	$(say) "Lock files name no registry"
 	@! grep -nE '://' requirements/*.lock
 	@! git grep -n '"resolved".*://' -- '*package-lock.json'
@@ -89,6 +93,10 @@ check: $(DEV)/ready client $(EXPRESS) ## lint, format, types, layers and lock fi
 format: $(DEV)/ready ## format the code, and fix what can be fixed
 	@$(DEV)/bin/ruff check --quiet --fix-only .
 	@$(DEV)/bin/ruff format .
+
+pages: $(DEV)/ready ## write docs/api.md and docs/wings.svg anew, from docstrings and imports
+	@$(DEV)/bin/python -m scripts.api
+	@$(DEV)/bin/python -m scripts.wings
 
 client: $(CLIENT) ## build the browser client, and see that the committed build is the same
 	$(say) "Client: the committed build is what its sources build"

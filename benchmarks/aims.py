@@ -69,13 +69,13 @@ def judge_overhead(found: Overhead) -> list[Aim]:
         if cost.kind == "read" and most and ratio:
             wanted = f"{cost.peer}: reading one key adds at most {most} × what the signed cookie adds"
             judged.append(Aim(wanted, f"{ratio.median:.3f} ×", ratio.median <= most))
-    ours = [deeds for deeds in found.deeds if deeds.peer in OURS]
-    calls = {(deeds.reads, deeds.writes, deeds.set_cookies) for deeds in ours}
-    told = "; ".join(", ".join(map(str, each)) for each in sorted(calls))
-    judged.append(Aim("Reading one key: 1 store read, 0 writes, 0 Set-Cookie", told, calls == {(1, 0, 0)}))
-    decoded = {deeds.decoded for deeds in ours}
-    told = " or ".join(map(str, decoded))
-    return [*judged, Aim("Reading one key decodes 1 value of 12", told, decoded == {1})]
+    ours = [counts for counts in found.call_counts if counts.peer in OURS]
+    calls = {(counts.reads, counts.writes, counts.set_cookies) for counts in ours}
+    calls_found = "; ".join(", ".join(map(str, each)) for each in sorted(calls))
+    judged.append(Aim("Reading one key: 1 store read, 0 writes, 0 Set-Cookie", calls_found, calls == {(1, 0, 0)}))
+    decoded = {counts.decoded for counts in ours}
+    decoded_found = " or ".join(map(str, decoded))
+    return [*judged, Aim("Reading one key decodes 1 value of 12", decoded_found, decoded == {1})]
 
 
 def judge_races(found: Races) -> list[Aim]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .drawing import MARGIN, WIDTH, circle, drawing, line, rectangle, write
 from .overhead import TITLES, Cost, Kind, Overhead
 from .peers import BARE, OURS
 from .races import Race, Races
+from .svg import MARGIN, WIDTH, circle, drawing, line, rectangle, write
 from .tables import figure
 
 __all__ = ["overhead_chart", "races_chart"]

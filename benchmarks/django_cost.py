@@ -80,7 +80,7 @@ def _set_up(folder: Path) -> None:
             }
         },
         SESSION_COOKIE_SECURE=True,
-        SOJOURN={"store": f"sqlite:///{folder}/sessions.sqlite3", "cleanup_interval": None, "device_label": None},
+        SOJOURN={"store": f"sqlite:///{folder}/sessions.sqlite3", "cleanup_interval": None},
     )
     import_module("django").setup()
     import_module("django.core.management").call_command("migrate", verbosity=0)

@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from .errand import Errand
-from .filling import fill_postgres, fill_redis
+from .operator_task import OperatorTask
+from .server_filling import fill_postgres, fill_redis
 from .servers import start_servers
 from .session_file import fill, random_users
 from .tables import figure, table
@@ -28,11 +28,11 @@ class Size(msgspec.Struct, frozen=True):
 
 
 class Full(msgspec.Struct, frozen=True):
-    """One store with so many sessions: the bytes each takes, and every errand."""
+    """One store with so many sessions: the bytes each takes, and every task."""
 
     store: str
     bytes_each: float
-    errands: dict[str, Errand]
+    tasks: dict[str, OperatorTask]
 
 
 class Million(msgspec.Struct, frozen=True):
@@ -42,11 +42,11 @@ class Million(msgspec.Struct, frozen=True):
     stores: list[Full]
 
 
-def _errand(url: str, name: str, *users: str) -> Errand:
+def _task(url: str, name: str, *users: str) -> OperatorTask:
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.errand", url, name, *users], stdout=subprocess.PIPE, check=True
+        [sys.executable, "-m", "benchmarks.operator_task", url, name, *users], stdout=subprocess.PIPE, check=True
     )
-    return msgspec.json.decode(done.stdout, type=Errand)
+    return msgspec.json.decode(done.stdout, type=OperatorTask)
 
 
 def _full(store: str, url: str, bytes_each: float, size: Size) -> Full:
@@ -54,11 +54,11 @@ def _full(store: str, url: str, bytes_each: float, size: Size) -> Full:
     return Full(
         store=store,
         bytes_each=bytes_each,
-        errands={
-            "list": _errand(url, "list", *users),
-            "revoke_all": _errand(url, "revoke_all", *users),
-            "stats": _errand(url, "stats"),
-            "delete_expired": _errand(url, "delete_expired"),
+        tasks={
+            "list": _task(url, "list", *users),
+            "revoke_all": _task(url, "revoke_all", *users),
+            "stats": _task(url, "stats"),
+            "delete_expired": _task(url, "delete_expired"),
         },
     )
 
@@ -87,7 +87,7 @@ def _postgres(size: Size) -> Full:
 
 
 def measure(size: Size) -> Million:
-    """Fill each store, and do the errands."""
+    """Fill each store, and do the tasks."""
     return Million(size, [_sqlite(size), _postgres(size), _redis(size)])
 
 
@@ -97,9 +97,9 @@ def report(found: Million) -> str:
         [
             each.store,
             f"{each.bytes_each:,.0f}",
-            *(f"{figure(each.errands[name].seconds * 1000)} ms" for name in ("list", "revoke_all")),
-            *(f"{figure(each.errands[name].seconds)} s" for name in ("stats", "delete_expired")),
-            f"{max(errand.peak_bytes for errand in each.errands.values()) / 2**20:,.0f} MiB",
+            *(f"{figure(each.tasks[name].seconds * 1000)} ms" for name in ("list", "revoke_all")),
+            *(f"{figure(each.tasks[name].seconds)} s" for name in ("stats", "delete_expired")),
+            f"{max(task.peak_bytes for task in each.tasks.values()) / 2**20:,.0f} MiB",
         ]
         for each in found.stores
     ]

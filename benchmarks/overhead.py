@@ -13,7 +13,7 @@ from typing import Literal, get_args
 
 import msgspec
 
-from .deeds import Deeds, count_deeds
+from .call_counts import CallCounts, count_calls
 from .peers import BARE, SIGNED_COOKIE, Peer, installed
 from .request import App, new_scope, receive, send_nowhere
 from .rounds import Rounds, Spread
@@ -55,7 +55,7 @@ class Overhead(msgspec.Struct, frozen=True):
 
     size: Size
     costs: list[Cost]
-    deeds: list[Deeds]
+    call_counts: list[CallCounts]
 
 
 async def _time(app: App, cookie: bytes, kind: Kind, requests: int) -> float:
@@ -103,7 +103,7 @@ def measure(size: Size) -> Overhead:
     peers = installed()
     with TemporaryDirectory() as folder:
         costs = asyncio.run(_costs(peers, size, Path(folder)))
-    return Overhead(size, costs, [count_deeds(peer) for peer in peers if peer is not BARE])
+    return Overhead(size, costs, [count_calls(peer) for peer in peers if peer is not BARE])
 
 
 def report(found: Overhead) -> str:
@@ -112,13 +112,13 @@ def report(found: Overhead) -> str:
     head = ["A request that reads one key", "store reads", "store writes", "Set-Cookie", "values decoded"]
     rows = [
         [
-            deeds.peer,
-            str(deeds.reads),
-            str(deeds.writes),
-            str(deeds.set_cookies),
-            NONE if deeds.decoded is None else f"{deeds.decoded} of {len(SESSION)}",
+            counts.peer,
+            str(counts.reads),
+            str(counts.writes),
+            str(counts.set_cookies),
+            NONE if counts.decoded is None else f"{counts.decoded} of {len(SESSION)}",
         ]
-        for deeds in found.deeds
+        for counts in found.call_counts
     ]
     return "\n\n".join([*tables, table(head, rows)])
 

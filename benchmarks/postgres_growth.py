@@ -75,7 +75,7 @@ def _fill(conninfo: str, sessions: int) -> list[str]:
     store, ids = PostgresStore(conninfo), []
     for record in records(sessions, 0):
         lasting = replace(record, created_at=BEGAN, seen_at=BEGAN, absolute_expires_at=BEGAN + 24 * HOUR)
-        store.create(Create(record=lasting, now=BEGAN))
+        store.create(Create(record=lasting, now=BEGAN, began_at=BEGAN))
         ids.append(record.id)
     store.close()
     return ids

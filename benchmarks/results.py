@@ -41,7 +41,7 @@ __all__ = ["PARTS", "Part", "Results", "Sizes", "put"]
 
 
 class Part(NamedTuple):
-    """One benchmark: how it is made, told in Markdown, and judged."""
+    """One benchmark: how it is made, reported in Markdown, and judged."""
 
     measure: Callable[[Any], Any]
     report: Callable[[Any], str]
@@ -98,9 +98,9 @@ class Results(msgspec.Struct):
 
     def sections(self) -> dict[str, str]:
         """What was found, in Markdown, by name."""
-        told = {name: PARTS[name].report(found) for name, found in self._found().items()}
+        reports = {name: PARTS[name].report(found) for name, found in self._found().items()}
         rows = [[aim.wanted, aim.found, "met" if aim.met else "**missed**"] for aim in self.aims()]
-        return {"conditions": str(self.conditions)} | told | {"aims": table(["Aim", "found", ""], rows)}
+        return {"conditions": str(self.conditions)} | reports | {"aims": table(["Aim", "found", ""], rows)}
 
     def write(self, folder: Path) -> None:
         """Write results.json and the charts, and put the sections between their marks, here and on the front page."""

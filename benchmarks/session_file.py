@@ -42,7 +42,7 @@ def records(sessions: int, expired: int) -> Iterator[Record]:
         seen = now - (TWO_DAYS if n < expired else random.randrange(HALF_HOUR // 2))
         yield Record(
             id=partition(user_id) + os.urandom(16).hex()[3:],
-            secrets=Secrets(os.urandom(32), seen),
+            secrets=Secrets(os.urandom(16), os.urandom(16), seen),
             created_at=seen,
             seen_at=seen,
             idle_timeout=HALF_HOUR,

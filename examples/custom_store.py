@@ -5,19 +5,22 @@ pytest examples/custom_store.py       runs StoreContract, Sojourn's own tests of
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import msgspec
 
-from sojourn import EndReason, SessionExists
+from sojourn import EndReason, SessionEnded, SessionExists
 from sojourn.stores import (
     Applied,
     Commit,
     Create,
     End,
+    Mark,
     Record,
     Refused,
     Stats,
@@ -25,6 +28,7 @@ from sojourn.stores import (
     changed,
     ended,
     may_be_replaced,
+    may_begin,
     may_end,
     over_limit,
 )
@@ -40,6 +44,8 @@ class FolderStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
+        self._bars = _Notes(folder / "bars.json")
+        self._marks = _Notes(folder / "marks.json")
 
     def get(self, id: str) -> Record | None:
         try:
@@ -52,16 +58,19 @@ class FolderStore:
         with self._lock:
             if self._path(record.id).exists():
                 raise SessionExists
-            if ends and not may_be_replaced(self.get(ends.id), ends, create.now):
-                return Refused(self.get(ends.id))
+            before = self.get(ends.id) if ends else None
+            if ends and not may_be_replaced(before, ends, create.now):
+                return Refused(before)
+            if not may_begin(create, before, self._barred(record.realm), self._barred(record.realm, record.user_id)):
+                raise SessionEnded("revoked")
             too_many: Sequence[Record] = []
             if limit and record.user_id is not None:
-                others = [mine for mine in self.list(record.user_id, create.now) if not ends or mine.id != ends.id]
-                too_many = over_limit(others, limit)
+                mine = self._live(record.user_id, record.realm, create.now)
+                too_many = over_limit([each for each in mine if not ends or each.id != ends.id], limit)
             for other in too_many:
-                self._end(End(other.id, "limit", create.now))
+                self._end(End(other.id, "limit", create.now, record.realm))
             if ends:
-                self._end(End(ends.id, ends.reason, create.now))
+                self._end(End(ends.id, ends.reason, create.now, record.realm))
             self._keep(record)
             return Applied(record.version, tuple(other.id for other in too_many))
 
@@ -78,22 +87,51 @@ class FolderStore:
         with self._lock:
             return self._end(end)
 
-    def end_all(self, user_id: str, reason: EndReason, now: int, keep: str | None = None) -> Sequence[str]:
+    def end_all(
+        self, user_id: str, reason: EndReason, now: int, keep: str | None = None, realm: str = ""
+    ) -> Sequence[str]:
         with self._lock:
-            ids = [record.id for record in self._all() if record.user_id == user_id and record.id != keep]
-            were = [self._end(End(id, reason, now)) for id in ids]
+            self._bar(realm, user_id, now)
+            ids = [record.id for record in self._all() if _is_of(record, user_id, realm) and record.id != keep]
+            were = [self._end(End(id, reason, now, realm)) for id in ids]
             return [record.id for record in were if record and record.end_reason_at(now) is None]
 
-    def list(self, user_id: str, now: int) -> Sequence[Record]:
-        live = [record for record in self._all() if record.user_id == user_id and record.end_reason_at(now) is None]
-        return sorted(live, key=lambda record: -record.seen_at)
+    def bar(self, now: int, realm: str = "") -> None:
+        with self._lock:
+            self._bar(realm, None, now)
+
+    def list(self, user_id: str, now: int, realm: str = "", after: str = "", limit: int = 100) -> Sequence[Record]:
+        return [record for record in self._live(user_id, realm, now) if record.id > after][:limit]
+
+    def erase(self, user_id: str, realm: str = "") -> int:
+        with self._lock:
+            ids = [record.id for record in self._all() if _is_of(record, user_id, realm)]
+            for id in ids:
+                self._path(id).unlink()
+            return len(ids)
+
+    def put_mark(self, mark: Mark) -> None:
+        with self._lock:
+            if self._marks.get(mark.id) is None:
+                self._marks.put(mark.id, [mark.session_id, mark.ends_at])
+
+    def get_mark(self, id: str) -> Mark | None:
+        found = self._marks.get(id)
+        return Mark(id, *found) if found else None
+
+    def end_expired(self, now: int, limit: int) -> int:
+        with self._lock:
+            over = [each for each in self._all() if each.ended_at is None and each.expires_at <= now][:limit]
+            for record in over:
+                self._keep(ended(record, "idle_timeout", now))
+            return len(over)
 
     def delete_expired(self, before: int, limit: int) -> int:
         with self._lock:
             over = [record for record in self._all() if record.expires_at < before][:limit]
             for record in over:
                 self._path(record.id).unlink()
-            return len(over)
+            return len(over) + self._marks.drop(lambda mark: mark[1] < before)
 
     def scan(self, after: str, limit: int) -> Sequence[Record]:
         return [record for record in self._all() if record.id > after][:limit]
@@ -107,6 +145,15 @@ class FolderStore:
 
     def close(self) -> None:
         """Nothing is held open."""
+
+    def _barred(self, realm: str, user_id: str | None = None) -> int:
+        return self._bars.get(f"{realm} {user_id or ''}") or 0
+
+    def _bar(self, realm: str, user_id: str | None, now: int) -> None:
+        self._bars.put(f"{realm} {user_id or ''}", max(now, self._barred(realm, user_id)))
+
+    def _live(self, user_id: str, realm: str, now: int) -> Sequence[Record]:
+        return [each for each in self._all() if _is_of(each, user_id, realm) and each.end_reason_at(now) is None]
 
     def _path(self, id: str) -> Path:
         return self._folder / f"{id}.session"
@@ -127,6 +174,37 @@ class FolderStore:
             return None
         self._keep(ended(before, end.reason, end.now))
         return before
+
+
+def _is_of(record: Record, user_id: str, realm: str) -> bool:
+    return (record.realm, record.user_id) == (realm, user_id)
+
+
+class _Notes:
+    """Small values by name, in one file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def get(self, name: str) -> Any:
+        return self._all().get(name)
+
+    def put(self, name: str, value: Any) -> None:
+        self._write(self._all() | {name: value})
+
+    def drop(self, is_over: Callable[[Any], bool]) -> int:
+        notes = self._all()
+        kept = {name: value for name, value in notes.items() if not is_over(value)}
+        self._write(kept)
+        return len(notes) - len(kept)
+
+    def _all(self) -> dict[str, Any]:
+        return json.loads(self._path.read_bytes()) if self._path.exists() else {}
+
+    def _write(self, notes: dict[str, Any]) -> None:
+        draft = self._path.with_suffix(".draft")
+        draft.write_text(json.dumps(notes))
+        draft.replace(self._path)
 
 
 class TestFolderStore(StoreContract):

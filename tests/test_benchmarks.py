@@ -12,22 +12,44 @@ import msgspec
 import pytest
 
 import benchmarks
-from benchmarks import contention, million, network, network_peers, overhead, races, revocation, scale, service
+from benchmarks import (
+    contention,
+    million,
+    network,
+    network_peers,
+    overhead,
+    races,
+    request_path,
+    revocation,
+    scale,
+    service,
+)
 from benchmarks.__main__ import QUICK, main
 from benchmarks.network_peers import CACHED_REDIS, REDIS
-from benchmarks.peers import OURS
+from benchmarks.peers import MEMORY, OURS
 from benchmarks.results import Results, put
 from benchmarks.service_peers import CACHED_SERVICE, SERVICE
+from tests.servers.redis import RedisServer
 
 FOLDER = Path(benchmarks.__file__).parent
 
 
+def test_a_read_passes_few_files_and_few_functions(redis_server: RedisServer) -> None:
+    """Both are what a reader must follow. `python -m benchmarks.request_path` prints them, in their order."""
+    memory, redis = request_path.measure([MEMORY, request_path.redis_peer(redis_server.url)])
+
+    assert len(memory.files) <= 11
+    assert len(memory.calls) <= 24
+    assert len(redis.files) <= 16
+    assert len(redis.calls) <= 48
+
+
 def test_a_request_that_reads_one_key_reads_the_store_once_and_writes_nothing() -> None:
-    ours = {deeds.peer: deeds for deeds in overhead.measure(QUICK.overhead).deeds if deeds.peer in OURS}
+    ours = {counts.peer: counts for counts in overhead.measure(QUICK.overhead).call_counts if counts.peer in OURS}
 
     assert set(ours) == set(OURS)
-    for deeds in ours.values():
-        assert (deeds.reads, deeds.writes, deeds.set_cookies, deeds.decoded) == (1, 0, 0, 1)
+    for counts in ours.values():
+        assert (counts.reads, counts.writes, counts.set_cookies, counts.decoded) == (1, 0, 0, 1)
 
 
 def test_every_parallel_write_is_kept_and_every_logout_is_final() -> None:
@@ -70,7 +92,7 @@ def test_every_store_lists_and_revokes_a_users_sessions_and_is_cleaned_up() -> N
 
     assert [each.store for each in found.stores] == ["SQLite", "PostgreSQL", "Redis"]
     for each in found.stores:
-        met = {name: errand.met for name, errand in each.errands.items()}
+        met = {name: task.met for name, task in each.tasks.items()}
         assert met["list"] == met["revoke_all"]
         assert met["delete_expired"] == size.expired
         assert met["stats"] == size.sessions - size.expired - met["revoke_all"]

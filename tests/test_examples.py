@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from examples import custom_store
 from tests.conftest import StartServer
 from tests.server import Server
-from tests.shops import SHOPS, serve_shop
+from tests.shops import SERVED, Visitor, serve_shop
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -24,45 +21,21 @@ class TestTheCustomStore(custom_store.TestFolderStore):
     """The contract, as `pytest examples/custom_store.py` runs it."""
 
 
-class Visitor:
-    """A browser, as far as these need one: it keeps the cookie, Secure as it is, as browsers do for localhost."""
-
-    def __init__(self, server: Server) -> None:
-        self._port = server.port
-        self.cookie = ""
-
-    def __call__(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
-        connection = HTTPConnection("localhost", self._port, timeout=30)
-        headers = {"Cookie": self.cookie} if self.cookie else {}
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-        connection.request(method, path, None if body is None else json.dumps(body), headers)
-        response = connection.getresponse()
-        text = response.read()
-        connection.close()
-        self._keep(response)
-        return response.status, json.loads(text) if text.startswith((b"{", b"[")) else text.decode()
-
-    def _keep(self, response: HTTPResponse) -> None:
-        value = response.getheader("Set-Cookie")
-        if value:
-            pair, _, attributes = value.partition("; ")
-            self.cookie = "" if "Max-Age=0" in attributes else pair
-
-
 def serve(start_server: StartServer, folder: Path, name: str) -> Server:
     command = [sys.executable, "-m", "uvicorn", "--app-dir", str(EXAMPLES), f"{name}:app", "--port", "{port}"]
     return start_server(command, env={"SOJOURN_STORE": f"sqlite:///{folder}/sessions.sqlite3"})
 
 
-@pytest.fixture(scope="module", params=SHOPS)
+@pytest.fixture(scope="module", params=SERVED)
 def shop(request: pytest.FixtureRequest, start_server: StartServer, tmp_path_factory: pytest.TempPathFactory) -> Server:
-    """The same shop in every framework."""
+    """The same shop in every framework, and on several servers."""
     return serve_shop(start_server, request.param, tmp_path_factory.mktemp("shop"))
 
 
 # What needs more of the framework than the others show.
-only_full = pytest.mark.parametrize("shop", ["fastapi", "flask"], indirect=True)
+only_full = pytest.mark.parametrize(
+    "shop", ["fastapi", "flask", "flask on waitress", "flask on gunicorn"], indirect=True
+)
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +53,12 @@ def needs_log_in(visitor: Visitor) -> bool:
     return status == 302 or (status, answer["type"]) == (401, "urn:sojourn:problem:login-required")
 
 
+def is_refused(visitor: Visitor, end_reason: str) -> bool:
+    """Whether the account is refused because the session ended so; Django's log-in page gives no reason."""
+    status, answer = visitor("GET", "/account")
+    return status == 302 or (status, answer["end_reason"]) == (401, end_reason)
+
+
 def test_a_shop_takes_the_bag_through_a_log_in(shop: Server) -> None:
     visitor = Visitor(shop)
 
@@ -90,8 +69,10 @@ def test_a_shop_takes_the_bag_through_a_log_in(shop: Server) -> None:
     assert visitor.cookie != anonymous
     assert visitor("POST", "/bag/cup") == (200, ["tea", "cup"])
     assert visitor("GET", "/account")[1]["user"] == "ada"
-    visitor("POST", "/session/logout")
+    stale = Visitor(shop, visitor.cookie)
+    assert visitor("POST", "/session/logout")[1]["end_reason"] == "logout"
     assert needs_log_in(visitor)
+    assert is_refused(stale, "logout")
 
 
 def test_a_shop_refuses_a_wrong_password(shop: Server) -> None:
@@ -109,8 +90,36 @@ def test_a_shop_ends_other_sessions_when_the_password_changes(shop: Server) -> N
 
     assert here("POST", "/password") == (200, {"ended": 1})
     assert here("GET", "/account") == (200, {"user": "bob", "devices": 1})
-    status, problem = elsewhere("GET", "/account")
-    assert (status, problem["end_reason"]) == (401, "revoked")
+    assert is_refused(elsewhere, "revoked")
+    here("POST", "/session/logout")
+
+
+def test_a_shop_s_page_ends_the_user_s_other_sessions(shop: Server) -> None:
+    here, elsewhere = Visitor(shop), Visitor(shop)
+    log_in(here, "bob"), log_in(elsewhere, "bob")
+
+    assert here("DELETE", "/session/sessions") == (200, {"ended": 1})
+    assert here("GET", "/account")[0] == 200
+    assert is_refused(elsewhere, "revoked")
+    here("POST", "/session/logout")
+
+
+def test_a_shop_loses_nothing_of_fifty_requests_at_once(shop: Server) -> None:
+    visitor = Visitor(shop)
+    visitor("POST", "/bag/tea")
+    with ThreadPoolExecutor(10) as pool:
+        visits = [pool.submit(Visitor(shop, visitor.cookie), "POST", f"/bag/item{n}") for n in range(50)]
+    statuses = {visit.result()[0] for visit in visits}
+    _, state = visitor("GET", "/session/")
+
+    assert statuses == {200}
+    assert sorted(state["data"]["bag"]) == sorted(["tea", *[f"item{n}" for n in range(50)]])
+
+
+def test_a_shop_refuses_another_site(shop: Server) -> None:
+    status, problem = Visitor(shop)("POST", "/bag/tea", Origin="https://evil.test")
+
+    assert (status, problem["type"]) == (403, "urn:sojourn:problem:cross-origin")
 
 
 def test_a_shop_serves_its_page_and_the_client(shop: Server) -> None:
@@ -120,6 +129,7 @@ def test_a_shop_serves_its_page_and_the_client(shop: Server) -> None:
     assert "createSessionClient" in visitor("GET", "/session/client.js")[1]
     assert visitor("POST", "/session/start", {"data": {"theme": "dark"}})[1]["data"] == {"theme": "dark"}
     assert visitor("PATCH", "/session/", {"set": {"bag": []}})[1]["type"] == "urn:sojourn:problem:not-writable"
+    assert visitor("GET", "/nothing")[0] == 404
 
 
 def test_the_starlette_example_keeps_what_parallel_visits_write(visits: Server) -> None:
@@ -137,8 +147,7 @@ def test_the_starlette_example_logs_events_and_no_token(visits: Server) -> None:
     visitor = Visitor(visits)
     visitor("POST", "/visit/home")
     secret = visitor.cookie[-64:]
-    stale = Visitor(visits)
-    stale.cookie = visitor.cookie
+    stale = Visitor(visits, visitor.cookie)
     assert visitor("POST", "/leave")[0] == 204
 
     assert stale("GET", "/")[1] == {"status": "ended", "end_reason": "logout", "data": {}}

@@ -8,9 +8,8 @@ import inspect
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -35,26 +34,6 @@ MODULES = [
 ]
 each_file = pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
 
-# What people import from; `__all__` is complete there, so that nothing public hides.
-PUBLIC = [
-    "sojourn",
-    "sojourn.adopt",
-    "sojourn.asgi",
-    "sojourn.django",
-    "sojourn.events",
-    "sojourn.fastapi",
-    "sojourn.flask",
-    "sojourn.remote",
-    "sojourn.stores",
-    "sojourn.stores.cached",
-    "sojourn.stores.memory",
-    "sojourn.stores.postgres",
-    "sojourn.stores.redis",
-    "sojourn.stores.sqlite",
-    "sojourn.testing",
-    "sojourn.wsgi",
-]
-
 
 # Exports
 
@@ -66,22 +45,6 @@ def test_what_a_module_exports_is_there(name: str) -> None:
 
     assert all(hasattr(module, word) for word in exported)
     assert len(set(exported)) == len(exported)
-
-
-@pytest.mark.parametrize("name", PUBLIC)
-def test_everything_public_is_exported(name: str) -> None:
-    module = importlib.import_module(name)
-
-    assert set(module.__all__) >= set(_public_of(module))
-
-
-def _public_of(module: ModuleType) -> Iterator[str]:
-    """The classes and functions without an underscore that are defined in the module, or in its package."""
-    for name, value in vars(module).items():
-        if not name.startswith("_") and (inspect.isclass(value) or inspect.isfunction(value)):
-            package = f"{module.__name__}."
-            if value.__module__ == module.__name__ or (hasattr(module, "__path__") and value.__module__ in package):
-                yield name
 
 
 def test_the_package_exports_every_error_but_none_of_the_stores() -> None:
@@ -151,13 +114,31 @@ def test_of_a_pair_one_waits_and_the_other_does_not(pair: tuple[type, type]) -> 
         assert inspect.iscoroutinefunction(getattr(pair[1], name))
 
 
+# What is awaited where the manager's methods are.
+WAITING = {"Store": "AsyncStore", "BeforeCreate | None": "AsyncBeforeCreate | None"}
+
+
 def test_both_managers_are_made_alike() -> None:
     one, other = (inspect.signature(kind) for kind in PAIRS[0])
-    store = one.parameters["store"]
+    assert [
+        parameter.replace(annotation=WAITING.get(parameter.annotation, parameter.annotation))
+        for parameter in one.parameters.values()
+    ] == [*other.parameters.values()]
 
-    assert store.annotation == "Store"
-    assert other.parameters["store"] == store.replace(annotation="AsyncStore")
-    assert [*one.parameters.values()][1:] == [*other.parameters.values()][1:]
+
+# What a handler sees
+
+
+def test_a_handler_sees_a_mapping_and_few_names_more() -> None:
+    """Each of them is for applications: what only managers and integrations need begins with an underscore."""
+    session = sojourn.SessionManager(MemoryStore()).anonymous()
+    more = {name for name in dir(session) if name[0] != "_"} - set(dir(MutableMapping))
+
+    assert more == {
+        *("authenticated_at", "client", "end_reason", "id", "level", "methods", "opened_at", "passive", "status"),
+        *("user_id", "grant_once", "increment", "login", "logout", "regenerate", "require_login", "start", "use_grant"),
+    }
+    assert len(more) <= 18
 
 
 # What is loaded
@@ -178,15 +159,49 @@ def test_a_store_in_memory_loads_no_driver() -> None:
     assert loaded.stdout.strip() == "False"
 
 
-def test_the_middleware_loads_no_framework() -> None:
-    heavy = ["click", "fastapi", "starlette", "sqlite3", "ua_parser", "uvicorn"]
-    code = f"import sys, sojourn.asgi; print(*[name for name in {heavy!r} if name in sys.modules])"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+def loaded_by(module: str) -> set[str]:
+    """The names of the modules that are there once this one was imported."""
+    code = f"import sys, {module}; print(*sys.modules)"
+    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
 
-    assert loaded.stdout.split() == []
+
+@pytest.mark.parametrize("module", ["sojourn.asgi", "sojourn.wsgi"])
+def test_the_middleware_loads_what_it_needs_and_no_more(module: str) -> None:
+    loaded = loaded_by(module)
+
+    assert not loaded & {"click", "fastapi", "starlette", "sqlite3", "ua_parser", "uvicorn"}
+    assert "sojourn.adopt" not in loaded
+    assert "sojourn.browser" not in loaded
+    assert len([name for name in loaded if name.partition(".")[0] == "sojourn"]) <= 36
+
+
+@pytest.mark.parametrize("module", ["sojourn.wsgi", "sojourn.flask", "sojourn.exchange", "sojourn.stores.sqlite"])
+def test_what_is_for_threads_loads_no_event_loop(module: str) -> None:
+    assert "asyncio" not in loaded_by(module)
+
+
+def test_the_wire_is_spoken_without_the_service() -> None:
+    loaded = loaded_by("sojourn.remote")
+    remote = {name for name in loaded if name.startswith("sojourn.")}
+
+    assert not loaded & {"asyncio", "click", "httptools", "sqlite3", "starlette", "ua_parser", "uvicorn"}
+    assert not [name for name in remote if name.startswith(("sojourn.service", "sojourn.browser", "sojourn.asgi"))]
+    assert len(remote) <= 40
 
 
 # House rules
+
+
+def test_two_things_have_two_names() -> None:
+    """No class of the wire, nor of what speaks by it, has the name of another."""
+    named: dict[str, list[str]] = {}
+    for file in FILES:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ClassDef) and node.name[0] != "_":
+                named.setdefault(node.name, []).append(file.relative_to(PACKAGE).parts[0])
+
+    twice = {name: wings for name, wings in named.items() if len(wings) > 1}
+    assert not {name for name, wings in twice.items() if {"remote", "service", "wire"} & set(wings)}
 
 
 @each_file

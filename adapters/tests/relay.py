@@ -7,6 +7,7 @@ import socket
 import socketserver
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from tests.servers.port import find_port
@@ -18,7 +19,8 @@ __all__ = ["Relay"]
 class Relay(Running):
     """Between a back end and the service: counts what passes, and can hold it up or break it off.
 
-    With `key_instead`, the back end is one that was given this key.
+    With `key_instead`, the back end is one that was given this key. `before_commit` is called before the next commit
+    passes: by then the back end has made up its mind.
     """
 
     def __init__(self, port: int) -> None:
@@ -29,6 +31,7 @@ class Relay(Running):
         self.hang_up_after_request = self.hang_up_once = self.lose_answers = self.drips = False
         self.answer_instead: bytes | None = None
         self.key_instead: str | None = None
+        self.before_commit: Callable[[], object] | None = None
         relay = self
         open_sockets: list[socket.socket] = []
         self._sockets = open_sockets
@@ -55,6 +58,9 @@ class Relay(Running):
         while received := back_end.recv(65536):
             self.paths += re.findall(r"^POST (/v1/\w+)", received.decode("latin-1"), re.MULTILINE)
             self.tokens.update(re.findall(r'"token": ?"(sj1-[^"]+)"', received.decode("latin-1")))
+            if self.before_commit is not None and received.startswith(b"POST /v1/commit"):
+                act, self.before_commit = self.before_commit, None
+                act()
             if self.key_instead is not None:
                 key = b"Bearer " + self.key_instead.encode()
                 received = re.sub(rb"(?i)(?<=\nauthorization: )[^\r]+", key, received)

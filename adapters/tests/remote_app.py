@@ -14,11 +14,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from sojourn import Session
+from sojourn import CookieOptions, Session, SojournError, problem_of
 from sojourn.asgi import SessionMiddleware
-from sojourn.core.cookie import CookieOptions
-from sojourn.core.errors import SojournError
-from sojourn.core.problem import problem_of
 from sojourn.remote import AsyncRemoteSessionManager, RemoteSessionManager
 
 __all__ = ["asgi", "serve"]

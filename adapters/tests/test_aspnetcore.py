@@ -310,7 +310,7 @@ def test_a_login_too_many_says_so(visitor: Visitor, site: Site) -> None:
     refused = visitor.do(["login", "fay"])
     assert (refused.status, refused.code) == (409, "session-limit")
     caught = visitor.do(["try", ["login", "fay"]], ["set", "a", 1]).results[0]
-    assert (caught["code"], caught["status"]) == ("session-limit", 409)
+    assert (caught["code"], caught["status"], caught["limit"]) == ("session-limit", 409, 3)
     assert visitor.do(["keys"]).results == [["a"]]
 
 

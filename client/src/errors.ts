@@ -30,6 +30,7 @@ export type SessionErrorCode =
 	| "session-conflict"
 	| "session-ended"
 	| "session-limit"
+	| "session-refused"
 	| "store-unavailable"
 	| "unsupported-media-type";
 

@@ -1,5 +1,9 @@
 """Sojourn: server-side web sessions that lose nothing and end when they end."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .core.cookie import CookieOptions
 from .core.errors import (
     ConfigurationError,
@@ -13,6 +17,7 @@ from .core.errors import (
     SessionEnded,
     SessionExists,
     SessionLimitReached,
+    SessionRefused,
     SojournError,
     StoreUnavailable,
 )
@@ -22,8 +27,11 @@ from .core.policy import Lifetime, Policy
 from .core.problem import Problem, problem_of
 from .core.record import Client
 from .core.session import Session
+from .exports import late_exports
 from .manager import AsyncSessionManager, SessionManager
-from .stores.store_url import open_async_store, open_store
+
+if TYPE_CHECKING:
+    from .stores.store_url import open_async_store, open_store
 
 __version__ = "0.1.0"
 
@@ -49,9 +57,13 @@ __all__ = [
     "SessionInfo",
     "SessionLimitReached",
     "SessionManager",
+    "SessionRefused",
     "SojournError",
     "StoreUnavailable",
     "open_async_store",
     "open_store",
     "problem_of",
 ]
+
+# Who imports a store by its name needs no URL.
+__getattr__ = late_exports(__name__, {"open_async_store": "stores.store_url", "open_store": "stores.store_url"})

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import math
-import secrets
+import os
 import threading
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .adopt import Adopted, Adoption, ours
-from .browser import Answer, BrowserOptions, Request, answer, perform, plan, to_send
+from .core.changes import check_late
+from .core.cleanup import CleanupSchedule
 from .core.commit import NO_REPLY, nothing_due
 from .core.cookie import CookieOptions
 from .core.errors import ConfigurationError, StoreUnavailable
@@ -19,10 +18,14 @@ from .core.origin import SAFE_METHODS
 from .core.problem import Problem
 from .core.record import Client
 from .core.session import Session
-from .core.transport import PLAIN_HTTP, Header, Transport, drops_secure
+from .core.transport import FAILED, Header, Transport, merged
 from .manager import AsyncSessionManager, SessionManager
 
-__all__ = ["Environ", "Exchange", "Wiring"]
+if TYPE_CHECKING:
+    from .adopt import AdoptedSession, Adoption
+    from .browser import Answer, BrowserOptions, Request
+
+__all__ = ["EXCHANGE_KEY", "Environ", "Exchange", "Wiring", "look_up"]
 
 logger = logging.getLogger("sojourn")
 
@@ -30,7 +33,6 @@ logger = logging.getLogger("sojourn")
 Environ = Mapping[str, Any]
 HeaderList = list[tuple[str, str]]
 
-FAILED = 500
 EXCHANGE_KEY = "sojourn.exchange"
 
 
@@ -57,40 +59,43 @@ class Wiring:
             adopt.check(manager)
         self._adopt = adopt
         self.manager = manager
-        self.transport = transport = Transport(cookie, trusted_origins, script_readable_tokens)
-        self._cleanup_ms = None if cleanup_interval is None else int(cleanup_interval * 1000)
-        self._cleanup_at: float = 0
+        self.transport = Transport(cookie, trusted_origins, script_readable_tokens)
+        self._cleanup = CleanupSchedule(cleanup_interval)
         self._cleanup_lock = threading.Lock()
         self._cleaning = threading.Lock()
-        self._told_of_plain_http = transport.cookie.insecure_http
 
     def refusal(self, environ: Environ) -> Problem | None:
         """Why this request may not be served, if it may not: ask before `open`."""
-        bearer = _is_bearer(environ)
+        bearer = self._is_bearer(environ)
         if not bearer and environ["REQUEST_METHOD"] in SAFE_METHODS:
             return None
-        return self.transport.refusal(environ["REQUEST_METHOD"], _of(environ), bearer)
+        return self.transport.refusal(environ["REQUEST_METHOD"], look_up(environ), bearer)
+
+    def _is_bearer(self, environ: Environ) -> bool:
+        if "HTTP_AUTHORIZATION" in environ or "HTTP_SOJOURN_TRANSPORT" in environ:
+            return self.transport.is_bearer(look_up(environ))
+        return False
 
     def open(self, environ: Environ) -> Exchange:
         """Open the session that the request shows, by at most one read. Raises StoreUnavailable."""
         outer = environ.get(EXCHANGE_KEY)
         if outer is not None and outer.cookie == self.transport.cookie.name:
             raise ConfigurationError("Two session layers of Sojourn are there, one inside the other. Take one out.")
-        bearer, adopted = _is_bearer(environ), None
+        bearer, adopted = self._is_bearer(environ), None
         if bearer:
-            tokens = self.transport.tokens(_of(environ), True)
+            tokens = self.transport.tokens(look_up(environ), True)
         else:
             cookies = environ.get("HTTP_COOKIE", "").encode("latin-1", "replace")
             tokens = self.transport.cookie.find(cookies)
             if self._adopt is not None:
-                tokens = ours(tokens)
+                tokens = self._adopt.ours(tokens)
                 adopted = None if tokens else self._adopt.open(self.manager, cookies, _client(environ))
         session = adopted.session if adopted else self._open(tokens)
-        if session.opened_at >= self._cleanup_at:
-            self._start_cleanup(session.opened_at)
+        if session.opened_at >= self._cleanup.at:
+            self._start_cleanup_if_due(session.opened_at)
         exchange = Exchange(self, session, environ, bearer)
         if adopted is not None:
-            exchange.tell_of(adopted)
+            exchange.note_adopted(adopted)
         return exchange
 
     def _open(self, tokens: list[str]) -> Session:
@@ -100,24 +105,11 @@ class Wiring:
             return self.manager.open(tokens[0])
         return self.manager.anonymous(refused=UnknownToken(at=self.manager.clock(), cause="ambiguous"))
 
-    def tell_of_plain_http(self, host: str) -> None:
-        """Log, once, that browsers will not keep the cookie that is being set for `host` without TLS."""
-        if not self._told_of_plain_http and drops_secure("http", host):
-            self._told_of_plain_http = True
-            logger.warning(PLAIN_HTTP, host)
-
-    def _start_cleanup(self, now: int) -> None:
-        # Traffic drives it: where nobody comes, nothing piles up. The first one waits, so that processes
-        # that start together do not clean together. A thread of its own: the request that finds it due does not wait.
+    def _start_cleanup_if_due(self, now: int) -> None:
         with self._cleanup_lock:
-            if now < self._cleanup_at:
-                return
-            if self._cleanup_ms is None:
-                self._cleanup_at = math.inf
-                return
-            first = self._cleanup_at == 0
-            self._cleanup_at = now + self._cleanup_ms * (0.5 + secrets.randbelow(1024) / 1024)
-        if not first:
+            due = self._cleanup.is_due(now, os.urandom)
+        # In a thread of its own: the request that finds it due does not wait.
+        if due:
             threading.Thread(target=self._clean, name="sojourn-cleanup", daemon=True).start()
 
     def _clean(self) -> None:
@@ -134,7 +126,7 @@ class Wiring:
 class Exchange:
     """A session on its way through a request.
 
-    An integration calls `finish` before the first byte of the response, then `tell` with its headers, and
+    An integration calls `finish` before the first byte of the response, then `add_headers`, and
     `check_late_changes` when all is sent.
     """
 
@@ -163,7 +155,7 @@ class Exchange:
         """The name of the cookie that carries this session."""
         return self._wiring.transport.cookie.name
 
-    def tell_of(self, adopted: Adopted) -> None:
+    def note_adopted(self, adopted: AdoptedSession) -> None:
         """The session was another layer's: the browser gets ours, and forgets the old one's cookie, in one answer."""
         self.reply = adopted.reply
         self._forget = adopted.forget_header(self._wiring.transport.cookie)
@@ -171,8 +163,8 @@ class Exchange:
     def commit(self) -> None:
         """Write what was changed so far. What it raises is SessionManager.commit's."""
         session = self.session
-        if session.live is None or session.wish:
-            session.client = Client(self._ip or "", self._agent[:512])
+        if session._live is None or session._wish:
+            session.client = Client.of(self._ip, self._agent)
         reply = self._wiring.manager.commit(session)
         if reply is not NO_REPLY:
             self.reply = reply
@@ -186,34 +178,27 @@ class Exchange:
             self._failed = True
         elif not nothing_due(self.session, self._wiring.manager.policy):
             self.commit()
-        self.session.seal()
+        self.session._sealed = True
 
-    def tell(self, headers: HeaderList) -> None:
+    def add_headers(self, headers: HeaderList) -> None:
         """Put into a response's headers, in place, what caches and the browser must know."""
-        if not self.session.accessed and self.reply is NO_REPLY:
-            return
         transport = self._wiring.transport
-        _add_vary(headers, transport.vary)
-        if self.reply is NO_REPLY:
-            return
-        # Out of every cache, whatever the application said (CVE-2026-27205, CVE-2026-35192).
-        headers[:] = [pair for pair in headers if pair[0].lower() != "cache-control"]
-        headers.append(("Cache-Control", "no-store"))
-        name, value = transport.header(self.reply, self.bearer)
-        # As WSGI applications spell them: other middleware may look for just that.
-        headers.append((name.title(), value))
-        if self._forget is not None:
-            headers.append(("Set-Cookie", self._forget))
+        needed = transport.answer(self.session, self.reply, self.bearer, self._forget)
+        if needed:
+            # As WSGI applications spell them: other middleware may look for just that.
+            headers[:] = merged(headers, [(name.title(), value) for name, value in needed])
         if self._plain_host is not None and self.reply.token and not self.bearer:
-            self._wiring.tell_of_plain_http(self._plain_host)
+            transport.warn_of_plain_http("http", self._plain_host)
 
     def check_late_changes(self) -> None:
         """Raise SessionCommitted where something was changed, nested deep, after `finish`."""
         if not self._failed:
-            self.session.check_late_changes()
+            check_late(self.session._changes())
 
-    def browse(self, request: Request, options: BrowserOptions) -> Answer:
+    def answer_browser(self, request: Request, options: BrowserOptions) -> Answer:
         """Answer a request to the browser endpoints, its commit included. Raises as `commit`."""
+        from .browser import Answer, answer, perform, plan, to_send
+
         found = plan(request, self.session, options)
         if not isinstance(found, Answer):
             result = perform(found, self.session, self.manager)
@@ -223,28 +208,15 @@ class Exchange:
         return to_send(found, request.method)
 
 
-def _is_bearer(environ: Environ) -> bool:
-    return "HTTP_SOJOURN_TRANSPORT" in environ or environ.get("HTTP_AUTHORIZATION", "").startswith("Bearer sj1-")
-
-
 def _client(environ: Environ) -> Client:
-    return Client(environ.get("REMOTE_ADDR") or "", environ.get("HTTP_USER_AGENT", "")[:512])
+    return Client.of(environ.get("REMOTE_ADDR"), environ.get("HTTP_USER_AGENT", ""))
 
 
-def _of(environ: Environ) -> Header:
+def look_up(environ: Environ) -> Header:
+    """A look-up of the request's headers."""
+
     def find(name: str) -> str | None:
         value: str | None = environ.get("HTTP_" + name.upper().replace("-", "_"))
         return value
 
     return find
-
-
-def _add_vary(headers: HeaderList, names: str) -> None:
-    for index, (name, value) in enumerate(headers):
-        if name.lower() == "vary":
-            # Whole names: X-Cookie-Consent does not say Cookie.
-            present = {name.strip().lower() for name in value.split(",")}
-            if "*" not in present and not present.issuperset(names.lower().split(", ")):
-                headers[index] = (name, f"{value}, {names}")
-            return
-    headers.append(("Vary", names))

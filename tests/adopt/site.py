@@ -50,7 +50,7 @@ class Site:
         return self.browser(old).get("/me").json()
 
     def users(self) -> list[str | None]:
-        """Who has live sessions, marks apart."""
+        """Who has live sessions."""
         live = [record for record in self.kept.scan("", 1000) if record.end_reason_at(self.now) is None]
         return [record.user_id for record in live if record.user_id is not None]
 

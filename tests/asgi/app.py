@@ -13,35 +13,10 @@ from starlette.testclient import TestClient
 from sojourn import AsyncSessionManager, Policy
 from sojourn.asgi import BrowserEndpoints, SessionMiddleware
 from sojourn.core.events import Event
-from sojourn.core.record import Record
-from sojourn.core.store import Applied, Commit, Create, End, Refused
 from sojourn.stores.memory import AsyncMemoryStore
+from tests.counting_store import CountingStore
 
 COOKIE = "__Host-session"
-
-
-class CountingStore(AsyncMemoryStore):
-    """A store that notes what it is asked for."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked: list[str] = []
-
-    async def get(self, id: str) -> Record | None:
-        self.asked.append("get")
-        return await super().get(id)
-
-    async def create(self, create: Create) -> Applied | Refused:
-        self.asked.append("create")
-        return await super().create(create)
-
-    async def commit(self, commit: Commit) -> Applied | Refused:
-        self.asked.append("commit")
-        return await super().commit(commit)
-
-    async def end(self, end: End) -> Record | None:
-        self.asked.append("end")
-        return await super().end(end)
 
 
 class World:
@@ -51,7 +26,9 @@ class World:
         self.now = 1_800_000_000_000
         self.events: list[Event] = []
         self.store = CountingStore()
-        self.manager = AsyncSessionManager(self.store, policy, on_event=self.events.append, clock=lambda: self.now)
+        self.manager = AsyncSessionManager(
+            AsyncMemoryStore(self.store), policy, on_event=self.events.append, clock=lambda: self.now
+        )
         endpoints = BrowserEndpoints(readable={"theme"}, writable={"theme"})
         self.app = Starlette(routes=[*routes, *ROUTES, Mount("/session", endpoints)])
         self.app.add_middleware(SessionMiddleware, manager=self.manager, **options)

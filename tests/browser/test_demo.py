@@ -164,7 +164,7 @@ async def test_the_inside_panel_shows_the_record_and_never_the_token(context: Br
     await expect(page.locator("#record [data-name=user_id] td")).to_have_text("fay")
     await expect(page.locator("#traffic")).to_contain_text("POST /demo/sign-up")
 
-    answer = await (await page.request.get(page.url + "demo/inside")).text()
+    answer = await (await page.request.get(page.url + "demo/inspector")).text()
 
     assert not TOKEN.search(answer)
     assert not TOKEN.search(await page.content())

@@ -38,6 +38,20 @@ def test_the_demo_serves_a_page_and_keeps_its_sessions_where_it_is_told(tmp_path
     manager.close()
 
 
+def test_the_demo_makes_no_more_sessions_for_one_address_than_a_flood_needs_and_goes_on_with_those_it_made(
+    tmp_path: Path,
+) -> None:
+    with run_server(demo("memory:", tmp_path, "--insecure-cookies"), tmp_path / "log") as server:
+        visitor = Browser(server)
+        visitor.ask("POST", "/session/start", {"data": {"name": "Ada"}})
+        for _ in range(599):
+            Browser(server).ask("POST", "/session/start", {})
+        refused = json.loads(Browser(server).receive(Browser(server).send("POST", "/session/start", {}), 429))
+
+        assert (refused["type"], refused["retry_after"]) == ("urn:sojourn:problem:session-refused", 60)
+        assert visitor.ask("PATCH", "/session/", {"set": {"name": "Ada L."}})["data"] == {"name": "Ada L."}
+
+
 def test_the_demo_takes_its_port_from_the_environment_and_says_when_it_is_taken(sojourn: Program) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -134,7 +148,7 @@ def test_the_demo_does_the_same_on_each_store(site: tuple[Server, str]) -> None:
     here.enter("sign-up", "ada")
     state = here.ask("GET", "/session/")
     assert (state["user_id"], state["data"]["cart"][0]["thing"]) == ("ada", "lantern")
-    record = here.ask("GET", "/demo/inside")["record"]
+    record = here.ask("GET", "/demo/inspector")["record"]
     assert (record["user_id"], record["data"]["cart"]) == ("ada", state["data"]["cart"])
 
     for lane in [here.send("POST", f"/demo/race/{number}") for number in range(LANES)]:
@@ -148,5 +162,5 @@ def test_the_demo_does_the_same_on_each_store(site: tuple[Server, str]) -> None:
     there.ask("DELETE", f"/session/sessions/{state['id']}")
     assert here.ask("GET", "/session/")["end_reason"] == "revoked"
     assert json.loads(here.receive(slow, 401))["end_reason"] == "revoked"
-    record = stranger.ask("GET", f"/demo/inside?ended={state['id']}")["record"]
+    record = stranger.ask("GET", f"/demo/inspector?ended={state['id']}")["record"]
     assert (record["end_reason"], record["data"], "user_id" in record) == ("revoked", {}, False)

@@ -35,8 +35,8 @@ def test_the_policy_page_gives_the_other_defaults_too() -> None:
     assert policy.remember is not None
     assert ROWS["remember"] == f"{spell(policy.remember.idle_timeout)}, {spell(policy.remember.absolute_timeout)}"
     assert ROWS["max_bytes"] == f"{policy.max_bytes // 1024} KiB"
-    assert ROWS["max_sessions"] == "none"
-    assert policy.max_sessions is None
+    assert ROWS["max_sessions"] == f"{policy.max_sessions}"
+    assert ROWS["keep_client"] == f'`"{policy.keep_client}"`'
     assert ROWS["on_limit"] == f'`"{policy.on_limit}"`'
     assert ROWS["on_conflict"] == f'`"{policy.on_conflict}"`'
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from sojourn import Lifetime, Policy
-from sojourn.cli.nist import AALS, LIMITS, Departure, Limit, departures
+from sojourn.cli.nist import AALS, LIMITS, Departure, NistLimit, departures
 
 HOUR, DAY = 3600, 86400
 WITHOUT_REMEMBER = Policy(remember=None)
@@ -25,7 +25,7 @@ def test_the_limits_are_those_of_the_standard() -> None:
 
 
 @pytest.mark.parametrize("limit", LIMITS, ids=lambda limit: f"AAL{limit.aal}-{limit.timeout}")
-def test_a_policy_at_the_limit_is_within_and_a_second_more_departs(limit: Limit) -> None:
+def test_a_policy_at_the_limit_is_within_and_a_second_more_departs(limit: NistLimit) -> None:
     strict = replace(WITHOUT_REMEMBER, idle_timeout=60, absolute_timeout=120)
     if limit.timeout == "idle_timeout":
         at = replace(strict, idle_timeout=limit.seconds, absolute_timeout=limit.seconds)

@@ -27,7 +27,10 @@ GOLDEN = Path(__file__).parent / "golden"
                 *("--max-sessions", "3", "--on-limit", "refuse", "--no-rotate"),
             ],
         ),
-        ("loose.txt", ["--aal", "2", "--idle", "2h", "--absolute", "3d", "--remember-absolute", "90d"]),
+        (
+            "loose.txt",
+            ["--aal", "2", "--idle", "2h", "--absolute", "3d", "--remember-absolute", "90d", "--no-max-sessions"],
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -65,6 +68,8 @@ def test_the_exit_code_is_the_verdict(words: list[str], code: int, sojourn: Prog
         (["--no-remember", "--remember-idle", "1d"], "--no-remember"),
         (["--no-rotate", "--rotate", "1h"], "--no-rotate"),
         (["--max-sessions", "0"], "max_sessions=0"),
+        (["--max-sessions", "3", "--no-max-sessions"], "--no-max-sessions"),
+        (["--keep-client", "some"], "--keep-client"),
         (["--aal", "4"], "--aal"),
         (["--markdown", "--json"], "--markdown and --json"),
     ],

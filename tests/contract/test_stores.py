@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sojourn.testing import StoreContract
-from tests.kinds import KINDS, open_kind
+from tests.store_kinds import KINDS, open_kind
 
 
 class TestStore(StoreContract):

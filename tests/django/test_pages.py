@@ -9,7 +9,6 @@ import pytest
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_out
 from django.test import Client
-from django.test.utils import override_settings
 
 from sojourn.django import manager
 
@@ -147,10 +146,7 @@ def test_the_client_is_served(layer: str) -> None:
     assert "createSessionClient" in answer.content.decode()
 
 
-def test_labels_can_be_left_out(layer: str, ada: User) -> None:
-    from django.conf import settings
-
-    with override_settings(SOJOURN=settings.SOJOURN | {"device_label": None}):
-        client = log_in(ada, HTTP_USER_AGENT=FIREFOX)
-        assert client.get("/session/sessions").json()["sessions"][0]["device"] is None
-        assert "Unknown device" in client.get("/session/devices/").content.decode()
+def test_a_client_that_tells_nothing_is_an_unknown_device(layer: str, ada: User) -> None:
+    client = log_in(ada, HTTP_USER_AGENT="")
+    assert client.get("/session/sessions").json()["sessions"][0]["device"] is None
+    assert "Unknown device" in client.get("/session/devices/").content.decode()

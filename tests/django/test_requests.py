@@ -18,37 +18,11 @@ from django.test import AsyncClient, Client
 from django.test.utils import override_settings
 
 from sojourn import Policy
-from sojourn.core.record import Record
-from sojourn.core.store import Applied, Commit, Create, End, Refused
 from sojourn.django import SessionStore, manager
-from sojourn.stores.memory import MemoryStore
+from tests.counting_store import CountingStore
 
 MEMORY = {"store": "tests.django.test_requests.counting_manager", "readable": ["cart"], "writable": ["theme"]}
 NOW = 1_800_000_000_000
-
-
-class CountingStore(MemoryStore):
-    """A store that notes what it is asked for."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked: list[str] = []
-
-    def get(self, id: str) -> Record | None:
-        self.asked.append("get")
-        return super().get(id)
-
-    def create(self, create: Create) -> Applied | Refused:
-        self.asked.append("create")
-        return super().create(create)
-
-    def commit(self, commit: Commit) -> Applied | Refused:
-        self.asked.append("commit")
-        return super().commit(commit)
-
-    def end(self, end: End) -> Record | None:
-        self.asked.append("end")
-        return super().end(end)
 
 
 STORE = CountingStore()
@@ -428,10 +402,10 @@ def test_two_requests_may_note_a_renewed_secret_key_at_once(ours: None, ada: Use
     for session in both:
         session.cycle_key()
         session["_auth_user_hash"] = "of the new key"
-        session.visit.finish()
+        session.lazy_exchange.finish()
 
     assert both[0].exists(both[0].session_key or "")
-    assert both[1].visit.tell()[1:] == []
+    assert both[1].lazy_exchange.headers()[1:] == []
     assert len(manager().list(str(ada.pk))) == 1
 
 
@@ -442,7 +416,7 @@ def test_two_requests_may_note_a_renewed_secret_key_at_once(ours: None, ada: Use
 def test_views_that_are_coroutines_log_in_and_out(layer: str, ada: User) -> None:
     import asyncio
 
-    async def visit() -> None:
+    async def lazy() -> None:
         client = AsyncClient()
         await client.post("/ado/put", '{"a": 1}', content_type="application/json")
         await client.post("/ado/login", '"ada"', content_type="application/json")
@@ -451,7 +425,7 @@ def test_views_that_are_coroutines_log_in_and_out(layer: str, ada: User) -> None
         await client.post("/ado/logout", "null", content_type="application/json")
         assert token(client) == ""  # type: ignore[arg-type]  # the same for this
 
-    asyncio.run(visit())
+    asyncio.run(lazy())
 
 
 # The client of the device

@@ -72,13 +72,13 @@ def test_a_log_out_is_final_for_a_slow_request_of_either_process(site: Site) -> 
 def test_users_who_come_together_never_see_one_another(site: Site) -> None:
     visitors = [site.visitor() for _ in range(40)]
 
-    def visit(number: int) -> bool:
+    def lazy(number: int) -> bool:
         visitor = visitors[number]
         visitor("POST", "/do/put", {"mine": number})
         return all(visitor("GET", "/show")[1]["data"] == {"mine": number} for _ in range(5))
 
     with ThreadPoolExecutor(16) as pool:
-        assert all(pool.map(visit, range(len(visitors))))
+        assert all(pool.map(lazy, range(len(visitors))))
 
 
 def test_the_server_says_nothing_of_tokens_and_ends_in_peace(site: Site) -> None:

@@ -62,11 +62,11 @@ def test_a_new_session_is_empty_and_unmodified() -> None:
     session = SessionStore()
 
     assert session.is_empty()
-    assert not session.accessed
+    assert not session._accessed
     assert not session.modified
     assert session.session_key is None
     assert session.get("a") is None
-    assert session.accessed
+    assert session._accessed
     assert not session.modified
 
 
@@ -101,7 +101,7 @@ def test_a_pop_of_nothing_and_a_default_that_is_there_modify_nothing() -> None:
     session.pop("b", None)
     session.setdefault("a", 2)
 
-    assert session.accessed
+    assert session._accessed
     assert not session.modified
 
 
@@ -357,10 +357,10 @@ def test_set_expiry_in_seconds_counts_from_the_last_activity() -> None:
     assert not session.get_expire_at_browser_close()
     for _ in range(5):
         clock.pass_seconds(80)
-        visit = again(session)
-        assert visit["a"] == 1
-        assert visit.modified
-        visit.save()
+        lazy = again(session)
+        assert lazy["a"] == 1
+        assert lazy.modified
+        lazy.save()
     clock.pass_seconds(100)
     assert again(session).load() == {}
     assert [found.end_reason for found in manager().scan()] == ["revoked"]

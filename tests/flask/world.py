@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from sojourn import Policy, SessionManager
 from sojourn.core.events import Event
 from sojourn.flask import BrowserEndpoints, init_app, session
-from tests.wsgi.world import CountingStore
+from tests.counting_store import CountingStore
 
 COOKIE = "__Host-session"
 URL = "https://shop.test"

@@ -186,8 +186,17 @@ def test_too_much_for_a_session_is_a_413_and_nothing_is_written(site: Site) -> N
     answer = browser.post("/do/put", {"b": "x" * 5000})
 
     assert (answer.status, answer.problem) == (413, "data-too-large")
+    assert (answer.json()["size"], answer.json()["limit"]) == (5014, 4096)
     assert answer.one("cache-control") == "no-store"
     assert browser.show()["data"] == {"a": 1}
+
+
+def test_a_conflict_tells_its_keys_as_they_are(site: Site) -> None:
+    keys = ["it's", "a, b", 'say "hi"', "\\", "ключ 🦊", ""]
+    answer = site.browser().post("/do/conflict", {"keys": keys})
+
+    assert (answer.status, answer.problem) == (409, "session-conflict")
+    assert answer.json()["keys"] == keys
 
 
 def test_what_json_cannot_hold_is_the_developers_mistake_and_no_problem(site: Site) -> None:

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 
 from sojourn import EndReason, Policy, Session, SessionEnded, SessionManager
 from sojourn.core.store import Store
-from tests.kinds import open_kind
+from tests.store_kinds import open_kind
 
 POLICY = Policy(
     idle_timeout=100,
@@ -127,7 +127,7 @@ class Life(RuleBasedStateMachine):
             self.cookies.pop(browser, None)
 
     def created(self, session: Session) -> Model:
-        record = session.live
+        record = session._live
         assert record is not None
         model = Model(record.id, record.user_id, record.created_at, self.now, record.absolute_expires_at, dict(session))
         self.models.append(model)
@@ -141,7 +141,7 @@ class Life(RuleBasedStateMachine):
     def writes(self, browser: int, key: str, value: int) -> None:
         session, model = self.open(browser)
         session[key] = value
-        seen = session.live.seen_at if session.live else 0
+        seen = session._live.seen_at if session._live else 0
         self.commit(browser, session)
         if model:
             model.data[key] = value
@@ -151,7 +151,7 @@ class Life(RuleBasedStateMachine):
     def reads(self, browser: int, passive: bool) -> None:
         session, model = self.open(browser)
         session.passive = passive
-        seen = session.live.seen_at if session.live else 0
+        seen = session._live.seen_at if session._live else 0
         self.commit(browser, session)
         if model and not passive:
             self.touched(model, session.opened_at, seen)
@@ -203,7 +203,7 @@ class Life(RuleBasedStateMachine):
     )
     def opens_slowly(self, browser: int, work: str, key: str, value: int) -> Slow | None:
         session, model = self.open(browser)
-        if model is None or session.live is None:
+        if model is None or session._live is None:
             return None
         # Appends differ, as two requests that make the same list out of none count as one change.
         self.appended += 1
@@ -214,7 +214,7 @@ class Life(RuleBasedStateMachine):
             session.setdefault("list", []).append(value)
         elif work == "add":
             session.increment("n", value)
-        return Slow(browser, model, session, work, key, value, session.live.seen_at)
+        return Slow(browser, model, session, work, key, value, session._live.seen_at)
 
     @rule(slow=consumes(slow_requests))
     def commits_at_last(self, slow: Slow | None) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sojourn.core.store import Store
-from tests.kinds import FEW, open_kind
+from tests.store_kinds import FEW, open_kind
 
 
 @pytest.fixture(params=FEW)

@@ -9,11 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from sojourn.core.errors import ConfigurationError, SessionEnded, SojournError
+from sojourn.core.errors import ConfigurationError, DataTooLarge, SessionEnded, SojournError
 from sojourn.core.problem import problem_of
 from sojourn.remote import RemoteSessionManager
 from sojourn.remote.address import Address
-from sojourn.remote.wire import Answer, Ask, Opened, read
+from sojourn.remote.calls import ServiceAnswer, ServiceCall, read
+from sojourn.wire.answers import Opened
 
 from .service import Service, begin
 
@@ -27,20 +28,37 @@ def cases(name: str, key: str) -> list[dict[str, Any]]:
     return found
 
 
+def error_from(case: dict[str, Any], **said: str) -> SojournError:
+    """What a remote manager raises where the service answers so."""
+    answer = ServiceAnswer(case["status"], msgspec.json.encode(case["body"] | said))
+    with pytest.raises(SojournError) as raised:
+        read(Opened, answer, ServiceCall("POST", "/v1/open", b"{}"), ADDRESS)
+    return raised.value
+
+
 @pytest.mark.parametrize("case", cases("problems.json", "problems"), ids=lambda case: case["why"])
 def test_each_problem_is_the_error_that_it_was(case: dict[str, Any]) -> None:
-    body = msgspec.json.encode(case["body"])
-    with pytest.raises(SojournError) as raised:
-        read(Opened, Answer(case["status"], body), Ask("POST", "/v1/open"), ADDRESS)
-    problem = problem_of(raised.value)
+    error = error_from(case)
+    problem = problem_of(error)
 
     if case["code"] in SAME:
         assert problem is not None
         assert msgspec.json.decode(problem.body()) == case["body"]
+    elif case["code"] == "body-too-large":
+        assert isinstance(error, DataTooLarge)
+        assert (error.size, error.limit) == (2, case["body"]["limit"])
     elif case["status"] in (401, 403):
-        assert isinstance(raised.value, ConfigurationError)
-    if isinstance(raised.value, SessionEnded):
-        assert raised.value.reason == case["body"].get("end_reason")
+        assert isinstance(error, ConfigurationError)
+    if isinstance(error, SessionEnded):
+        assert error.reason == case["body"].get("end_reason")
+
+
+@pytest.mark.parametrize("case", cases("problems.json", "problems"), ids=lambda case: case["why"])
+def test_no_word_of_a_problem_is_taken_for_what_it_holds(case: dict[str, Any]) -> None:
+    one, other = error_from(case), error_from(case, title="", detail="'x', 'y': 123,456 bytes of 789")
+
+    assert type(one) is type(other)
+    assert vars(one) == vars(other)
 
 
 SAME = {"session-ended", "session-conflict", "session-limit", "data-too-large", "store-unavailable"}
@@ -51,7 +69,7 @@ def test_what_is_no_token_is_not_sent(manager: RemoteSessionManager, service: Se
     before = len(service.asked())
     session = manager.open(case["text"])
 
-    assert (session.status, session.presented) == ("none", True)
+    assert (session.status, session._presented) == ("none", True)
     assert len(service.asked()) == before
 
 

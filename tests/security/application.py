@@ -133,7 +133,6 @@ ACCESSES: dict[str, Any] = {
     "status": lambda session: session.status,
     "authenticated_at": lambda session: session.authenticated_at,
     "end_reason": lambda session: session.end_reason,
-    "record": lambda session: session.record,
 }
 
 

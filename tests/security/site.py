@@ -29,7 +29,7 @@ URL = "https://app.test"
 Browser = httpx2.AsyncClient
 Answer = httpx2.Response
 
-_HEX = re.compile(rb"[0-9a-f]{64}")
+_HEX = re.compile(rb"[0-9a-f]{32,}")
 
 
 class Clock:
@@ -76,7 +76,7 @@ class Site:
         app = FastAPI()
         app.state.site = self
         app.include_router(router)
-        endpoints = BrowserEndpoints(readable={"theme", "cart"}, writable={"theme"}, device_label=None)
+        endpoints = BrowserEndpoints(readable={"theme", "cart"}, writable={"theme"})
         app.mount("/session", endpoints)
         app.add_middleware(SessionMiddleware, manager=self.manager, cleanup_interval=None, **middleware)
         if cors is not None:
@@ -134,11 +134,13 @@ class Site:
         return found
 
     def _holds_secret(self, text: bytes) -> bool:
-        return not self.secrets.isdisjoint(_HEX.findall(text))
+        windows = {run[start : start + 32] for run in _HEX.findall(text) for start in range(len(run) - 31)}
+        return not self.secrets.isdisjoint(windows)
 
     def _random(self, size: int) -> bytes:
         raw = os.urandom(size)
-        self.secrets.add(raw[-32:].hex().encode())
+        # A token's family and its part; a renewed one has a new part alone. What is before them is the id.
+        self.secrets.update(half.hex().encode() for half in (raw[-32:-16], raw[-16:]) if half)
         return raw
 
 

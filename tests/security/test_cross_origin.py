@@ -162,7 +162,7 @@ async def test_what_a_form_can_send_without_a_preflight_is_refused(site: Site, c
 
 async def test_the_endpoints_do_not_work_outside_the_middleware(site: Site) -> None:
     """Where nothing checks the origin, nothing may be done: the order of the two cannot be got wrong unnoticed."""
-    endpoints = BrowserEndpoints(device_label=None)
+    endpoints = BrowserEndpoints()
     scope = {"type": "http", "method": "POST", "path": "/logout", "headers": []}
 
     with pytest.raises(ConfigurationError, match="SessionMiddleware"):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sojourn import ConfigurationError
+from sojourn import ConfigurationError, Policy
 from sojourn.stores.sqlite import AsyncSQLiteStore
 from tests.security.conftest import MakeSite
 from tests.security.site import Browser, Site, cookie, log_in, token_of, user_of
@@ -55,6 +55,27 @@ async def test_a_user_can_end_only_sessions_of_their_own(site: Site) -> None:
     assert (await ada.delete(f"/session/sessions/{other[4:36]}")).json() == {"ended": 1}
     assert await user_of(site, other) is None
     assert (await ada.delete(f"/session/sessions/{other[4:36]}")).status_code == 404
+
+
+async def test_ones_other_sessions_are_ended_after_a_recent_log_in_alone_and_ones_own_at_any_time(
+    make_site: MakeSite,
+) -> None:
+    site = make_site(policy=Policy(idle_timeout=2 * 3600))
+    mine, other = site.browser(), site.browser()
+    await log_in(mine)
+    theirs = await log_in(other)
+    site.clock.pass_seconds(901)
+
+    for path in ("/session/sessions", f"/session/sessions/{theirs[4:36]}"):
+        answer = await mine.delete(path)
+        assert (answer.status_code, answer.json()["type"]) == (401, "urn:sojourn:problem:reauthentication-required")
+        assert answer.json()["max_age"] == 900
+    assert await user_of(site, theirs) == "ada"
+
+    assert (await other.delete(f"/session/sessions/{theirs[4:36]}")).json() == {"ended": 1}
+    await log_in(mine)
+    await log_in(other)
+    assert (await mine.delete("/session/sessions")).json() == {"ended": 1}
 
 
 async def test_the_answer_to_a_strangers_id_is_the_same_as_to_one_that_never_was(site: Site) -> None:

@@ -13,7 +13,7 @@ from pwd import getpwnam, struct_passwd
 from tempfile import mkdtemp
 
 from tests.servers.port import find_port
-from tests.servers.process import Process, Running
+from tests.servers.process import Process, ProcessServer
 from tests.servers.waiting import wait_until
 
 __all__ = ["PostgresServer", "start_postgres"]
@@ -22,7 +22,7 @@ _USER = "postgres"
 _HASTE = ["-c", "fsync=off", "-c", "full_page_writes=off"]  # a commit still outlives a killed server
 
 
-class PostgresServer(Running):
+class PostgresServer(ProcessServer):
     """One server, which listens on 127.0.0.1; `conninfo` is a URL of the database "postgres" in it."""
 
     def __init__(self, command: Sequence[str], folder: Path, log: Path, user: struct_passwd | None) -> None:
@@ -49,23 +49,8 @@ class PostgresServer(Running):
             connection.execute(f"CREATE DATABASE {name}")
         return self._conninfo(name)
 
-    def kill(self) -> None:
-        self.process.kill()
-
-    def pause(self) -> None:
-        self.process.pause()
-
-    def resume(self) -> None:
-        self.process.resume()
-
-    def restart(self) -> None:
-        """End it, where it runs, and start it on the same port. It recovers as after a crash."""
-        self.process.kill()
-        self.process.start()
-        self._wait_until_ready()
-
     def stop(self) -> None:
-        self.process.stop()
+        super().stop()
         shutil.rmtree(self.process.folder, ignore_errors=True)  # gone already, where it was stopped before
 
     def _conninfo(self, database: str) -> str:

@@ -15,7 +15,7 @@ from typing import Self
 
 from tests.servers.waiting import wait_until
 
-__all__ = ["Process", "Running", "is_alive"]
+__all__ = ["Process", "ProcessServer", "Running", "is_alive"]
 
 # The guardian reads from a pipe that ends with the test run, however that ends: then it ends the server.
 _GUARDIAN = 'read -r nothing; kill -s "$1" "$2"; kill -s CONT "$2"'
@@ -135,6 +135,33 @@ class Process(Running):
                 for each in signals:
                     os.kill(pid, each)
         return family
+
+
+class ProcessServer(Running):
+    """A server in one process, which subclasses start and know how to wait for."""
+
+    process: Process
+
+    def _wait_until_ready(self) -> None:
+        raise NotImplementedError
+
+    def kill(self) -> None:
+        self.process.kill()
+
+    def pause(self) -> None:
+        self.process.pause()
+
+    def resume(self) -> None:
+        self.process.resume()
+
+    def restart(self) -> None:
+        """End it, where it runs, and start it on the same port. What it had not made durable is gone."""
+        self.process.kill()
+        self.process.start()
+        self._wait_until_ready()
+
+    def stop(self) -> None:
+        self.process.stop()
 
 
 def is_alive(pid: int) -> bool:

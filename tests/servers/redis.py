@@ -12,13 +12,13 @@ from typing import Any
 import hiredis
 
 from tests.servers.port import find_port
-from tests.servers.process import Process, Running
+from tests.servers.process import Process, ProcessServer
 from tests.servers.waiting import wait_until
 
 __all__ = ["RedisServer", "find_redis", "find_valkey", "start_redis"]
 
 
-class RedisServer(Running):
+class RedisServer(ProcessServer):
     """One server, which listens on 127.0.0.1 and on a socket in its folder."""
 
     def __init__(self, folder: Path, binary: str, options: Sequence[str]) -> None:
@@ -70,24 +70,6 @@ class RedisServer(Running):
     def clear(self) -> None:
         """Forget everything."""
         self.ask("FLUSHALL")
-
-    def kill(self) -> None:
-        self.process.kill()
-
-    def pause(self) -> None:
-        self.process.pause()
-
-    def resume(self) -> None:
-        self.process.resume()
-
-    def restart(self) -> None:
-        """End it, where it runs, and start it on the same port. Only a durable one remembers."""
-        self.process.kill()
-        self.process.start()
-        self._wait_until_ready()
-
-    def stop(self) -> None:
-        self.process.stop()
 
     def _wait_until_ready(self) -> None:
         def ready() -> bool:

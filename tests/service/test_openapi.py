@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
 
+from sojourn.core.problem import problem_schema
 from sojourn.service.openapi import openapi
+from sojourn.wire import answers, requests
 from tests.server import Server
 from tests.service.backend import Backend
 
@@ -43,3 +46,37 @@ def test_every_endpoint_is_described_and_every_description_is_served(backend: Ba
             assert str(answer.status) in item[method]["responses"]
             assert answer.status not in (404, 405)
             assert backend.request("PUT", place).status == 405
+
+
+SCHEMAS = openapi()["components"]["schemas"]
+DESCRIBED: list[tuple[Any, type[msgspec.Struct]]] = [
+    (SCHEMAS["Open"], requests.OpenRequest),
+    (SCHEMAS["Client"], requests.ClientFacts),
+    (SCHEMAS["Change"], requests.KeyChange),
+    (SCHEMAS["Commit"], requests.CommitRequest),
+    (SCHEMAS["Session"], answers.SessionState),
+    (SCHEMAS["Opened"], answers.Opened),
+    (SCHEMAS["Committed"], answers.Committed),
+    (SCHEMAS["Sessions"], answers.ListedSessions),
+    (SCHEMAS["Found"], answers.Found),
+    (SCHEMAS["Found"]["properties"]["session"]["oneOf"][1], answers.FoundSession),
+    (SCHEMAS["Ended"], answers.EndedCount),
+    (SCHEMAS["Configuration"], answers.Configuration),
+    (SCHEMAS["Configuration"]["properties"]["cookie"], answers.CookieShape),
+]
+
+
+@pytest.mark.parametrize(("described", "kind"), DESCRIBED, ids=lambda given: getattr(given, "__name__", ""))
+def test_every_member_of_the_wire_is_described(described: Any, kind: type[msgspec.Struct]) -> None:
+    assert set(described["properties"]) == set(kind.__struct_fields__)
+    assert set(described["required"]) == {field.name for field in msgspec.structs.fields(kind) if field.required}
+
+
+def test_every_type_of_the_wire_is_described() -> None:
+    told = {kind.__name__ for _, kind in DESCRIBED} | {"SessionFacts"}
+    actions = {name for name in requests.__all__ if name.endswith("Action")}
+
+    assert told | actions == {*answers.__all__, *requests.__all__}
+    assert len(SCHEMAS["Action"]["oneOf"]) == 1 + len(actions)
+    assert SCHEMAS["Sessions"]["properties"]["sessions"]["items"] in SCHEMAS["Found"]["properties"]["session"]["oneOf"]
+    assert SCHEMAS["Problem"] == problem_schema()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import sys
 from collections.abc import Iterator
@@ -159,7 +160,16 @@ def test_a_session_that_is_revoked_is_over_at_once(
 
 
 def test_a_wrong_secret_opens_nothing(back: Backend, token: str) -> None:
-    assert back.open(token[:-1] + ("0" if token[-1] != "0" else "1"))["status"] == "none"
+    assert back.open(token[:37] + ("0" if token[37] != "0" else "1") + token[38:])["status"] == "none"
+
+
+def test_the_public_id_alone_changes_nothing(back: Backend, token: str) -> None:
+    before = back.open(token)
+    for _ in range(20_000):
+        assert back.open(f"{token[:37]}{os.urandom(32).hex()}")["status"] == "none"
+    after = back.open(token)
+
+    assert (after["status"], after["session"]) == (before["status"], before["session"])
 
 
 def test_a_connection_that_falls_idle_after_it_is_closed(cached: Server, key: str, token: str) -> None:

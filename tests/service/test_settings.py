@@ -9,12 +9,12 @@ import pytest
 
 from sojourn.core.errors import ConfigurationError
 from sojourn.core.policy import Lifetime, Policy
-from sojourn.service.settings import EXAMPLE, Settings, make_settings, read_file
+from sojourn.service.settings import EXAMPLE, ServiceSettings, make_settings, read_file
 
 NEEDED = 'store = "memory:"\nkeys = "keys.json"\n'
 
 
-def settings(text: str) -> Settings:
+def settings(text: str) -> ServiceSettings:
     return make_settings(tomllib.loads(text))
 
 
@@ -39,7 +39,7 @@ def test_the_example_is_one() -> None:
 def test_the_example_has_every_key() -> None:
     example = tomllib.loads(EXAMPLE)
 
-    assert list(example) == list(Settings.__struct_fields__)
+    assert list(example) == list(ServiceSettings.__struct_fields__)
     for name in ("policy", "cookie"):
         assert set(example[name]) == set(getattr(settings(NEEDED), name).__dataclass_fields__)
     made = settings(EXAMPLE)

@@ -20,8 +20,8 @@ from sojourn.core.errors import (
 from sojourn.core.merge import MISSING, merge, same
 from sojourn.core.problem import Problem, invalid_data, problem_of
 from sojourn.core.token import parse
-from sojourn.service import refusal
 from sojourn.service.keys import take_apart
+from sojourn.wire import problems
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 
@@ -80,24 +80,25 @@ def test_values_are_merged(case: dict[str, Any]) -> None:
     assert lost == case["conflict"]
 
 
+KEYS = ("it's", "a, b", "cart", 'say "hi"', "\\", "ключ 🦊", "line\nbreak", "")
 SAID: dict[str, list[Problem | None]] = {
     "session-ended": [problem_of(SessionEnded(reason)) for reason in ("logout", "idle_timeout", "absolute_timeout")]
     + [problem_of(SessionEnded(reason)) for reason in ("revoked", "replaced", "token_reuse", "limit", None)],
-    "session-conflict": [problem_of(SessionConflict(("cart",)))],
+    "session-conflict": [problem_of(SessionConflict(keys)) for keys in (("cart",), KEYS)],
     "session-limit": [problem_of(SessionLimitReached(3))],
     "data-too-large": [problem_of(DataTooLarge(40_000, 32_768))],
     "store-unavailable": [problem_of(StoreUnavailable("the driver's words"))],
     "invalid-data": [
         invalid_data(InvalidData("session['n'] holds an integer beyond ±(2**53 - 1). Keep it as text.")),
     ],
-    "invalid-body": [refusal.invalid_body("Expected `object`, got `array` - at `$.changes`")],
-    "body-too-large": [refusal.body_too_large(196_608)],
-    "unsupported-media-type": [refusal.NOT_JSON],
-    "api-key-required": [refusal.API_KEY_REQUIRED],
-    "api-key-refused": [refusal.API_KEY_REFUSED],
-    "api-key-scope": [refusal.wrong_scope("0123abcd", "admin")],
-    "not-found": [refusal.NOT_FOUND],
-    "method-not-allowed": [refusal.method_not_allowed(["POST"]).problem],
+    "invalid-body": [problems.invalid_body("Expected `object`, got `array` - at `$.changes`")],
+    "body-too-large": [problems.body_too_large(196_608)],
+    "unsupported-media-type": [problems.NOT_JSON],
+    "api-key-required": [problems.API_KEY_REQUIRED],
+    "api-key-refused": [problems.API_KEY_REFUSED],
+    "api-key-scope": [problems.wrong_scope("0123abcd", "admin")],
+    "not-found": [problems.NOT_FOUND],
+    "method-not-allowed": [problems.method_not_allowed(["POST"])],
 }
 
 

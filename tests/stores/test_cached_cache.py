@@ -54,7 +54,7 @@ def make_cache(clocks: Clocks, max_bytes: int = MIB) -> Cache:
 
 def fill(cache: Cache, record: Record) -> Record:
     """A miss, and the store's answer."""
-    cache.answered(cache.asked(record.id), record)
+    cache.finish_fill(cache.start_fill(record.id), record)
     return record
 
 
@@ -110,7 +110,7 @@ def test_what_has_run_out_by_the_clock_is_asked_of_the_store(cache: Cache, clock
     ids=["ended", "ended by a clock ahead of ours", "run out", "none"],
 )
 def test_what_is_not_live_is_not_kept(cache: Cache, record: Record | None) -> None:
-    cache.answered(cache.asked("0" * 32 if record is None else record.id), record)
+    cache.finish_fill(cache.start_fill("0" * 32 if record is None else record.id), record)
 
     assert len(cache) == cache.bytes == 0
 
@@ -119,7 +119,7 @@ def test_the_stores_answer_takes_the_place_of_what_was_kept(cache: Cache, clocks
     record = fill(cache, make_record())
     seen = fill(cache, replace(record, seen_at=NOW + 60_000))
     assert cache.get(record.id) is seen
-    cache.answered(cache.asked(record.id), None)
+    cache.finish_fill(cache.start_fill(record.id), None)
 
     assert cache.get(record.id) is None
     assert len(cache) == cache.bytes == 0
@@ -165,9 +165,9 @@ def test_what_was_read_before_a_write_is_not_kept(
 ) -> None:
     """The window in which a session comes back: asked, ended, then the old answer arrives."""
     record = make_record()
-    under_way = cache.asked(record.id)
+    under_way = cache.start_fill(record.id)
     write(cache, record.id)
-    cache.answered(under_way, record)
+    cache.finish_fill(under_way, record)
     cache.sound(clocks.monotonic)
 
     assert cache.get(record.id) is None
@@ -176,11 +176,11 @@ def test_what_was_read_before_a_write_is_not_kept(
 def test_a_read_that_began_after_the_write_is_kept_whichever_answer_comes_last(cache: Cache) -> None:
     before = make_record()
     after = replace(before, version=2)
-    early = cache.asked(before.id)
+    early = cache.start_fill(before.id)
     cache.changed([before.id])
-    late = cache.asked(before.id)
-    cache.answered(late, after)
-    cache.answered(early, before)
+    late = cache.start_fill(before.id)
+    cache.finish_fill(late, after)
+    cache.finish_fill(early, before)
 
     assert cache.get(before.id) is after
 
@@ -188,18 +188,18 @@ def test_a_read_that_began_after_the_write_is_kept_whichever_answer_comes_last(c
 def test_of_reads_under_way_together_each_hears_of_the_write(cache: Cache) -> None:
     """The first one's answer ends nobody else's read."""
     record = make_record()
-    first, second = cache.asked(record.id), cache.asked(record.id)
-    cache.answered(first, record)
+    first, second = cache.start_fill(record.id), cache.start_fill(record.id)
+    cache.finish_fill(first, record)
     assert cache.get(record.id) is record
     cache.changed([record.id])
-    cache.answered(second, record)
+    cache.finish_fill(second, record)
 
     assert cache.get(record.id) is None
 
 
 def test_a_read_that_failed_leaves_nothing_behind(cache: Cache) -> None:
     record = make_record()
-    cache.answered(cache.asked(record.id), None)
+    cache.finish_fill(cache.start_fill(record.id), None)
     fill(cache, record)
 
     assert cache.get(record.id) is record
@@ -210,7 +210,7 @@ def test_a_read_that_failed_leaves_nothing_behind(cache: Cache) -> None:
 
 def test_a_new_session_drops_those_that_it_ended(cache: Cache) -> None:
     replaced, oldest, other = (fill(cache, make_record("ada")) for _ in range(3))
-    create = Create(record=make_record("ada"), now=NOW, ends=Ends(replaced.id, "replaced", 1))
+    create = Create(record=make_record("ada"), now=NOW, began_at=NOW, ends=Ends(replaced.id, "replaced", 1))
     cache.created(create, Applied(1, (oldest.id,)))
 
     assert [cache.get(record.id) for record in (replaced, oldest, other)] == [None, None, other]
@@ -218,7 +218,9 @@ def test_a_new_session_drops_those_that_it_ended(cache: Cache) -> None:
 
 def test_a_new_session_that_was_refused_drops_the_one_that_was_not_as_it_thought(cache: Cache) -> None:
     replaced = fill(cache, make_record("ada"))
-    cache.created(Create(record=make_record("ada"), now=NOW, ends=Ends(replaced.id, "replaced", 1)), Refused(None))
+    cache.created(
+        Create(record=make_record("ada"), now=NOW, began_at=NOW, ends=Ends(replaced.id, "replaced", 1)), Refused(None)
+    )
 
     assert cache.get(replaced.id) is None
 
@@ -238,9 +240,9 @@ def test_a_write_that_may_have_been_made_drops_everything_it_could_have_changed(
 ) -> None:
     """But one that was refused by name drops nothing: a user at the limit must not empty the cache."""
     record = fill(cache, make_record("ada"))
-    under_way = cache.asked("0" * 32)
+    under_way = cache.start_fill("0" * 32)
     cache.failed(error)
-    cache.answered(under_way, make_record(id="0" * 32))
+    cache.finish_fill(under_way, make_record(id="0" * 32))
 
     assert (cache.get(record.id) is record) is kept
     assert (cache.get("0" * 32) is not None) is kept
@@ -327,7 +329,11 @@ def in_parts(record: Record) -> Record:
         {"data": {f"key{n}": b"[%d]" % n for n in range(10)}},
         {"data": {"text": b'"' + b"x" * 2000 + b'"', "n": b"1"}},
         {"client": Client("192.0.2.1", "Mozilla/5.0 " * 20), "user_id": "ada" * 20},
-        {"secrets": Secrets(b"c" * 32, 1, (Dated(b"n" * 32, 1),) * 2, (Dated(b"r" * 32, 2),) * 4)},
+        {
+            "secrets": Secrets(
+                b"f" * 16, b"c" * 16, 1, (Dated(b"n" * 16, 1),) * 2, (Dated(b"l" * 16, 1),), (Dated(b"r" * 16, 2),) * 4
+            )
+        },
     ],
     ids=["bare", "ten keys", "a text", "long names", "many secrets"],
 )
@@ -440,7 +446,7 @@ class Interleavings(RuleBasedStateMachine):
 
     @rule(target=fills, id=ids)
     def a_request_asks(self, id: str) -> tuple[object, ...]:
-        return (self.cache.asked(id), id, None)
+        return (self.cache.start_fill(id), id, None)
 
     @rule(target=fills, under_way=consumes(fills))
     def the_store_reads(self, under_way: tuple[object, ...]) -> tuple[object, ...]:
@@ -451,7 +457,7 @@ class Interleavings(RuleBasedStateMachine):
     @rule(under_way=consumes(fills))
     def the_answer_arrives(self, under_way: tuple[object, ...]) -> None:
         fill, _, record = under_way
-        self.cache.answered(fill, record)  # type: ignore[arg-type]
+        self.cache.finish_fill(fill, record)  # type: ignore[arg-type]
 
     @rule(id=ids)
     def a_request_is_served(self, id: str) -> None:

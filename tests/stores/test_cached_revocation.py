@@ -17,11 +17,11 @@ from sojourn.stores.postgres import AsyncPostgresStore, PostgresStore
 from sojourn.stores.redis import AsyncRedisStore, RedisStore
 from sojourn.testing import NOW, blocking
 from sojourn.testing.records import put
-from tests.kinds import open_kind
 from tests.servers.postgres import PostgresServer
 from tests.servers.proxy import Proxy
 from tests.servers.redis import RedisServer
 from tests.servers.waiting import wait_until
+from tests.store_kinds import open_kind
 
 MAX_STALENESS = 1.0
 SERVERS = ["redis", "valkey", "redis cluster", "postgres"]

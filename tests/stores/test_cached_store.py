@@ -20,7 +20,7 @@ from sojourn.stores.sqlite import AsyncSQLiteStore, SQLiteStore
 from sojourn.testing import NOW, StoreContract, blocking, make_record
 from sojourn.testing.records import change, commit, put
 from tests.servers.waiting import wait_until
-from tests.stores.told_memory import AsyncToldMemoryStore, ToldMemoryStore
+from tests.stores.watchable_memory import AsyncWatchableMemoryStore, WatchableMemoryStore
 
 Cached = Callable[..., Store]
 T = TypeVar("T")
@@ -30,21 +30,21 @@ def frozen() -> int:
     return NOW
 
 
-def in_threads(store: ToldMemoryStore, **options: float) -> Store:
+def in_threads(store: WatchableMemoryStore, **options: float) -> Store:
     return CachedStore(store, clock=frozen, **options)  # type: ignore[arg-type]
 
 
-def on_a_loop(store: ToldMemoryStore, **options: float) -> Store:
-    return blocking(AsyncCachedStore(AsyncToldMemoryStore(store), clock=frozen, **options))  # type: ignore[arg-type]
+def on_a_loop(store: WatchableMemoryStore, **options: float) -> Store:
+    return blocking(AsyncCachedStore(AsyncWatchableMemoryStore(store), clock=frozen, **options))  # type: ignore[arg-type]
 
 
 @pytest.fixture
-def memory() -> ToldMemoryStore:
-    return ToldMemoryStore()
+def memory() -> WatchableMemoryStore:
+    return WatchableMemoryStore()
 
 
 @pytest.fixture(params=[in_threads, on_a_loop])
-def cached(request: pytest.FixtureRequest, memory: ToldMemoryStore) -> Iterator[Cached]:
+def cached(request: pytest.FixtureRequest, memory: WatchableMemoryStore) -> Iterator[Cached]:
     """Makes a cache in front of `memory`, ready to serve."""
     made: list[Store] = []
 
@@ -60,7 +60,7 @@ def cached(request: pytest.FixtureRequest, memory: ToldMemoryStore) -> Iterator[
         store.close()
 
 
-def wait_until_it_serves(store: Store, memory: ToldMemoryStore) -> None:
+def wait_until_it_serves(store: Store, memory: WatchableMemoryStore) -> None:
     record = put(memory)
 
     def serves() -> bool:
@@ -76,7 +76,7 @@ def wait_until_it_serves(store: Store, memory: ToldMemoryStore) -> None:
 
 def begun(make: Cached) -> Store:
     """A new one, with its channel."""
-    memory = ToldMemoryStore()
+    memory = WatchableMemoryStore()
     store = make(memory)
     store.get("0" * 32)
     wait_until(lambda: bool(memory.watchers), "a channel")
@@ -96,7 +96,7 @@ class TestAsyncCachedStore(StoreContract):
 # Reads
 
 
-def test_a_record_is_read_once(memory: ToldMemoryStore, cached: Cached) -> None:
+def test_a_record_is_read_once(memory: WatchableMemoryStore, cached: Cached) -> None:
     store = cached()
     record = put(store, "ada", data={"n": b"1"})
     memory.reads = 0
@@ -106,7 +106,7 @@ def test_a_record_is_read_once(memory: ToldMemoryStore, cached: Cached) -> None:
     assert memory.reads == 1
 
 
-def test_an_unknown_session_is_asked_for_every_time(memory: ToldMemoryStore, cached: Cached) -> None:
+def test_an_unknown_session_is_asked_for_every_time(memory: WatchableMemoryStore, cached: Cached) -> None:
     store = cached()
     memory.reads = 0
     for _ in range(3):
@@ -124,7 +124,7 @@ def test_lists_pages_and_counts_are_the_stores(cached: Cached) -> None:
     assert store.stats(NOW).live == 2
 
 
-def test_requests_share_a_record_and_not_its_values(memory: ToldMemoryStore) -> None:
+def test_requests_share_a_record_and_not_its_values(memory: WatchableMemoryStore) -> None:
     manager = SessionManager(in_threads(memory), clock=frozen)
     session = manager.anonymous()
     session["cart"] = ["apple"]
@@ -136,7 +136,7 @@ def test_requests_share_a_record_and_not_its_values(memory: ToldMemoryStore) -> 
     del one["cart"][0]
     one["more"] = 1
 
-    assert one.record is other.record
+    assert one._record is other._record
     assert dict(other) == dict(manager.open(token.reveal())) == {"cart": ["apple"]}
     manager.close()
 
@@ -159,7 +159,7 @@ def test_one_reads_ones_own_writes(cached: Cached) -> None:
     assert after.end_reason == "logout"
 
 
-def test_one_reads_the_writes_of_others(memory: ToldMemoryStore, cached: Cached) -> None:
+def test_one_reads_the_writes_of_others(memory: WatchableMemoryStore, cached: Cached) -> None:
     here, there = cached(), cached()
     record = put(here, "ada")
     there.get(record.id)
@@ -170,7 +170,9 @@ def test_one_reads_the_writes_of_others(memory: ToldMemoryStore, cached: Cached)
     assert after.end_reason == "revoked"
 
 
-def test_a_new_session_takes_the_ones_that_it_ends_out_of_the_cache(memory: ToldMemoryStore, cached: Cached) -> None:
+def test_a_new_session_takes_the_ones_that_it_ends_out_of_the_cache(
+    memory: WatchableMemoryStore, cached: Cached
+) -> None:
     """Even if the channel is silent: these are our own writes."""
     store = cached()
     anonymous, oldest = put(store), put(store, "ada")
@@ -178,7 +180,7 @@ def test_a_new_session_takes_the_ones_that_it_ends_out_of_the_cache(memory: Told
     store.get(oldest.id)
     memory.silent = True
     ends, limit = Ends(anonymous.id, "replaced", 1), Limit(1, end_oldest=True)
-    store.create(Create(record=make_record("ada"), now=NOW, ends=ends, limit=limit))
+    store.create(Create(record=make_record("ada"), now=NOW, began_at=NOW, ends=ends, limit=limit))
 
     assert [record and record.end_reason for record in map(store.get, (anonymous.id, oldest.id))] == [
         "replaced",
@@ -186,14 +188,14 @@ def test_a_new_session_takes_the_ones_that_it_ends_out_of_the_cache(memory: Told
     ]
 
 
-class UnsureStore(ToldMemoryStore):
+class UnsureStore(WatchableMemoryStore):
     """It makes every write, tells nobody, and says that it cannot tell whether it did."""
 
     unsure = False
 
-    def _tell(self, write: Callable[[], T], told: Callable[[T], Sequence[str]]) -> T:
+    def _report(self, write: Callable[[], T], changed: Callable[[T], Sequence[str]]) -> T:
         if not self.unsure:
-            return super()._tell(write, told)
+            return super()._report(write, changed)
         write()
         raise StoreUnavailable("The connection was cut off at work.")
 
@@ -205,7 +207,9 @@ def test_a_write_that_may_be_made_is_asked_for(memory: UnsureStore, cached: Cach
     writes: list[Callable[[], object]] = [
         lambda: store.commit(commit(records[0], changes={"a": change(None, b"1")})),
         lambda: store.end(End(records[1].id, "logout", NOW)),
-        lambda: store.create(Create(record=make_record(), now=NOW, ends=Ends(records[2].id, "replaced", 1))),
+        lambda: store.create(
+            Create(record=make_record(), now=NOW, began_at=NOW, ends=Ends(records[2].id, "replaced", 1))
+        ),
         lambda: store.end_all("ada", "revoked", NOW),
     ]
     for record, write in zip(records, writes, strict=True):
@@ -221,7 +225,7 @@ def test_a_write_that_may_be_made_is_asked_for(memory: UnsureStore, cached: Cach
 # The channel
 
 
-def test_a_silent_channel_lets_nothing_be_stale_for_long(memory: ToldMemoryStore, cached: Cached) -> None:
+def test_a_silent_channel_lets_nothing_be_stale_for_long(memory: WatchableMemoryStore, cached: Cached) -> None:
     store = cached(max_staleness=0.2)
     record = put(store, "ada")
     store.get(record.id)
@@ -233,7 +237,7 @@ def test_a_silent_channel_lets_nothing_be_stale_for_long(memory: ToldMemoryStore
     assert time.monotonic() - revoked < 3
 
 
-def test_after_silence_the_cache_serves_again(memory: ToldMemoryStore, cached: Cached) -> None:
+def test_after_silence_the_cache_serves_again(memory: WatchableMemoryStore, cached: Cached) -> None:
     store = cached(max_staleness=0.05)
     memory.silent = True
     time.sleep(0.1)
@@ -248,7 +252,7 @@ def test_after_silence_the_cache_serves_again(memory: ToldMemoryStore, cached: C
 
 
 def test_a_channel_that_breaks_down_is_told_of_and_begun_again(
-    memory: ToldMemoryStore, cached: Cached, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    memory: WatchableMemoryStore, cached: Cached, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(channel, "PAUSE", 0.05)
     store = cached()
@@ -266,7 +270,7 @@ def test_a_channel_that_breaks_down_is_told_of_and_begun_again(
     assert "a bug" in caplog.text
 
 
-def test_a_closed_cache_leaves_no_thread_behind(memory: ToldMemoryStore) -> None:
+def test_a_closed_cache_leaves_no_thread_behind(memory: WatchableMemoryStore) -> None:
     store = in_threads(memory)
     wait_until_it_serves(store, memory)
     assert "sojourn-watch" in [thread.name for thread in threading.enumerate()]
@@ -275,12 +279,12 @@ def test_a_closed_cache_leaves_no_thread_behind(memory: ToldMemoryStore) -> None
     assert "sojourn-watch" not in [thread.name for thread in threading.enumerate()]
 
 
-def test_a_cache_that_was_never_read_is_closed(memory: ToldMemoryStore) -> None:
+def test_a_cache_that_was_never_read_is_closed(memory: WatchableMemoryStore) -> None:
     in_threads(memory).close()
     on_a_loop(memory).close()
 
 
-def test_a_forked_child_has_a_channel_of_its_own(memory: ToldMemoryStore) -> None:
+def test_a_forked_child_has_a_channel_of_its_own(memory: WatchableMemoryStore) -> None:
     """And nothing of its parent's cache, whose channel stayed behind."""
     store = in_threads(memory)
     record = put(store, "ada")
@@ -305,7 +309,7 @@ def test_a_forked_child_has_a_channel_of_its_own(memory: ToldMemoryStore) -> Non
 # Event loops
 
 
-def test_in_the_next_event_loop_the_cache_starts_empty(memory: ToldMemoryStore) -> None:
+def test_in_the_next_event_loop_the_cache_starts_empty(memory: WatchableMemoryStore) -> None:
     record = put(memory)
 
     async def served(store: AsyncCachedStore) -> bool:
@@ -316,7 +320,7 @@ def test_in_the_next_event_loop_the_cache_starts_empty(memory: ToldMemoryStore) 
         await store.get(record.id)
         return memory.reads == before
 
-    store = AsyncCachedStore(AsyncToldMemoryStore(memory), clock=frozen)
+    store = AsyncCachedStore(AsyncWatchableMemoryStore(memory), clock=frozen)
 
     assert asyncio.run(served(store))
     before = memory.reads
@@ -325,8 +329,8 @@ def test_in_the_next_event_loop_the_cache_starts_empty(memory: ToldMemoryStore) 
     asyncio.run(store.close())
 
 
-def test_two_event_loops_at_once_are_refused(memory: ToldMemoryStore) -> None:
-    cache = AsyncCachedStore(AsyncToldMemoryStore(memory))
+def test_two_event_loops_at_once_are_refused(memory: WatchableMemoryStore) -> None:
+    cache = AsyncCachedStore(AsyncWatchableMemoryStore(memory))
     elsewhere = blocking(cache)
     elsewhere.get("0" * 32)
     with pytest.raises(ConfigurationError, match="another event loop"):
@@ -334,11 +338,11 @@ def test_two_event_loops_at_once_are_refused(memory: ToldMemoryStore) -> None:
     elsewhere.close()
 
 
-def test_a_channel_whose_task_was_cancelled_is_begun_again(memory: ToldMemoryStore) -> None:
+def test_a_channel_whose_task_was_cancelled_is_begun_again(memory: WatchableMemoryStore) -> None:
     """Some programs cancel every task that they find."""
 
     async def main() -> None:
-        store = AsyncCachedStore(AsyncToldMemoryStore(memory), clock=frozen)
+        store = AsyncCachedStore(AsyncWatchableMemoryStore(memory), clock=frozen)
         record = put(memory)
         for _ in range(2):
             await store.get(record.id)
@@ -370,8 +374,8 @@ def test_a_store_that_tells_nobody_is_refused(tmp_path: Path) -> None:
             AsyncCachedStore(other)  # type: ignore[arg-type]
 
 
-def test_a_mistaken_setting_is_told_at_once(memory: ToldMemoryStore) -> None:
+def test_a_mistaken_setting_is_told_at_once(memory: WatchableMemoryStore) -> None:
     with pytest.raises(ConfigurationError, match="max_staleness=0"):
         CachedStore(memory, max_staleness=0)
     with pytest.raises(ConfigurationError, match="max_bytes=0"):
-        AsyncCachedStore(AsyncToldMemoryStore(memory), max_bytes=0)
+        AsyncCachedStore(AsyncWatchableMemoryStore(memory), max_bytes=0)

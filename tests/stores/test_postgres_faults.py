@@ -170,7 +170,7 @@ def test_a_write_that_waits_for_a_locked_row_is_given_up_and_called_back(server:
             with pytest.raises(StoreUnavailable, match="in time"):
                 store.commit(write)
         with pytest.raises(StoreUnavailable, match="in time"):
-            store.create(Create(record=make_record(), now=NOW, ends=Ends(record.id, "replaced", None)))
+            store.create(Create(record=make_record(), now=NOW, began_at=NOW, ends=Ends(record.id, "replaced", None)))
         wait_until(lambda: _waiting(other) == 0, "the server to drop them")
     assert store.get(record.id) == record
     store.close()
@@ -252,7 +252,7 @@ def test_one_event_loop_after_another(database: str) -> None:
 
 
 async def _create(store: AsyncPostgresStore, record: Record) -> None:
-    await store.create(Create(record=record, now=NOW))
+    await store.create(Create(record=record, now=NOW, began_at=NOW))
 
 
 @pytest.mark.parametrize("kind", [PostgresStore, AsyncPostgresStore])
@@ -269,7 +269,7 @@ def test_what_the_server_tells_of_a_row_is_not_passed_on(database: str) -> None:
     store = PostgresStore(database)
     record = put(store)
     with pytest.raises(SessionExists) as caught:
-        store.create(Create(record=record, now=NOW))
+        store.create(Create(record=record, now=NOW, began_at=NOW))
     assert record.id not in str(caught.value)
     with pytest.raises(StoreUnavailable, match="SQLSTATE 22003") as refused:
         put(store, seen_at=2**70)

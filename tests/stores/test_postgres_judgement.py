@@ -22,7 +22,11 @@ KEYS = st.sampled_from(["", "a", "b", "n", "ключ", "back\\slash", "\\0000", 
 INTEGERS = [b"0", b"1", b"-0", b"-7", b"%d" % MAX_INTEGER, b"-%d" % MAX_INTEGER, b"9" * 40]
 OTHERS = [b"1.0", b"1e300", b'"a"', b'"\\u0000"', '"ä\\n🦊"'.encode(), b"[]", b'{"b":1,"a":2}', b"null"]
 VALUES = st.sampled_from([*INTEGERS, *OTHERS])
-SECRETS = [Secrets(b"a" * 32, NOW), Secrets(b"a" * 32, NOW, (Dated(b"b" * 32, 1),)), Secrets(b"a" * 32, NOW + 1)]
+SECRETS = [
+    Secrets(b"f" * 16, b"a" * 16, NOW),
+    Secrets(b"f" * 16, b"a" * 16, NOW, (Dated(b"b" * 16, 1),)),
+    Secrets(b"f" * 16, b"a" * 16, NOW + 1),
+]
 
 records = st.builds(
     make_record,
@@ -73,7 +77,7 @@ def both(store: Store, record: Record, make: Any) -> tuple[list[Any], list[Recor
     answers: list[Any] = []
     held = []
     for one in (store, MemoryStore()):
-        one.create(Create(record=record, now=NOW))
+        one.create(Create(record=record, now=NOW, began_at=NOW))
         try:
             answers.append(make(one))
         except DataTooLarge as error:

@@ -17,6 +17,7 @@ from tests.servers.postgres import PostgresServer
 
 BEHIND = "DELETE FROM sojourn_migration"
 AHEAD = "INSERT INTO sojourn_migration (number, name) VALUES (99, 'from the future')"
+ALL = ["1 sessions", "2 realms, instants and marks"]
 
 
 def execute(conninfo: str, statement: str) -> None:
@@ -27,7 +28,7 @@ def execute(conninfo: str, statement: str) -> None:
 def test_migrations_are_applied_once(postgres: PostgresServer) -> None:
     conninfo = postgres.new_database()
 
-    assert migrate(conninfo) == ["1 sessions"]
+    assert migrate(conninfo) == ALL
     store = PostgresStore(conninfo)
     record = put(store, "ada")
     assert migrate(conninfo) == []
@@ -40,7 +41,7 @@ def test_migrations_at_the_same_time_wait_for_one_another(postgres: PostgresServ
     with ThreadPoolExecutor(4) as pool:
         applied = list(pool.map(migrate, [conninfo] * 4))
 
-    assert sorted(applied) == [[], [], [], ["1 sessions"]]
+    assert sorted(applied) == [[], [], [], ALL]
 
 
 @pytest.mark.parametrize("kind", [PostgresStore, AsyncPostgresStore])
@@ -54,14 +55,14 @@ def test_a_database_without_tables_is_refused_with_the_mend(
 def test_an_older_database_is_refused_with_the_mend(database: str) -> None:
     execute(database, BEHIND)
 
-    with pytest.raises(ConfigurationError, match=r"migration 0 of 1\. Run `sojourn migrate"):
+    with pytest.raises(ConfigurationError, match=r"migration 0 of 2\. Run `sojourn migrate"):
         PostgresStore(database)
 
 
 def test_a_newer_database_is_refused_with_the_mend(database: str) -> None:
     execute(database, AHEAD)
 
-    with pytest.raises(ConfigurationError, match=r"knows 1\. Update Sojourn"):
+    with pytest.raises(ConfigurationError, match=r"knows 2\. Update Sojourn"):
         PostgresStore(database)
     with pytest.raises(ConfigurationError, match="Update Sojourn"):
         migrate(database)
@@ -93,7 +94,7 @@ def test_a_role_that_may_not_is_told_what_it_needs(postgres: PostgresServer, dat
         PostgresStore(conninfo)
     with pytest.raises(ConfigurationError, match="PostgreSQL refused the migration: permission denied"):
         migrate(postgres.new_database().replace("postgres@", f"{role}@"))
-    execute(database, f"GRANT SELECT, INSERT, UPDATE, DELETE ON sojourn_session TO {role}")
+    execute(database, f"GRANT SELECT, INSERT, UPDATE, DELETE ON sojourn_session, sojourn_bar, sojourn_mark TO {role}")
     execute(database, f"GRANT SELECT ON sojourn_migration TO {role}")
     store = PostgresStore(conninfo)
     record = put(store, "ada")

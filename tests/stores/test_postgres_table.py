@@ -54,12 +54,12 @@ def test_a_value_comes_back_byte_for_byte(store: PostgresStore, value: bytes) ->
 @pytest.mark.parametrize("text", ["", "nul\0", "\\", "\\0000", "\\\\", "\x01\x7f", "🦊", "a'b\"c%s"])
 def test_keys_users_and_ids_may_hold_any_text(store: PostgresStore, text: str) -> None:
     """PostgreSQL's text holds no NUL."""
-    record = put(store, text, id=text, data={text: b"1"})
-    assert store.get(text) == record
+    record = put(store, text, id="0" + text, data={text: b"1"})
+    assert store.get("0" + text) == record
     assert store.list(text, NOW) == [record]
     assert store.commit(commit(record, increments={text: 1}, changes={text + "x": change(None, b"2")})) == Applied(2)
-    assert live(store, text).data == {text: b"2", text + "x": b"2"}
-    assert store.end_all(text, "logout", NOW) == [text]
+    assert live(store, "0" + text).data == {text: b"2", text + "x": b"2"}
+    assert store.end_all(text, "logout", NOW) == ["0" + text]
     assert store.delete_expired(NOW + 1, 5) == 1
 
 
@@ -160,7 +160,9 @@ def test_a_revoke_all_is_not_escaped_by_a_new_id(store: PostgresStore, limit: Li
     for n in range(30):
         before = put(store, f"user{n}")
         user = f"user{n}"
-        create = Create(record=make_record(user), now=NOW, ends=Ends(before.id, "replaced", None), limit=limit)
+        create = Create(
+            record=make_record(user), now=NOW, began_at=NOW, ends=Ends(before.id, "replaced", None), limit=limit
+        )
         calls = [partial(store.create, create), partial(store.end_all, user, "revoked", NOW)]
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(lambda call: call(), calls if n % 2 else calls[::-1]))
@@ -180,7 +182,13 @@ def test_logins_that_replace_each_others_sessions_do_not_lock_each_other_out(sto
     for _ in range(15):
         ada, bob = put(store, "ada"), put(store, "bob")
         creates = [
-            Create(record=make_record(user), now=NOW, ends=Ends(other.id, "replaced", None), limit=Limit(2, True))
+            Create(
+                record=make_record(user),
+                now=NOW,
+                began_at=NOW,
+                ends=Ends(other.id, "replaced", None),
+                limit=Limit(2, True),
+            )
             for user, other in (("ada", bob), ("bob", ada), ("ada", ada), ("bob", bob))
         ]
         with ThreadPoolExecutor(4) as pool:

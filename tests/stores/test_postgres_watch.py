@@ -1,11 +1,10 @@
-"""Watching: every write by whomever is told, in order, and silence is never taken for quiet."""
+"""Watch: every write by whomever is reported, in order, and silence is never taken for quiet."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psycopg
@@ -20,6 +19,7 @@ from sojourn.testing.records import HOUR, MINUTE, NOW, change, commit, put
 from tests.servers.postgres import PostgresServer
 from tests.servers.proxy import Proxy
 from tests.servers.waiting import wait_until
+from tests.stores.recording_watcher import RecordingWatcher
 
 INTERVAL = 0.05
 CUT = (
@@ -27,48 +27,22 @@ CUT = (
 )
 
 
-class Ear:
-    """A watcher that remembers."""
-
-    def __init__(self) -> None:
-        self.closed = False
-        self.heard: list[str] = []
-        self.losses = 0
-        self.until = 0.0
-
-    def changed(self, ids: Iterable[str]) -> None:
-        self.heard += ids
-
-    def lost(self) -> None:
-        self.losses += 1
-        self.until = 0.0
-
-    def sound(self, until: float) -> None:
-        assert until <= time.monotonic()
-        self.until = until
-
-    def wait_until_sound(self) -> None:
-        """All writes until now are told."""
-        now = time.monotonic()
-        wait_until(lambda: self.until > now, "a beat sent from now on")
-
-
 @contextmanager
-def listening(database: str, kind: str = "") -> Iterator[Ear]:
-    """An ear that hears already."""
-    ear = Ear()
+def listening(database: str, kind: str = "") -> Iterator[RecordingWatcher]:
+    """A watcher to which writes are reported already."""
+    watcher = RecordingWatcher()
     if kind:
-        watch = lambda: asyncio.run(AsyncPostgresStore(database).watch(ear, INTERVAL))  # noqa: E731
+        watch = lambda: asyncio.run(AsyncPostgresStore(database).watch(watcher, INTERVAL))  # noqa: E731
     else:
         store = PostgresStore(database)
-        watch = lambda: store.watch(ear, INTERVAL)  # noqa: E731
+        watch = lambda: store.watch(watcher, INTERVAL)  # noqa: E731
     thread = threading.Thread(target=watch)
     thread.start()
     try:
-        ear.wait_until_sound()
-        yield ear
+        watcher.wait_until_sound()
+        yield watcher
     finally:
-        ear.closed = True
+        watcher.closed = True
         thread.join(10)
         assert not thread.is_alive()
 
@@ -78,6 +52,14 @@ def store(database: str) -> Iterator[PostgresStore]:
     made = PostgresStore(database)
     yield made
     made.close()
+
+
+def wait_until_nobody_listens(connection: psycopg.Connection) -> None:
+    query = (
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database "
+        "WHERE datname = current_database())"
+    )
+    wait_until(lambda: connection.execute(query).fetchone() == (0,), "the listener's locks to go")
 
 
 def operator(database: str, statement: str) -> None:
@@ -90,7 +72,7 @@ both = pytest.mark.parametrize("kind", ["", "async"])
 
 @both
 def test_every_kind_of_write_is_told(database: str, store: PostgresStore, kind: str) -> None:
-    with listening(database, kind) as ear:
+    with listening(database, kind) as watcher:
         record = put(store, "ada", data={"a": b"1"})
         writes: list[Callable[[], object]] = [
             lambda: store.commit(commit(record, seen_at=NOW + MINUTE)),
@@ -102,35 +84,35 @@ def test_every_kind_of_write_is_told(database: str, store: PostgresStore, kind: 
         ]
         for write in writes:
             write()
-            ear.wait_until_sound()
-            assert ear.heard == [record.id]
-            ear.heard.clear()
+            watcher.wait_until_sound()
+            assert watcher.ids == [record.id]
+            watcher.ids.clear()
         others = [put(store, "ada") for _ in range(3)]
         store.end_all("ada", "revoked", NOW)
-        ear.wait_until_sound()
-        assert sorted(ear.heard) == sorted(other.id for other in others)
-        losses = ear.losses
+        watcher.wait_until_sound()
+        assert sorted(watcher.ids) == sorted(other.id for other in others)
+        losses = watcher.losses
         operator(database, "TRUNCATE sojourn_session")
-        ear.wait_until_sound()
-        assert ear.losses == losses + 1
+        watcher.wait_until_sound()
+        assert watcher.losses == losses + 1
 
 
 def test_any_text_may_be_an_id(database: str, store: PostgresStore) -> None:
-    with listening(database) as ear:
+    with listening(database) as watcher:
         for id in ("nul\0", "back\\slash", "*x", "🦊"):
             record = put(store, id=id)
             store.commit(commit(record, seen_at=NOW + 1))
-        ear.wait_until_sound()
-        assert ear.heard == ["nul\0", "back\\slash", "*x", "🦊"]
+        watcher.wait_until_sound()
+        assert watcher.ids == ["nul\0", "back\\slash", "*x", "🦊"]
 
 
 def test_a_clean_up_that_puts_the_live_off_tells_nobody(database: str, store: PostgresStore) -> None:
     record = put(store)
     store.commit(commit(record, seen_at=NOW + 20 * MINUTE))
-    with listening(database) as ear:
+    with listening(database) as watcher:
         assert store.delete_expired(NOW + 40 * MINUTE, 10) == 0
-        ear.wait_until_sound()
-        assert ear.heard == []
+        watcher.wait_until_sound()
+        assert watcher.ids == []
 
 
 def test_nobody_is_notified_where_nobody_listens(database: str, store: PostgresStore) -> None:
@@ -143,6 +125,7 @@ def test_nobody_is_notified_where_nobody_listens(database: str, store: PostgresS
         with listening(database):
             store.commit(commit(record, seen_at=NOW + 2))
             assert [note.payload for note in connection.notifies(timeout=5, stop_after=1)] == [record.id]
+        wait_until_nobody_listens(connection)
         store.commit(commit(record, seen_at=NOW + 3))
         assert list(connection.notifies(timeout=0.2)) == []
 
@@ -150,10 +133,10 @@ def test_nobody_is_notified_where_nobody_listens(database: str, store: PostgresS
 def test_who_begins_to_listen_waits_for_writes_that_tell_nobody(database: str, store: PostgresStore) -> None:
     """Else it would trust what it read before they were committed."""
     record = put(store)
-    ear = Ear()
+    watcher = RecordingWatcher()
     with psycopg.connect(database) as earlier:
         earlier.execute("UPDATE sojourn_session SET ended_at = 1 WHERE id = %s", (record.id,))
-        thread = threading.Thread(target=store.watch, args=(ear, INTERVAL))
+        thread = threading.Thread(target=store.watch, args=(watcher, INTERVAL))
         thread.start()
         with psycopg.connect(database, autocommit=True) as other:
             query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory'"
@@ -161,17 +144,17 @@ def test_who_begins_to_listen_waits_for_writes_that_tell_nobody(database: str, s
             # Whoever writes meanwhile does not wait, and tells.
             later = put(store)
             store.commit(commit(later, seen_at=NOW + 1))
-        assert ear.until == 0.0
+        assert watcher.until == 0.0
         earlier.commit()
-    ear.wait_until_sound()
-    assert ear.heard in ([], [later.id])
-    ear.closed = True
+    watcher.wait_until_sound()
+    assert watcher.ids in ([], [later.id])
+    watcher.closed = True
     thread.join(10)
 
 
 def test_writers_at_once_are_all_heard(database: str, store: PostgresStore) -> None:
     records = [put(store) for _ in range(60)]
-    with listening(database) as ear:
+    with listening(database) as watcher:
         threads = [
             threading.Thread(target=lambda mine: [store.commit(commit(r, seen_at=NOW + 1)) for r in mine], args=(part,))
             for part in (records[:20], records[20:40], records[40:])
@@ -180,23 +163,23 @@ def test_writers_at_once_are_all_heard(database: str, store: PostgresStore) -> N
             thread.start()
         for thread in threads:
             thread.join()
-        ear.wait_until_sound()
-        assert sorted(ear.heard) == sorted(record.id for record in records)
+        watcher.wait_until_sound()
+        assert sorted(watcher.ids) == sorted(record.id for record in records)
 
 
 @both
 def test_a_cut_is_a_loss_and_mended(
     database: str, store: PostgresStore, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with listening(database, kind) as ear:
-        losses = ear.losses
+    with listening(database, kind) as watcher:
+        losses = watcher.losses
         operator(database, CUT)
-        wait_until(lambda: ear.losses >= losses + 2, "the loss, and another when it listens again")
-        ear.wait_until_sound()
+        wait_until(lambda: watcher.losses >= losses + 2, "the loss, and another when it listens again")
+        watcher.wait_until_sound()
         record = put(store)
         store.commit(commit(record, seen_at=NOW + 1))
-        ear.wait_until_sound()
-        assert ear.heard == [record.id]
+        watcher.wait_until_sound()
+        assert watcher.ids == [record.id]
     assert "tells of no writes any more" in caplog.text
 
 
@@ -205,39 +188,35 @@ def test_silence_is_a_loss(postgres: PostgresServer, database: str, kind: str) -
     """No socket is closed: only the beats do not come back."""
     with (
         Proxy(postgres.port) as network,
-        listening(database.replace(str(postgres.port), str(network.port)), kind) as ear,
+        listening(database.replace(str(postgres.port), str(network.port)), kind) as watcher,
     ):
-        losses = ear.losses
+        losses = watcher.losses
         network.pause()
-        wait_until(lambda: ear.losses > losses, "the loss")
-        assert ear.until == 0.0
+        wait_until(lambda: watcher.losses > losses, "the loss")
+        assert watcher.until == 0.0
         network.resume()
-        ear.wait_until_sound()
+        watcher.wait_until_sound()
 
 
 def test_a_task_that_is_cancelled_leaves_nothing_behind(database: str) -> None:
     async def run() -> None:
-        ear = Ear()
-        task = asyncio.create_task(AsyncPostgresStore(database).watch(ear, INTERVAL))
-        while not ear.until:
+        watcher = RecordingWatcher()
+        task = asyncio.create_task(AsyncPostgresStore(database).watch(watcher, INTERVAL))
+        while not watcher.until:
             await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert ear.until == 0.0
+        assert watcher.until == 0.0
 
     asyncio.run(run())
     with psycopg.connect(database, autocommit=True) as connection:
-        query = (
-            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database "
-            "WHERE datname = current_database())"
-        )
-        wait_until(lambda: connection.execute(query).fetchone() == (0,), "the listener's locks to go")
+        wait_until_nobody_listens(connection)
 
 
 def test_a_pooler_is_refused(database: str) -> None:
     """It answers for another process than the one that it said it was."""
-    watcher: Watcher = Ear()
+    watcher: Watcher = RecordingWatcher()
     steps = _listen(watcher, INTERVAL, 1234)
     assert next(steps) == ("SELECT pg_backend_pid()", ())
     with pytest.raises(ConfigurationError, match=r"pooler.*listen_conninfo="):
@@ -247,11 +226,11 @@ def test_a_pooler_is_refused(database: str) -> None:
 def test_behind_a_pool_it_needs_to_know_how_to_listen(database: str) -> None:
     with ConnectionPool(database, open=False) as pool:
         with pytest.raises(ConfigurationError, match="listen_conninfo="):
-            PostgresStore(pool).watch(Ear(), INTERVAL)
+            PostgresStore(pool).watch(RecordingWatcher(), INTERVAL)
         store = PostgresStore(pool, listen_conninfo=database)
-        ear = Ear()
-        thread = threading.Thread(target=store.watch, args=(ear, INTERVAL))
+        watcher = RecordingWatcher()
+        thread = threading.Thread(target=store.watch, args=(watcher, INTERVAL))
         thread.start()
-        ear.wait_until_sound()
-        ear.closed = True
+        watcher.wait_until_sound()
+        watcher.closed = True
         thread.join(10)

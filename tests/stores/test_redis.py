@@ -47,7 +47,7 @@ def test_a_session_of_four_hundred_bytes_stays_small(store: RedisStore, redis_se
     agent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
     data = {f"key{number}": b'"%s"' % (b"v" * 24) for number in range(12)}
     record = make_record(client=Client("203.0.113.7", agent), data=data)
-    store.create(Create(record=record, now=NOW))
+    store.create(Create(record=record, now=NOW, began_at=NOW))
 
     assert len(encode_record(record)) < 600
     assert decode_record(record.id, encode_record(record)) == record
@@ -58,14 +58,14 @@ def test_names_of_keys_hold_the_id_and_nothing_else() -> None:
     record = make_record("ada")
 
     assert id_of(session_key(record.id).encode()) == record.id
-    assert id_of(index_key("ada").encode()) is None
+    assert id_of(index_key("", "ada").encode()) is None
     assert id_of(b"somebody else's") is None
 
 
 def test_redis_forgets_by_itself_what_is_over(store: RedisStore, redis_server: RedisServer) -> None:
     """The TTL cleans up, later than the timeouts; a touch moves it, and the index lives as long."""
     record = put(store, "ada")
-    kept = {key: int(redis_server.ask("PTTL", key)) for key in (session_key(record.id), index_key("ada"))}
+    kept = {key: int(redis_server.ask("PTTL", key)) for key in (session_key(record.id), index_key("", "ada"))}
     store.commit(commit(record, now=NOW + 20 * MINUTE, seen_at=NOW + 20 * MINUTE))
     touched = {key: int(redis_server.ask("PTTL", key)) for key in kept}
 
@@ -75,7 +75,7 @@ def test_redis_forgets_by_itself_what_is_over(store: RedisStore, redis_server: R
     assert all(int(redis_server.ask("PTTL", key)) > 25 * HOUR for key in kept)
     store.end(End(record.id, "logout", NOW + 21 * MINUTE))
     assert 23 * HOUR < int(redis_server.ask("PTTL", session_key(record.id))) <= 24 * HOUR
-    assert redis_server.ask("EXISTS", index_key("ada")) == 0
+    assert redis_server.ask("EXISTS", index_key("", "ada")) == 0
 
 
 def test_an_index_drops_sessions_that_are_gone(store: RedisStore, redis_server: RedisServer) -> None:
@@ -83,7 +83,7 @@ def test_an_index_drops_sessions_that_are_gone(store: RedisStore, redis_server: 
     redis_server.ask("DEL", session_key(goes.id))
 
     assert [record.id for record in store.list("ada", NOW)] == [stays.id]
-    assert redis_server.ask("ZCARD", index_key("ada")) == 1
+    assert redis_server.ask("ZCARD", index_key("", "ada")) == 1
 
 
 def test_what_is_not_ours_under_a_key_is_an_outage_and_is_not_repeated(
@@ -103,17 +103,19 @@ def test_what_is_not_ours_under_a_key_is_an_outage_and_is_not_repeated(
 def test_a_log_in_that_lost_its_race_leaves_nothing_behind(store: RedisStore, redis_server: RedisServer) -> None:
     """Its session was made in the user's slot before the anonymous one, in another, was found changed."""
     before, winner, loser = put(store), make_record("ada"), make_record("ada")
-    store.create(Create(record=winner, now=NOW, ends=Ends(before.id, "replaced", 1)))
-    answer = store.create(Create(record=loser, now=NOW, ends=Ends(before.id, "replaced", 1)))
+    store.create(Create(record=winner, now=NOW, began_at=NOW, ends=Ends(before.id, "replaced", 1)))
+    answer = store.create(Create(record=loser, now=NOW, began_at=NOW, ends=Ends(before.id, "replaced", 1)))
 
     assert isinstance(answer, Refused)
     assert store.get(loser.id) is None
-    assert redis_server.ask("ZCARD", index_key("ada")) == 1
+    assert redis_server.ask("ZCARD", index_key("", "ada")) == 1
 
 
 def test_a_log_in_that_lost_its_race_ends_nobody_for_the_cap(store: RedisStore) -> None:
     before, other = put(store), put(store, "ada")
-    create = Create(record=make_record("ada"), now=NOW, ends=Ends(before.id, "replaced", 9), limit=Limit(1, True))
+    create = Create(
+        record=make_record("ada"), now=NOW, began_at=NOW, ends=Ends(before.id, "replaced", 9), limit=Limit(1, True)
+    )
 
     assert isinstance(store.create(create), Refused)
     assert [record.id for record in store.list("ada", NOW)] == [other.id]
@@ -124,7 +126,7 @@ def test_a_log_in_that_lost_its_race_ends_nobody_for_the_cap(store: RedisStore) 
 
 def test_an_id_that_was_minted_for_another_user_is_refused(store: RedisStore) -> None:
     with pytest.raises(ConfigurationError, match="not minted for this user"):
-        store.create(Create(record=replace(make_record("ada"), user_id="eve"), now=NOW))
+        store.create(Create(record=replace(make_record("ada"), user_id="eve"), now=NOW, began_at=NOW))
 
 
 # Scripts and slots
@@ -250,7 +252,11 @@ def test_the_permissions_in_the_documentation_are_enough(tmp_path: Path) -> None
         store = RedisStore(f"redis://sojourn:password@127.0.0.1:{server.port}")
         anonymous, other = put(store), put(store, "ada")
         create = Create(
-            record=make_record("ada"), now=NOW, ends=Ends(anonymous.id, "replaced", 1), limit=Limit(1, True)
+            record=make_record("ada"),
+            now=NOW,
+            began_at=NOW,
+            ends=Ends(anonymous.id, "replaced", 1),
+            limit=Limit(1, True),
         )
         assert store.create(create) == Applied(1, (other.id,))
         assert increment(store, create.record) == Applied(2)

@@ -25,36 +25,36 @@ from tests.servers.proxy import Proxy
 from tests.servers.redis import RedisServer, find_redis, find_valkey, start_redis
 from tests.servers.sentinel import start_sentinel
 from tests.servers.waiting import wait_until
-from tests.stores.told import Told
+from tests.stores.recording_watcher import RecordingWatcher
 
 INTERVAL = 0.05
 
 
-Watch = Callable[[str], AbstractContextManager[Told]]
+Watch = Callable[[str], AbstractContextManager[RecordingWatcher]]
 
 
 @contextmanager
-def in_a_thread(url: str) -> Iterator[Told]:
-    told, store = Told(), RedisStore(url)
-    thread = threading.Thread(target=store.watch, args=(told, INTERVAL))
+def in_a_thread(url: str) -> Iterator[RecordingWatcher]:
+    watcher, store = RecordingWatcher(), RedisStore(url)
+    thread = threading.Thread(target=store.watch, args=(watcher, INTERVAL))
     thread.start()
     try:
-        yield told
+        yield watcher
     finally:
-        told.closed = True
+        watcher.closed = True
         thread.join(10)
         store.close()
     assert not thread.is_alive()
 
 
 @contextmanager
-def on_a_loop(url: str) -> Iterator[Told]:
-    told = Told()
+def on_a_loop(url: str) -> Iterator[RecordingWatcher]:
+    watcher = RecordingWatcher()
     wanted = asyncio.Event()
 
     async def watch() -> None:
         store = AsyncRedisStore(url)
-        task = asyncio.create_task(store.watch(told, INTERVAL))
+        task = asyncio.create_task(store.watch(watcher, INTERVAL))
         await wanted.wait()
         task.cancel()
         await asyncio.wait([task])
@@ -65,7 +65,7 @@ def on_a_loop(url: str) -> Iterator[Told]:
     thread = threading.Thread(target=loop.run_until_complete, args=(watch(),))
     thread.start()
     try:
-        yield told
+        yield watcher
     finally:
         loop.call_soon_threadsafe(wanted.set)
         thread.join(10)
@@ -86,26 +86,26 @@ def server(request: pytest.FixtureRequest) -> RedisServer:
 
 
 @contextmanager
-def both_ways(url: str) -> Iterator[tuple[Told, Told]]:
+def both_ways(url: str) -> Iterator[tuple[RecordingWatcher, RecordingWatcher]]:
     """Where the fault is dear to make."""
     with in_a_thread(url) as one, on_a_loop(url) as other:
         wait_until_sound(one, other)
         yield one, other
 
 
-def wait_until_sound(*all_told: Told) -> None:
-    for told in all_told:
-        told.wait_until_sound()
+def wait_until_sound(*watchers: RecordingWatcher) -> None:
+    for watcher in watchers:
+        watcher.wait_until_sound()
 
 
-def wait_until_lost(*all_told: Told) -> None:
+def wait_until_lost(*watchers: RecordingWatcher) -> None:
     """The first loss is the channel's beginning."""
-    wait_until(lambda: all(told.losses >= 2 for told in all_told), "the loss")
+    wait_until(lambda: all(watcher.losses >= 2 for watcher in watchers), "the loss")
 
 
-def wait_for(all_told: tuple[Told, ...], *records: Record) -> None:
-    for told in all_told:
-        told.wait_for(*records)
+def wait_for(watchers: tuple[RecordingWatcher, ...], *records: Record) -> None:
+    for watcher in watchers:
+        watcher.wait_for(*records)
 
 
 either_binary = pytest.mark.parametrize("find", [find_redis, find_valkey])
@@ -123,62 +123,62 @@ def store_at(url: str) -> Iterator[RedisStore]:
 
 def test_every_write_is_told(server: RedisServer, watch: Watch) -> None:
     """A new session, a change, a touch, an end, an end of all, and what runs out."""
-    with watch(server.url) as told, store_at(server.url) as store:
-        told.wait_until_sound()
+    with watch(server.url) as watcher, store_at(server.url) as store:
+        watcher.wait_until_sound()
         record, other = put(store, "ada"), put(store, "ada")
-        told.wait_for(record, other)
+        watcher.wait_for(record, other)
         store.commit(commit(record, changes={"a": change(None, b"1")}))
-        told.wait_for(record)
+        watcher.wait_for(record)
         store.commit(commit(record, seen_at=NOW + 1))
-        told.wait_for(record)
+        watcher.wait_for(record)
         store.end(End(record.id, "logout", NOW))
-        told.wait_for(record)
+        watcher.wait_for(record)
         store.end_all("ada", "revoked", NOW)
-        told.wait_for(other)
+        watcher.wait_for(other)
         server.ask("PEXPIRE", session_key(other.id), 1)
-        told.wait_for(other)
+        watcher.wait_for(other)
 
 
 def test_only_sessions_are_told_of(server: RedisServer, watch: Watch) -> None:
     server.ask("FLUSHALL")  # what another test let expire may only go now
-    with watch(server.url) as told, store_at(server.url) as store:
-        told.wait_until_sound()
+    with watch(server.url) as watcher, store_at(server.url) as store:
+        watcher.wait_until_sound()
         server.ask("SET", "theirs", "1")
         server.ask("SET", "sj:", "1")
         record = put(store, "ada")
-        told.wait_until_sound()
+        watcher.wait_until_sound()
 
-        assert set(told.ids) == {record.id}
+        assert set(watcher.ids) == {record.id}
 
 
 def test_all_is_lost_where_all_keys_are_deleted(server: RedisServer, watch: Watch) -> None:
-    with watch(server.url) as told:
-        told.wait_until_sound()
-        assert told.losses == 1
+    with watch(server.url) as watcher:
+        watcher.wait_until_sound()
+        assert watcher.losses == 1
         server.clear()
-        wait_until(lambda: told.losses == 2, "word of the loss")
-        told.wait_until_sound()
+        wait_until(lambda: watcher.losses == 2, "word of the loss")
+        watcher.wait_until_sound()
 
 
 def test_a_beat_comes_after_what_was_written_before_it(server: RedisServer, watch: Watch) -> None:
     """However many writes, and whatever turn of the server's loop they fall in."""
-    with watch(server.url) as told, store_at(server.url) as store:
-        told.wait_until_sound()
+    with watch(server.url) as watcher, store_at(server.url) as store:
+        watcher.wait_until_sound()
         deadline = time.monotonic() + 1.5
         while time.monotonic() < deadline:
             records = [put(store) for _ in range(20)]
-            told.wait_until_sound()
-            assert {record.id for record in records} <= set(told.ids)
-            told.ids.clear()
+            watcher.wait_until_sound()
+            assert {record.id for record in records} <= set(watcher.ids)
+            watcher.ids.clear()
 
 
 # Ways to connect
 
 
 def test_over_a_unix_socket(server: RedisServer, watch: Watch) -> None:
-    with watch(server.unix_url) as told, store_at(server.unix_url) as store:
-        told.wait_until_sound()
-        told.wait_for(put(store))
+    with watch(server.unix_url) as watcher, store_at(server.unix_url) as store:
+        watcher.wait_until_sound()
+        watcher.wait_for(put(store))
 
 
 @either_binary
@@ -186,10 +186,10 @@ def test_as_a_user_who_may_do_little(tmp_path: Path, find: Callable[[], str], wa
     rights = ["on", ">sekret", "~sj:*", "-@all", "+client|tracking", "+wait"]
     with start_redis(tmp_path, find(), "--user", "sessions", *rights) as server:
         url = server.url.replace("redis://", "redis://sessions:sekret@")
-        with watch(url) as told:
-            told.wait_until_sound()
+        with watch(url) as watcher:
+            watcher.wait_until_sound()
             server.ask("SET", session_key("a" * 32), "1")
-            wait_until(lambda: told.ids == ["a" * 32], "word of the write")
+            wait_until(lambda: watcher.ids == ["a" * 32], "word of the write")
 
 
 @either_binary
@@ -198,9 +198,9 @@ def test_a_user_who_may_not_is_told_of_once(
 ) -> None:
     rights = ["on", ">sekret", "~sj:*", "+@all", "-client|tracking"]
     with start_redis(tmp_path, find(), "--user", "sessions", *rights) as server:
-        with watch(server.url.replace("redis://", "redis://sessions:sekret@")) as told:
-            wait_until(lambda: told.losses >= 3, "trials")
-        assert told.until == 0.0
+        with watch(server.url.replace("redis://", "redis://sessions:sekret@")) as watcher:
+            wait_until(lambda: watcher.losses >= 3, "trials")
+        assert watcher.until == 0.0
     assert caplog.text.count("Redis tells of no writes") == 1
     assert "client|tracking" in caplog.text
     assert "sekret" not in caplog.text
@@ -224,9 +224,9 @@ def test_over_tls(tmp_path: Path, certificate: Path, watch: Watch) -> None:
     files = ["--tls-cert-file", file, "--tls-key-file", file, "--tls-ca-cert-file", file, "--tls-auth-clients", "no"]
     with start_redis(tmp_path, find_redis(), "--tls-port", str(port), *files):
         url = f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={file}"
-        with watch(url) as told, store_at(url) as store:
-            told.wait_until_sound()
-            told.wait_for(put(store))
+        with watch(url) as watcher, store_at(url) as store:
+            watcher.wait_until_sound()
+            watcher.wait_for(put(store))
 
 
 # Faults
@@ -234,36 +234,40 @@ def test_over_tls(tmp_path: Path, certificate: Path, watch: Watch) -> None:
 
 @either_binary
 def test_a_server_that_was_killed_and_started_again(tmp_path: Path, find: Callable[[], str]) -> None:
-    with start_redis(tmp_path, find()) as server, both_ways(server.url) as told:
+    with start_redis(tmp_path, find()) as server, both_ways(server.url) as watchers:
         server.kill()
-        wait_until_lost(*told)
-        assert [each.until for each in told] == [0.0, 0.0]
+        wait_until_lost(*watchers)
+        assert [each.until for each in watchers] == [0.0, 0.0]
         server.restart()
-        wait_until_sound(*told)
+        wait_until_sound(*watchers)
         with store_at(server.url) as store:
-            wait_for(told, put(store))
+            wait_for(watchers, put(store))
 
 
 def test_a_channel_that_is_cut_is_made_again(server: RedisServer, watch: Watch) -> None:
-    with Proxy(server.port) as proxy, watch(f"redis://127.0.0.1:{proxy.port}/0") as told:
-        told.wait_until_sound()
+    with Proxy(server.port) as proxy, watch(f"redis://127.0.0.1:{proxy.port}/0") as watcher:
+        watcher.wait_until_sound()
         proxy.cut()
-        wait_until_lost(told)
-        told.wait_until_sound()
+        wait_until_lost(watcher)
+        watcher.wait_until_sound()
 
 
 def test_a_channel_that_is_silent_is_sound_no_longer(server: RedisServer, watch: Watch) -> None:
-    with Proxy(server.port) as proxy, watch(f"redis://127.0.0.1:{proxy.port}/0") as told, store_at(server.url) as store:
-        told.wait_until_sound()
+    with (
+        Proxy(server.port) as proxy,
+        watch(f"redis://127.0.0.1:{proxy.port}/0") as watcher,
+        store_at(server.url) as store,
+    ):
+        watcher.wait_until_sound()
         proxy.pause()
         silent = time.monotonic()
         record = put(store)
         time.sleep(0.5)
-        assert told.until < silent
-        assert told.ids == []
+        assert watcher.until < silent
+        assert watcher.ids == []
         proxy.resume()
-        told.wait_for(record)
-        told.wait_until_sound()
+        watcher.wait_for(record)
+        watcher.wait_until_sound()
 
 
 def is_busy(server: RedisServer) -> bool:
@@ -282,13 +286,13 @@ def test_a_server_that_is_busy_with_a_script_confirms_nothing(tmp_path: Path, fi
         with suppress(OSError):  # killed
             one.ask("EVAL", "while true do end", "0")
 
-    with start_redis(tmp_path, find(), "--busy-reply-threshold", "50") as one, both_ways(one.url) as told:
+    with start_redis(tmp_path, find(), "--busy-reply-threshold", "50") as one, both_ways(one.url) as watchers:
         script = threading.Thread(target=run_a_script)
         script.start()
         wait_until(lambda: is_busy(one), "a server that is busy")
         busy = time.monotonic()
         time.sleep(0.5)
-        assert all(each.until < busy for each in told)
+        assert all(each.until < busy for each in watchers)
         one.kill()
         script.join()
 
@@ -302,39 +306,39 @@ def test_a_replica_tells_nothing(tmp_path: Path, find: Callable[[], str]) -> Non
     with (
         start_redis(tmp_path / "a", find()) as primary,
         start_redis(tmp_path / "b", find()) as server,
-        both_ways(server.url) as told,
+        both_ways(server.url) as watchers,
     ):
         server.ask("REPLICAOF", "127.0.0.1", primary.port)
-        wait_until_lost(*told)
+        wait_until_lost(*watchers)
         time.sleep(0.2)
-        assert [each.until for each in told] == [0.0, 0.0]
+        assert [each.until for each in watchers] == [0.0, 0.0]
 
 
 @either_binary
 def test_after_a_failover_of_sentinel_the_new_primary_tells(tmp_path: Path, find: Callable[[], str]) -> None:
-    with start_sentinel(tmp_path, find()) as setup, both_ways(setup.url) as told:
+    with start_sentinel(tmp_path, find()) as setup, both_ways(setup.url) as watchers:
         killed = setup.primary
         killed.kill()
         wait_until(lambda: setup.primary is not killed and setup.primary.role == "master", "a new primary")
-        wait_until_sound(*told)
+        wait_until_sound(*watchers)
         with store_at(setup.url) as store:
-            wait_for(told, put(store))
+            wait_for(watchers, put(store))
 
 
 @either_binary
 def test_a_primary_that_lives_on_after_a_failover_is_left(tmp_path: Path, find: Callable[[], str]) -> None:
     """It takes itself for one for seconds, while others write to the new one."""
-    with start_sentinel(tmp_path, find()) as setup, both_ways(setup.url) as told:
+    with start_sentinel(tmp_path, find()) as setup, both_ways(setup.url) as watchers:
         before, after = setup.primary, setup.replica
         after.ask("REPLICAOF", "NO", "ONE")
         for sentinel in setup.sentinels:
             sentinel.ask("SENTINEL", "REMOVE", "sojourn")
             sentinel.ask("SENTINEL", "MONITOR", "sojourn", "127.0.0.1", after.port, 2)
-        wait_until_lost(*told)
-        wait_until_sound(*told)
+        wait_until_lost(*watchers)
+        wait_until_sound(*watchers)
         assert before.role == "master"
         with store_at(setup.url) as store:
-            wait_for(told, put(store))
+            wait_for(watchers, put(store))
 
 
 # Cluster
@@ -343,10 +347,10 @@ def test_a_primary_that_lives_on_after_a_failover_is_left(tmp_path: Path, find: 
 @pytest.mark.parametrize("fixture", ["redis_cluster", "valkey_cluster"])
 def test_every_primary_of_a_cluster_tells(fixture: str, request: pytest.FixtureRequest) -> None:
     cluster: RedisCluster = request.getfixturevalue(fixture)
-    with both_ways(cluster.url) as told, store_at(cluster.url) as store:
+    with both_ways(cluster.url) as watchers, store_at(cluster.url) as store:
         records = [put(store) for _ in range(30)]
         assert len({cluster.primary_of(session_key(record.id)).port for record in records}) == 3
-        wait_for(told, *records)
+        wait_for(watchers, *records)
 
 
 @pytest.mark.parametrize("fixture", ["redis_cluster", "valkey_cluster"])
@@ -355,23 +359,23 @@ def test_a_user_of_a_cluster_who_may_do_little(fixture: str, request: pytest.Fix
     rights = ["on", ">sekret", "~sj:*", "-@all", "+client|tracking", "+wait", "+cluster|slots"]
     for node in cluster.nodes:
         node.ask("ACL", "SETUSER", "sessions", *rights, "+cluster|info", "+cluster|shards")
-    with both_ways(cluster.url.replace("://", "://sessions:sekret@")) as told, store_at(cluster.url) as store:
-        wait_for(told, *[put(store) for _ in range(10)])
+    with both_ways(cluster.url.replace("://", "://sessions:sekret@")) as watchers, store_at(cluster.url) as store:
+        wait_for(watchers, *[put(store) for _ in range(10)])
     for node in cluster.nodes:
         node.ask("ACL", "DELUSER", "sessions")
 
 
 @either_binary
 def test_after_a_failover_of_a_cluster_all_primaries_tell(tmp_path: Path, find: Callable[[], str]) -> None:
-    with start_cluster(tmp_path, find()) as cluster, both_ways(cluster.url) as told:
+    with start_cluster(tmp_path, find()) as cluster, both_ways(cluster.url) as watchers:
         primary = cluster.primaries[0]
         replica = cluster.replica_of(primary)
         primary.kill()
-        wait_until_lost(*told)
+        wait_until_lost(*watchers)
         wait_until(lambda: replica.role == "master", "a new primary")
-        wait_until_sound(*told)
+        wait_until_sound(*watchers)
         with store_at(cluster.url) as store:
-            wait_for(told, *[put(store) for _ in range(30)])
+            wait_for(watchers, *[put(store) for _ in range(30)])
 
 
 @either_binary
@@ -381,21 +385,21 @@ def test_a_new_primary_is_listened_to_before_it_has_a_slot(tmp_path: Path, find:
     with (
         start_cluster(tmp_path / "cluster", find()) as cluster,
         start_redis(tmp_path / "new", find(), *options) as new,
-        both_ways(cluster.url) as told,
+        both_ways(cluster.url) as watchers,
         store_at(cluster.url) as store,
     ):
         record = put(store)
-        wait_for(told, record)
+        wait_for(watchers, record)
         key = session_key(record.id)
         old = cluster.primary_of(key)
         new.ask("CLUSTER", "MEET", "127.0.0.1", old.port, old.port + BUS_OFFSET)
         nodes = [*cluster.nodes, new]
         wait_until(lambda: {node.info("cluster")["cluster_known_nodes"] for node in nodes} == {"7"}, "seven nodes")
-        wait_until_sound(*told)
+        wait_until_sound(*watchers)
         slot = old.ask("CLUSTER", "KEYSLOT", key)
         new.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", old.ask("CLUSTER", "MYID"))
         old.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", new.ask("CLUSTER", "MYID"))
         old.ask("MIGRATE", "127.0.0.1", new.port, key, 0, 5000)
-        wait_for(told, record)
+        wait_for(watchers, record)
         store.commit(commit(record, changes={"a": change(None, b"1")}))
-        wait_for(told, record)
+        wait_for(watchers, record)

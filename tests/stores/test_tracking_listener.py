@@ -1,4 +1,4 @@
-"""Listener and Round: what is concluded from what Redis says. Driven by hand, with answers as Redis gives them."""
+"""Listeners: what is concluded from what Redis says. Driven by hand, with answers as Redis gives them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 from sojourn.stores.redis import listener
 from sojourn.stores.redis.calls import Address, pack
 from sojourn.stores.redis.keys import session_key
-from sojourn.stores.redis.listener import Broken, Listener, Round, Talk
-from tests.stores.told import Told
+from sojourn.stores.redis.listener import Listener, ListenerGroup, Talk, TrackingError
+from tests.stores.recording_watcher import RecordingWatcher
 
 HERE: Address = ("10.0.0.1", 6379)
 THERE: Address = ("10.0.0.2", 6379)
@@ -88,67 +88,67 @@ class Server:
 
 
 @pytest.fixture
-def told() -> Told:
-    return Told()
+def watcher() -> RecordingWatcher:
+    return RecordingWatcher()
 
 
-def attached(told: Told, server: Server, *, tls: bool = False) -> tuple[Round, Listener]:
-    round = Round(told, INTERVAL, [HERE])
-    one = round.add(HERE, tls)
+def attached(watcher: RecordingWatcher, server: Server, *, tls: bool = False) -> tuple[ListenerGroup, Listener]:
+    group = ListenerGroup(watcher, INTERVAL, [HERE])
+    one = group.add(HERE, tls)
     server.talk(one.attach())
-    return round, one
+    return group, one
 
 
-def test_an_answer_confirms_the_beat_before_its_own(told: Told) -> None:
+def test_an_answer_confirms_the_beat_before_its_own(watcher: RecordingWatcher) -> None:
     """The server may send an answer before it tells of writes of the same turn of its loop."""
     server = Server(ALONE)
-    round, one = attached(told, server)
-    round.begin()
+    group, one = attached(watcher, server)
+    group.begin()
     listening = one.listen()
     sent = []
     for _ in range(4):
         server.talk(listening, until=BEAT)
         sent.append(time.monotonic())
-        round.confirm(None, sent[-1])
+        group.confirm(None, sent[-1])
 
-    assert told.losses == 1
-    assert sent[0] < told.until <= sent[1], "the third was answered"
+    assert watcher.losses == 1
+    assert sent[0] < watcher.until <= sent[1], "the third was answered"
 
 
-def test_until_all_have_confirmed_nothing_is(told: Told) -> None:
-    round = Round(told, INTERVAL, [HERE, THERE])
+def test_until_all_have_confirmed_nothing_is(watcher: RecordingWatcher) -> None:
+    group = ListenerGroup(watcher, INTERVAL, [HERE, THERE])
     for address in (HERE, THERE):
-        Server(ALONE).talk(round.add(address, tls=False).attach())
-    round.begin()
-    began = told.until
-    round.confirm(HERE, began + 2e-6)
-    round.confirm(None, began + 3e-6)
-    assert told.until == began
-    round.confirm(THERE, began + 1e-6)
+        Server(ALONE).talk(group.add(address, tls=False).attach())
+    group.begin()
+    began = watcher.until
+    group.confirm(HERE, began + 2e-6)
+    group.confirm(None, began + 3e-6)
+    assert watcher.until == began
+    group.confirm(THERE, began + 1e-6)
 
-    assert told.until == began + 1e-6
+    assert watcher.until == began + 1e-6
 
 
-def test_what_comes_between_question_and_answer_is_taken(told: Told) -> None:
+def test_what_comes_between_question_and_answer_is_taken(watcher: RecordingWatcher) -> None:
     server = Server(ALONE)
     server.pushes = [
         hiredis.PushNotification([b"invalidate", [session_key("a" * 32).encode(), b"sj:{abc}:ada", b"sj:"]]),
         hiredis.PushNotification([b"something new", b""]),
     ]
-    attached(told, server)
+    attached(watcher, server)
 
-    assert told.ids == ["a" * 32]
+    assert watcher.ids == ["a" * 32]
     assert server.pushes == []
 
 
-def test_who_leads_in_a_cluster_is_listened_to(told: Told) -> None:
+def test_who_leads_in_a_cluster_is_listened_to(watcher: RecordingWatcher) -> None:
     """A primary without slots too; one that failed has none any more. No name means: where you found me."""
     nodes = [node(None), node("b"), node("b", 6380, "replica"), node("c", health="fail"), node("d", health="loading")]
-    round, _ = attached(told, Server(clustered(*nodes)))
+    group, _ = attached(watcher, Server(clustered(*nodes)))
 
-    assert round.missing == [("b", 6379), ("d", 6379)]
-    round, _ = attached(told, Server(clustered(*nodes)), tls=True)
-    assert round.missing == [(HERE[0], 6380), ("b", 6380), ("d", 6380)]
+    assert group.missing == [("b", 6379), ("d", 6379)]
+    group, _ = attached(watcher, Server(clustered(*nodes)), tls=True)
+    assert group.missing == [(HERE[0], 6380), ("b", 6380), ("d", 6380)]
 
 
 @pytest.mark.parametrize(
@@ -162,24 +162,24 @@ def test_who_leads_in_a_cluster_is_listened_to(told: Told) -> None:
         ("state", "fail"),
     ],
 )
-def test_a_cluster_that_changed_is_looked_at_anew(told: Told, name: str, value: object) -> None:
+def test_a_cluster_that_changed_is_looked_at_anew(watcher: RecordingWatcher, name: str, value: object) -> None:
     server = Server(clustered(node(*HERE)))
-    _, one = attached(told, server)
+    _, one = attached(watcher, server)
     listening = one.listen()
     server.talk(listening, until=BEAT)
     server.answers[INFO] = info(stats_messages_sent=99, my_epoch=2)
     server.talk(listening, until=BEAT)
     server.answers[INFO] = info(**{name: value})
-    with pytest.raises(Broken):
+    with pytest.raises(TrackingError):
         server.talk(listening, until=BEAT)
 
 
-def test_a_replica_is_not_listened_to(told: Told) -> None:
-    with pytest.raises(Broken, match="replica"):
-        attached(told, Server({**ALONE, HELLO: {b"mode": b"standalone", b"role": b"replica"}}))
+def test_a_replica_is_not_listened_to(watcher: RecordingWatcher) -> None:
+    with pytest.raises(TrackingError, match="replica"):
+        attached(watcher, Server({**ALONE, HELLO: {b"mode": b"standalone", b"role": b"replica"}}))
 
 
-def test_a_server_that_is_silent_is_given_up(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_silent_is_given_up(watcher: RecordingWatcher, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listener, "PATIENCE", 0.01)
-    with pytest.raises(Broken, match="silent"):
-        attached(told, Server({}))
+    with pytest.raises(TrackingError, match="silent"):
+        attached(watcher, Server({}))

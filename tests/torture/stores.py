@@ -16,10 +16,10 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from sojourn import EndReason, SessionExists, StoreUnavailable
-from sojourn.core.apply import changed, ended, may_be_replaced, may_end, over_limit
+from sojourn import EndReason, SessionEnded, SessionExists, StoreUnavailable
+from sojourn.core.apply import changed, ended, may_be_replaced, may_begin, may_end, over_limit
 from sojourn.core.record import Record
-from sojourn.core.store import Applied, Commit, Create, End, Refused, Stats
+from sojourn.core.store import Applied, Commit, Create, End, Mark, Refused, Stats
 
 encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(Record).decode
@@ -61,8 +61,12 @@ class Right:
         with self.locked():
             if self.read(record.id):
                 raise SessionExists
-            if ends and not may_be_replaced(self.read(ends.id), ends, create.now):
-                return Refused(self.read(ends.id))
+            before = self.read(ends.id) if ends else None
+            if ends and not may_be_replaced(before, ends, create.now):
+                return Refused(before)
+            user = record.user_id or ""
+            if not may_begin(create, before, self.barred(""), self.barred(user)):
+                raise SessionEnded("revoked")
             over = self.over(create)
             for id in over:
                 self.end_in_lock(End(id, "limit", create.now))
@@ -98,18 +102,44 @@ class Right:
         self.keep(ended(before, end.reason, end.now))
         return before
 
-    def end_all(self, user_id: str, reason: EndReason, now: int, keep: str | None = None) -> Sequence[str]:
+    def end_all(
+        self, user_id: str, reason: EndReason, now: int, keep: str | None = None, realm: str = ""
+    ) -> Sequence[str]:
         with self.locked():
+            self.set_bar(user_id, now)
             were = [self.end_in_lock(End(id, reason, now)) for id in self.ids(user_id) if id != keep]
             return [record.id for record in were if record and record.end_reason_at(now) is None]
 
-    def list(self, user_id: str, now: int) -> Sequence[Record]:
+    def list(self, user_id: str, now: int, realm: str = "", after: str = "", limit: int = 100) -> Sequence[Record]:
         records = [self.read(id) for id in self.ids(user_id)]
         return [record for record in records if record and record.end_reason_at(now) is None]
 
     def ids(self, user_id: str) -> Sequence[str]:
         index = self.folder / f"{user_id}.user"
         return sorted(entry.name for entry in index.iterdir()) if index.exists() else []
+
+    def bar(self, now: int, realm: str = "") -> None:
+        with self.locked():
+            self.set_bar("", now)
+
+    def barred(self, user: str) -> int:
+        path = self.folder / f"{user}.bar"
+        return int(path.read_text()) if path.exists() else 0
+
+    def set_bar(self, user: str, now: int) -> None:
+        (self.folder / f"{user}.bar").write_text(str(max(now, self.barred(user))))
+
+    def erase(self, user_id: str, realm: str = "") -> int:
+        raise AssertionError("Nobody is to be forgotten.")
+
+    def put_mark(self, mark: Mark) -> None:
+        (self.folder / f"{mark.id}.mark").write_bytes(encode(mark))
+
+    def get_mark(self, id: str) -> Mark | None:
+        raise AssertionError("Nobody comes back with an old cookie.")
+
+    def end_expired(self, now: int, limit: int) -> int:
+        raise AssertionError("That is for whom the store belongs to.")
 
     def delete_expired(self, before: int, limit: int) -> int:
         raise AssertionError("That is for whom the store belongs to.")
@@ -142,10 +172,20 @@ class Awaited:
     async def end(self, end: End) -> Record | None:
         return self.store.end(end)
 
-    async def end_all(self, user_id: str, reason: EndReason, now: int, keep: str | None = None) -> Sequence[str]:
+    async def end_all(
+        self, user_id: str, reason: EndReason, now: int, keep: str | None = None, realm: str = ""
+    ) -> Sequence[str]:
         return self.store.end_all(user_id, reason, now, keep)
 
-    async def list(self, user_id: str, now: int) -> Sequence[Record]:
+    async def bar(self, now: int, realm: str = "") -> None:
+        self.store.bar(now)
+
+    async def put_mark(self, mark: Mark) -> None:
+        self.store.put_mark(mark)
+
+    async def list(
+        self, user_id: str, now: int, realm: str = "", after: str = "", limit: int = 100
+    ) -> Sequence[Record]:
         return self.store.list(user_id, now)
 
     async def close(self) -> None:
@@ -242,7 +282,9 @@ class KeepsBoth(Right):
 class Forgets(Right):
     """One session is left out when all are ended."""
 
-    def end_all(self, user_id: str, reason: EndReason, now: int, keep: str | None = None) -> Sequence[str]:
+    def end_all(
+        self, user_id: str, reason: EndReason, now: int, keep: str | None = None, realm: str = ""
+    ) -> Sequence[str]:
         live = self.list(user_id, now)
         return super().end_all(user_id, reason, now, live[0].id if len(live) > 1 else keep)
 
@@ -250,11 +292,20 @@ class Forgets(Right):
 class GivesNoReason(Right):
     """What is ended with others is deleted, so that no browser can be told why."""
 
-    def end_all(self, user_id: str, reason: EndReason, now: int, keep: str | None = None) -> Sequence[str]:
+    def end_all(
+        self, user_id: str, reason: EndReason, now: int, keep: str | None = None, realm: str = ""
+    ) -> Sequence[str]:
         ids = super().end_all(user_id, reason, now, keep)
         for id in ids:
             (self.folder / f"{id}.session").unlink()
         return ids
+
+
+class LetsIn(Right):
+    """What is there is ended, and what was under way comes in afterwards."""
+
+    def set_bar(self, user: str, now: int) -> None:
+        """Nothing is kept of it."""
 
 
 class CountsBefore(Right):
@@ -271,7 +322,7 @@ class CountsBefore(Right):
 class Drifts(Right):
     """The index keeps what was revoked."""
 
-    def list(self, user_id: str, now: int) -> Sequence[Record]:
+    def list(self, user_id: str, now: int, realm: str = "", after: str = "", limit: int = 100) -> Sequence[Record]:
         records = [self.read(id) for id in self.ids(user_id)]
         return [record for record in records if record and record.end_reason_at(now) in (None, "revoked")]
 

@@ -16,6 +16,7 @@ from sojourn.torture.app import APP_RACES
 from tests.cli.program import Program, Result
 from tests.conftest import StartServer
 from tests.server import Server
+from tests.servers.nginx import Nginx
 
 HERE = Path(__file__).parent
 LOGIN = 'POST /login {"user": "ada", "password": "tea"}'
@@ -61,6 +62,7 @@ def test_an_application_on_sojourn_loses_nothing(shops: dict[str, Server], sojou
         "slow-write": 2,
         "old-cookie": 2,
         "fixation": 2,
+        "pages": 2,
         "flags": 3,
     }
     assert done.code == 0
@@ -68,7 +70,7 @@ def test_an_application_on_sojourn_loses_nothing(shops: dict[str, Server], sojou
 
 @pytest.mark.parametrize(
     ("shop", "comes_through"),
-    [("whole", {"old-cookie"}), ("cookie", {"fixation", "flags"})],
+    [("whole", {"old-cookie", "pages"}), ("cookie", {"fixation", "pages", "flags"})],
     ids=["whole", "cookie"],  # not of the sets: their order differs between processes
 )
 def test_of_other_sessions_it_tells_what_they_lose(
@@ -81,6 +83,35 @@ def test_of_other_sessions_it_tells_what_they_lose(
         race.name for race in APP_RACES
     } - comes_through
     assert done.code == 1
+
+
+KEEPS_PAGES_OF_MEMBERS = """
+    proxy_ignore_headers Vary;
+    set $visitor 1;
+    if ($http_cookie) { set $visitor ""; }
+    proxy_no_cache $visitor;
+"""
+
+
+def test_a_cache_that_gives_a_members_page_to_others_is_told(
+    shops: dict[str, Server], sojourn: Program, tmp_path: Path
+) -> None:
+    with Nginx(tmp_path / "right", shops["right"].url) as right:
+        done = torture(sojourn, f"http://localhost:{right.port}", "--only", "pages", "--json")
+        assert (verdicts(done), done.code) == ({"pages": "ok"}, 0)
+    with Nginx(tmp_path / "wrong", shops["right"].url, KEEPS_PAGES_OF_MEMBERS) as wrong:
+        done = torture(sojourn, f"http://localhost:{wrong.port}", "--only", "pages", "--json")
+        assert (verdicts(done), done.code) == ({"pages": "lost"}, 1)
+
+
+def test_a_cache_that_gives_a_visitors_page_to_members_is_told(
+    shops: dict[str, Server], sojourn: Program, tmp_path: Path
+) -> None:
+    with Nginx(tmp_path / "nginx", shops["right"].url, "proxy_ignore_headers Vary;") as nginx:
+        done = torture(sojourn, f"http://localhost:{nginx.port}")
+
+    assert done.code == 2
+    assert "A cache keeps that page (docs/caches.md)" in done.err
 
 
 def test_a_person_gets_a_table_and_what_was_lost_in_words(shops: dict[str, Server], sojourn: Program) -> None:
@@ -104,7 +135,7 @@ def test_a_form_is_sent_as_a_form_and_the_slow_write_may_be_left_out(
 ) -> None:
     done = torture(sojourn, shops["right"].url, "--json", login="POST /login user=ada&password=tea", slow_write=None)
 
-    assert verdicts(done) == dict.fromkeys([race.name for race in APP_RACES if not race.needs_slow_write], "ok")
+    assert verdicts(done) == dict.fromkeys([race.name for race in APP_RACES if not race.needs], "ok")
 
 
 def test_a_slow_write_that_is_none_proves_nothing(shops: dict[str, Server], sojourn: Program) -> None:

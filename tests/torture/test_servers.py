@@ -8,7 +8,7 @@ import pytest
 
 from sojourn.torture import RACES
 from tests.cli.program import Program
-from tests.kinds import url_of
+from tests.store_kinds import url_of
 
 KINDS = ["postgres", "valkey cluster", "cached postgres", "cached redis"]
 

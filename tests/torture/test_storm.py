@@ -17,14 +17,14 @@ from tests.servers.waiting import wait_until
 
 
 @contextmanager
-def command(folder: Path, strike: Callable[[], None]) -> Iterator[str]:
-    """A command for a shell that makes `strike` happen here."""
-    flag, over = folder / "strike", threading.Event()
+def command(folder: Path, inject_fault: Callable[[], None]) -> Iterator[str]:
+    """A shell command that calls `inject_fault` here."""
+    flag, over = folder / "fault", threading.Event()
 
     def watch() -> None:
         wait_until(lambda: flag.exists() or over.is_set(), "the storm")
         if not over.is_set():
-            strike()
+            inject_fault()
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -35,10 +35,10 @@ def command(folder: Path, strike: Callable[[], None]) -> Iterator[str]:
         watcher.join()
 
 
-def storm(sojourn: Program, url: str, strike: Callable[[], None]) -> tuple[int, Any]:
+def storm(sojourn: Program, url: str, inject_fault: Callable[[], None]) -> tuple[int, Any]:
     """The exit code, and what came of it."""
     words = ["--only", "storm", "--storm", "3", "--processes", "4", "--json"]
-    with command(sojourn.folder, strike) as text:
+    with command(sojourn.folder, inject_fault) as text:
         done = sojourn("torture", url, *words, "--during-storm", text)
     return done.code, done.json["races"][0]
 

@@ -54,7 +54,7 @@ policy = Policy(
 )
 manager = AsyncSessionManager(AsyncSQLiteStore("sessions.sqlite3"), policy, on_event=listen)
 app = FastAPI()
-app.mount("/session", BrowserEndpoints(readable={"theme"}, writable=["theme"], device_label=None))
+app.mount("/session", BrowserEndpoints(readable={"theme"}, writable=["theme"]))
 app.add_middleware(
     SessionMiddleware, manager=manager, cookie=CookieOptions(same_site="strict"), trusted_origins=["https://a.example"]
 )

@@ -8,6 +8,7 @@ from typing import Any
 from sojourn import Client, Event, Policy, Session, SessionManager
 from sojourn.core.record import Record
 from sojourn.core.store import Store
+from sojourn.core.token import Token
 from sojourn.stores.memory import MemoryStore
 from tests.unit.clock import Clock
 
@@ -58,3 +59,10 @@ class Site:
 def id_of(token: str) -> str:
     """A token's public half."""
     return token[4:36]
+
+
+def token_for(record: Record) -> Token:
+    """A token that opens `record`, whose own nobody kept."""
+    token = Token(record.id, "0" * 64)
+    token.hash = record.secrets.current
+    return token

@@ -11,7 +11,7 @@ from sojourn import DataTooLarge, SessionLimitReached
 from sojourn.core.apply import changed, ended, may_be_replaced, may_end, over_limit
 from sojourn.core.codec import MAX_INTEGER
 from sojourn.core.errors import EndReason
-from sojourn.core.record import Dated, Secrets
+from sojourn.core.record import Dated
 from sojourn.core.store import End, Ends, Limit
 from sojourn.testing.records import HOUR, MINUTE, NOW, change, commit, make_record
 
@@ -99,14 +99,14 @@ def test_activity_never_goes_back() -> None:
 
 
 def test_a_touch_and_a_rotation_leave_the_version() -> None:
-    fresh = Secrets(RECORD.secrets.current, NOW, (Dated(b"n" * 32, NOW),))
+    fresh = replace(RECORD.secrets, next=(Dated(b"n" * 16, NOW),))
     after = changed(RECORD, commit(RECORD, seen_at=NOW + 1, secrets=(RECORD.secrets, fresh)))
 
     assert after == replace(RECORD, seen_at=NOW + 1, secrets=fresh)
 
 
 def test_a_rotation_of_other_secrets_than_there_are_is_refused() -> None:
-    other = Secrets(b"o" * 32, NOW)
+    other = replace(RECORD.secrets, current=b"o" * 16)
 
     assert changed(RECORD, commit(RECORD, changes={"c": change(None, b"1")}, secrets=(other, other))) is None
 

@@ -19,14 +19,15 @@ from sojourn import (
     SessionEnded,
 )
 from sojourn.core.codec import size
-from sojourn.core.commit import NO_REPLY, NOTHING, Plan, nothing_due, plan_commit, plan_open, settle
+from sojourn.core.commit import NO_REPLY, NOTHING, Plan, nothing_due, plan_commit, plan_open
 from sojourn.core.events import Merged, UnknownToken
+from sojourn.core.outcome import carry_on
 from sojourn.core.record import Record
 from sojourn.core.store import Applied, Commit, Create, End, Refused
 from sojourn.core.token import Token, mint
 from sojourn.testing.records import HOUR, MINUTE, NOW, make_record
 from tests.unit.rival import Rival
-from tests.unit.site import Site, id_of
+from tests.unit.site import Site, id_of, token_for
 
 SECOND = 1000
 
@@ -87,7 +88,7 @@ def test_what_nothing_due_promises_plan_commit_keeps(passive: bool) -> None:
     """Over a grid of ages, reads and secrets: where nothing is due, nothing is planned, and it writes no more."""
     record, policy = make_record(data={"a": b"[]"}), Policy()
     for age in (0, MINUTE - 1, MINUTE, HOUR - 1, HOUR):
-        session = Session(record, NOW + age, Client(), record.secrets.current, True)
+        session = Session(record, NOW + age, Client(), token_for(record), True)
         session.passive = passive
         promised = nothing_due(session, policy)
         planned = plan_commit(session, policy, NOW + age, os.urandom)
@@ -110,8 +111,8 @@ def test_activity_is_written_down_once_in_the_touch_interval() -> None:
     record = site.record(token)
 
     assert (record.seen_at, record.version) == (NOW + MINUTE, 1)
-    assert session.record is not None
-    assert session.record.seen_at == NOW + MINUTE
+    assert session._record is not None
+    assert session._record.seen_at == NOW + MINUTE
     site.clock.forward(MINUTE - 1)
     site.commit(site.visit(token))
     assert site.record(token) is record
@@ -159,7 +160,7 @@ def test_activity_counts_from_when_the_request_came() -> None:
 
 
 def test_activity_does_not_pass_the_absolute_limit() -> None:
-    site = Site()
+    site = Site(Policy(rotate_interval=None))
     token = site.begin()
     for _ in range(24):
         site.clock.forward(29 * MINUTE)
@@ -184,8 +185,8 @@ def test_what_was_changed_is_there_for_the_next_request() -> None:
     assert site.commit(session) is None
     assert dict(site.visit(token)) == {"cart": [1, 2], "theme": "dark", "n": 2}
     assert site.record(token).version == 2
-    assert session.record is not None
-    assert session.record.version == 2
+    assert session._record is not None
+    assert session._record.version == 2
 
 
 @pytest.mark.parametrize("count", [False, True], ids=["set", "increment"])
@@ -199,8 +200,8 @@ def test_each_commit_of_data_is_a_version_that_the_session_knows(count: bool) ->
             session["n"] += 1
         site.commit(session)
 
-        assert session.record is not None
-        assert session.record.version == site.manager.get(session.record.id).version == version  # type: ignore[union-attr]  # it is there
+        assert session._record is not None
+        assert session._record.version == site.manager.get(session._record.id).version == version  # type: ignore[union-attr]  # it is there
 
 
 def test_an_anonymous_session_begins_with_the_first_value() -> None:
@@ -481,7 +482,7 @@ def test_nothing_brings_an_ended_session_back(reason: str) -> None:
 
 def opened(record: Record, now: int = NOW) -> Session:
     """The session of `record`, as its current secret opens it."""
-    return Session(record, now, Client(), record.secrets.current, True)
+    return Session(record, now, Client(), token_for(record), True)
 
 
 def test_opening_is_decided_without_a_clock_or_a_store() -> None:
@@ -537,8 +538,8 @@ def test_a_refusal_by_a_store_that_has_the_session_live_asks_for_another_plan() 
     plan = plan_commit(session, Policy(), NOW, os.urandom)
     newer = replace(record, data={"a": b"3"}, version=2)
 
-    assert settle(session, plan, Refused(newer), Policy(), NOW) is None
-    assert settle(session, plan_commit(session, Policy(), NOW, os.urandom), Applied(3), Policy(), NOW) is not None
+    assert carry_on(session, plan, Refused(newer), Policy(), NOW) is None
+    assert carry_on(session, plan_commit(session, Policy(), NOW, os.urandom), Applied(3), Policy(), NOW) is not None
 
 
 def test_a_storm_of_writers_ends_in_a_conflict_and_not_in_a_loop() -> None:

@@ -10,12 +10,23 @@ from typing import Any, cast
 
 import pytest
 
-from sojourn import AsyncSessionManager, Client, Event, Policy, Session, SessionConflict, SessionManager
+from sojourn import (
+    AsyncSessionManager,
+    Client,
+    ConfigurationError,
+    Event,
+    Policy,
+    Session,
+    SessionConflict,
+    SessionEnded,
+    SessionManager,
+    SessionRefused,
+)
 from sojourn.core.commit import NO_REPLY, Reply
 from sojourn.core.events import Ended, UnknownToken
 from sojourn.core.store import Stats
 from sojourn.manager import milliseconds
-from sojourn.manager.manager import BATCH
+from sojourn.manager.async_manager import BATCH
 from sojourn.stores.memory import AsyncMemoryStore, MemoryStore
 from sojourn.testing.records import HOUR, MINUTE, NOW, put
 from tests.unit.clock import Clock
@@ -94,7 +105,7 @@ def test_a_session_goes_from_request_to_request(world: World) -> None:
 def test_an_anonymous_session_costs_no_read_and_no_write(world: World) -> None:
     session = world.manager.anonymous(Client("192.0.2.9", "x"))
 
-    assert (session.status, session.presented, session.opened_at) == ("none", False, NOW)
+    assert (session.status, session._presented, session.opened_at) == ("none", False, NOW)
     assert session.client == Client("192.0.2.9", "x")
     assert world.manager.commit(session) == NO_REPLY
     assert world.events == []
@@ -104,7 +115,7 @@ def test_a_refused_token_is_told_and_was_presented(world: World) -> None:
     refused = UnknownToken(at=NOW, cause="ambiguous")
     session = world.manager.anonymous(refused=refused)
 
-    assert session.presented
+    assert session._presented
     assert world.events == [refused]
 
 
@@ -224,6 +235,125 @@ def test_revoke_all_ends_every_session_of_the_user_but_the_one_to_keep(world: Wo
     assert world.manager.revoke_all("nobody") == 0
 
 
+def test_a_list_goes_by_pages(world: World) -> None:
+    tokens = [world.begin("ada") for _ in range(5)]
+    first = world.manager.list("ada", limit=3)
+    rest = world.manager.list("ada", after=max(ids(first)), limit=3)
+
+    assert sorted([*ids(first), *ids(rest)]) == sorted(map(id_of, tokens))
+    assert (len(first), len(rest)) == (3, 2)
+
+
+def test_everything_is_revoked_and_what_began_before_comes_too_late(world: World) -> None:
+    tokens = [world.begin("ada"), world.begin("bob"), world.begin()]
+    slow = world.manager.anonymous()
+    slow.login("eve")
+    over = world.begin("ada")
+    world.manager.revoke(id_of(over))
+    world.clock.forward(1)
+    counts: list[int] = []
+
+    assert world.manager.revoke_everything(counts.append) == 3
+    assert counts == [3]
+    assert {world.manager.open(token).end_reason for token in tokens} == {"revoked"}
+    with pytest.raises(SessionEnded):
+        world.manager.commit(slow)
+    assert world.manager.open(world.begin("ada")).user_id == "ada"
+    assert world.manager.revoke_everything() == 1
+
+
+def test_everything_is_what_a_clock_that_runs_ahead_made_too(world: World) -> None:
+    world.clock.forward(MINUTE)
+    slow = world.manager.anonymous()
+    slow.login("ada")
+    world.clock.forward(1)
+    ahead = world.begin("ada")
+    world.clock.forward(-MINUTE - 1)
+
+    assert world.manager.revoke_everything() == 1
+    assert world.manager.open(ahead).end_reason == "revoked"
+    world.clock.forward(2 * MINUTE)
+    with pytest.raises(SessionEnded):
+        world.manager.commit(slow)
+
+
+def test_an_erased_user_leaves_no_row_and_others_all_of_theirs(world: World) -> None:
+    tokens = [world.begin("ada"), world.begin("ada")]
+    world.manager.revoke(id_of(tokens[0]))
+    bobs = world.begin("bob")
+
+    assert world.manager.erase("ada") == 2
+    assert [record.user_id for record in world.store.scan("", 9)] == ["bob"]
+    assert world.manager.open(tokens[1]).status == "none"
+    assert world.manager.open(bobs).user_id == "bob"
+
+
+@pytest.mark.parametrize("realm", ["Shop", "a b", "x" * 33, "ä"])
+def test_a_realm_of_other_characters_is_refused(world: World, realm: str) -> None:
+    with pytest.raises(ConfigurationError, match="realm="):
+        world.make(realm=realm)
+
+
+def test_managers_of_two_realms_see_nothing_of_each_other_in_one_store(world: World) -> None:
+    blog = world.make(realm="blog")
+    theirs = world.begin("ada")
+    session = blog.anonymous()
+    session.login("ada")
+    token = blog.commit(session).token
+    assert token is not None
+    ours = token.reveal()
+
+    assert (blog.open(theirs).status, world.manager.open(ours).status) == ("none", "none")
+    assert (blog.get(id_of(theirs)), world.manager.get(id_of(ours))) == (None, None)
+    assert (ids(blog.list("ada")), ids(world.manager.list("ada"))) == ([id_of(ours)], [id_of(theirs)])
+    assert (blog.revoke(id_of(theirs)), world.manager.revoke(id_of(ours))) == (False, False)
+    assert blog.revoke_all("ada") == 1
+    assert blog.revoke_everything() == 0
+    assert blog.erase("ada") == 1
+    assert world.manager.open(theirs).user_id == "ada"
+
+
+def test_before_a_session_is_made_the_application_is_asked_and_may_refuse(world: World) -> None:
+    asked: list[tuple[str, str | None]] = []
+
+    def limit(client: Client, user_id: str | None) -> None:
+        asked.append((client.ip, user_id))
+        if len(asked) > 2:
+            raise SessionRefused(30)
+
+    async def limit_async(client: Client, user_id: str | None) -> None:
+        limit(client, user_id)
+
+    manager = world.make(before_create=limit if world.kind == "threads" else limit_async)
+    for user_id in (None, "ada"):
+        session = manager.anonymous(Client("192.0.2.7"))
+        session.login(user_id) if user_id else session.start()
+        token = manager.commit(session).token
+        assert token is not None
+        again = manager.open(token.reveal(), Client("192.0.2.7"))
+        again["a"] = 1
+        manager.commit(again)
+    refused = manager.anonymous(Client("192.0.2.7"))
+    refused.start()
+
+    with pytest.raises(SessionRefused) as raised:
+        manager.commit(refused)
+    assert raised.value.retry_after == 30
+    assert asked == [("192.0.2.7", None), ("192.0.2.7", "ada"), ("192.0.2.7", None)]
+    assert len(world.store.scan("", 9)) == 2
+
+
+def test_a_session_that_ran_out_loses_its_data_at_the_next_clean_up(world: World) -> None:
+    for _ in range(BATCH + 1):
+        put(world.store, data={"a": b"1"})
+    world.clock.forward(HOUR)
+
+    assert world.manager.delete_expired() == 0
+    kept = world.store.scan("", 2 * BATCH)
+    assert {(record.end_reason, len(record.data)) for record in kept} == {("idle_timeout", 0)}
+    assert len(kept) == BATCH + 1
+
+
 def test_delete_expired_waits_for_as_long_as_ended_sessions_are_kept(world: World) -> None:
     token = world.begin("ada")
     world.manager.revoke(id_of(token))
@@ -284,6 +414,21 @@ def test_a_listener_that_fails_harms_nobody_else(world: World, caplog: pytest.Lo
         "on_event failed for LoggedIn",
     ]
     assert reply.token.reveal() not in caplog.text
+
+
+def test_without_a_listener_a_theft_is_told_to_the_log_and_nothing_else_is(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    manager = world.make(on_event=None)
+    token = world.begin("ada")
+    manager.open("sj1-nonsense")
+    id, secret = token.removeprefix("sj1-").split("-", 1)
+    forged = f"sj1-{id}-{secret[:32]}{'0' * 32}"
+
+    assert manager.open(forged).end_reason == "token_reuse"
+    assert [(each.levelname, each.getMessage()) for each in caplog.records] == [
+        ("WARNING", f"TokenReused: session {id} is held by two, and was ended")
+    ]
 
 
 def test_without_a_listener_nothing_is_told(world: World) -> None:

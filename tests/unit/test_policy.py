@@ -21,7 +21,11 @@ BOUNDS = {
     "max_bytes": (2, 16 * 1024 * 1024),
     "max_sessions": (1, 10_000),
 }
-CHOICES = {"on_limit": ("end_oldest", "refuse"), "on_conflict": ("last_writer_wins", "raise")}
+CHOICES = {
+    "on_limit": ("end_oldest", "refuse"),
+    "on_conflict": ("last_writer_wins", "raise"),
+    "keep_client": ("all", "network", "none"),
+}
 OPTIONAL = {"touch_interval", "rotate_interval", "max_sessions", "remember"}
 
 
@@ -31,8 +35,8 @@ def test_the_defaults_are_half_an_hour_and_half_a_day() -> None:
     assert (policy.idle_timeout, policy.absolute_timeout) == (1800, 43_200)
     assert policy.remember == Lifetime(idle_timeout=14 * 86400, absolute_timeout=30 * 86400)
     assert (policy.rotate_interval, policy.rotate_grace) == (3600, 60)
-    assert (policy.max_sessions, policy.on_limit, policy.on_conflict) == (None, "end_oldest", "last_writer_wins")
-    assert (policy.keep_ended, policy.max_bytes) == (86400, 32768)
+    assert (policy.max_sessions, policy.on_limit, policy.on_conflict) == (100, "end_oldest", "last_writer_wins")
+    assert (policy.keep_ended, policy.max_bytes, policy.keep_client) == (86400, 32768, "all")
 
 
 def test_this_page_knows_every_field() -> None:

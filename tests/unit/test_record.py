@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sojourn import EndReason
+from sojourn import Client, EndReason
 from sojourn.testing.records import HOUR, MINUTE, NOW, make_record
 
 IDLE_END, ABSOLUTE_END = NOW + 30 * MINUTE, NOW + 12 * HOUR
@@ -44,3 +44,32 @@ def test_a_session_is_live_exactly_until_it_expires(seen: int, idle: int, absolu
     record = make_record(seen_at=NOW + seen, idle_timeout=idle, absolute_expires_at=NOW + absolute)
 
     assert (record.end_reason_at(NOW + at) is None) is (NOW + at < record.expires_at)
+
+
+# What is kept of a client
+
+
+@pytest.mark.parametrize(
+    ("ip", "network"),
+    [
+        ("192.0.2.77", "192.0.2.0/24"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1::/48"),
+        ("::1", "::/48"),
+        ("not an address", ""),
+        ("", ""),
+    ],
+)
+def test_a_network_is_kept_of_an_address_and_nothing_of_what_is_none(ip: str, network: str) -> None:
+    client = Client(ip, "Firefox")
+
+    assert client.kept("all") is client
+    assert client.kept("network") == Client(network)
+    assert client.kept("none") == Client()
+
+
+def test_nothing_is_kept_of_nothing() -> None:
+    assert Client().kept("network") == Client().kept("none") == Client()
+
+
+def test_of_a_long_user_agent_no_more_is_kept_than_its_first_256_characters() -> None:
+    assert Client.of(None, "x" * 300) == Client("", "x" * 256)

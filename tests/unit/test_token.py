@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sojourn.core.token import Token, mint, parse, partition, renew
+from sojourn.core.token import Token, mint, parse, partition
 
 ID = "0123456789abcdef" * 2
 SECRET = "fedcba9876543210" * 4
@@ -23,7 +23,8 @@ def test_a_token_is_a_name_an_id_and_a_secret() -> None:
     assert token is not None
     assert token.id == ID
     assert token.reveal() == GOOD
-    assert token.hash == hashlib.sha256(SECRET.encode()).digest()
+    assert token.hash == hashlib.sha256(SECRET.encode()).digest()[:16]
+    assert token.family == hashlib.sha256(SECRET[:32].encode()).digest()[:16]
 
 
 def test_a_hundred_thousand_tokens_are_all_different_and_all_well_formed() -> None:
@@ -60,12 +61,14 @@ def test_a_users_token_keeps_the_random_rest_of_the_id_and_the_whole_secret() ->
     assert token.reveal().endswith(bytes(range(16, 48)).hex())
 
 
-def test_a_renewed_token_keeps_the_id_and_has_another_secret() -> None:
-    token = renew(ID, os.urandom)
+def test_a_renewed_token_keeps_id_and_family_and_has_another_part() -> None:
+    token = mint(None, os.urandom)
+    renewed, other = token.renewed(os.urandom), token.renewed(os.urandom)
 
-    assert token.id == ID
-    assert token.hash != renew(ID, os.urandom).hash
-    assert parse(token.reveal()) is not None
+    assert renewed.reveal()[:69] == token.reveal()[:69]
+    assert renewed.family == token.family
+    assert len({token.hash, renewed.hash, other.hash}) == 3
+    assert parse(renewed.reveal()) is not None
 
 
 @pytest.mark.parametrize("write", [repr, str, "{}".format, lambda token: f"{token!r:>5}"])
@@ -131,4 +134,4 @@ def test_every_well_formed_token_is_taken(secret: bytes, id: bytes) -> None:
     token = parse(f"sj1-{id.hex()}-{secret.hex()}")
 
     assert token is not None
-    assert (token.id, token.hash) == (id.hex(), hashlib.sha256(secret.hex().encode()).digest())
+    assert (token.id, token.hash) == (id.hex(), hashlib.sha256(secret.hex().encode()).digest()[:16])

@@ -24,7 +24,8 @@ from sojourn import (
 from sojourn.core.events import UnknownToken
 from sojourn.stores.memory import AsyncMemoryStore
 from sojourn.wsgi import SessionMiddleware, commit, session_of
-from tests.wsgi.world import COOKIE, CountingStore, World, call, new_environ
+from tests.counting_store import CountingStore
+from tests.wsgi.world import COOKIE, World, call, new_environ
 
 
 def test_nested_changes_are_kept() -> None:

@@ -13,37 +13,11 @@ from wsgiref.validate import validator
 
 from sojourn import Policy, Session, SessionManager
 from sojourn.core.events import Event
-from sojourn.core.record import Record
-from sojourn.core.store import Applied, Commit, Create, End, Refused
-from sojourn.stores.memory import MemoryStore
 from sojourn.wsgi import BrowserEndpoints, SessionMiddleware, mount, session_of
+from tests.counting_store import CountingStore
 
 COOKIE = "__Host-session"
 View = Callable[[Session, WSGIEnvironment], object]
-
-
-class CountingStore(MemoryStore):
-    """A store that notes what it is asked for."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked: list[str] = []
-
-    def get(self, id: str) -> Record | None:
-        self.asked.append("get")
-        return super().get(id)
-
-    def create(self, create: Create) -> Applied | Refused:
-        self.asked.append("create")
-        return super().create(create)
-
-    def commit(self, commit: Commit) -> Applied | Refused:
-        self.asked.append("commit")
-        return super().commit(commit)
-
-    def end(self, end: End) -> Record | None:
-        self.asked.append("end")
-        return super().end(end)
 
 
 @dataclass(frozen=True)

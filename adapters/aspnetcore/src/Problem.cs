@@ -1,5 +1,6 @@
 using System;
 using System.Buffers;
+using System.Collections.Generic;
 using System.Linq;
 using System.Text.Json;
 using System.Threading.Tasks;
@@ -33,14 +34,21 @@ namespace Sojourn.AspNetCore
             503, "store-unavailable", "Sessions are not available right now",
             "Try again soon. What this request was to write may be written, or not.");
 
-        public Problem(int status, string code, string title, string detail, string? endReason = null)
+        // The members of every problem; others are what the error holds.
+        private static readonly string[] _ofEvery = { "type", "title", "status", "detail" };
+
+        private readonly JsonElement _told;
+
+        public Problem(int status, string code, string title, string detail)
         {
             Status = status;
             Code = code;
             Title = title;
             Detail = detail;
-            EndReason = endReason;
         }
+
+        private Problem(int status, string code, JsonElement told)
+            : this(status, code, Text(told, "title") ?? "", Text(told, "detail") ?? "") => _told = told;
 
         public int Status { get; }
 
@@ -50,15 +58,30 @@ namespace Sojourn.AspNetCore
 
         public string Detail { get; }
 
-        public string? EndReason { get; }
+        /// <summary>Why the session ended: with <c>session-ended</c>, where the service still knows.</summary>
+        public string? EndReason => Text(_told, "end_reason");
+
+        /// <summary>The keys that another request changed too: with <c>session-conflict</c>.</summary>
+        public IReadOnlyList<string>? Keys =>
+            Member(_told, "keys", JsonValueKind.Array) is JsonElement keys
+            && keys.EnumerateArray().All(key => key.ValueKind == JsonValueKind.String)
+                ? keys.EnumerateArray().Select(key => key.GetString()!).ToList()
+                : null;
+
+        /// <summary>How many bytes the session's data would have: with <c>data-too-large</c>.</summary>
+        public long? Size => Number(_told, "size");
+
+        /// <summary>
+        /// How much is allowed: bytes with <c>data-too-large</c> and <c>body-too-large</c>, sessions with <c>session-limit</c>.
+        /// </summary>
+        public long? Limit => Number(_told, "limit");
 
         /// <summary>The problem in a body of the service; null where there is none.</summary>
         public static Problem? Read(int status, JsonElement body)
         {
             var type = Text(body, "type") ?? "";
             return type.StartsWith(Urn, StringComparison.Ordinal) && type.Length > Urn.Length
-                ? new Problem(
-                    status, type.Substring(Urn.Length), Text(body, "title") ?? "", Text(body, "detail") ?? "", Text(body, "end_reason"))
+                ? new Problem(status, type.Substring(Urn.Length), body)
                 : null;
         }
 
@@ -73,9 +96,12 @@ namespace Sojourn.AspNetCore
                 json.WriteString("title", Title);
                 json.WriteNumber("status", Status);
                 json.WriteString("detail", Detail);
-                if (EndReason != null)
+                if (_told.ValueKind == JsonValueKind.Object)
                 {
-                    json.WriteString("end_reason", EndReason);
+                    foreach (var member in _told.EnumerateObject().Where(member => !_ofEvery.Contains(member.Name)))
+                    {
+                        member.WriteTo(json);
+                    }
                 }
                 json.WriteEndObject();
             }
@@ -113,9 +139,14 @@ namespace Sojourn.AspNetCore
             }
         }
 
-        private static string? Text(JsonElement body, string name) =>
-            body.ValueKind == JsonValueKind.Object && body.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String
-                ? value.GetString()
-                : null;
+        private static JsonElement? Member(JsonElement body, string name, JsonValueKind kind) =>
+            body.ValueKind == JsonValueKind.Object && body.TryGetProperty(name, out var value) && value.ValueKind == kind
+                ? value
+                : (JsonElement?)null;
+
+        private static string? Text(JsonElement body, string name) => Member(body, name, JsonValueKind.String)?.GetString();
+
+        private static long? Number(JsonElement body, string name) =>
+            Member(body, name, JsonValueKind.Number) is JsonElement value && value.TryGetInt64(out var number) ? number : (long?)null;
     }
 }

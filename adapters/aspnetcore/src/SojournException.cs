@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 
 namespace Sojourn.AspNetCore
 {
@@ -22,6 +23,18 @@ namespace Sojourn.AspNetCore
 
         /// <summary>Why the session ended, if that is what failed and the service still knows.</summary>
         public string? EndReason => Problem?.EndReason;
+
+        /// <summary>Which keys another request changed too, if that is what failed (<c>session-conflict</c>).</summary>
+        public IReadOnlyList<string>? Keys => Problem?.Keys;
+
+        /// <summary>How many bytes the session's data would have, if that is what failed (<c>data-too-large</c>).</summary>
+        public long? Size => Problem?.Size;
+
+        /// <summary>
+        /// How much is allowed, if it was too much: bytes (<c>data-too-large</c>, <c>body-too-large</c>) or sessions
+        /// (<c>session-limit</c>).
+        /// </summary>
+        public long? Limit => Problem?.Limit;
 
         /// <summary>The HTTP status that says it to a visitor: 500 for a mistake, which is no answer to anybody.</summary>
         public int StatusCode => Problem?.Status ?? 500;

@@ -89,7 +89,14 @@ namespace Sojourn.AspNetCore.Tests
             }
             catch (SojournException error)
             {
-                return new { code = error.Code, status = error.StatusCode, end_reason = error.EndReason, message = error.Message };
+                return new
+                {
+                    code = error.Code,
+                    status = error.StatusCode,
+                    end_reason = error.EndReason,
+                    limit = error.Limit,
+                    message = error.Message,
+                };
             }
             catch (InvalidOperationException error)
             {

@@ -64,6 +64,21 @@ namespace Sojourn.AspNetCore.Tests
                 Check(
                     each.GetProperty("why").GetString()!,
                     problem?.Code == each.GetProperty("code").GetString() && JsonValue.Same(JsonValue.Parse(problem!.Body()), body));
+                var error = new SojournException(problem!.Code, "", problem);
+                Check(
+                    $"{each.GetProperty("why").GetString()}: what it holds",
+                    IsHeld(error.EndReason, body, "end_reason") && IsHeld(error.Keys, body, "keys")
+                    && IsHeld(error.Size, body, "size") && IsHeld(error.Limit, body, "limit"));
+            }
+            foreach (var odd in new[] { "[]", "{}", "1.5", "null", "\"3\"", "[1]" })
+            {
+                var body = JsonValue.Parse(Encoding.UTF8.GetBytes(
+                    $"{{\"type\": \"urn:sojourn:problem:x\", \"keys\": {odd}, \"size\": {odd}, \"limit\": {odd}, \"end_reason\": {odd}}}"));
+                var problem = Problem.Read(409, body)!;
+                Check(
+                    $"{odd} is no number and no text",
+                    problem.Size == null && problem.Limit == null && (problem.EndReason == null || odd == "\"3\"")
+                    && (problem.Keys == null || odd == "[]"));
             }
             var keys = vectors.GetProperty("keys");
             foreach (var key in keys.GetProperty("valid").EnumerateArray())
@@ -75,6 +90,12 @@ namespace Sojourn.AspNetCore.Tests
                 var text = key.GetString()!;
                 Throws<InvalidOperationException>("no key", () => SessionService.Checked(text), text);
             }
+        }
+
+        private static bool IsHeld(object? value, JsonElement body, string name)
+        {
+            using var held = JsonDocument.Parse(JsonSerializer.SerializeToUtf8Bytes(value));
+            return body.TryGetProperty(name, out var said) ? JsonValue.Same(held.RootElement, said) : value == null;
         }
 
         private static async Task MergesAsync(JsonElement vectors)

@@ -15,7 +15,14 @@ export interface Problem {
 	code: string;
 	title: string;
 	detail: string;
+	/** With `session-ended`, where the service still knows. */
 	end_reason?: EndReason;
+	/** With `session-conflict`: the keys that another request changed too. */
+	keys?: string[];
+	/** With `data-too-large`: the bytes that the session's data would have. */
+	size?: number;
+	/** With `data-too-large` and `body-too-large` in bytes, with `session-limit` in sessions. */
+	limit?: number;
 }
 
 /**
@@ -31,6 +38,12 @@ export class SojournError extends Error {
 	readonly status: number;
 	/** Why the session ended, if that is what failed. */
 	readonly endReason: EndReason | null;
+	/** Which keys another request changed too, if that is what failed (`session-conflict`). */
+	readonly keys: readonly string[] | null;
+	/** How many bytes the session's data would have, if that is what failed (`data-too-large`). */
+	readonly size: number | null;
+	/** How much is allowed, if it was too much: bytes (`data-too-large`, `body-too-large`) or sessions (`session-limit`). */
+	readonly limit: number | null;
 	/** What a visitor may be told; null for a mistake. */
 	readonly problem: Problem | null;
 
@@ -39,6 +52,9 @@ export class SojournError extends Error {
 		this.code = code;
 		this.status = problem?.status ?? 500;
 		this.endReason = problem?.end_reason ?? null;
+		this.keys = problem?.keys ?? null;
+		this.size = problem?.size ?? null;
+		this.limit = problem?.limit ?? null;
 		this.problem = problem;
 	}
 }

@@ -92,11 +92,11 @@ export class Service {
 			const message = `The session service at ${this.#url} answered ${status}, and not as Sojourn does.`;
 			return status >= 500 ? this.#failed(message) : new SojournError("unexpected-answer", message);
 		}
-		const {title = "", detail = "", end_reason} = said!;
+		const {type, ...members} = said!;
+		const problem = {title: "", detail: "", ...members, status, code};
 		if (code === "store-unavailable") return this.#failed("The session service does not reach its store.");
-		const problem = {status, code, title, detail, ...(end_reason && {end_reason})};
-		if (TOLD.has(code)) return new SojournError(code, detail, problem);
-		return new SojournError(code, `The session service refused what it was sent (${code}): ${detail}`);
+		if (TOLD.has(code)) return new SojournError(code, problem.detail, problem);
+		return new SojournError(code, `The session service refused what it was sent (${code}): ${problem.detail}`);
 	}
 
 	#call(request: string, repeatable: boolean): Promise<Answer> {

@@ -21,4 +21,12 @@ app.post("/", express.json({type: () => true}), async (req, res) => {
 	for (const [name, ...more] of req.body.do) results.push((await STEPS[name](req.session, ...more)) ?? null);
 	res.json(results);
 });
+// What a handler waited for is the application's to answer.
+app.use((error, req, res, next) => {
+	if (!error.problem) return next(error);
+	const {code, status, keys, size, limit, endReason, problem} = error;
+	const held = Object.entries({keys, size, limit, end_reason: endReason}).filter(([, value]) => value !== null);
+	const body = {type: `urn:sojourn:problem:${code}`, title: problem.title, status, detail: error.message, ...Object.fromEntries(held)};
+	res.status(status).set("Cache-Control", "no-store").type("application/problem+json").send(Buffer.from(JSON.stringify(body)));
+});
 app.listen(Number(PORT), "127.0.0.1");

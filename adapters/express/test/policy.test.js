@@ -13,6 +13,8 @@ max_sessions = 1
 on_limit = "refuse"
 on_conflict = "raise"
 `;
+const KEYS = ["theme", "it's", "a, b", 'say "hi"', "\\", "ключ 🦊", ""];
+const changes = (value) => Object.fromEntries(KEYS.map((key) => [key, {value}]));
 
 let service;
 let relay;
@@ -84,24 +86,27 @@ for (const [version, express] of VERSIONS) {
 
 		test("a conflict is 409, for who waits for it and for who does not, and the request's changes are dropped", async () => {
 			const url = await serve(async (req, res) => {
-				await service.commit({token: req.get("x-token"), changes: {theme: {value: "theirs"}}});
-				req.session.theme = "mine";
+				await service.commit({token: req.get("x-token"), changes: changes("theirs")});
+				for (const key of KEYS) req.session[key] = "mine";
 				if (req.path === "/forget") {
 					req.session.save();
 					return res.redirect("/elsewhere");
 				}
 				if (req.path === "/save") {
 					const error = await req.session.save().catch((error) => error);
-					return res.json([error.code, error.status, {...req.session}]);
+					return res.json([error.code, error.status, error.keys, {...req.session}]);
 				}
 				res.send("never");
 			});
 			for (const path of ["/", "/forget", "/save"]) {
 				const token = await start();
 				const answer = await visitor(url, token).get(path, {headers: {"x-token": token}});
-				if (path !== "/save") assert.deepEqual(problem(answer), {status: 409, code: "session-conflict"});
-				else assert.deepEqual(answer.json(), ["session-conflict", 409, {}]);
-				assert.deepEqual((await service.open(token)).session.data, {theme: "theirs"});
+				if (path === "/save") assert.deepEqual(answer.json(), ["session-conflict", 409, KEYS, {}]);
+				else {
+					assert.deepEqual(problem(answer), {status: 409, code: "session-conflict"});
+					assert.deepEqual(answer.json().keys, KEYS);
+				}
+				assert.deepEqual((await service.open(token)).session.data, Object.fromEntries(KEYS.map((key) => [key, "theirs"])));
 			}
 		});
 
@@ -114,7 +119,7 @@ for (const [version, express] of VERSIONS) {
 					return res.send("in");
 				}
 				req.session.login("grace " + version, (error) => {
-					if (error && req.path === "/mine") return res.status(409).send(`${error.code} ${req.session.userId}`);
+					if (error && req.path === "/mine") return res.status(409).send(`${error.code} ${error.limit} ${req.session.userId}`);
 					if (error) return next(error);
 					res.send(req.session.userId);
 				});
@@ -122,7 +127,7 @@ for (const [version, express] of VERSIONS) {
 			assert.equal((await visitor(url).get("/")).body, "grace " + version);
 			const answer = await visitor(url).get("/mine");
 
-			assert.deepEqual([answer.status, answer.body], [409, "session-limit null"]);
+			assert.deepEqual([answer.status, answer.body], [409, "session-limit 1 null"]);
 			assert.equal((await visitor(url).get("/")).status, 409);
 			assert.deepEqual(problem(await visitor(url).get("/forget")), {status: 409, code: "session-limit"});
 		});

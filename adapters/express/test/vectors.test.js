@@ -72,8 +72,10 @@ describe("problems", () => {
 			const app = express();
 			app.set("env", "test");
 			app.use(sojourn({service: relay.url, key: service.key}));
-			app.use((req, res) => {
+			let caught;
+			app.use(async (req, res) => {
 				req.session.a = 1;
+				if (req.path === "/caught") caught = await req.session.save().catch((error) => error);
 				res.end();
 			});
 			let failed;
@@ -83,10 +85,14 @@ describe("problems", () => {
 			});
 			const url = await listen(app);
 			const [open, commit] = [await visitor(url, valid[0].token).get("/"), await visitor(url).get("/")];
+			await visitor(url).get("/caught");
+			assert.equal(caught.code, code);
 			if (told.includes(code)) {
+				const {end_reason = null, keys = null, size = null, limit = null} = body;
+				assert.deepEqual([caught.endReason, caught.keys, caught.size, caught.limit], [end_reason, keys, size, limit]);
 				for (const answer of [open, commit]) {
-					assert.deepEqual(problem(answer), {status, code, ...(body.end_reason && {endReason: body.end_reason})});
-					assert.equal(answer.json().title, body.title);
+					assert.equal(problem(answer).status, status);
+					assert.deepEqual(answer.json(), body);
 					assert.equal(answer.headers.get("retry-after"), status === 503 ? "2" : null);
 				}
 				assert.equal(failed, undefined);

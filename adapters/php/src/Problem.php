@@ -34,12 +34,13 @@ final class Problem
         AmbiguousToken::class => [400, 'ambiguous-token', 'Two tokens'],
     ];
 
+    /** @param array<string, mixed> $members what the exception holds: end_reason, keys, size, limit */
     private function __construct(
         public readonly int $status,
         public readonly string $code,
         public readonly string $title,
         public readonly string $detail,
-        public readonly ?string $endReason,
+        public readonly array $members,
     ) {
     }
 
@@ -53,7 +54,13 @@ final class Problem
         // What happened between the servers is for the log: it may name hosts and files.
         $away = 'Try again soon. What this request was to write may be written, or not.';
         $detail = $status === 503 ? $away : $error->getMessage();
-        return new self($status, $code, $title, $detail, $error instanceof SessionEnded ? $error->reason : null);
+        return new self($status, $code, $title, $detail, match (true) {
+            $error instanceof SessionEnded && $error->reason !== null => ['end_reason' => $error->reason],
+            $error instanceof SessionConflict => ['keys' => $error->keys],
+            $error instanceof SessionLimitReached => ['limit' => $error->limit],
+            $error instanceof DataTooLarge => ['size' => $error->size, 'limit' => $error->limit],
+            default => [],
+        });
     }
 
     /** Answer with this problem, in place of a page that did not leave yet. For an exception handler of your own. */
@@ -70,10 +77,8 @@ final class Problem
             'title' => $this->title,
             'status' => $this->status,
             'detail' => $this->detail,
+            ...$this->members,
         ];
-        if ($this->endReason !== null) {
-            $members['end_reason'] = $this->endReason;
-        }
         $flags = JSON_INVALID_UTF8_SUBSTITUTE | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE;
         return json_encode($members, JSON_THROW_ON_ERROR | $flags);
     }

@@ -11,25 +11,42 @@ namespace Sojourn;
  */
 final class Refusal
 {
-    /** @param string $url where the service is, for who reads the message */
-    public static function of(int $status, string $body, string $url): SojournException
+    /**
+     * @param int $sent how many bytes the service was sent
+     * @param string $url where the service is, for who reads the message
+     */
+    public static function of(int $status, string $body, int $sent, string $url): SojournException
     {
         $told = json_decode($body, true);
         $type = is_array($told) ? $told['type'] ?? '' : '';
-        if (!is_string($type) || preg_match('/^urn:sojourn:problem:([a-z-]+)$/D', $type, $match) !== 1) {
-            // A proxy in between, most likely.
-            $message = "The session service at $url answered $status, and not as Sojourn does.";
-            return $status >= 500 ? new ServiceUnavailable($message) : new ConfigurationError($message);
+        $isProblem = is_string($type) && preg_match('/^urn:sojourn:problem:([a-z-]+)$/D', $type, $match) === 1;
+        $error = $isProblem ? self::meant($match[1], $told, $sent, $url) : null;
+        if ($error !== null) {
+            return $error;
         }
+        // A proxy in between, most likely.
+        $message = "The session service at $url answered $status, and not as Sojourn does.";
+        return $status >= 500 ? new ServiceUnavailable($message) : new ConfigurationError($message);
+    }
+
+    /**
+     * What a problem of this code means; null where it lacks what the exception holds.
+     *
+     * @param array<mixed> $told
+     */
+    private static function meant(string $code, array $told, int $sent, string $url): ?SojournException
+    {
         $detail = (string) ($told['detail'] ?? '');
-        return match ($match[1]) {
+        [$keys, $size, $limit] = [$told['keys'] ?? null, $told['size'] ?? null, $told['limit'] ?? null];
+        return match ($code) {
             'session-ended' => new SessionEnded($detail, $told['end_reason'] ?? null),
-            'session-conflict' => new SessionConflict($detail),
-            'session-limit' => new SessionLimitReached($detail),
-            'data-too-large', 'body-too-large' => new DataTooLarge($detail),
+            'session-conflict' => is_array($keys) ? new SessionConflict($detail, $keys) : null,
+            'session-limit' => is_int($limit) ? new SessionLimitReached($detail, $limit) : null,
+            'data-too-large' => is_int($size) && is_int($limit) ? new DataTooLarge($detail, $size, $limit) : null,
+            'body-too-large' => is_int($limit) ? new DataTooLarge($detail, $sent, $limit) : null,
             'invalid-data' => new InvalidData($detail),
             'store-unavailable' => new ServiceUnavailable("The session service at $url does not reach its store."),
-            default => new ConfigurationError("The session service refused what it was sent ($match[1]): $detail"),
+            default => new ConfigurationError("The session service refused what it was sent ($code): $detail"),
         };
     }
 }

@@ -80,7 +80,7 @@ final class Service
         if ($status === 200 && is_array($told) && isset($told['status'], $told['now'])) {
             return new Answer($told, $json);
         }
-        throw Refusal::of($status, $json, $this->url);
+        throw Refusal::of($status, $json, strlen($body), $this->url);
     }
 
     /** @return array{string, string, string} the address to connect to, the Host header, and the path before `/v1` */

@@ -15,6 +15,7 @@ use Sojourn\ServiceUnavailable;
 use Sojourn\SessionConflict;
 use Sojourn\SessionEnded;
 use Sojourn\SessionLimitReached;
+use Sojourn\SojournException;
 use Sojourn\Token;
 
 function test_vectors_tokens(): void
@@ -54,13 +55,33 @@ function test_vectors_problems(): void
         'store-unavailable' => ServiceUnavailable::class,
     ];
     foreach (vectors('problems')['problems'] as $case) {
-        $error = Refusal::of($case['status'], json_encode($case['body']), 'http://127.0.0.1:8100');
+        $error = refusal($case, $case['body']);
         same($classes[$case['code']] ?? ConfigurationError::class, $error::class, $case['why']);
         $problem = Problem::of($error);
-        if ($problem !== null && $case['code'] !== 'body-too-large') {
+        if ($case['code'] === 'body-too-large') {
+            same([7, $case['body']['limit']], [$error->size, $error->limit]);
+        } elseif ($problem !== null) {
             same($case['body'], json_decode($problem->body(), true), $case['why']);
         }
+        // What an exception holds comes from the problem's members, whatever the words are.
+        $other = refusal($case, ['detail' => "'x', 'y': 9 of 8 bytes"] + $case['body']);
+        same($problem?->members, Problem::of($other)?->members, $case['why']);
     }
+}
+
+function test_a_problem_that_lacks_what_its_exception_holds_is_none_of_sojourns(): void
+{
+    foreach (['session-conflict', 'session-limit', 'data-too-large', 'body-too-large'] as $code) {
+        foreach ([[], ['keys' => 'a', 'size' => '3', 'limit' => 2.5]] as $members) {
+            $body = ['type' => "urn:sojourn:problem:$code", 'detail' => "'a' has 3 of 2 bytes"] + $members;
+            same(ConfigurationError::class, refusal(['status' => 409], $body)::class, $code);
+        }
+    }
+}
+
+function refusal(array $case, array $body): SojournException
+{
+    return Refusal::of($case['status'], json_encode($body), 7, 'http://127.0.0.1:8100');
 }
 
 function test_vectors_keys(): void

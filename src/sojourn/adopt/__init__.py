@@ -1,6 +1,6 @@
-"""Moving in without signing anybody out: another layer's sessions become ours, each once."""
+"""Moving in without signing anybody out: another layer's sessions become ours, each once. How: docs/migrating.md."""
 
-from .adoption import Adopted, Adoption, ours
+from .adoption import AdoptedSession, Adoption
 from .django import DjangoSessions
 from .express import ExpressSessionRedis
 from .flask import FlaskCookie
@@ -10,7 +10,7 @@ from .starlette import StarletteCookie
 from .starsessions import StarsessionsRedis
 
 __all__ = [
-    "Adopted",
+    "AdoptedSession",
     "Adoption",
     "DjangoSessions",
     "ExpressSessionRedis",
@@ -20,5 +20,4 @@ __all__ = [
     "Old",
     "StarletteCookie",
     "StarsessionsRedis",
-    "ours",
 ]

@@ -10,17 +10,15 @@ from typing import NamedTuple
 
 from sojourn.core.commit import NO_REPLY, Reply
 from sojourn.core.cookie import CookieOptions
-from sojourn.core.errors import ConfigurationError, StoreUnavailable
-from sojourn.core.info import SessionInfo
+from sojourn.core.errors import ConfigurationError, SessionEnded, StoreUnavailable
 from sojourn.core.record import Client
 from sojourn.core.session import Session
-from sojourn.core.token import Token
 from sojourn.manager import AsyncSessionManager, SessionManager
 
 from .layer import Layer, Old
-from .plan import Mark, Planned, plan
+from .plan import OldCookie, Planned, plan
 
-__all__ = ["Adopted", "Adoption", "ours"]
+__all__ = ["AdoptedSession", "Adoption"]
 
 logger = logging.getLogger("sojourn")
 
@@ -29,11 +27,11 @@ LONGEST = timedelta(days=366)
 MAX_COOKIES = 4
 
 
-class Adopted(NamedTuple):
+class AdoptedSession(NamedTuple):
     """A session that was made of another layer's, and what the browser is to be told of it.
 
     `reply` goes out with the response, where the request's own commit has no newer one. `forget` is the old cookie: the
-    browser forgets it in the answer that hands it ours.
+    browser forgets it in the answer that hands it ours. Adoption.open makes it.
     """
 
     session: Session
@@ -47,17 +45,12 @@ class Adopted(NamedTuple):
         return None if same else old.clear()
 
 
-def ours(values: Sequence[str]) -> list[str]:
-    """What can be a token of ours, of what a request shows under our cookie's name: the old cookie may share it."""
-    return [value for value in values if value.startswith("sj1-")]
-
-
 class _Found(NamedTuple):
     """An old cookie that a request shows."""
 
     layer: Layer
     key: str
-    mark: Mark
+    cookie: OldCookie
 
 
 class Adoption:
@@ -65,7 +58,8 @@ class Adoption:
 
     A request that shows an old cookie, and no token of ours, gets a session that is made of the old one, once; the old
     one is deleted, where the server keeps it. `remember` gives adopted sessions the policy's longer timeouts. Until the
-    end the layers' own stores and secrets are needed; afterwards nothing is read any more.
+    end, a year away at most, the layers' own stores and secrets are needed; afterwards nothing is read any more. Raises
+    ConfigurationError without a layer, and for an end that is no date.
     """
 
     def __init__(self, *layers: Layer, until: date, remember: bool = False) -> None:
@@ -97,34 +91,40 @@ class Adoption:
         if left <= 0:
             logger.warning("adoption has ended: adopt= can be removed, and the old layer with it")
 
-    def open(self, manager: SessionManager, cookies: bytes, client: Client = Client()) -> Adopted | None:
+    @staticmethod
+    def ours(values: Sequence[str]) -> list[str]:
+        """What can be a token of ours, of what a request shows under our cookie's name: the old cookie may share it."""
+        return [value for value in values if value.startswith("sj1-")]
+
+    def open(self, manager: SessionManager, cookies: bytes, client: Client = Client()) -> AdoptedSession | None:
         """The session that was made of the one that a Cookie header shows, now or before; None where there is none.
 
         One that is over tells why, where no other is shown. For a request without a token of ours. Two reads and two
         writes the first time, two reads again; no I/O where no old cookie is shown. Raises StoreUnavailable, also for
-        the old store.
+        the old store, and what the layer's `read` raises.
         """
         over = None
-        for found in self._find(cookies, manager.clock()):
+        for found in self._find(manager, cookies):
             adopted = self._open(manager, found, client)
-            if adopted is not None and adopted.session.live is not None:
+            if adopted is not None and adopted.session._live is not None:
                 return adopted
             over = over or adopted
         return over
 
     async def open_async(
         self, manager: AsyncSessionManager, cookies: bytes, client: Client = Client()
-    ) -> Adopted | None:
+    ) -> AdoptedSession | None:
         """As `open`, for an event loop; a thread waits for the old store."""
         over = None
-        for found in self._find(cookies, manager.clock()):
+        for found in self._find(manager, cookies):
             adopted = await self._open_async(manager, found, client)
-            if adopted is not None and adopted.session.live is not None:
+            if adopted is not None and adopted.session._live is not None:
                 return adopted
             over = over or adopted
         return over
 
-    def _find(self, cookies: bytes, now: int) -> Iterator[_Found]:
+    def _find(self, manager: SessionManager | AsyncSessionManager, cookies: bytes) -> Iterator[_Found]:
+        now = manager.clock()
         if now >= self._until:
             return
         for layer in self.layers:
@@ -134,46 +134,54 @@ class Adoption:
             if len(keys) == 1:
                 key = keys.pop()
                 assert key is not None
-                yield _Found(layer, key, Mark(layer.kind, key))
+                yield _Found(layer, key, OldCookie(manager.realm, layer.kind, key))
 
-    def _open(self, manager: SessionManager, found: _Found, client: Client) -> Adopted | None:
-        known = manager.get(found.mark.id)
+    def _open(self, manager: SessionManager, found: _Found, client: Client) -> AdoptedSession | None:
+        known = manager.adopted(found.cookie.id)
         if known is None:
             old = found.layer.read(found.key, manager.clock())
             planned = self._plan(manager, found, old, client) if old else None
             if planned is not None:
-                made = manager.adopt(planned.ours, planned.mark)
+                try:
+                    made = manager.adopt(planned.ours, planned.mark)
+                except SessionEnded:
+                    # The user's sessions were revoked since that log-in: this one too.
+                    _retire(found)
+                    return None
                 _retire(found)
                 if made:
                     return _first(planned, found, client)
                 return _again(manager.open(planned.token.reveal(), client), found)
             # Another request may have adopted and deleted it since.
-            known = None if old else manager.get(found.mark.id)
-        token = _known(found, known)
-        return _again(manager.open(token.reveal(), client), found) if token else None
+            known = None if old else manager.adopted(found.cookie.id)
+        return _again(manager.open(found.cookie.known(known).reveal(), client), found) if known else None
 
-    async def _open_async(self, manager: AsyncSessionManager, found: _Found, client: Client) -> Adopted | None:
+    async def _open_async(self, manager: AsyncSessionManager, found: _Found, client: Client) -> AdoptedSession | None:
         from asyncio import to_thread  # here: the threads' side never loads an event loop
 
-        known = await manager.get(found.mark.id)
+        known = await manager.adopted(found.cookie.id)
         if known is None:
             old = await to_thread(found.layer.read, found.key, manager.clock())
             planned = self._plan(manager, found, old, client) if old else None
             if planned is not None:
-                made = await manager.adopt(planned.ours, planned.mark)
+                try:
+                    made = await manager.adopt(planned.ours, planned.mark)
+                except SessionEnded:
+                    # The user's sessions were revoked since that log-in: this one too.
+                    await to_thread(_retire, found)
+                    return None
                 await to_thread(_retire, found)
                 if made:
                     return _first(planned, found, client)
                 return _again(await manager.open(planned.token.reveal(), client), found)
-            known = None if old else await manager.get(found.mark.id)
-        token = _known(found, known)
-        return _again(await manager.open(token.reveal(), client), found) if token else None
+            known = None if old else await manager.adopted(found.cookie.id)
+        return _again(await manager.open(found.cookie.known(known).reveal(), client), found) if known else None
 
     def _plan(
         self, manager: SessionManager | AsyncSessionManager, found: _Found, old: Old, client: Client
     ) -> Planned | None:
         return plan(
-            found.mark,
+            found.cookie,
             old,
             manager.policy,
             remember=self.remember,
@@ -184,19 +192,15 @@ class Adoption:
         )
 
 
-def _known(found: _Found, known: SessionInfo | None) -> Token | None:
-    return found.mark.known(known.data) if known else None
-
-
-def _first(planned: Planned, found: _Found, client: Client) -> Adopted:
+def _first(planned: Planned, found: _Found, client: Client) -> AdoptedSession:
     ours = planned.ours
-    session = Session(ours.record, ours.now, client, ours.record.secrets.current, True)
-    return Adopted(session, planned.reply, found.layer.cookie)
+    session = Session(ours.record, ours.now, client, planned.token, True)
+    return AdoptedSession(session, planned.reply, found.layer.cookie)
 
 
-def _again(session: Session, found: _Found) -> Adopted:
+def _again(session: Session, found: _Found) -> AdoptedSession:
     # Its own commit hands out another token, where the one before was not shown for ten seconds.
-    return Adopted(session, NO_REPLY, found.layer.cookie)
+    return AdoptedSession(session, NO_REPLY, found.layer.cookie)
 
 
 def _retire(found: _Found) -> None:

@@ -33,7 +33,9 @@ class DjangoSessions:
 
     Django must be set up, with its old settings, where sessions are read, and with `django.contrib.auth`: it says
     whether the user is active and the password is the one of the log-in. Nothing is imported from it before the first
-    old cookie, so that this can stand in its settings. The session is taken with Django's own keys.
+    old cookie, so that this can stand in its settings. The session is taken with Django's own keys. Raises
+    ConfigurationError for another engine, and when it reads, for a cache that is not RedisCache or without
+    `django.contrib.auth`.
     """
 
     kind = "django"

@@ -14,8 +14,8 @@ from urllib.parse import unquote
 from sojourn.core.cookie import CookieOptions
 
 from .json_text import json_object
-from .keeper import Keeper
 from .layer import Old, user_at
+from .redis_values import RedisValues
 from .signed import keys_of
 
 if TYPE_CHECKING:
@@ -29,8 +29,9 @@ _SID = re.compile(r"[\x21-\x7e]{16,256}").fullmatch
 class ExpressSessionRedis:
     """Sessions of express-session with connect-redis. `secret` is express-session's, or several.
 
-    `redis` is its URL or your client. `user_key` is where your application kept the user's id; Passport keeps it in
-    "passport.user".
+    `redis` is its URL or your client. `user_key` is where your application kept the user's id, None where nobody logs
+    in; Passport keeps it in "passport.user". Raises ConfigurationError without the extra `redis`, and for a client that
+    is asyncio's or decodes.
     """
 
     kind = "express-session"
@@ -47,7 +48,7 @@ class ExpressSessionRedis:
         domain: str | None = None,
     ) -> None:
         self.cookie = CookieOptions(name=name, path=path, domain=domain)
-        self._keeper = Keeper(redis, prefix)
+        self._values = RedisValues(redis, prefix)
         self._secrets = [key if isinstance(key, bytes) else key.encode() for key in keys_of(secret)]
         self._user_key = user_key
 
@@ -63,14 +64,14 @@ class ExpressSessionRedis:
 
     def read(self, key: str, now: int) -> Old | None:
         """As Layer.read. Each request puts the end off, so it does not bound the session."""
-        data = json_object(self._keeper.get(key))
+        data = json_object(self._values.get(key))
         if data is None or _expired(data.pop("cookie", None), now):
             return None
         return Old(data, user_at(data, self._user_key))
 
     def retire(self, key: str) -> None:
         """As Layer.retire."""
-        self._keeper.delete(key)
+        self._values.delete(key)
 
 
 def _signature(sid: str, secret: bytes) -> bytes:

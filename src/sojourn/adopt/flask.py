@@ -23,7 +23,8 @@ class FlaskCookie:
     """Sessions in Flask's signed cookie. `secret_key` is the app's, or several with those of SECRET_KEY_FALLBACKS.
 
     `user_key` is where the user's id is in the session: Flask-Login's by default. `lifetime` is
-    PERMANENT_SESSION_LIFETIME; `session_cookie`, `path` and `domain` are SESSION_COOKIE_NAME, _PATH and _DOMAIN.
+    PERMANENT_SESSION_LIFETIME; `session_cookie`, `path` and `domain` are SESSION_COOKIE_NAME, _PATH and _DOMAIN. Raises
+    ConfigurationError without itsdangerous.
     """
 
     kind = "flask"

@@ -11,8 +11,8 @@ import msgspec
 from sojourn.core.cookie import CookieOptions
 
 from .json_text import json_object
-from .keeper import Keeper
 from .layer import Old, user_at
+from .redis_values import RedisValues
 from .signed import Secret, Signed, keys_of
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ class FlaskSessionRedis:
     """Sessions of Flask-Session with SESSION_TYPE "redis", in msgpack or JSON. What older versions pickled is not read.
 
     `redis` is its URL or your client. `user_key` is where the user's id is in the session: Flask-Login's by default.
-    `secret_key` is the app's, where SESSION_USE_SIGNER is on.
+    `secret_key` is the app's, where SESSION_USE_SIGNER is on: it needs itsdangerous. Raises ConfigurationError without
+    that or the extra `redis`, and for a client that is asyncio's or decodes.
     """
 
     kind = "flask-session"
@@ -46,7 +47,7 @@ class FlaskSessionRedis:
         domain: str | None = None,
     ) -> None:
         self.cookie = CookieOptions(name=session_cookie, path=path, domain=domain)
-        self._keeper = Keeper(redis, key_prefix)
+        self._values = RedisValues(redis, key_prefix)
         self._user_key = user_key
         self._signed: Signed | None = None
         if secret_key is not None:
@@ -61,7 +62,7 @@ class FlaskSessionRedis:
 
     def read(self, key: str, now: int) -> Old | None:
         """As Layer.read. Redis forgets what expired; each request puts that off."""
-        raw = self._keeper.get(key)
+        raw = self._values.get(key)
         if raw is None:
             return None
         data = _unpacked(raw)
@@ -74,7 +75,7 @@ class FlaskSessionRedis:
 
     def retire(self, key: str) -> None:
         """As Layer.retire."""
-        self._keeper.delete(key)
+        self._values.delete(key)
 
 
 def _unpacked(raw: bytes) -> dict[Any, Any] | None:

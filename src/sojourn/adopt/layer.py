@@ -28,7 +28,10 @@ class Old(NamedTuple):
 
 
 class Layer(Protocol):
-    """A session layer to move from. Only `verify` is asked for every request with its cookie: it does no I/O."""
+    """A session layer to move from. Only `verify` is asked for every request with its cookie: it does no I/O.
+
+    `now` is in Unix milliseconds.
+    """
 
     kind: str
     """Its name in marks: never changed."""

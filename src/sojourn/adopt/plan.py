@@ -3,7 +3,7 @@
 The old cookie becomes the new session's first secret, and the browser gets a next one. From there on it is rotation:
 the old cookie is good until the browser has shown ours, then for a grace, and after that its reuse is noticed. So
 parallel requests, lost answers and a process that dies in between sign nobody out.
-A mark, a record under an id made of the old cookie, says which session that was. It outlives the old cookie.
+A mark, under an id made of the old cookie, says which session that was. It outlives the old cookie.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from sojourn.core.commit import Reply
 from sojourn.core.errors import InvalidData
 from sojourn.core.policy import Policy
 from sojourn.core.record import Client, Dated, Record, Secrets
-from sojourn.core.store import Create
-from sojourn.core.token import Random, Token, parse, partition, renew
+from sojourn.core.store import Create, Mark
+from sojourn.core.token import Random, Token, partition
 
 from .layer import Old
 
-__all__ = ["Mark", "Planned", "plan"]
+__all__ = ["OldCookie", "Planned", "plan"]
 
 logger = logging.getLogger("sojourn")
 
@@ -34,13 +34,14 @@ LONG_AGO = 0
 DEPTH = 40
 
 
-class Mark:
+class OldCookie:
     """The names and the secret that follow from an old cookie's key, and from nothing else."""
 
-    __slots__ = ("_digest", "_secret", "id")
+    __slots__ = ("_digest", "_secret", "id", "realm")
 
-    def __init__(self, kind: str, key: str) -> None:
-        said = f"{kind}\0{key}".encode()
+    def __init__(self, realm: str, kind: str, key: str) -> None:
+        self.realm = realm
+        said = f"{realm}\0{kind}\0{key}".encode()
         self.id = hashlib.sha256(b"sojourn adopt mark\0" + said).hexdigest()[:32]
         self._digest = hashlib.sha256(b"sojourn adopt id\0" + said).hexdigest()
         self._secret = hashlib.sha256(b"sojourn adopt secret\0" + said).hexdigest()
@@ -50,24 +51,35 @@ class Mark:
         first = self._digest[:3] if user_id is None else partition(user_id)
         return Token(first + self._digest[3:32], self._secret)
 
-    def known(self, data: Mapping[str, Any]) -> Token | None:
-        """The same, by a mark's data; None for what is no mark."""
-        return parse(f"sj1-{data.get('session')}-{self._secret}")
+    def known(self, mark: Mark) -> Token:
+        """The same, by the mark that was kept of it."""
+        return Token(mark.session_id, self._secret)
 
 
 class Planned(NamedTuple):
     """The session to be kept, its mark, and what the browser is told."""
 
     ours: Create
-    mark: Create
+    mark: Mark
     token: Token
     reply: Reply
 
 
 def plan(
-    mark: Mark, old: Old, policy: Policy, *, remember: bool, until: int, now: int, client: Client, random: Random
+    cookie: OldCookie,
+    old: Old,
+    policy: Policy,
+    *,
+    remember: bool,
+    until: int,
+    now: int,
+    client: Client,
+    random: Random,
 ) -> Planned | None:
-    """What `old` becomes; None where nothing is in it, or more than the policy allows."""
+    """What `old` becomes; None where nothing is in it, or more than the policy allows.
+
+    It began with the old log-in. Where that is not known it began before all that anybody revoked.
+    """
     user_id, data = _user_id(old.user_id), _encoded(old.data)
     if user_id is None and not data:
         return None
@@ -80,13 +92,13 @@ def plan(
     ends_at = now + int(lifetime.absolute_timeout * 1000)
     if old.ends_at is not None:
         ends_at = min(ends_at, old.ends_at)
-    token = mark.token(user_id)
-    fresh = renew(token.id, random)
+    token = cookie.token(user_id)
+    fresh = token.renewed(random)
     at = LONG_AGO if old.authenticated_at is None else min(old.authenticated_at, now)
     record = Record(
         id=token.id,
         # Due at once for those that come with the old cookie again: `issue_is_due` keeps them apart.
-        secrets=Secrets(token.hash, 0, next=(Dated(fresh.hash, now),)),
+        secrets=Secrets(token.family, token.hash, 0, next=(Dated(fresh.hash, now),)),
         created_at=now,
         seen_at=now,
         idle_timeout=int(lifetime.idle_timeout * 1000),
@@ -95,24 +107,12 @@ def plan(
         user_id=user_id,
         authenticated_at=None if user_id is None else at,
         remember=remember,
-        client=client,
+        client=client.kept(policy.keep_client),
+        realm=cookie.realm,
     )
     reply = Reply(fresh, max_age=(ends_at - now) // 1000 if remember else None)
-    marked = _marked(mark, token.id, max(until, old.ends_at or 0) + DAY_MS, now, random)
-    return Planned(Create(record=record, now=now), Create(record=marked, now=now), token, reply)
-
-
-def _marked(mark: Mark, id: str, ends_at: int, now: int, random: Random) -> Record:
-    return Record(
-        id=mark.id,
-        # The hash of nothing that anybody knows: a mark opens for nobody.
-        secrets=Secrets(random(32), now),
-        created_at=now,
-        seen_at=now,
-        idle_timeout=ends_at - now,
-        absolute_expires_at=ends_at,
-        data={"session": encode(id)},
-    )
+    mark = Mark(cookie.id, token.id, max(until, old.ends_at or 0) + DAY_MS)
+    return Planned(Create(record=record, now=now, began_at=at), mark, token, reply)
 
 
 def _user_id(value: object) -> str | None:

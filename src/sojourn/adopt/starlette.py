@@ -12,9 +12,10 @@ __all__ = ["StarletteCookie"]
 
 
 class StarletteCookie:
-    """Sessions of starlette.middleware.sessions.SessionMiddleware; its arguments have their names there.
+    """Sessions of `starlette.middleware.sessions.SessionMiddleware`, the arguments named as there.
 
-    `user_key` is where your application kept the user's id in the session; None where nobody logs in.
+    `user_key` is where your application kept the user's id in the session; None where nobody logs in. `max_age` is in
+    seconds, None for no end. Raises ConfigurationError without itsdangerous.
     """
 
     kind = "starlette"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from sojourn.core.cookie import CookieOptions
 
 from .json_text import json_object
-from .keeper import Keeper
 from .layer import Old, user_at
+from .redis_values import RedisValues
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -20,9 +20,11 @@ _ID = re.compile(r"[0-9a-f]{32}").fullmatch
 
 
 class StarsessionsRedis:
-    """Sessions of starsessions' RedisStore with its JsonSerializer; arguments have their names there.
+    """Sessions of starsessions' `RedisStore` with its `JsonSerializer`, the arguments named as there.
 
-    `redis` is its URL or a client that is not asyncio's. `user_key` is where your application kept the user's id.
+    `redis` is its URL or a client that is not asyncio's. `user_key` is where your application kept the user's id, None
+    where nobody logs in. Raises ConfigurationError without the extra `redis`, and for a client that is asyncio's or
+    decodes.
     """
 
     kind = "starsessions"
@@ -39,7 +41,7 @@ class StarsessionsRedis:
         cookie_domain: str | None = None,
     ) -> None:
         self.cookie = CookieOptions(name=cookie_name, path=cookie_path, domain=cookie_domain)
-        self._keeper = Keeper(redis, prefix)
+        self._values = RedisValues(redis, prefix)
         self._user_key = user_key
         self._rolling = rolling
 
@@ -49,7 +51,7 @@ class StarsessionsRedis:
 
     def read(self, key: str, now: int) -> Old | None:
         """As Layer.read. Redis forgets what expired."""
-        data = json_object(self._keeper.get(key))
+        data = json_object(self._values.get(key))
         if data is None:
             return None
         metadata = data.pop("__metadata__", None)
@@ -65,7 +67,7 @@ class StarsessionsRedis:
 
     def retire(self, key: str) -> None:
         """As Layer.retire."""
-        self._keeper.delete(key)
+        self._values.delete(key)
 
 
 def _seconds(metadata: object, name: str) -> float | None:

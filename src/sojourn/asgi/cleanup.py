@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
+import os
 from weakref import WeakKeyDictionary
 
+from sojourn.core.cleanup import CleanupSchedule
 from sojourn.core.errors import StoreUnavailable
 from sojourn.manager import AsyncSessionManager
 
@@ -16,26 +17,20 @@ logger = logging.getLogger("sojourn")
 
 
 class Cleanup:
-    """When the next one is due, `at`, in the manager's milliseconds.
+    """One manager's clean-up, in the background of the event loop, and when it is due."""
 
-    Traffic drives it: where nobody comes, nothing piles up. The first one waits, so that processes that start
-    together do not clean together.
-    """
-
-    def __init__(self) -> None:
-        self.at: float = 0
+    def __init__(self, interval: float | None) -> None:
+        self.schedule = CleanupSchedule(interval)
         self._task: asyncio.Task[None] | None = None
 
     @classmethod
-    def of(cls, manager: AsyncSessionManager) -> Cleanup:
+    def of(cls, manager: AsyncSessionManager, interval: float | None) -> Cleanup:
         """The manager's one: Litestar makes a middleware for each route."""
-        return _OF_MANAGERS.setdefault(manager, cls())
+        return _OF_MANAGERS.setdefault(manager, cls(interval))
 
-    def start(self, manager: AsyncSessionManager, now: int, interval_ms: int) -> None:
-        """Start it, in the background, and say when the next is due."""
-        first = self.at == 0
-        self.at = now + interval_ms * (0.5 + secrets.randbelow(1024) / 1024)
-        if not first and (self._task is None or self._task.done()):
+    def start_if_due(self, manager: AsyncSessionManager, now: int) -> None:
+        """Start it in the background; one at a time."""
+        if self.schedule.is_due(now, os.urandom) and (self._task is None or self._task.done()):
             self._task = asyncio.get_running_loop().create_task(_clean(manager))
 
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from sojourn.core.errors import ConfigurationError
 from sojourn.core.session import Session
 
-from .exchange import Exchange
+from .exchange import AsyncExchange
 
 __all__ = ["Connection", "commit", "session_of"]
 
@@ -22,21 +22,22 @@ class Connection(Protocol):
 
 
 def session_of(connection: Connection) -> Session:
-    """The session of this request or WebSocket, typed as what it is."""
+    """The session of this request or WebSocket. Raises ConfigurationError outside of SessionMiddleware."""
     return _exchange(connection).session
 
 
 async def commit(connection: Connection) -> None:
     """Write what was changed so far, before the response: to learn a new `id`, or to handle what it raises.
 
-    What it raises is AsyncSessionManager.commit's. Without a call, the commit comes with the response's first byte.
+    What it raises is AsyncSessionManager.commit's, and ConfigurationError outside of SessionMiddleware. Without a call,
+    the commit comes with the response's first byte.
     """
     await _exchange(connection).commit()
 
 
-def _exchange(connection: Connection) -> Exchange:
+def _exchange(connection: Connection) -> AsyncExchange:
     exchange = connection.scope.get("sojourn")
-    if not isinstance(exchange, Exchange):
+    if not isinstance(exchange, AsyncExchange):
         raise ConfigurationError(
             "There is no session: put SessionMiddleware(manager=…) around the application, outside of what asks for it."
         )

@@ -6,12 +6,10 @@ from collections.abc import Collection
 from typing import Any
 
 from sojourn.browser import Answer, BrowserOptions, Request, answer, perform_async, plan, to_send
-from sojourn.browser.device import DeviceLabel, device_label
-from sojourn.browser.endpoints import MAX_BODY
+from sojourn.browser.endpoints import MAX_BODY, REAUTHENTICATE_WITHIN
 from sojourn.core.errors import ConfigurationError
 
-from .exchange import Exchange
-from .headers import find_headers
+from .exchange import AsyncExchange, encode_headers, find_headers
 from .types import App, Receive, Scope, Send
 
 __all__ = ["BrowserEndpoints", "mount"]
@@ -21,8 +19,10 @@ class BrowserEndpoints:
     """What the browser client calls: `app.mount("/session", BrowserEndpoints(readable={"theme"}))`.
 
     `writable` names the keys of a session that its browser may write, and read; `readable` those that it may only
-    read. The server's own stay unseen. `device_label` makes "Chrome on Windows" of a User-Agent; None leaves
-    labels out. It works inside SessionMiddleware, and takes the manager from it.
+    read. The server's own stay unseen. Sessions elsewhere are ended only by who logged in in the last
+    `reauthenticate_within` seconds (ASVS 7.5.2); None asks for no recent log-in. It works inside SessionMiddleware,
+    which gives it the manager and answers what AsyncSessionManager.commit raises. Raises ConfigurationError outside of
+    it, and for keys that no browser may have.
     """
 
     def __init__(
@@ -30,21 +30,20 @@ class BrowserEndpoints:
         *,
         readable: Collection[str] = (),
         writable: Collection[str] = (),
-        device_label: DeviceLabel | None = device_label,
+        reauthenticate_within: float | None = REAUTHENTICATE_WITHIN,
     ) -> None:
-        self._options = BrowserOptions(readable, writable, device_label)
+        self._options = BrowserOptions(readable, writable, reauthenticate_within)
 
     # Any: as App's.
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         exchange = scope.get("sojourn")
-        if scope["type"] != "http" or not isinstance(exchange, Exchange):
+        if scope["type"] != "http" or not isinstance(exchange, AsyncExchange):
             raise ConfigurationError("BrowserEndpoints needs SessionMiddleware around the application, and HTTP.")
         found = to_send(await self._answer(scope, receive, exchange), scope["method"])
-        headers = [(name.encode(), value.encode()) for name, value in found.headers]
-        await send({"type": "http.response.start", "status": found.status, "headers": headers})
+        await send({"type": "http.response.start", "status": found.status, "headers": encode_headers(found.headers)})
         await send({"type": "http.response.body", "body": found.body})
 
-    async def _answer(self, scope: Scope, receive: Receive, exchange: Exchange) -> Answer:
+    async def _answer(self, scope: Scope, receive: Receive, exchange: AsyncExchange) -> Answer:
         session, manager = exchange.session, exchange.manager
         planned = plan(await _request(scope, receive), session, self._options)
         if isinstance(planned, Answer):
@@ -56,7 +55,10 @@ class BrowserEndpoints:
 
 
 def mount(app: App, path: str, mounted: App) -> App:
-    """`app`, but HTTP requests below `path` go to `mounted`: for what has no mounts of its own."""
+    """`app`, but HTTP requests below `path` go to `mounted`: for what has no mounts of its own.
+
+    Raises ConfigurationError for a path that does not begin with a slash, or ends with one.
+    """
     if not path.startswith("/") or path.endswith("/"):
         raise ConfigurationError(f"mount(path={path!r}): write it like '/session', without a slash at its end.")
 

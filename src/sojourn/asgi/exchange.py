@@ -1,58 +1,41 @@
-"""Exchange: one HTTP request and its answer, with the session between them committed before the first byte."""
+"""AsyncExchange: one HTTP request and its answer, with the session between them committed before the first byte."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Awaitable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Sequence
+from typing import TYPE_CHECKING
 
-from sojourn.adopt import Adopted
+from sojourn.core.changes import check_late
 from sojourn.core.commit import NO_REPLY, nothing_due
 from sojourn.core.errors import SojournError
 from sojourn.core.problem import Problem, problem_to_send
 from sojourn.core.record import Client
 from sojourn.core.session import Session
-from sojourn.core.transport import PLAIN_HTTP, Transport, drops_secure
+from sojourn.core.transport import FAILED, Header, HeaderPairs, Transport, merged
 from sojourn.manager import AsyncSessionManager
 
-from .headers import HeaderList, add_vary, find_headers, set_no_store
 from .replacement import take_over
 from .types import Message, Scope, Send
 
-__all__ = ["Exchange", "Wiring", "client_of", "send_problem"]
+if TYPE_CHECKING:
+    from sojourn.adopt import AdoptedSession
 
-logger = logging.getLogger("sojourn")
+__all__ = ["AsyncExchange", "client_of", "encode_headers", "find_headers", "look_up", "send_problem"]
 
-FAILED = 500
-
-
-@dataclass(slots=True)
-class Wiring:
-    """What every exchange of one middleware shares."""
-
-    manager: AsyncSessionManager
-    transport: Transport
-    told_of_plain_http: bool = False
-
-    def tell_of_plain_http(self, scope: Scope) -> None:
-        """Log, once, that browsers will not keep the cookie that is being set."""
-        host = find_headers(scope["headers"]).get(b"host", b"").decode("latin-1")
-        insecure = self.transport.cookie.insecure_http
-        if not insecure and not self.told_of_plain_http and drops_secure(scope.get("scheme", "https"), host):
-            self.told_of_plain_http = True
-            logger.warning(PLAIN_HTTP, host)
+RawHeaders = Sequence[tuple[bytes, bytes]]
 
 
-class Exchange:
+class AsyncExchange:
     """A session on its way through a request; `send` is what the application answers through."""
 
     __slots__ = (
         "_agent",
+        "_forget",
+        "_manager",
         "_peer",
         "_scope",
         "_send",
-        "_wiring",
-        "adopted",
+        "_transport",
         "bearer",
         "failed",
         "replaced",
@@ -63,15 +46,17 @@ class Exchange:
 
     def __init__(
         self,
-        wiring: Wiring,
+        manager: AsyncSessionManager,
+        transport: Transport,
         session: Session,
         scope: Scope,
         agent: bytes,
         send: Send,
         bearer: bool,
-        adopted: Adopted | None = None,
+        adopted: AdoptedSession | None = None,
     ) -> None:
-        self._wiring = wiring
+        self._manager = manager
+        self._transport = transport
         self.session = session
         # Until the response starts: the scope holds this exchange, and a cycle would wait for the garbage collector.
         self._scope: Scope | None = scope
@@ -79,29 +64,29 @@ class Exchange:
         self._agent = agent
         self._send = send
         self.bearer = bearer
-        # The browser gets our token, and forgets the old cookie, in one answer.
-        self.adopted = adopted
+        # The browser gets our token, and forgets another layer's cookie, in one answer.
         self.reply = NO_REPLY if adopted is None else adopted.reply
+        self._forget = None if adopted is None else adopted.forget_header(transport.cookie)
         self.started = self.replaced = self.failed = False
 
     @property
     def manager(self) -> AsyncSessionManager:
         """The manager that opened the session."""
-        return self._wiring.manager
+        return self._manager
 
     @property
     def cookie(self) -> str:
         """The name of the cookie that carries this session."""
-        return self._wiring.transport.cookie.name
+        return self._transport.cookie.name
 
     async def commit(self) -> None:
         """Write what was changed so far. What it raises is SessionManager.commit's."""
         session = self.session
         if self._scope is not None and self._scope.get("session") is not session:
             take_over(session, self._scope)
-        if session.live is None or session.wish:
+        if session._live is None or session._wish:
             session.client = client_of(self._peer, self._agent)
-        reply = await self._wiring.manager.commit(session)
+        reply = await self._manager.commit(session)
         if reply is not NO_REPLY:
             self.reply = reply
 
@@ -112,13 +97,11 @@ class Exchange:
             return _nothing() if self.replaced else self._send(message)
         if message["type"] != "http.response.start":
             return self._send(message)
-        # Some frameworks make their own answer of an exception: a handler that failed changes nothing there either.
         self.failed = message["status"] >= FAILED
         session, scope = self.session, self._scope
         in_place = scope is None or scope.get("session") is session
-        if self.failed or (in_place and nothing_due(session, self._wiring.manager.policy)):
-            self.begin(message)
-            return self._send(message)
+        if self.failed or (in_place and nothing_due(session, self._manager.policy)):
+            return self._send(self.begin(message))
         return self._commit_and_send(message)
 
     async def _commit_and_send(self, message: Message) -> None:
@@ -129,36 +112,36 @@ class Exchange:
             self.replaced = self.started = True
             await send_problem(self._send, problem)
             return
-        self.begin(message)
-        await self._send(message)
+        await self._send(self.begin(message))
 
-    def begin(self, message: Message) -> None:
-        """The commit is done and `message` the first: put into its headers what caches and the browser must know."""
-        self.started = True
+    def begin(self, message: Message) -> Message:
+        """The commit is done and `message` the first: the same, with what caches and the browser must know.
+
+        The message itself stays as it is: a cache within the application may keep it, and give it to others.
+        """
+        self.started = self.session._sealed = True
         scope, self._scope = self._scope, None
-        self.session.seal()
-        if not self.session.accessed and self.reply is NO_REPLY:
-            return
-        headers: HeaderList = list(message.get("headers", ()))
-        message["headers"] = headers
-        transport = self._wiring.transport
-        add_vary(headers, transport.vary.encode())
+        own: RawHeaders = message.get("headers", ())
         if self.reply is NO_REPLY:
-            return
-        set_no_store(headers)
-        if scope is not None and not self.bearer:
-            self._wiring.tell_of_plain_http(scope)
-        name, value = transport.header(self.reply, self.bearer)
-        headers.append((name.encode(), value.encode()))
-        forget = self.adopted.forget_header(transport.cookie) if self.adopted else None
-        if forget is not None:
-            headers.append((b"set-cookie", forget.encode()))
+            if not self.session._accessed:
+                return message
+            # Most requests: nothing of the application's own is in the way.
+            for name, _ in own:
+                if name.lower() == b"vary":
+                    break
+            else:
+                return {**message, "headers": [*own, self._transport.vary_bytes]}
+        needed = self._transport.answer(self.session, self.reply, self.bearer, self._forget)
+        if self.reply.token is not None and not self.bearer and scope is not None:
+            host = find_headers(scope["headers"]).get(b"host", b"").decode("latin-1")
+            self._transport.warn_of_plain_http(scope.get("scheme", "https"), host)
+        return {**message, "headers": encode_headers(merged(_decoded(own), needed))}
 
     def check_late_changes(self) -> None:
         """Raise SessionCommitted where something was changed, nested deep, after the commit had passed."""
-        if self.replaced or self.failed or not self.started:
-            return
-        self.session.check_late_changes()
+        # Only what was fetched, or set, can have been changed.
+        if self.session._values and self.started and not self.replaced and not self.failed:
+            check_late(self.session._changes())
 
 
 async def _nothing() -> None:
@@ -167,13 +150,41 @@ async def _nothing() -> None:
 
 def client_of(peer: tuple[str, int] | None, agent: bytes) -> Client:
     """What a request tells of its browser."""
-    return Client(peer[0] if peer else "", agent[:512].decode("latin-1"))
+    return Client.of(peer[0] if peer else None, agent.decode("latin-1"))
+
+
+def find_headers(headers: RawHeaders) -> dict[bytes, bytes]:
+    """A request's headers by name. HTTP/2 may send a cookie header in parts: joined, as any that comes twice."""
+    found = dict(headers)
+    if len(found) < len(headers):
+        found.clear()
+        for name, value in headers:
+            found[name] = found[name] + b"; " + value if name in found else value
+    return found
+
+
+def look_up(headers: dict[bytes, bytes]) -> Header:
+    """A look-up in `headers` as text; every byte has a letter in it."""
+
+    def find(name: str) -> str | None:
+        value = headers.get(name.encode())
+        return None if value is None else value.decode("latin-1")
+
+    return find
+
+
+def encode_headers(headers: HeaderPairs) -> list[tuple[bytes, bytes]]:
+    """An answer's headers as ASGI has them."""
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+
+
+def _decoded(headers: RawHeaders) -> HeaderPairs:
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
 
 
 async def send_problem(send: Send, problem: Problem) -> None:
     """Answer with a problem in place of the application."""
     body = problem.body()
-    headers = [(name.encode(), value.encode()) for name, value in problem.headers()]
-    headers.append((b"content-length", str(len(body)).encode()))
+    headers = encode_headers([*problem.headers(), ("content-length", str(len(body)))])
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sojourn.adopt import Adopted, Adoption, ours
 from sojourn.core.cookie import CookieOptions
 from sojourn.core.errors import ConfigurationError, SojournError, StoreUnavailable
 from sojourn.core.events import UnknownToken
@@ -17,17 +16,16 @@ from sojourn.core.transport import Transport
 from sojourn.manager import AsyncSessionManager
 
 from .cleanup import Cleanup
-from .exchange import Exchange, Wiring, client_of, send_problem
-from .headers import find_headers, of
+from .exchange import AsyncExchange, client_of, find_headers, look_up, send_problem
 from .replacement import require_alone
 from .types import App, Receive, Scope, Send
-from .websocket import WebSocketSession
+
+if TYPE_CHECKING:
+    from sojourn.adopt import AdoptedSession, Adoption
 
 __all__ = ["SessionMiddleware"]
 
 logger = logging.getLogger("sojourn")
-
-BEARER = b"Bearer sj1-"
 
 
 class SessionMiddleware:
@@ -41,8 +39,12 @@ class SessionMiddleware:
     `script_readable_tokens` lets browser code hold the token itself and send it in `Authorization`: a script that
     is injected into a page can then steal it, which it cannot with the cookie. docs/security.md says more.
     `websocket_check` is how often, in seconds, an open WebSocket asks whether its session still lives.
-    `cleanup_interval` is how often, in seconds, this process deletes rows that are dead for long; None never.
+    `cleanup_interval` is about how often, in seconds, this process deletes rows that are dead for long; None never.
     `adopt` takes over the sessions of another layer: docs/migrating.md.
+
+    What is raised before the response has begun, such as StoreUnavailable, is answered with a problem: docs/errors.md.
+    A developer's mistake is raised on: InvalidData, SessionCommitted and ConfigurationError; at once, where it is a
+    manager for threads or an origin that is none.
     """
 
     def __init__(
@@ -66,10 +68,9 @@ class SessionMiddleware:
         self.manager = manager
         self._transport = Transport(cookie, trusted_origins, script_readable_tokens)
         self._find_cookie = self._transport.cookie.find
-        self._wiring = Wiring(manager, self._transport)
         self._websocket_check = websocket_check
-        self._cleanup = None if cleanup_interval is None else Cleanup.of(manager)
-        self._cleanup_ms = int((cleanup_interval or 0) * 1000)
+        self._cleanup = Cleanup.of(manager, cleanup_interval)
+        self._cleanup_schedule = self._cleanup.schedule
 
     # Any: as App's.
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -82,26 +83,29 @@ class SessionMiddleware:
         if "session" in scope:
             self._require_alone(scope)
         headers = find_headers(scope["headers"])
-        bearer = b"sojourn-transport" in headers or headers.get(b"authorization", b"").startswith(BEARER)
+        may_be_bearer = b"authorization" in headers or b"sojourn-transport" in headers
+        bearer = may_be_bearer and self._transport.is_bearer(look_up(headers))
         if bearer or scope["method"] not in SAFE_METHODS:
-            refusal = self._transport.refusal(scope["method"], of(headers), bearer)
+            refusal = self._transport.refusal(scope["method"], look_up(headers), bearer)
             if refusal is not None:
                 await send_problem(send, refusal)
                 return
         exchange = None
         try:
             tokens = (
-                self._transport.tokens(of(headers), True) if bearer else self._find_cookie(headers.get(b"cookie", b""))
+                self._transport.tokens(look_up(headers), True)
+                if bearer
+                else self._find_cookie(headers.get(b"cookie", b""))
             )
             adopted = None
-            if self._adopt is not None and not bearer and (len(tokens) != 1 or ours(tokens) != tokens):
+            if self._adopt is not None and not bearer:
                 tokens, adopted = await self._take_over(self._adopt, tokens, headers, scope)
             # The common case spares a coroutine.
             session = await (self.manager.open(tokens[0]) if len(tokens) == 1 else self._open(tokens, adopted))
-            cleanup = self._cleanup
-            if cleanup is not None and session.opened_at >= cleanup.at:
-                cleanup.start(self.manager, session.opened_at, self._cleanup_ms)
-            exchange = Exchange(self._wiring, session, scope, headers.get(b"user-agent", b""), send, bearer, adopted)
+            if session.opened_at >= self._cleanup_schedule.at:
+                self._cleanup.start_if_due(self.manager, session.opened_at)
+            agent = headers.get(b"user-agent", b"")
+            exchange = AsyncExchange(self.manager, self._transport, session, scope, agent, send, bearer, adopted)
             scope["session"], scope["sojourn"] = session, exchange
             await self.app(scope, receive, exchange.send)
         except SojournError as error:
@@ -111,7 +115,7 @@ class SessionMiddleware:
             return
         exchange.check_late_changes()
 
-    async def _open(self, tokens: list[str], adopted: Adopted | None) -> Session:
+    async def _open(self, tokens: list[str], adopted: AdoptedSession | None) -> Session:
         if not tokens:
             return adopted.session if adopted else self.manager.anonymous()
         if len(set(tokens)) > 1:
@@ -120,8 +124,8 @@ class SessionMiddleware:
 
     async def _take_over(
         self, adopt: Adoption, tokens: list[str], headers: dict[bytes, bytes], scope: Scope
-    ) -> tuple[list[str], Adopted | None]:
-        tokens = ours(tokens)
+    ) -> tuple[list[str], AdoptedSession | None]:
+        tokens = adopt.ours(tokens)
         if tokens:
             return tokens, None
         client = client_of(scope.get("client"), headers.get(b"user-agent", b""))
@@ -129,13 +133,13 @@ class SessionMiddleware:
 
     def _require_alone(self, scope: Scope) -> None:
         outer = scope.get("sojourn")
-        require_alone(scope, outer.cookie if isinstance(outer, Exchange) else None, self._transport.cookie.name)
+        require_alone(scope, outer.cookie if isinstance(outer, AsyncExchange) else None, self._transport.cookie.name)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         if "session" in scope:
             self._require_alone(scope)
         headers = find_headers(scope["headers"])
-        if self._transport.is_foreign_handshake(of(headers)):
+        if self._transport.is_foreign_handshake(look_up(headers)):
             await receive()
             await send({"type": "websocket.close", "code": 1008, "reason": "from another origin"})
             return
@@ -149,6 +153,9 @@ class SessionMiddleware:
             await receive()
             await send({"type": "websocket.close", "code": 1013, "reason": "sessions are not available"})
             return
-        exchange = Exchange(self._wiring, session, scope, headers.get(b"user-agent", b""), send, False, adopted)
+        agent = headers.get(b"user-agent", b"")
+        from .websocket import WebSocketSession
+
+        exchange = AsyncExchange(self.manager, self._transport, session, scope, agent, send, False, adopted)
         scope["session"], scope["sojourn"] = session, exchange
         await WebSocketSession(exchange, receive, send, self._websocket_check).run(self.app, scope)

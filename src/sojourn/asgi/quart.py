@@ -20,18 +20,18 @@ class QuartSessions:
     """
 
     async def open_session(self, app: object, request: Connection) -> Session:
-        """The middleware's session."""
+        """The middleware's session. Raises ConfigurationError where there is none."""
         return session_of(request)
 
     async def save_session(self, app: object, session: Session, response: object) -> None:
         """Make JSON of what flash() keeps; the middleware commits, before the response's first byte."""
-        if session.touched and FLASHES in session:
+        if session._values and FLASHES in session:
             session[FLASHES] = [[category, str(message)] for category, message in session[FLASHES]]
 
     async def make_null_session(self, app: object) -> Any:
-        """Never asked for: there is always a session."""
+        """Never asked for: there is always a session. Raises NotImplementedError."""
         raise NotImplementedError
 
     def is_null_session(self, session: object) -> bool:
-        """Never."""
+        """Never true: there is always a session."""
         return False

@@ -10,7 +10,7 @@ from typing import Any
 from sojourn.core.errors import SessionEnded, SojournError, StoreUnavailable
 from sojourn.core.problem import problem_to_send
 
-from .exchange import Exchange
+from .exchange import AsyncExchange
 from .types import App, Message, Receive, Scope, Send
 
 __all__ = ["WebSocketSession"]
@@ -27,7 +27,7 @@ class WebSocketSession:
     what it was at the handshake; changing it raises SessionCommitted.
     """
 
-    def __init__(self, exchange: Exchange, receive: Receive, send: Send, check: float) -> None:
+    def __init__(self, exchange: AsyncExchange, receive: Receive, send: Send, check: float) -> None:
         self._exchange = exchange
         self._receive = receive
         self._send = send
@@ -64,8 +64,8 @@ class WebSocketSession:
             except SojournError as error:
                 await self._close(problem_to_send(error).code)
                 return
-            exchange.begin(message)
-            if exchange.session.live is not None:
+            message = exchange.begin(message)
+            if exchange.session._live is not None:
                 self._watch = asyncio.get_running_loop().create_task(self._watch_session())
         await self._send(message)
 
@@ -96,8 +96,8 @@ class WebSocketSession:
         exchange = self._exchange
         session, manager = exchange.session, exchange.manager
         # A token that rotated now could not be handed over: the socket's headers are sent.
-        session.shown = None
-        live = session.live
+        session._token = None
+        live = session._live
         if live is None:
             return None
         id, expires_at = live.id, live.expires_at

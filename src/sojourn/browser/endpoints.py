@@ -1,4 +1,7 @@
-"""The endpoints as pure decisions: plan() reads a request, perform() carries, answer() says what came of it."""
+"""The endpoints: plan() reads a request and notes in the session what it wants, perform() carries, answer() answers.
+
+plan and answer do no I/O.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,15 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from sojourn.core.codec import encode
-from sojourn.core.errors import ConfigurationError, InvalidData, LoginRequired, SessionEnded
+from sojourn.core.errors import ConfigurationError, InvalidData, LoginRequired, ReauthenticationRequired, SessionEnded
 from sojourn.core.info import SessionInfo
-from sojourn.core.problem import Problem, invalid_data, problem_of
+from sojourn.core.problem import Problem, invalid_data, problem_of, problem_to_send
 from sojourn.core.session import Session
+from sojourn.core.step_up import refuse_grants
 from sojourn.core.token import ID_PATTERN
 from sojourn.manager import AsyncSessionManager, SessionManager
 
 from .assets import ASSETS
-from .device import DeviceLabel, require_ua_parser
 from .state import listed, state_of
 
 __all__ = [
@@ -34,6 +37,7 @@ __all__ = [
 ]
 
 MAX_BODY = 64 * 1024
+REAUTHENTICATE_WITHIN = 900.0
 
 _SESSION_PATH = re.compile(f"/sessions/({ID_PATTERN})").fullmatch
 _METHODS = {
@@ -48,22 +52,35 @@ _METHODS = {
 
 
 class BrowserOptions:
-    """Which keys of a session its browser may read and which it may write; all else is the server's alone."""
+    """Which keys of a session its browser may read (`readable`) and write (`writable`); all else is the server's alone.
 
-    def __init__(self, readable: Collection[str], writable: Collection[str], device_label: DeviceLabel | None) -> None:
+    With `reauthenticate_within`, sessions elsewhere are ended only by who logged in in the last so many seconds (ASVS
+    7.5.2). None lets whoever holds a session end all the others of its user. Raises ConfigurationError for a text in
+    place of keys, for keys of grants, and for a label without the extra `devices`.
+    """
+
+    def __init__(
+        self,
+        readable: Collection[str],
+        writable: Collection[str],
+        reauthenticate_within: float | None = REAUTHENTICATE_WITHIN,
+    ) -> None:
         for name, keys in (("readable", readable), ("writable", writable)):
             if isinstance(keys, str):
                 raise ConfigurationError(f"{name}={keys!r}: give a set of keys, not one text.")
-        if device_label is not None:
-            require_ua_parser()
         self.writable = frozenset(writable)
+        refuse_grants([*readable, *writable])
         # What a browser wrote, it knows.
         self.readable = self.writable.union(readable)
-        self.device_label = device_label
+        self.reauthenticate_within = reauthenticate_within
 
 
 class Request(NamedTuple):
-    """An HTTP request as far as the endpoints look: `path` is what follows their URL, "" or "/…"."""
+    """An HTTP request as far as the endpoints look: `path` is what follows their URL, "" or "/…".
+
+    A `body` of more than 64 KiB is refused: an integration need read no more than a byte beyond. Headers that were not
+    sent are "".
+    """
 
     method: str
     path: str
@@ -73,7 +90,7 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """An HTTP answer."""
+    """An HTTP answer, ready for `to_send`. The names of `headers` are in small letters."""
 
     status: int
     body: bytes
@@ -89,7 +106,10 @@ class Ask(NamedTuple):
 
 
 def plan(request: Request, session: Session, options: BrowserOptions) -> Ask | Answer:
-    """What a request asks for: it is noted in the session, or answered at once where it is refused."""
+    """What a request asks for: it is noted in the session, or answered at once where it is refused.
+
+    Raises SessionCommitted where the response has begun, as Session does.
+    """
     path = request.path.rstrip("/")
     one = _SESSION_PATH(path)
     allowed = ("DELETE",) if one else _METHODS.get(path)
@@ -106,10 +126,10 @@ def plan(request: Request, session: Session, options: BrowserOptions) -> Ask | A
         return body
     if path in ("", "/start"):
         return _plan_write(path, session, body, options)
-    return _plan_post(path, session, one[1] if one else None)
+    return _plan_post(path, session, one[1] if one else None, options.reauthenticate_within)
 
 
-def _plan_post(path: str, session: Session, id: str | None) -> Ask | Answer:
+def _plan_post(path: str, session: Session, id: str | None, within: float | None) -> Ask | Answer:
     if path == "/logout":
         session.logout()
         return Ask("commit")
@@ -117,9 +137,12 @@ def _plan_post(path: str, session: Session, id: str | None) -> Ask | Answer:
         return _no_session(session)
     if path == "/touch":
         return Ask("commit")
-    if session.user_id is None:
-        return problem_answer(_login_required(session))
-    return Ask("revoke", session.user_id, id) if id else Ask("revoke_others", session.user_id, session.id or "")
+    try:
+        # To end one's own is to log out, which needs no proof.
+        user_id = session.require_login(within=None if id == session.id else within)
+    except (LoginRequired, ReauthenticationRequired) as error:
+        return problem_answer(problem_to_send(error))
+    return Ask("revoke", user_id, id) if id else Ask("revoke_others", user_id, session.id or "")
 
 
 def _plan_get(path: str, request: Request, session: Session) -> Ask | Answer:
@@ -146,7 +169,7 @@ def _plan_write(path: str, session: Session, body: dict[str, Any], options: Brow
     unknown = sorted(key for key in [*values, *removed] if key not in options.writable)
     if unknown:
         detail = f"A browser may not write {', '.join(map(repr, unknown[:5]))}. The server declares what it may."
-        return _refuse(403, "not-writable", "Not the browser's to write", detail)
+        return _refuse(403, "not-writable", "Not the browser's to write", detail, keys=tuple(unknown))
     try:
         for key, value in values.items():
             encode(value, key)
@@ -181,10 +204,13 @@ def _read_body(request: Request) -> dict[str, Any] | Answer:
 def answer(
     ask: Ask, session: Session, result: Sequence[SessionInfo] | int, options: BrowserOptions, now: int
 ) -> Answer:
-    """The answer to what was carried out: the session's state, the list, or how many were ended."""
+    """The answer to what was carried out, after the commit: the session's state, the list, or how many were ended.
+
+    `now` is in Unix milliseconds. Raises StoreUnavailable for damaged data.
+    """
     if ask.action == "list":
         assert not isinstance(result, int)
-        sessions = [listed(other, session.id, options.device_label) for other in result]
+        sessions = [listed(other, session.id) for other in result]
         return _json({"sessions": sessions})
     if ask.action in ("revoke", "revoke_others"):
         if ask.action == "revoke" and result == 0:
@@ -194,7 +220,7 @@ def answer(
 
 
 def to_send(found: Answer, method: str) -> Answer:
-    """An answer as it goes out to a request of this method."""
+    """An answer as it goes out to a request of this `method`: without a body to a HEAD, and not for other sites."""
     length = ("content-length", str(len(found.body)))
     # Not to be embedded or read by other sites (ASVS 3.5.8).
     closed = ("cross-origin-resource-policy", "same-origin")
@@ -202,7 +228,10 @@ def to_send(found: Answer, method: str) -> Answer:
 
 
 def perform(ask: Ask, session: Session, manager: SessionManager) -> Sequence[SessionInfo] | int:
-    """Carry out what is left besides the commit. A session of somebody else is never ended: it counts 0."""
+    """Carry out what is left besides the commit. A session of somebody else is never ended: it counts 0.
+
+    Raises StoreUnavailable, and SessionCommitted where the response has begun. One read and one write at most.
+    """
     if ask.action == "list":
         return manager.list(ask.user_id)
     if ask.action == "revoke_others":
@@ -213,7 +242,7 @@ def perform(ask: Ask, session: Session, manager: SessionManager) -> Sequence[Ses
 
 
 async def perform_async(ask: Ask, session: Session, manager: AsyncSessionManager) -> Sequence[SessionInfo] | int:
-    """As perform, awaited."""
+    """As `perform`, awaited."""
     if ask.action == "list":
         return await manager.list(ask.user_id)
     if ask.action == "revoke_others":
@@ -236,8 +265,8 @@ def problem_answer(problem: Problem) -> Answer:
     return Answer(problem.status, problem.body(), problem.headers())
 
 
-def _refuse(status: int, code: str, title: str, detail: str) -> Answer:
-    return problem_answer(Problem(status=status, code=code, title=title, detail=detail))
+def _refuse(status: int, code: str, title: str, detail: str, **held: Any) -> Answer:
+    return problem_answer(Problem(status=status, code=code, title=title, detail=detail, **held))
 
 
 def _no_session(session: Session) -> Answer:
@@ -260,4 +289,4 @@ def _json(value: Any) -> Answer:
     )
 
 
-TOO_LARGE = _refuse(413, "body-too-large", "Too large", f"A body may have {MAX_BODY:,} bytes.")
+TOO_LARGE = _refuse(413, "body-too-large", "Too large", f"A body may have {MAX_BODY:,} bytes.", limit=MAX_BODY)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
+
+from sojourn.core.errors import EndReason
+from sojourn.core.problem import problem_schema
 
 __all__ = ["openapi"]
 
 _NULLABLE_TIME = {"type": ["integer", "null"], "description": "Unix milliseconds"}
 _TIME = {"type": "integer", "description": "Unix milliseconds"}
-_REASONS = ["logout", "idle_timeout", "absolute_timeout", "revoked", "replaced", "token_reuse", "limit"]
+_REASONS = get_args(EndReason)
 _KEYS = {"type": "object", "description": "Values by key. Only keys declared writable.", "additionalProperties": True}
 _ID = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
 
@@ -51,19 +54,6 @@ _LISTED = {
 }
 _LISTED["required"] = list(_LISTED["properties"])  # type: ignore[call-overload]  # as above
 
-_PROBLEM = {
-    "type": "object",
-    "properties": {
-        "type": {"type": "string", "pattern": "^urn:sojourn:problem:[a-z-]+$"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "end_reason": {"enum": _REASONS},
-    },
-    "required": ["type", "title", "status", "detail"],
-    "additionalProperties": False,
-}
-
 _ENDED = {
     "type": "object",
     "properties": {"ended": {"type": "integer", "minimum": 0}},
@@ -84,12 +74,12 @@ _START = {"type": "object", "properties": {"data": _KEYS}}
 
 _MEANINGS = {
     400: "The body is no JSON object of the form asked for, or the token came twice or in the wrong place.",
-    401: "There is no live session, or nobody is logged in.",
-    403: "From another origin, or a key that the browser may not write.",
+    401: "There is no live session, or nobody is logged in. `end_reason` says why, if a session ended.",
+    403: "From another origin, or `keys` that the browser may not write.",
     404: "Nothing of yours has this id.",
     405: "Not this method.",
-    409: "Another request changed the same value, where the policy forbids to choose.",
-    413: "The body or the session's data is too large.",
+    409: "Another request changed the same `keys`, where the policy forbids to choose.",
+    413: "The body or the session's data is too large: over `limit`.",
     415: "The body is not application/json.",
     422: "A value cannot be kept: nested too deep, or a number that JavaScript cannot hold.",
     503: "The store did not answer. Nothing was changed.",
@@ -149,5 +139,5 @@ def openapi() -> dict[str, Any]:
             "/client.js": {"get": _operation("The browser client", text)},
             "/openapi.json": {"get": _operation("This description", description)},
         },
-        "components": {"schemas": {"State": _STATE, "ListedSession": _LISTED, "Problem": _PROBLEM}},
+        "components": {"schemas": {"State": _STATE, "ListedSession": _LISTED, "Problem": problem_schema()}},
     }

@@ -11,8 +11,6 @@ from sojourn.core.errors import EndReason
 from sojourn.core.info import SessionInfo
 from sojourn.core.session import Session
 
-from .device import DeviceLabel
-
 __all__ = ["ListedSession", "State", "listed", "state_of"]
 
 
@@ -54,7 +52,7 @@ class ListedSession(msgspec.Struct, frozen=True, kw_only=True):
 
 def state_of(session: Session, readable: Collection[str], now: int) -> State:
     """What `session` is at `now`, with the data that is declared readable and no other."""
-    record, reason = session.record, session.end_reason
+    reason, record = session.end_reason, session._record
     if record is None:
         return State(status="none", now=now)
     if reason is not None:
@@ -77,12 +75,12 @@ def state_of(session: Session, readable: Collection[str], now: int) -> State:
     )
 
 
-def listed(session: SessionInfo, current: str | None, label: DeviceLabel | None) -> ListedSession:
+def listed(session: SessionInfo, current: str | None) -> ListedSession:
     """`session` for its user's eyes; `current` is the id of the one that asks."""
     return ListedSession(
         id=session.id,
         current=session.id == current,
-        device=label(session.user_agent) if label and session.user_agent else None,
+        device=session.device or None,
         ip=session.ip or None,
         created_at=session.created_at,
         authenticated_at=session.authenticated_at,

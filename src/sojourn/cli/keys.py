@@ -10,7 +10,8 @@ import click
 
 from sojourn.core.errors import ConfigurationError
 from sojourn.manager import milliseconds
-from sojourn.service.keys import SCOPES, ApiKey, Scope, changing_keys, find_key, make_key, read_keys, rotate_key
+from sojourn.service.keys import ApiKey, changing_keys, find_key, make_key, read_keys, rotate_key
+from sojourn.wire.api_key import KEY_SCOPES, KeyScope
 
 from .duration import DURATION, relative
 from .exit import Exit
@@ -42,14 +43,14 @@ def keys() -> None:
 @click.option(
     "--scope",
     "scopes",
-    type=click.Choice(SCOPES),
+    type=click.Choice(KEY_SCOPES),
     multiple=True,
     default=["sessions"],
     show_default=True,
     help="What it may: use sessions, or list and revoke a user's. May be given twice.",
 )
 @json_option
-def make(path: Path, name: str, scopes: tuple[Scope, ...], as_json: bool) -> int:
+def make(path: Path, name: str, scopes: tuple[KeyScope, ...], as_json: bool) -> int:
     """Make a key and show it, this once: only its hash is kept."""
     with changing_keys(path) as there:
         key, text = make_key(name, scopes, milliseconds(), os.urandom)

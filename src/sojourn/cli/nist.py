@@ -10,13 +10,13 @@ from typing import Literal, NamedTuple
 
 from sojourn.core.policy import Policy
 
-__all__ = ["AAL", "AALS", "LIMITS", "Departure", "Limit", "departures"]
+__all__ = ["AAL", "AALS", "LIMITS", "Departure", "NistLimit", "departures"]
 
 AAL = Literal[1, 2, 3]
 AALS: tuple[AAL, ...] = (1, 2, 3)
 
 
-class Limit(NamedTuple):
+class NistLimit(NamedTuple):
     """The longest that NIST allows a timeout to be, in seconds, and how firmly."""
 
     aal: AAL
@@ -27,11 +27,11 @@ class Limit(NamedTuple):
 
 
 LIMITS = (
-    Limit(1, "absolute_timeout", 30 * 86400, "SHOULD", "2.1.3"),
-    Limit(2, "absolute_timeout", 24 * 3600, "SHOULD", "2.2.3"),
-    Limit(2, "idle_timeout", 3600, "SHOULD", "2.2.3"),
-    Limit(3, "absolute_timeout", 12 * 3600, "SHALL", "2.3.3"),
-    Limit(3, "idle_timeout", 15 * 60, "SHOULD", "2.3.3"),
+    NistLimit(1, "absolute_timeout", 30 * 86400, "SHOULD", "2.1.3"),
+    NistLimit(2, "absolute_timeout", 24 * 3600, "SHOULD", "2.2.3"),
+    NistLimit(2, "idle_timeout", 3600, "SHOULD", "2.2.3"),
+    NistLimit(3, "absolute_timeout", 12 * 3600, "SHALL", "2.3.3"),
+    NistLimit(3, "idle_timeout", 15 * 60, "SHOULD", "2.3.3"),
 )
 
 

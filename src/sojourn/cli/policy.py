@@ -29,8 +29,12 @@ __all__ = ["policy"]
 @click.option("--no-rotate", is_flag=True, help="Secrets are never renewed.")
 @click.option("--rotate-grace", type=DURATION, help="rotate_grace, like 60s.")
 @click.option("--max-sessions", type=int, help="Live sessions that a user may have.")
+@click.option("--no-max-sessions", is_flag=True, help="A user may have any number.")
 @click.option("--on-limit", type=click.Choice(["end_oldest", "refuse"]), help="What happens at max_sessions.")
 @click.option("--keep-ended", type=DURATION, help="keep_ended, like 1d.")
+@click.option(
+    "--keep-client", type=click.Choice(["all", "network", "none"]), help="What is kept of address and user agent."
+)
 @click.option("--aal", type=click.Choice(["1", "2", "3"]), help="Compare with this level, and exit 1 if it departs.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print the document that ASVS 7.1.1 asks for.")
 @json_option
@@ -58,17 +62,22 @@ def _policy(
     remember_absolute: float | None,
     no_remember: bool,
     no_rotate: bool,
+    no_max_sessions: bool,
     **stated: Any,
 ) -> Policy:
     if no_remember and (remember_idle is not None or remember_absolute is not None):
         raise click.UsageError("--no-remember leaves no timeouts to state.")
     if no_rotate and stated["rotate_interval"] is not None:
         raise click.UsageError("--no-rotate leaves no interval to state.")
+    if no_max_sessions and stated["max_sessions"] is not None:
+        raise click.UsageError("--no-max-sessions leaves no number to state.")
     default = Policy().remember
     assert default is not None
     given = {name: value for name, value in stated.items() if value is not None}
     if no_rotate:
         given["rotate_interval"] = None
+    if no_max_sessions:
+        given["max_sessions"] = None
     remember = Lifetime(
         idle_timeout=default.idle_timeout if remember_idle is None else remember_idle,
         absolute_timeout=default.absolute_timeout if remember_absolute is None else remember_absolute,

@@ -25,10 +25,11 @@ SOURCES: Mapping[str, str] = {
     "touch_interval": "our default: a tenth of idle_timeout, 1 min at most",
     "rotate_interval": "our default; OWASP's renewal timeout, which names no number",
     "rotate_grace": "our default: the slowest honest request",
-    "max_sessions": "our default; ASVS 7.1.2 asks you to choose",
+    "max_sessions": "our default: more than anybody's devices; ASVS 7.1.2 asks you to choose",
     "on_limit": "our default",
     "on_conflict": "our default",
     "keep_ended": "our default: a browser that comes back within it is told why",
+    "keep_client": "our default: people know their own devices by it",
     "max_bytes": "our default",
 }
 
@@ -65,7 +66,7 @@ def text(policy: Policy, aals: Sequence[AAL]) -> str:
     for aal in aals:
         found = departures(policy, aal)
         lines.append(f"\nNIST SP 800-63B-4, AAL{aal}: " + ("departs" if found else "within it"))
-        lines.extend(f"  {_told(departure)}" for departure in found)
+        lines.extend(f"  {_departure_line(departure)}" for departure in found)
     return "\n".join(lines)
 
 
@@ -145,7 +146,7 @@ def _compared(departure: Departure) -> list[tuple[str, float | None]]:
     return [("value", departure.value), ("limit", departure.limit)]
 
 
-def _told(departure: Departure) -> str:
+def _departure_line(departure: Departure) -> str:
     if departure.value is None or departure.limit is None:
         return (
             f"remember: the cookie outlives the browser; a bearer secret {departure.word} ({departure.section}). "
@@ -160,7 +161,7 @@ def _told(departure: Departure) -> str:
 def _section(found: Sequence[Departure]) -> list[str]:
     if not found:
         return ["No departure."]
-    rows = [f"| {_told(departure)} | _to be written_ |" for departure in found]
+    rows = [f"| {_departure_line(departure)} | _to be written_ |" for departure in found]
     return ["| Departure | Justification |", "|---|---|", *rows]
 
 

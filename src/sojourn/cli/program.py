@@ -1,4 +1,4 @@
-"""The program's commands put together, and its errors told in a line instead of a traceback."""
+"""The program's commands put together, and its errors shown in a line instead of a traceback."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def run() -> int:
     except SojournError as error:
         return _fail(error, Exit.USAGE)
     # Python's own code for a traceback is 1, which a script would take for "nothing found".
-    except Exception:  # noqa: BLE001  # it is told in full
+    except Exception:  # noqa: BLE001  # it is shown in full
         traceback.print_exc()
         return Exit.BUG
 

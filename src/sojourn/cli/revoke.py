@@ -13,7 +13,7 @@ from sojourn.manager import SessionManager
 
 from .duration import relative
 from .exit import Exit
-from .session_id import find
+from .session_id import find_session
 from .sessions import pages
 from .store_option import open_manager, store_options
 from .terminal import echo_json, live_line, safe
@@ -42,13 +42,13 @@ def revoke(url: str, as_json: bool, id: str | None, user: str | None, everyone: 
             ended = _revoke_one(manager, id)
         elif user is not None:
             ended = manager.revoke_all(user)
-            _tell(f"{_count(ended)} of {safe(user)} ended.", as_json)
+            _print(f"{_count(ended)} of {safe(user)} ended.", as_json)
         else:
             if not _confirmed(manager, yes):
                 click.echo("Nothing was ended.", err=True)
                 return Exit.NOTHING
             ended = _revoke_everyone(manager, wanted=not as_json)
-            _tell(f"{_count(ended)} ended.", as_json)
+            _print(f"{_count(ended)} ended.", as_json)
     if as_json:
         echo_json({"ended": ended})
     elif id is not None and ended:
@@ -57,7 +57,7 @@ def revoke(url: str, as_json: bool, id: str | None, user: str | None, everyone: 
 
 
 def _revoke_one(manager: SessionManager, id: str) -> int:
-    session = find(manager, id)
+    session = find_session(manager, id)
     if session is None:
         click.echo(f"No session has the id {safe(id)}.", err=True)
         return 0
@@ -117,6 +117,6 @@ def _count(number: int) -> str:
     return f"{number:,} session{'' if number == 1 else 's'}"
 
 
-def _tell(text: str, as_json: bool) -> None:
+def _print(text: str, as_json: bool) -> None:
     if not as_json:
         click.echo(text)

@@ -11,7 +11,7 @@ import click
 from sojourn.core.errors import ConfigurationError
 from sojourn.core.policy import Policy
 from sojourn.service.keys import read_keys
-from sojourn.service.settings import Settings
+from sojourn.service.settings import ServiceSettings
 from sojourn.stores.store_url import StoreURL
 
 from .duration import spell
@@ -30,7 +30,7 @@ class Finding(NamedTuple):
     text: str
 
 
-def report(settings: Settings, config: Path | None) -> int:
+def report(settings: ServiceSettings, config: Path | None) -> int:
     """Print what is found; the exit code."""
     found = [*findings(settings, config)]
     for finding in found:
@@ -43,7 +43,7 @@ def report(settings: Settings, config: Path | None) -> int:
     return Exit.NOTHING if found else Exit.DONE
 
 
-def findings(settings: Settings, config: Path | None) -> Iterator[Finding]:
+def findings(settings: ServiceSettings, config: Path | None) -> Iterator[Finding]:
     """What is wrong or weak. Reads files; asks no store and no network."""
     yield from _store(settings, config)
     yield from _keys(Path(settings.keys))
@@ -60,7 +60,7 @@ def findings(settings: Settings, config: Path | None) -> Iterator[Finding]:
     yield from _policy(settings.policy)
 
 
-def _store(settings: Settings, config: Path | None) -> Iterator[Finding]:
+def _store(settings: ServiceSettings, config: Path | None) -> Iterator[Finding]:
     if StoreURL.parse(settings.store).scheme == "memory":
         if settings.workers > 1:
             yield Finding(

@@ -9,13 +9,13 @@ import click
 from sojourn.core.info import SessionInfo
 from sojourn.manager import SessionManager
 
-__all__ = ["find"]
+__all__ = ["find_session"]
 
 _SHAPE = re.compile("[0-9a-f]{4,32}").fullmatch
 _TOKEN = re.compile("sj1-.*", re.IGNORECASE | re.DOTALL).fullmatch
 
 
-def find(manager: SessionManager, text: str) -> SessionInfo | None:
+def find_session(manager: SessionManager, text: str) -> SessionInfo | None:
     """The session whose id is `text` or begins with it, or None. Raises UsageError where two begin so."""
     if _TOKEN(text):
         # Not repeated: whoever reads it may take the session over.

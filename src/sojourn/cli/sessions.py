@@ -11,13 +11,12 @@ from typing import Any
 
 import click
 
-from sojourn.core.errors import ConfigurationError
 from sojourn.core.info import SessionInfo
 from sojourn.manager import SessionManager
 
 from .duration import relative
 from .exit import Exit
-from .session_id import find
+from .session_id import find_session
 from .store_option import open_manager, store_options
 from .terminal import columns, echo_json, fields, is_terminal, safe, table
 
@@ -62,7 +61,7 @@ def show(url: str, as_json: bool, id: str) -> int:
     """
     with open_manager(url) as manager:
         now = manager.clock()
-        session = find(manager, id)
+        session = find_session(manager, id)
     if as_json:
         document = _document(session, now) | {"data": session.data} if session else None
         echo_json({"now": now, "session": document})
@@ -97,24 +96,16 @@ def describe(session: SessionInfo, now: int) -> str:
         *([] if dead else [("at the latest", moment(session.absolute_expires_at))]),
         ("remembered", "yes" if session.remember else "no"),
         ("ip", session.ip or NOBODY),
-        ("device", device(session.user_agent)),
+        ("device", device(session)),
         ("user agent", session.user_agent or NOBODY),
         ("version", str(session.version)),
     ]
     return fields(pairs)
 
 
-def device(user_agent: str) -> str:
-    """A label like "Chrome on Windows", or the header itself where ua-parser is not installed."""
-    if not user_agent:
-        return NOBODY
-    from sojourn.browser.device import device_label, require_ua_parser
-
-    try:
-        require_ua_parser()
-    except ConfigurationError:
-        return user_agent
-    return device_label(user_agent)
+def device(session: SessionInfo) -> str:
+    """The label like "Chrome on Windows" that was made at the log-in, or the header itself where there is none."""
+    return session.device or session.user_agent or NOBODY
 
 
 def _wanted(manager: SessionManager, user: str | None, with_dead: bool) -> Iterable[SessionInfo]:
@@ -145,11 +136,8 @@ def _table(sessions: list[SessionInfo], now: int, with_dead: bool) -> str:
     header = ["ID", "USER", "STARTED", "SEEN", "ENDS", "IP", "DEVICE"]
     rows = []
     for session in sessions:
-        moments = (session.created_at, session.seen_at, session.expires_at)
-        told = [relative(at, now) for at in moments]
-        rows.append(
-            [session.id[:short], session.user_id or NOBODY, *told, session.ip or NOBODY, device(session.user_agent)]
-        )
+        moments = [relative(at, now) for at in (session.created_at, session.seen_at, session.expires_at)]
+        rows.append([session.id[:short], session.user_id or NOBODY, *moments, session.ip or NOBODY, device(session)])
     if with_dead:
         header.insert(2, "STATUS")
         for row, session in zip(rows, sessions, strict=True):

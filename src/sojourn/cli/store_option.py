@@ -60,16 +60,16 @@ def _check_file(path: Path) -> None:
         _check_is_database(path)
     if path.exists():
         return
-    told = f"There is no session file {path.absolute()}, and this command makes none."
+    missing = f"There is no session file {path.absolute()}, and this command makes none."
     rooted = Path("/", path)
     if path.is_absolute():
-        raise ConfigurationError(f"{told} Give the file that your application writes.")
+        raise ConfigurationError(f"{missing} Give the file that your application writes.")
     if rooted.is_file():
         raise ConfigurationError(
-            f"{told} There is {rooted}, and an absolute path takes four slashes: --store sqlite:///{quote(str(rooted))}"
+            f"{missing} There is {rooted}, and an absolute path takes four slashes: --store sqlite:///{quote(str(rooted))}"
         )
     raise ConfigurationError(
-        f"{told} After three slashes the path begins in the current folder. "
+        f"{missing} After three slashes the path begins in the current folder. "
         f"Write the full path after them: --store sqlite:////path/to/{quote(path.name)}"
     )
 

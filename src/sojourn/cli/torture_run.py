@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
-from sojourn.torture import RACES, Crew, Race, Result, Run, Settings, Target
-from sojourn.torture.app import APP_RACES, Application, AppRace, Endpoint, Site, fire, rehearse
+from sojourn.torture import RACES, Race, Result, Run, RunSettings, Target, WorkerPool
+from sojourn.torture.app import APP_RACES, AppEndpoint, Application, Site, check_endpoints, run_app_race
 
 from .exit import Exit
 from .terminal import columns, echo_json, fields, live_line
@@ -17,15 +17,15 @@ from .torture_page import document, heading, row, verdict
 
 __all__ = ["Show", "race_list", "torture_app", "torture_store"]
 
-# A storm tells of thousands of writes a second; an eye sees twenty lines.
+# A storm reports thousands of writes a second; an eye sees twenty lines.
 REDRAW = 0.05
 NEEDED = ("login", "write", "read", "logout")
 
-R = TypeVar("R", Race, AppRace)
+C = TypeVar("C")
 
 
 class Show:
-    """Tells each result as it comes, or all of them at the end as JSON. Knows what every race is told, too."""
+    """Prints each result as it comes, or all of them at the end as JSON. `rounds` and `seed` are for every race."""
 
     def __init__(self, as_json: bool, rounds: int, seed: int) -> None:
         self.rounds = rounds
@@ -56,7 +56,7 @@ class Show:
         return show
 
     def result(self, result: Result) -> None:
-        """Tell a result."""
+        """Print a result."""
         self._results.append(result)
         if self._line:
             self._line("")
@@ -64,7 +64,7 @@ class Show:
             click.echo(row(result))
 
     def end(self) -> int:
-        """Tell the verdict; the exit code."""
+        """Print the verdict; the exit code."""
         if self._as_json:
             echo_json({**self._about, "races": [document(result) for result in self._results]})
         else:
@@ -82,28 +82,28 @@ def torture_store(
     target = Target.parse(name)
     size = 1 if target.in_memory else processes
     races = _chosen(RACES, only, lambda race: _missing(race, size, command))
-    with Crew(target, size) as crew:
+    with WorkerPool(target, size) as pool:
         warning = "Sessions of made-up users, sojourn-torture-*, are begun and ended. No other session is touched."
-        show.begin(target.label, _spread(crew), warning, processes=size)
-        run = Run(crew, Settings(show.rounds, show.seed, storm, command))
+        show.begin(target.label, _spread(pool), warning, processes=size)
+        run = Run(pool, RunSettings(show.rounds, show.seed, storm, command))
         for race in races:
             show.result(run.race(race, show.progress(race.name)))
         show.result(run.strangers())
 
 
-def _missing(race: Race, size: int, command: str | None) -> str:
-    if race.needs_processes and size == 1:
+def _missing(race: Race[Any], size: int, command: str | None) -> str:
+    if race.needs == "processes" and size == 1:
         return "more than one process"
     return "--during-storm" if race.name == "storm" and command is None else ""
 
 
-def _spread(crew: Crew) -> str:
-    if crew.size == 1:
-        return "tasks of one process" if crew.awaited else "threads of one process"
-    threads = crew.size - crew.awaited
+def _spread(pool: WorkerPool) -> str:
+    if pool.size == 1:
+        return "tasks of one process" if pool.awaited else "threads of one process"
+    threads = pool.size - pool.awaited
     kinds = [f"{threads} with threads"] if threads else []
-    kinds += [f"{crew.awaited} with an event loop"] if crew.awaited else []
-    return f"{crew.size} processes ({', '.join(kinds)})"
+    kinds += [f"{pool.awaited} with an event loop"] if pool.awaited else []
+    return f"{pool.size} processes ({', '.join(kinds)})"
 
 
 def torture_app(
@@ -112,17 +112,17 @@ def torture_app(
     """Run races on the web application at `url`, which does what `endpoints` say."""
     if missing := [f"--{name}" for name in NEEDED if name not in endpoints]:
         raise click.UsageError(f"--app needs {', '.join(missing)}: what the application does, like 'POST /logout'.")
-    app = Application(_site(url, headers), **{name: Endpoint.parse(text) for name, text in endpoints.items()})
+    app = Application(_site(url, headers), **{name: AppEndpoint.parse(text) for name, text in endpoints.items()})
     for name, endpoint in (("write", app.write), ("slow-write", app.slow_write)):
         if endpoint and not endpoint.is_numbered:
             raise click.UsageError(f"--{name} says nowhere {{n}}, the number that is to be kept.")
     lacks = "" if app.slow_write else "--slow-write"
-    races = _chosen(APP_RACES, only, lambda race: lacks if race.needs_slow_write else "")
-    rehearse(app, show.seed)
+    races = _chosen(APP_RACES, only, lambda race: lacks if race.needs == "slow write" else "")
+    check_endpoints(app, show.seed)
     warning = "One user logs in again and again, writes, reads and logs out. Use a user and data made for it."
     show.begin(app.site.origin, "", warning)
     for race in races:
-        show.result(fire(race, app, rounds=show.rounds, seed=show.seed, progress=show.progress(race.name)))
+        show.result(run_app_race(race, app, rounds=show.rounds, seed=show.seed, progress=show.progress(race.name)))
 
 
 def _site(url: str, headers: Sequence[str]) -> Site:
@@ -132,7 +132,7 @@ def _site(url: str, headers: Sequence[str]) -> Site:
     return Site.parse(url, {name.strip(): value.strip() for name, _, value in pairs})
 
 
-def _chosen(races: Sequence[R], only: Sequence[str], missing: Callable[[R], str]) -> list[R]:
+def _chosen(races: Sequence[Race[C]], only: Sequence[str], missing: Callable[[Race[C]], str]) -> list[Race[C]]:
     """The races asked for, or all that can be run. One that was asked for and lacks something is an error."""
     known = {race.name: race for race in races}
     for name in only:
@@ -145,8 +145,8 @@ def _chosen(races: Sequence[R], only: Sequence[str], missing: Callable[[R], str]
 
 def race_list() -> str:
     """Every race with what it does."""
-    return f"On a store:\n{_told(RACES)}\n\nOn a web application, with --app:\n{_told(APP_RACES)}"
+    return f"On a store:\n{_described(RACES)}\n\nOn a web application, with --app:\n{_described(APP_RACES)}"
 
 
-def _told(races: Sequence[R]) -> str:
+def _described(races: Sequence[Race[C]]) -> str:
     return fields([(race.name, race.meaning) for race in races])

@@ -9,13 +9,16 @@ from msgspec.structs import replace
 from .codec import MAX_INTEGER, decode, size
 from .errors import DataTooLarge, EndReason, SessionLimitReached
 from .record import Record
-from .store import Commit, End, Ends, Limit
+from .store import Commit, Create, End, Ends, Limit
 
-__all__ = ["changed", "ended", "may_be_replaced", "may_end", "over_limit"]
+__all__ = ["changed", "ended", "may_be_replaced", "may_begin", "may_end", "over_limit"]
 
 
 def changed(record: Record, commit: Commit) -> Record | None:
-    """`record` with `commit` applied, or None where it must be refused. Raises DataTooLarge."""
+    """`record` with `commit` applied, or None where it must be refused.
+
+    Raises DataTooLarge, and StoreUnavailable for a counter that is no JSON.
+    """
     if record.ended_at is not None:
         return None
     seen_at = record.seen_at if commit.seen_at is None else max(record.seen_at, commit.seen_at)
@@ -56,20 +59,35 @@ def _changed_data(before: Mapping[str, bytes], commit: Commit) -> dict[str, byte
 
 
 def ended(record: Record, reason: EndReason, now: int) -> Record:
-    """`record` after its end: the data is gone, what says why stays. If it had run out before, that is why."""
+    """`record` after its end at `now`, in Unix milliseconds: the data is gone, what says why stays.
+
+    If it had run out before, that is why.
+    """
     ran_out = record.end_reason_at(now)
     return replace(record, ended_at=min(now, record.expires_at), end_reason=ran_out or reason, data={})
 
 
 def may_end(record: Record, end: End) -> bool:
     """Whether `end` is to be applied. Who says that a session ran out may have read it before it was last seen."""
-    if record.ended_at is not None:
+    if record.ended_at is not None or record.realm != end.realm:
         return False
     return end.reason not in ("idle_timeout", "absolute_timeout") or record.end_reason_at(end.now) is not None
 
 
+def may_begin(create: Create, replaced: Record | None, for_all: int, for_user: int) -> bool:
+    """Whether what began at `began_at` may end in this session, after the instants that were set for all and its user.
+
+    Who goes on from a live session of the same user, which `end_all` spared, is not refused for the user's instant. The
+    instant for all spares nobody: whoever set it ends the sessions one by one, and the new one might be missed.
+    """
+    if create.began_at < for_all:
+        return False
+    spared = replaced is not None and replaced.user_id == create.record.user_id
+    return create.record.user_id is None or spared or create.began_at >= for_user
+
+
 def may_be_replaced(record: Record | None, ends: Ends, now: int) -> bool:
-    """Whether the session that a new one ends is still as the new one took it to be."""
+    """Whether the session that a new one ends is still as that took it to be. `now` is in Unix milliseconds."""
     if record is None or record.end_reason_at(now) is not None:
         return False
     return ends.version is None or ends.version == record.version

@@ -20,7 +20,11 @@ _DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+").fullmatch
 class CookieOptions:
     """How the token travels in a cookie. It is always HttpOnly, and Secure but for one loudly named setting.
 
-    `name`: `__Host-` makes browsers refuse the cookie from a sibling host or plain HTTP (OWASP, ASVS 3.3.3).
+    A wrong value raises ConfigurationError.
+
+    `name`: up to 100 letters, digits and marks. `__Host-` makes browsers refuse the cookie from a sibling host or plain
+    HTTP (OWASP, ASVS 3.3.3).
+    `path`: the URLs that the cookie is sent to; `/`, all of them, is what `__Host-` asks for.
     `domain`: share it with sub-domains; needs another name, as `__Host-` forbids it.
     `same_site`: "none" is for pages in other sites' frames, and needs `partitioned`.
     `insecure_http`: no Secure and no `__Host-`: anyone on the network can read the token. For development in a

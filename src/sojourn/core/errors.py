@@ -7,9 +7,10 @@ SojournError
 ├── SessionEnded                  the session ended while the request was at work
 ├── SessionConflict               two requests changed one value and the policy forbids to choose
 ├── SessionLimitReached           the user has as many sessions as the policy allows
+├── SessionRefused                the application's own limit allows no session now
 ├── SessionCommitted              changed after its commit, where the change could not be kept
 ├── LoginRequired                 nobody is logged in here
-├── ReauthenticationRequired      somebody is, but too long ago
+├── ReauthenticationRequired      somebody is, but what was proved is not enough, or too long ago
 ├── SessionExists                 a store was asked to create an id that it has
 └── StoreUnavailable              the store did not answer
 
@@ -32,6 +33,7 @@ __all__ = [
     "SessionEnded",
     "SessionExists",
     "SessionLimitReached",
+    "SessionRefused",
     "SojournError",
     "StoreUnavailable",
 ]
@@ -49,7 +51,10 @@ class ConfigurationError(SojournError):
 
 
 class InvalidData(SojournError):
-    """A value cannot be kept as JSON without changing it, so it was refused."""
+    """A value cannot be kept as JSON without changing it, so it was refused; nothing was written.
+
+    The message says where, and what to write instead.
+    """
 
 
 class DataTooLarge(SojournError):
@@ -80,7 +85,10 @@ class SessionEnded(SojournError):
 
 
 class SessionConflict(SojournError):
-    """Another request changed the same values, and the policy's `on_conflict` is "raise"; nothing was written."""
+    """Another request changed the same values, and the policy's `on_conflict` is "raise"; nothing was written.
+
+    `keys` are those of the values. Also raised where 200 trials in a row met a newer change.
+    """
 
     def __init__(self, keys: tuple[str, ...]) -> None:
         named = ", ".join(repr(key) for key in keys)
@@ -91,11 +99,22 @@ class SessionConflict(SojournError):
 
 
 class SessionLimitReached(SojournError):
-    """The user has as many live sessions as the policy allows, and `on_limit` is "refuse"."""
+    """The user has as many live sessions as the policy allows, and `on_limit` is "refuse"; nothing was written.
+
+    `limit` is how many that are.
+    """
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"This user already has {limit} sessions, the most that are allowed. End one of them first.")
         self.limit = limit
+
+
+class SessionRefused(SojournError):
+    """No session is made for this client now: `before_create` said so. `retry_after` is in seconds."""
+
+    def __init__(self, retry_after: int = 60) -> None:
+        super().__init__(f"Too many sessions were begun from here. Try again in {retry_after} seconds.")
+        self.retry_after = retry_after
 
 
 class SessionCommitted(SojournError):
@@ -106,7 +125,7 @@ class SessionCommitted(SojournError):
 
 
 class LoginRequired(SojournError):
-    """Nobody is logged in in this session. `reason` says how the last one ended, where that is known."""
+    """Nobody is logged in in this session. `reason` is why it ended, where it has; else None."""
 
     def __init__(self, reason: EndReason | None = None) -> None:
         super().__init__("This needs somebody who is logged in." + (f" The session ended: {reason}." if reason else ""))
@@ -114,11 +133,23 @@ class LoginRequired(SojournError):
 
 
 class ReauthenticationRequired(SojournError):
-    """The log-in was too long ago for what is asked (ASVS 7.5.1). `max_age` is in seconds."""
+    """What was proved at the log-in is not enough for what is asked, or too long ago (ASVS 7.5.1, 7.5.3).
 
-    def __init__(self, max_age: float) -> None:
-        super().__init__(f"This needs a log-in in the last {max_age:g} seconds. Log in again, then retry.")
+    `max_age` is in seconds, `level` the one that is needed; `action` is what wants a proof of its own. Those that play
+    no part are None.
+    """
+
+    def __init__(self, max_age: float | None = None, level: str | None = None, action: str | None = None) -> None:
+        if action is not None:
+            told = f"This needs a fresh proof of who you are, for {action!r} alone. Give it, then retry."
+        else:
+            at = f" of level {level}" if level is not None else ""
+            when = f" in the last {max_age:g} seconds" if max_age is not None else ""
+            told = f"This needs a log-in{at}{when}. Log in again, then retry."
+        super().__init__(told)
         self.max_age = max_age
+        self.level = level
+        self.action = action
 
 
 class SessionExists(SojournError):
@@ -129,4 +160,7 @@ class SessionExists(SojournError):
 
 
 class StoreUnavailable(SojournError):
-    """The store could not be reached or did not answer in time; the driver's error is the cause."""
+    """The store could not be reached or did not answer in time; the driver's error is the cause.
+
+    A write may then have been made or not.
+    """

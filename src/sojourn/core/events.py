@@ -15,6 +15,7 @@ __all__ = [
     "LoggedIn",
     "Merged",
     "Rotated",
+    "RotationStalled",
     "SessionCreated",
     "TokenReused",
     "UnknownToken",
@@ -22,7 +23,10 @@ __all__ = [
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that happened to a session. `at` is Unix milliseconds."""
+    """Something that happened to a session. `at` is in Unix milliseconds, by the manager's clock.
+
+    `id` is the session's public name, None where no session is known; `user_id` who is logged in in it.
+    """
 
     at: int
     id: str | None = None
@@ -48,23 +52,33 @@ class Rotated(Event, frozen=True, kw_only=True):
 
 
 class Ended(Event, frozen=True, kw_only=True):
-    """A session ended. A time-out is noticed, and told, when the token is next shown."""
+    """A session ended. A timeout is noticed, and told, when the token is next shown."""
 
     reason: EndReason
 
 
 class Merged(Event, frozen=True, kw_only=True):
-    """Two requests changed the same keys at once and both changes were kept, or the later one won (`conflicts`)."""
+    """Two requests changed the same `keys` at once. Both changes were kept; of `conflicts`, the later one."""
 
     keys: tuple[str, ...]
     conflicts: tuple[str, ...] = ()
 
 
 class TokenReused(Event, frozen=True, kw_only=True):
-    """A secret that was retired longer ago than the grace was shown: two hold this session. It was ended."""
+    """A secret of the session that is over was shown: two hold this session. It was ended."""
+
+
+class RotationStalled(Event, frozen=True, kw_only=True):
+    """Six new secrets and an interval later, the old one is still shown: somebody takes them away. It was ended.
+
+    Or the client keeps no cookies: give such a one a policy with `rotate_interval=None`.
+    """
 
 
 class UnknownToken(Event, frozen=True, kw_only=True):
-    """A token was refused and nothing created for it. Many from one source are somebody guessing (OWASP)."""
+    """A token was refused and nothing created for it. Many from one source are somebody guessing (OWASP).
+
+    The `cause` is that it has no token's shape, that its id or its secret is not known, or that two were shown.
+    """
 
     cause: Literal["malformed", "unknown", "wrong_secret", "ambiguous"]

@@ -14,7 +14,11 @@ __all__ = ["SessionInfo", "info"]
 
 
 class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """One session as operators and its user may see it: nothing in it opens a session. Times as in Record."""
+    """One session as operators and its user may see it: nothing in it opens a session.
+
+    Times are Unix milliseconds, and `idle_timeout` is in milliseconds. `expires_at` is when it stops being live, by the
+    activity that was written down so far; `end_reason` is None until then. `device` is "" where there is no label.
+    """
 
     id: str
     user_id: str | None
@@ -27,6 +31,9 @@ class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
     end_reason: EndReason | None
     version: int
     remember: bool
+    level: str | None
+    methods: tuple[str, ...]
+    device: str
     ip: str
     user_agent: str
     data: dict[str, Any]
@@ -46,6 +53,9 @@ def info(record: Record, now: int) -> SessionInfo:
         end_reason=record.end_reason_at(now),
         version=record.version,
         remember=record.remember,
+        level=record.level,
+        methods=record.methods,
+        device=record.device,
         ip=record.client.ip,
         user_agent=record.client.user_agent,
         data={key: decode(value) for key, value in record.data.items()},

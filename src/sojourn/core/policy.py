@@ -17,7 +17,11 @@ LONGEST = 400 * 86400
 
 @dataclass(frozen=True, kw_only=True)
 class Lifetime:
-    """A pair of timeouts in seconds: without activity, and in all. Both hold, whichever comes first."""
+    """A pair of timeouts, in seconds: `idle_timeout` without activity, `absolute_timeout` in all. Both hold.
+
+    From 1 second to 400 days: no browser keeps a cookie for longer (RFC 6265bis). Raises ConfigurationError for
+    others, and for an idle timeout over the absolute one.
+    """
 
     idle_timeout: float
     absolute_timeout: float
@@ -34,20 +38,26 @@ class Lifetime:
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """The rules for the sessions of one application. Durations are seconds.
+    """The rules for the sessions of one application. Durations are seconds. A wrong value raises ConfigurationError.
 
     `idle_timeout`, `absolute_timeout`: both hold, from activity and from creation (a log-in creates anew). The
     defaults are 30 minutes, the most that OWASP gives for low risk, and 12 hours, which NIST SP 800-63B-4 asks for
-    at its strictest level.
+    at its strictest level. Bounds as in Lifetime.
     `remember`: the longer pair for `session.login(user, remember=True)`; None refuses it.
     `touch_interval`: activity is written down at most this often, so an idle timeout may come early by it. At most
-    half of a session's idle timeout counts.
-    `rotate_interval`: the token's secret is renewed this often; None never. `rotate_grace`: how long requests
-    already on their way may show the secret before. Later than that, it is theft, and the session ends.
-    `max_sessions`: live sessions a user may have; at the limit `on_limit` ends the oldest or refuses the log-in.
+    half of a session's idle timeout counts, and may be given. None: a tenth of it, and at most a minute.
+    `rotate_interval`: the token's secret is renewed this often, 400 days at most; None never. A client that keeps no
+    cookies needs None: a secret that is still shown an interval after six new ones ends the session.
+    `rotate_grace`: how long requests already on their way may show the secret before, an hour at most. Later than that,
+    it is theft, and the session ends.
+    `max_sessions`: live sessions a user may have, 1 to 10,000, None for any number; at the limit `on_limit` ends the
+    oldest or refuses the log-in.
     `on_conflict`: two requests set one value to different things: the later wins, or SessionConflict is raised.
-    `keep_ended`: how long an ended session's row stays, without data, so that the browser can be told why.
-    `max_bytes`: the most that a session's data may take, as encoded JSON.
+    `keep_ended`: how long an ended session's row stays, without data, so that the browser can be told why: at most 400
+    days.
+    `keep_client`: what is kept of the address and user agent that a session began with: all, the address's network
+    alone, or nothing. A label of the device is kept in any case.
+    `max_bytes`: the most that a session's data may take, as encoded JSON: 2 bytes to 16 MiB.
     """
 
     idle_timeout: float = 30 * 60
@@ -58,10 +68,11 @@ class Policy:
     touch_interval: float | None = None
     rotate_interval: float | None = 3600
     rotate_grace: float = 60
-    max_sessions: int | None = None
+    max_sessions: int | None = 100
     on_limit: Literal["end_oldest", "refuse"] = "end_oldest"
     on_conflict: Literal["last_writer_wins", "raise"] = "last_writer_wins"
     keep_ended: float = 86400
+    keep_client: Literal["all", "network", "none"] = "all"
     max_bytes: int = 32 * 1024
 
     def __post_init__(self) -> None:
@@ -77,6 +88,7 @@ class Policy:
             _whole("max_sessions", self.max_sessions, 1, 10_000)
         if self.remember is not None and not isinstance(self.remember, Lifetime):
             raise ConfigurationError(f"Policy(remember={self.remember!r}): give a Lifetime, or None.")
+        _one_of("keep_client", self.keep_client, ("all", "network", "none"))
         _one_of("on_limit", self.on_limit, ("end_oldest", "refuse"))
         _one_of("on_conflict", self.on_conflict, ("last_writer_wins", "raise"))
 

@@ -1,8 +1,10 @@
-"""Problem: an error as an HTTP answer, application/problem+json (RFC 9457)."""
+"""Problem: an error as an HTTP answer, application/problem+json (RFC 9457), and back again."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from typing import Any, Final, get_args
 
 import msgspec
 
@@ -15,53 +17,90 @@ from .errors import (
     SessionConflict,
     SessionEnded,
     SessionLimitReached,
+    SessionRefused,
     SojournError,
     StoreUnavailable,
 )
 
-__all__ = ["Problem", "invalid_data", "problem_of", "problem_to_send"]
+__all__ = ["Problem", "error_of", "invalid_data", "problem_of", "problem_schema", "problem_to_send"]
 
 logger = logging.getLogger("sojourn")
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER = 2
+_TYPE = "urn:sojourn:problem:"
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """What went wrong, for a program (`code`, `status`) and for a person (`title`, `detail`)."""
+    """What went wrong, for a program (all but `title` and `detail`) and for a person (these two).
+
+    What an error holds is in members of its own, None where it does not hold it: nobody has to read `detail` for it.
+    `end_reason` says why the session ended, and `keys` which of its keys are meant. `size` and `limit` are bytes, but
+    that of the code `session-limit` is a number of sessions. What a log-in must be: `max_age`, in seconds, and `level`;
+    `action` is what wants a proof of its own. `retry_after` is in seconds.
+    """
 
     status: int
     code: str
     title: str
     detail: str
     end_reason: EndReason | None = None
+    keys: tuple[str, ...] | None = None
+    size: int | None = None
+    limit: int | None = None
+    max_age: float | None = None
+    level: str | None = None
+    action: str | None = None
+    retry_after: int | None = None
+
+    @classmethod
+    def read(cls, status: int, body: bytes) -> Problem | None:
+        """The problem in the body of an answer with this status; None where it is none of Sojourn's."""
+        try:
+            told = msgspec.json.decode(body, type=dict[str, Any])
+            kind = told["type"]
+            if not isinstance(kind, str) or not kind.startswith(_TYPE):
+                return None
+            said = {"title": "", "detail": "", **told, "status": status, "code": kind.removeprefix(_TYPE)}
+            return msgspec.convert(said, cls)
+        except (KeyError, RecursionError, UnicodeDecodeError, msgspec.DecodeError):
+            return None
 
     def body(self) -> bytes:
         """The problem as JSON; its type is `urn:sojourn:problem:` and the code."""
-        members: dict[str, str | int] = {
-            "type": f"urn:sojourn:problem:{self.code}",
+        members: dict[str, Any] = {
+            "type": f"{_TYPE}{self.code}",
             "title": self.title,
             "status": self.status,
             "detail": self.detail,
         }
-        if self.end_reason:
-            members["end_reason"] = self.end_reason
-        return msgspec.json.encode(members)
+        held = {name: getattr(self, name) for name in _EXTENSIONS}
+        return msgspec.json.encode(members | {name: value for name, value in held.items() if value is not None})
 
     def headers(self) -> list[tuple[str, str]]:
         """The headers that go with the body. Never cached: the next try may succeed."""
-        retry = [("retry-after", str(RETRY_AFTER))] if self.status == 503 else []
+        wait = RETRY_AFTER if self.status == 503 else self.retry_after
+        retry = [] if wait is None else [("retry-after", str(wait))]
         return [("content-type", CONTENT_TYPE), ("cache-control", "no-store"), *retry]
 
 
-_KNOWN: dict[type[SojournError], tuple[int, str, str]] = {
-    SessionEnded: (401, "session-ended", "The session has ended"),
-    LoginRequired: (401, "login-required", "Log in first"),
-    ReauthenticationRequired: (401, "reauthentication-required", "Log in again"),
-    SessionConflict: (409, "session-conflict", "Changed by another request"),
-    SessionLimitReached: (409, "session-limit", "Too many sessions"),
-    DataTooLarge: (413, "data-too-large", "Too much data for a session"),
-    StoreUnavailable: (503, "store-unavailable", "Sessions are not available right now"),
+# RFC 9457 calls them extension members.
+_EXTENSIONS: Final = Problem.__struct_fields__[4:]
+
+_END_REASON = {"end_reason": "reason"}
+_PROOF = {name: name for name in ("max_age", "level", "action")}
+# The others are None where they play no part, or are not known.
+_ALWAYS = {"keys", "size", "limit", "retry_after"}
+# With each error what it holds: the problem's member and the error's attribute, in the order of its arguments.
+_KNOWN: dict[type[SojournError], tuple[int, str, str, Mapping[str, str]]] = {
+    SessionEnded: (401, "session-ended", "The session has ended", _END_REASON),
+    LoginRequired: (401, "login-required", "Log in first", _END_REASON),
+    ReauthenticationRequired: (401, "reauthentication-required", "Log in again", _PROOF),
+    SessionConflict: (409, "session-conflict", "Changed by another request", {"keys": "keys"}),
+    SessionLimitReached: (409, "session-limit", "Too many sessions", {"limit": "limit"}),
+    SessionRefused: (429, "session-refused", "Not now", {"retry_after": "retry_after"}),
+    DataTooLarge: (413, "data-too-large", "Too much data for a session", {"size": "size", "limit": "limit"}),
+    StoreUnavailable: (503, "store-unavailable", "Sessions are not available right now", {}),
 }
 
 
@@ -70,13 +109,24 @@ def problem_of(error: SojournError) -> Problem | None:
     known = next((known for kind, known in _KNOWN.items() if isinstance(error, kind)), None)
     if known is None:
         return None
-    status, code, title = known
-    reason = error.reason if isinstance(error, (SessionEnded, LoginRequired)) else None
-    if isinstance(error, StoreUnavailable):
-        # The driver's words are for the log: they may name hosts and files.
-        detail = "Try again soon. What this request was to write may be written, or not."
-        return Problem(status=status, code=code, title=title, detail=detail)
-    return Problem(status=status, code=code, title=title, detail=str(error), end_reason=reason)
+    status, code, title, holds = known
+    # The driver's words are for the log: they may name hosts and files.
+    outage = "Try again soon. What this request was to write may be written, or not."
+    detail = outage if isinstance(error, StoreUnavailable) else str(error)
+    held = {member: getattr(error, attribute) for member, attribute in holds.items()}
+    return Problem(status=status, code=code, title=title, detail=detail, **held)
+
+
+def error_of(problem: Problem) -> SojournError | None:
+    """The error that `problem` is the answer to; None where it is another's, or lacks what the error holds."""
+    if problem.code == "invalid-data":
+        return InvalidData(problem.detail)
+    for kind, (_, code, _, holds) in _KNOWN.items():
+        if code == problem.code:
+            held = {member: getattr(problem, member) for member in holds}
+            is_whole = all(held[member] is not None for member in _ALWAYS & held.keys())
+            return kind(*(held.values() or [problem.detail])) if is_whole else None
+    return None
 
 
 def problem_to_send(error: SojournError) -> Problem:
@@ -92,3 +142,27 @@ def problem_to_send(error: SojournError) -> Problem:
 def invalid_data(error: InvalidData) -> Problem:
     """The answer where the data that could not be kept came from the browser."""
     return Problem(status=422, code="invalid-data", title="Not something a session can keep", detail=str(error))
+
+
+def problem_schema() -> dict[str, Any]:
+    """What a problem's body holds, as JSON Schema: for the descriptions in OpenAPI."""
+    text = {"type": "string"}
+    members: dict[str, Any] = {
+        "type": {"type": "string", "pattern": f"^{_TYPE}[a-z-]+$"},
+        "title": text,
+        "status": {"type": "integer"},
+        "detail": text,
+        "end_reason": {"enum": list(get_args(EndReason)), "description": "session-ended, login-required: if known"},
+        "keys": {"type": "array", "items": text, "description": "session-conflict, not-writable: the session's keys"},
+        "size": {"type": "integer", "description": "data-too-large: how much it would be, in bytes"},
+        "limit": {
+            "type": "integer",
+            "description": "session-limit: of sessions; data-too-large, body-too-large: of bytes",
+        },
+        "max_age": {"type": "number", "description": "reauthentication-required: how old a log-in may be, in seconds"},
+        "level": text | {"description": "reauthentication-required: the level that a log-in must have"},
+        "action": text | {"description": "reauthentication-required: what wants a proof of its own"},
+        "retry_after": {"type": "integer", "description": "session-refused: when to try again, in seconds"},
+    }
+    required = ["type", "title", "status", "detail"]
+    return {"type": "object", "properties": members, "required": required, "additionalProperties": False}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
@@ -12,39 +13,65 @@ __all__ = ["Client", "Dated", "Record", "Secrets"]
 
 
 class Dated(msgspec.Struct, frozen=True):
-    """The hash of a secret, with when it was issued (a next one) or retired."""
+    """The hash of a secret, with when it was issued (a next one) or retired, in Unix milliseconds."""
 
     hash: bytes
     at: int
 
 
 class Secrets(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The sha256 hashes of the secrets that open one session.
+    """Hashes of the secrets that open one session, each of 16 bytes, as many as its secret part has: see Token.
 
-    `next` were issued and not yet shown, oldest first; `retired` were current once, oldest first.
-    `rotated_at` is when `current` became so.
+    `family` is that of all of them. `next` were issued to take the place of `current`, `late` beside it: neither were
+    shown yet. `retired` were current lately. All are oldest first. `rotated_at` is when `current` became so, in Unix
+    milliseconds.
     """
 
+    family: bytes
     current: bytes
     rotated_at: int
     next: tuple[Dated, ...] = ()
+    late: tuple[Dated, ...] = ()
     retired: tuple[Dated, ...] = ()
 
 
 class Client(msgspec.Struct, frozen=True):
-    """What the browser told of itself when the session was made. Both are the sender's word."""
+    """What the browser told of itself when the session was made. Both are the sender's word, and "" where unknown."""
 
     ip: str = ""
     user_agent: str = ""
 
+    @classmethod
+    def of(cls, ip: str | None, user_agent: str) -> Client:
+        """The client of a request. Of a User-Agent no more is kept than tells a person which browser it is."""
+        return cls(ip or "", user_agent[:256])
+
+    def kept(self, how: Literal["all", "network", "none"]) -> Client:
+        """What a policy lets be kept of it: of an address its network (/24 or /48), and then no user agent."""
+        if how == "all" or not (self.ip or self.user_agent):
+            return self
+        return Client(network_of(self.ip)) if how == "network" else Client()
+
+
+def network_of(ip: str) -> str:
+    """The network of an address, as text: 192.0.2.0/24 or 2001:db8::/48. "" for what is none."""
+    from ipaddress import ip_address, ip_network
+
+    try:
+        address = ip_address(ip)
+    except ValueError:
+        return ""
+    return str(ip_network((address, 24 if address.version == 4 else 48), strict=False))
+
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One session as a store keeps it.
+    """One session as a store keeps it. Times are Unix milliseconds, and `idle_timeout` is in milliseconds.
 
     `data` maps each key to its value as encoded JSON. `version` counts the changes of `data`: a touch or a
     rotation leaves it. `idle_timeout` and `absolute_expires_at` are the limits that the session was given, so
-    that a change of policy does not reach back. `follows` is why the session before ended, where this anonymous one
-    was begun with its token: the browser is still to be told.
+    that a change of policy does not reach back. `level` and `methods` are what the log-in proved. `follows` is why the
+    session before ended, where this anonymous one was begun with its token: the browser is still to be told. `realm` is
+    the manager's, who alone opens it. `device` is a label made of the user agent when the session was made.
     """
 
     id: str
@@ -57,12 +84,16 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     version: int = 1
     user_id: str | None = None
     authenticated_at: int | None = None
+    level: str | None = None
+    methods: tuple[str, ...] = ()
     remember: bool = False
     ended_at: int | None = None
     end_reason: EndReason | None = None
     client: Client = Client()
     key_thumbprint: str | None = None
     follows: EndReason | None = None
+    realm: str = ""
+    device: str = ""
 
     @property
     def expires_at(self) -> int:

@@ -1,7 +1,9 @@
 """Rotation: which of a session's secrets was shown, and what follows. Pure.
 
-One secret is current, up to four are next (issued, not yet shown), the last few are retired. An honest browser is
-never signed out by a lost, late or overtaken answer; a copied token is noticed. See docs/concepts.md.
+A secret is a family, the session's own, and a part that is renewed. One part is current, some are issued and not yet
+shown, the lately current ones are retired. An honest browser is not signed out by lost, late or overtaken answers; of
+two who hold the session, each with the answers that it gets, one shows a part that is none of these. See
+docs/concepts.md.
 """
 
 from __future__ import annotations
@@ -11,49 +13,85 @@ from typing import Literal
 
 from .policy import Policy
 from .record import Dated, Secrets
+from .token import Token
 
 __all__ = ["Shown", "issue", "issue_is_due", "promote", "which"]
 
-ISSUE_PAUSE_MS = 10_000
-MAX_NEXT = 4
-MAX_RETIRED = 4
+FIRST_PAUSE_MS = 10_000
+# So many answers with a new part, over five minutes and more, are not all lost.
+STALLED_AFTER = 6
+# With a short interval and a long grace there could be any number: no more are renewed until the oldest is over.
+MAX_RETIRED = 16
 
-Shown = Literal["current", "next", "retired", "reused", "unknown"]
+Shown = Literal["current", "next", "retired", "reused", "stalled", "unknown"]
+"""What a secret is to its session.
+
+`current`: the part to be shown. `next`: one that was issued, and is shown for the first time, however late.
+`retired`: current a moment ago, from a request on its way. `reused`: the session's own family, and none of these.
+`stalled`: the current one, but long after another should have taken its place. `unknown`: not of this session.
+"""
 
 
-def which(secrets: Secrets, shown: bytes, grace: float, now: int) -> Shown:
-    """What the secret with the hash `shown` is to this session at `now`; `grace` is in seconds."""
+def which(secrets: Secrets, token: Token, policy: Policy, now: int) -> Shown:
+    """What the secret in `token` is to this session at `now`."""
+    shown = token.hash
     if compare_digest(secrets.current, shown):
-        return "current"
-    if any([compare_digest(known.hash, shown) for known in secrets.next]):
+        return "stalled" if secrets.next and _is_stalled(secrets, policy, now) else "current"
+    if any([compare_digest(known.hash, shown) for known in (*secrets.next, *secrets.late)]):
         return "next"
     for known in secrets.retired:
         if compare_digest(known.hash, shown):
-            return "retired" if now < known.at + grace * 1000 else "reused"
-    return "unknown"
+            return "retired" if now < known.at + policy.rotate_grace * 1000 else "reused"
+    # The public id alone gives no power over a session: only who held its secret once can be one of two who do.
+    return "reused" if compare_digest(secrets.family, token.family) else "unknown"
 
 
-def promote(secrets: Secrets, shown: bytes, now: int) -> Secrets:
-    """A next secret was shown: it is current from now on, and the one before is retired. The other next ones stay."""
+def _is_stalled(secrets: Secrets, policy: Policy, now: int) -> bool:
+    # Those that were issued beside the one before do not count.
+    issued = [known.at for known in secrets.next if known.at >= secrets.rotated_at]
+    return len(issued) >= STALLED_AFTER and now >= issued[0] + policy.rotate_ms
+
+
+def promote(secrets: Secrets, shown: bytes, policy: Policy, now: int) -> Secrets:
+    """A part was shown for the first time: it is current from now on, and the one before is retired.
+
+    Parts that were issued beside it may still come, in late answers. Those of the generation before are gone: an answer
+    that is as old as that is not on its way any more, but kept by somebody.
+    """
+    grown = any(known.hash == shown for known in secrets.next)
+    beside = secrets.next if grown else secrets.late
+    retired = [known for known in secrets.retired if now < known.at + policy.rotate_grace * 1000]
     return Secrets(
+        family=secrets.family,
         current=shown,
         rotated_at=now,
-        next=tuple(known for known in secrets.next if known.hash != shown),
-        retired=(*secrets.retired, Dated(secrets.current, now))[-MAX_RETIRED:],
+        next=() if grown else secrets.next,
+        late=tuple([known for known in beside if known.hash != shown]),
+        retired=(*retired, Dated(secrets.current, now)),
     )
 
 
 def issue(secrets: Secrets, fresh: bytes, now: int) -> Secrets:
     """`fresh` was put in an answer: it is one of the next, from now on."""
-    kept = (*secrets.next, Dated(fresh, now))[-MAX_NEXT:]
-    return Secrets(current=secrets.current, rotated_at=secrets.rotated_at, next=kept, retired=secrets.retired)
+    return Secrets(
+        family=secrets.family,
+        current=secrets.current,
+        rotated_at=secrets.rotated_at,
+        next=(*secrets.next, Dated(fresh, now)),
+        late=secrets.late,
+        retired=secrets.retired,
+    )
 
 
 def issue_is_due(secrets: Secrets, policy: Policy, now: int) -> bool:
-    """Whether the answer to a browser that showed the current secret should carry a new one.
+    """Whether the answer to a browser that showed the current part should carry a new one.
 
-    With `rotated_at` 0 the current one is no token of ours but another layer's cookie: then at once.
+    Pauses double from one to the next (10, 20, 40 … s), so that none need be forgotten: in 30 days they are 18. With
+    `rotated_at` 0 the current one is no token of ours but another layer's cookie: then at once.
     """
     if secrets.rotated_at and now < secrets.rotated_at + policy.rotate_ms:
         return False
-    return not secrets.next or now >= secrets.next[-1].at + ISSUE_PAUSE_MS
+    if secrets.next:
+        return now >= secrets.next[-1].at + (FIRST_PAUSE_MS << (len(secrets.next) - 1))
+    retired = [known for known in secrets.retired if now < known.at + policy.rotate_grace * 1000]
+    return len(retired) < MAX_RETIRED

@@ -1,40 +1,51 @@
-"""Session: what a handler sees. It only notes what is wanted; the manager's commit does it."""
+"""Session: what a handler sees. It only notes what is wanted; the manager's commit does it.
+
+Names that begin with an underscore are the package's: managers and integrations use them, applications never do.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
+from typing import Any, Literal
 
-from .codec import is_unicode
-from .data import Data
-from .errors import ConfigurationError, EndReason, SojournError, StoreUnavailable
+from . import changes
+from .codec import EncodedObject, decode, is_unicode
+from .errors import EndReason, InvalidData, ReauthenticationRequired, SessionCommitted
+from .login import Level, Login
+from .merge import MISSING
 from .record import Client, Record
+from .step_up import check_login, grant_key, is_granted
+from .store import Change
+from .token import Token
 
-__all__ = ["Login", "Session", "Status"]
+__all__ = ["Session", "Status"]
 
 Status = Literal["none", "active", "ended"]
 
 
-class Login(NamedTuple):
-    """A log-in that was asked for and is not committed yet."""
+# Any: a union of the JSON types would make `session["cart"].append(x)` a type error for every user.
+class Session(MutableMapping[str, Any]):
+    """A mapping of str to JSON values, with who and since when. A manager makes it; nothing here does I/O.
 
-    user_id: str
-    remember: bool
-
-
-class Session(Data):
-    """A mapping of str to JSON values, with who and since when. Nothing here does I/O.
-
-    `passive = True` keeps this request from counting as activity: polling must not keep a session alive.
-    Times are Unix milliseconds. After `login` or `regenerate` the `id` is the new one from the commit on.
+    A nested change is kept too: values are compared with what was loaded. `passive = True` keeps this request from
+    counting as activity: polling must not keep a session alive. `client` is kept with a session that begins,
+    `opened_at` is when the request came. Times are Unix milliseconds. After `login` or `regenerate` the `id` is the new
+    one from the commit on. Raised are InvalidData for what JSON cannot hold, most of it by the commit, SessionCommitted
+    for a change after the response began, ConfigurationError for a wrong argument, StoreUnavailable for damaged data.
     """
 
     passive: bool = False
-    logged_out: bool = False
-    merged: Mapping[str, bool] = {}
+
+    # Defaults on the class: a request makes one of these, and most never set them.
+    _accessed: bool = False
+    _sealed: bool = False
+    _counters: Mapping[str, int] = {}
+    _used: frozenset[str] = frozenset()  # the keys of grants that this request used
+    _merged: Mapping[str, bool] = {}
     _end_reason: EndReason | None = None
     _login: Login | None = None
-    _leaving: Record | None = None
+    _leaving: Record | None = None  # what a log-out left, until the commit ends it
+    _logged_out: bool = False
     _regenerate: bool = False
     _start: bool = False
 
@@ -43,35 +54,89 @@ class Session(Data):
         record: Record | None,
         opened_at: int,
         client: Client,
-        shown: bytes | None = None,
+        token: Token | None = None,
         presented: bool = False,
         end_reason: EndReason | None = None,
     ) -> None:
-        self._base = {} if record is None or end_reason else record.data
-        self._values = {}
+        self._base: Mapping[str, bytes] = {} if record is None or end_reason else record.data
+        self._values: dict[str, Any] = {}
         self._record = record
         if end_reason:
             self._end_reason = end_reason
         self.opened_at = opened_at
         self.client = client
-        self.shown = shown
-        self.presented = presented
+        self._token = token
+        self._presented = presented
 
-    @property
-    def live(self) -> Record | None:
-        """The record that a commit would change; None before the session exists and after its end."""
-        return None if self._end_reason else self._record
+    # The mapping
 
-    @property
-    def record(self) -> Record | None:
-        """What was loaded, or written last. Not for a page: it holds the secrets' hashes."""
-        self.accessed = True
-        return self._record
+    def __getitem__(self, key: str) -> Any:
+        self._accessed = True
+        value = self._values.get(key, self)
+        if value is self:
+            base = self._base
+            # The one kind of base that spares a copy, on the way that most requests go.
+            value = base.decoded(key) if type(base) is EncodedObject else decode(base[key])
+            # Only what can be changed in place must be kept for comparison.
+            if type(value) is list or type(value) is dict:
+                self._values[key] = value
+        if value is MISSING:
+            raise KeyError(key)
+        return value
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._allow_change()
+        if type(key) is not str:
+            raise InvalidData(f"A session's keys are text; this one is of type {type(key).__name__}.")
+        if not key.isascii() and not is_unicode(key):
+            raise InvalidData("A session's keys are Unicode text; this one has a lone surrogate in it.")
+        self._forget_counter(key)
+        self._values[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        self._allow_change()
+        if key not in self:
+            raise KeyError(key)
+        self._forget_counter(key)
+        self._values[key] = MISSING
+
+    def __contains__(self, key: object) -> bool:
+        self._accessed = True
+        value = self._values.get(key, self)  # type: ignore[call-overload]  # any object may be asked for
+        return key in self._base if value is self else value is not MISSING
+
+    def __iter__(self) -> Iterator[str]:
+        self._accessed = True
+        values = self._values
+        kept = [key for key in self._base if values.get(key) is not MISSING]
+        return iter(kept + [key for key, value in values.items() if value is not MISSING and key not in self._base])
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __repr__(self) -> str:
+        return f"<Session {self._record.id if self._record else 'new'}>"
+
+    def increment(self, key: str, by: int = 1) -> int:
+        """Add to an integer, a missing one counting as 0, and return the sum as this request sees it.
+
+        Parallel requests add up: the store adds `by` to what it then holds. Raises InvalidData where the value
+        is no integer or the sum leaves ±(2**53 - 1).
+        """
+        value = changes.add(key, self.get(key, 0), by)
+        adds_up = key in self._counters or key not in changes.changed(self._base, self._values)
+        total = self._counters.get(key, 0) + by
+        self[key] = value
+        if adds_up:
+            self._counters = {**self._counters, key: total}
+        return value
+
+    # Who, and since when
 
     @property
     def status(self) -> Status:
         """Whether there is a session, or was one that ended."""
-        self.accessed = True
+        self._accessed = True
         if self._end_reason:
             return "ended"
         return "active" if self._record else "none"
@@ -79,62 +144,107 @@ class Session(Data):
     @property
     def end_reason(self) -> EndReason | None:
         """Why the session ended, if it did and the store still knows."""
-        self.accessed = True
+        self._accessed = True
         return self._end_reason
 
     @property
     def id(self) -> str | None:
         """The public name, safe to log and to list; None before the session's first commit."""
-        self.accessed = True
+        self._accessed = True
         return self._record.id if self._record else None
 
     @property
     def user_id(self) -> str | None:
         """Who is logged in, or None."""
-        self.accessed = True
-        if self._login:
-            return self._login.user_id
-        live = self.live
-        return live.user_id if live else None
+        self._accessed = True
+        who = self._login or self._live
+        return who.user_id if who else None
 
     @property
     def authenticated_at(self) -> int | None:
-        """When the user last proved who they are, or None."""
-        self.accessed = True
-        if self._login:
-            return self.opened_at
-        live = self.live
-        return live.authenticated_at if live else None
+        """When the user last proved who they are, in Unix milliseconds, or None."""
+        self._accessed = True
+        live = self._live
+        return self.opened_at if self._login else live.authenticated_at if live else None
+
+    @property
+    def level(self) -> str | None:
+        """How sure the log-in was, as `login` was told: "aal1", "aal2", "aal3" or None."""
+        self._accessed = True
+        who = self._login or self._live
+        return who.level if who else None
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """By what the user proved who they are, as `login` was told."""
+        self._accessed = True
+        who = self._login or self._live
+        return who.methods if who else ()
+
+    def require_login(self, *, within: float | None = None, level: Level | None = None) -> str:
+        """The user's id, where somebody is logged in, since at most `within` seconds and at this level at least.
+
+        Raises LoginRequired or ReauthenticationRequired: 401, and the browser client tells the page (ASVS 7.5.1).
+        """
+        at, user_id = self.authenticated_at, self.user_id
+        since = None if at is None else self.opened_at - at
+        return check_login(user_id, since, self.level, within=within, level=level, ended=self._end_reason)
+
+    # What is wanted
 
     def start(self) -> None:
         """Make a session even if nothing is put in it. An active one stays as it is."""
         self._allow_change()
         self._start = True
 
-    def login(self, user_id: str, *, remember: bool = False) -> None:
+    def login(
+        self,
+        user_id: str,
+        *,
+        remember: bool = False,
+        level: Level | None = None,
+        methods: Sequence[str] = (),
+        keep: Collection[str] | None = None,
+    ) -> None:
         """Tie a user to a new session with a new id and token; the one before ends at once as `replaced`.
 
-        Call it after you checked the password: at each log-in, and again to re-authenticate. The data is carried
-        over, unless another user was logged in. `remember` asks for the policy's longer timeouts and a cookie that
-        outlives the browser. The commit raises SessionLimitReached where the policy refuses one more.
+        Call it after you checked the password: at each log-in, and again to re-authenticate. `user_id` is 1 to 255
+        characters. `level` (NIST SP 800-63B-4) and up to 16 `methods` (RFC 8176) say what was proved. The data is
+        carried over, or of it the keys in `keep` alone; if another user was logged in, nothing is. `remember` asks for
+        the policy's longer timeouts and a cookie that outlives the browser. The commit raises SessionLimitReached where
+        the policy refuses one more, ConfigurationError where it remembers nobody.
         """
         self._allow_change()
-        if not isinstance(user_id, str) or not 1 <= len(user_id) <= 255 or not is_unicode(user_id):
-            raise ConfigurationError("session.login(user_id) needs text of 1 to 255 characters: str(user.id), say.")
+        login = Login.of(user_id, remember, level, methods, keep)
         if self.user_id not in (None, user_id):
-            self.replace_all({})
-        self._login = Login(user_id, remember)
-        self._regenerate = False
+            self._replace_data({})
+        self._base, self._values = login.kept(self._base), login.kept(self._values)
+        self._counters = login.kept(self._counters)
+        self._login, self._regenerate = login, False
+
+    def grant_once(self, action: str, *, within: float = 120) -> None:
+        """Allow one `use_grant(action)` in the next `within` seconds: after a proof that was given for it alone."""
+        self[grant_key(action)] = self.opened_at + int(within * 1000)
+
+    def use_grant(self, action: str) -> None:
+        """Use the grant for `action` up. Raises ReauthenticationRequired where there is none (ASVS 7.5.3).
+
+        Commit before you act: of two requests that use one grant at once, the second's commit raises it.
+        """
+        key = grant_key(action)
+        if not is_granted(self.get(key), self.opened_at):
+            raise ReauthenticationRequired(action=action)
+        del self[key]
+        self._used = self._used | {key}
 
     def logout(self) -> None:
         """End the session: its data goes, its token opens nothing any more. What is set afterwards starts a new one."""
         self._allow_change()
-        self._leaving = self.live or self._leaving
+        self._leaving = self._live or self._leaving
         self._record, self._end_reason = None, None
-        self._login = None
-        self._regenerate = self._start = False
-        self.logged_out = True
-        self.replace_all({})
+        self._forget_wishes()
+        self._logged_out = True
+        self._replace_data({})
 
     def regenerate(self) -> None:
         """Give the same session a new id and token, at a change of rights (ASVS 7.2.4); the timeouts stay.
@@ -142,15 +252,17 @@ class Session(Data):
         The commit raises SessionEnded if the session ended meanwhile. A `login` does this of itself.
         """
         self._allow_change()
-        self._regenerate = self.live is not None and self._login is None
+        self._regenerate = self._live is not None and self._login is None
+
+    # The manager's: what to write
 
     @property
-    def touched(self) -> bool:
-        """Whether anything may differ from what was loaded: a value set, or one fetched that can change in place."""
-        return bool(self._values) or self._login is not None or self._regenerate or self._start
+    def _live(self) -> Record | None:
+        """The record that a commit would change; None before the session exists and after its end."""
+        return None if self._end_reason else self._record
 
     @property
-    def wish(self) -> Literal["login", "regenerate", "start"] | None:
+    def _wish(self) -> Literal["login", "regenerate", "start"] | None:
         """What this request asked for beyond its data."""
         if self._login:
             return "login"
@@ -158,66 +270,31 @@ class Session(Data):
             return "regenerate"
         return "start" if self._start else None
 
-    @property
-    def pending_login(self) -> Login | None:
-        """The log-in that the next commit makes."""
-        return self._login
+    def _changes(self) -> dict[str, Change]:
+        return changes.changes(self._base, self._values, self._counters) if self._values else {}
 
-    @property
-    def leaving(self) -> Record | None:
-        """The session that a log-out left, until the commit ends it."""
-        return self._leaving
+    def _increments(self) -> dict[str, int]:
+        return changes.increments(self._base, self._counters)
 
-    def became(self, record: Record, shown: bytes | None) -> None:
-        """A commit wrote `record`: this is the session from here on, and `shown` opens it."""
-        self._record, self.shown = record, shown
-        self._end_reason = self._login = self._leaving = None
-        self._regenerate = self._start = self.logged_out = False
-        self.merged = {}
-        self.settle()
+    def _encoded(self) -> dict[str, bytes]:
+        return changes.encoded(self._base, self._values)
 
-    def reload(self, record: Record) -> None:
-        """The store's record is newer than the one loaded: put this request's changes on top of it."""
-        merged, conflicts = self.rebase(record.data)
-        self._record = record
-        self.merged = {**self.merged, **dict.fromkeys(merged, False), **dict.fromkeys(conflicts, True)}
-
-    @property
-    def conflicts(self) -> tuple[str, ...]:
-        """The merged keys in which another request's change was lost to this one's."""
-        return tuple(key for key, lost in self.merged.items() if lost)
-
-    def left_behind(self, reason: EndReason | None) -> None:
-        """The session that a log-in or log-out would have ended is over already: go on without it.
-
-        A double log-in (`replaced`) still takes the data along; after any other end only what this request set.
-        """
-        carry = self.encoded()
-        if reason != "replaced":
-            carry = {key: carry[key] for key, change in self.changes().items() if change.value is not None}
-            carry |= {key: b"%d" % by for key, by in self.increments().items()}
-        self._record = self._leaving = None
-        self.replace_all(carry)
-
-    def ended(self, reason: EndReason | None) -> None:
-        """The session is over, and what this request changed with it."""
-        self._record = self._leaving or self._record if reason else None
-        self._end_reason = reason
-        self._leaving = self._login = None
-        self._start = self._regenerate = self.logged_out = False
-        self.replace_all({})
-
-    def refused(self, error: SojournError) -> None:
-        """A commit raised `error`: what it was to write is not tried again, unless the store merely did not answer.
-
-        A log-out is: it can only be wanted.
-        """
-        if isinstance(error, StoreUnavailable):
-            return
+    def _forget_wishes(self) -> None:
         self._login = None
-        self._start = self._regenerate = False
-        self.merged = {}
-        self.replace_all(self._base)
+        self._regenerate = self._start = self._logged_out = False
 
-    def __repr__(self) -> str:
-        return f"<Session {self._record.id if self._record else 'new'}>"
+    def _replace_data(self, base: Mapping[str, bytes]) -> None:
+        """Forget everything, this request's changes too, for `base`."""
+        self._base, self._values, self._counters = base, {}, {}
+
+    def _allow_change(self) -> None:
+        self._accessed = True
+        if self._sealed:
+            raise SessionCommitted(
+                "The session was changed after the response had started, when its commit was done. Make the change "
+                "before the first byte of the response: not in a streaming body or a background task."
+            )
+
+    def _forget_counter(self, key: str) -> None:
+        if key in self._counters:
+            self._counters = {other: by for other, by in self._counters.items() if other != key}

@@ -24,6 +24,7 @@ __all__ = [
     "End",
     "Ends",
     "Limit",
+    "Mark",
     "Refused",
     "Stats",
     "Store",
@@ -42,9 +43,9 @@ class Change(msgspec.Struct, frozen=True):
 class Commit(msgspec.Struct, frozen=True, kw_only=True):
     """What a request changes in a live session, and what must still be so for it to apply.
 
-    `increments` are added to integers, a missing one counting as 0. `seen_at` moves the idle timeout and counts
-    for this commit's own judgement of "live". `secrets` are the ones loaded and the ones to put in their place.
-    `max_bytes` bounds the data after the change.
+    Times are Unix milliseconds. `increments` are added to integers, a missing one counting as 0. `seen_at` moves the
+    idle timeout and counts for this commit's own judgement of "live". `secrets` are the ones loaded and the ones to put
+    in their place. `max_bytes` bounds the data after the change, as encoded JSON.
     """
 
     id: str
@@ -65,34 +66,51 @@ class Ends(msgspec.Struct, frozen=True):
 
 
 class Limit(msgspec.Struct, frozen=True):
-    """The most live sessions a user may have, counted with the new one."""
+    """The `most` live sessions a user may have, the new one among them. `end_oldest`, or refuse the new one."""
 
     most: int
     end_oldest: bool
 
 
 class Create(msgspec.Struct, frozen=True, kw_only=True):
-    """A new session, the one it ends, and the cap that it must keep: all or nothing.
+    """A new session, the one it ends, and the limit that it must keep: all or nothing. Times are Unix milliseconds.
 
-    The record's id is one that sojourn.core.token.mint makes for its user.
+    The record's id is one that sojourn.core.token.mint makes for its user. `began_at` is when that began which leads to
+    this session: the request, or the log-in at another layer whose session is adopted.
     """
 
     record: Record
     now: int
+    began_at: int
     ends: Ends | None = None
     limit: Limit | None = None
 
 
 class End(msgspec.Struct, frozen=True):
-    """A session's end: its data goes, its row stays to say why."""
+    """A session's end: its data goes, its row stays to say why. A session of another realm is not ended.
+
+    `now` is in Unix milliseconds.
+    """
 
     id: str
     reason: EndReason
     now: int
+    realm: str = ""
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """That another layer's session was adopted: no session itself. `id` names the old one, `session_id` ours.
+
+    It is kept until `ends_at`, in Unix milliseconds, when the old one is worth nothing any more.
+    """
+
+    id: str
+    session_id: str
+    ends_at: int
 
 
 class Applied(msgspec.Struct, frozen=True):
-    """The write was made. `version` is the data's version now; `ended` are ids that had to go for the cap."""
+    """The write was made. `version` is the data's version now; `ended` are ids that had to go for the limit."""
 
     version: int
     ended: tuple[str, ...] = ()
@@ -105,7 +123,10 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 class Stats(msgspec.Struct, frozen=True):
-    """How many sessions a store holds. `expired` ran out and were not yet noticed; `bytes` is 0 where unknown."""
+    """How many sessions a store holds. `expired` ran out and were not yet noticed; `bytes` is 0 where unknown.
+
+    `users` are those with a live session.
+    """
 
     live: int
     ended: int
@@ -115,7 +136,10 @@ class Stats(msgspec.Struct, frozen=True):
 
 
 class Store(Protocol):
-    """Where records are kept, for threads. Any method may raise StoreUnavailable: a write may then be made or not."""
+    """Where records are kept, for threads. Any method may raise StoreUnavailable: a write may then be made or not.
+
+    Times are Unix milliseconds, and `now` is the manager's: a store looks at no clock of its own to judge a session.
+    """
 
     def get(self, id: str) -> Record | None:
         """The record, live or ended; None where there is none. One read."""
@@ -123,7 +147,8 @@ class Store(Protocol):
     def create(self, create: Create) -> Applied | Refused:
         """Keep a new record. Refused, with the session to be ended, if that is not live or has another version.
 
-        Raises SessionExists for an id that is taken, SessionLimitReached where the cap refuses.
+        Raises SessionExists for an id that is taken, SessionLimitReached where the limit refuses, and SessionEnded
+        ("revoked") for what began before `bar` or the user's `end_all`: see sojourn.stores.may_begin.
         """
 
     def commit(self, commit: Commit) -> Applied | Refused:
@@ -139,14 +164,37 @@ class Store(Protocol):
         is not ended: somebody was seen since the caller's read.
         """
 
-    def end_all(self, user_id: str, reason: EndReason, now: int, keep: str | None = None) -> Sequence[str]:
-        """End every session that the user has at one instant, but `keep`; the ids of those that were live."""
+    def end_all(
+        self, user_id: str, reason: EndReason, now: int, keep: str | None = None, realm: str = ""
+    ) -> Sequence[str]:
+        """End every session that the user has at one instant, but `keep`; the ids of those that were live.
 
-    def list(self, user_id: str, now: int) -> Sequence[Record]:
-        """The user's live sessions, the latest seen first."""
+        In the same step nothing of the user's that began before `now` can be created any more, for 400 days.
+        """
+
+    def bar(self, now: int, realm: str = "") -> None:
+        """From here on nothing is created that began before `now`, whoever's it is, for 400 days.
+
+        Who ends all sessions that there are after it has ended all: none can come that it did not see.
+        """
+
+    def list(self, user_id: str, now: int, realm: str = "", after: str = "", limit: int = 100) -> Sequence[Record]:
+        """Up to `limit` of the user's live sessions, in order of id from the first one past `after`."""
+
+    def erase(self, user_id: str, realm: str = "") -> int:
+        """Delete every row of the user's, live and dead; how many. What `end_all` keeps beside them holds no name."""
+
+    def put_mark(self, mark: Mark) -> None:
+        """Keep a mark. One that is there stays as it is."""
+
+    def get_mark(self, id: str) -> Mark | None:
+        """The mark, until it ends; None where there is none."""
+
+    def end_expired(self, now: int, limit: int) -> int:
+        """End up to `limit` sessions that ran out and were not noticed since: their data goes. How many it were."""
 
     def delete_expired(self, before: int, limit: int) -> int:
-        """Delete up to `limit` rows that stopped being live before `before`; how many it were."""
+        """Delete up to `limit` rows that stopped being live before `before`, and marks; how many it were."""
 
     def scan(self, after: str, limit: int) -> Sequence[Record]:
         """Up to `limit` records, dead ones too, in order of id from the first one past `after`."""
@@ -199,11 +247,30 @@ class AsyncStore(Protocol):
     async def end(self, end: End) -> Record | None:
         """As Store.end."""
 
-    async def end_all(self, user_id: str, reason: EndReason, now: int, keep: str | None = None) -> Sequence[str]:
+    async def end_all(
+        self, user_id: str, reason: EndReason, now: int, keep: str | None = None, realm: str = ""
+    ) -> Sequence[str]:
         """As Store.end_all."""
 
-    async def list(self, user_id: str, now: int) -> Sequence[Record]:
+    async def bar(self, now: int, realm: str = "") -> None:
+        """As Store.bar."""
+
+    async def list(
+        self, user_id: str, now: int, realm: str = "", after: str = "", limit: int = 100
+    ) -> Sequence[Record]:
         """As Store.list."""
+
+    async def erase(self, user_id: str, realm: str = "") -> int:
+        """As Store.erase."""
+
+    async def put_mark(self, mark: Mark) -> None:
+        """As Store.put_mark."""
+
+    async def get_mark(self, id: str) -> Mark | None:
+        """As Store.get_mark."""
+
+    async def end_expired(self, now: int, limit: int) -> int:
+        """As Store.end_expired."""
 
     async def delete_expired(self, before: int, limit: int) -> int:
         """As Store.delete_expired."""

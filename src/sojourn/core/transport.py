@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
-from .commit import Reply
+from .commit import NO_REPLY, Reply
 from .cookie import CookieOptions
 from .origin import is_cross_origin, is_foreign_handshake, trusted
 from .problem import Problem
+from .session import Session
 
-__all__ = ["PLAIN_HTTP", "Header", "Transport", "drops_secure", "set_cookie"]
+__all__ = ["BEARER", "FAILED", "Header", "HeaderPairs", "Transport", "merged", "set_cookie"]
+
+logger = logging.getLogger("sojourn")
 
 Header = Callable[[str], str | None]
 """A request's header by its name in lower case; None where it was not sent."""
+
+HeaderPairs = Sequence[tuple[str, str]]
+"""An answer's headers; those that come from here have their names in lower case."""
+
+BEARER = "Bearer sj1-"
+FAILED = 500
+"""From this status on an answer keeps no change: frameworks make such answers of a handler's exception."""
 
 PLAIN_HTTP = (
     "A Secure cookie was set over plain http for %s, and browsers drop it there. Serve https; behind a proxy "
     "that does, let it say so (X-Forwarded-Proto); in development, open http://localhost."
 )
-"""For the log, with the request's host, where `drops_secure` says so."""
 
 _is_local = re.compile(r"(?:(?:.+\.)?localhost|127(?:\.\d+){3}|\[::1\])(?::\d+)?", re.IGNORECASE).fullmatch
 
@@ -58,12 +68,15 @@ class Transport:
     ) -> None:
         self.cookie = cookie or CookieOptions()
         self.vary = "Cookie, Authorization" if script_readable_tokens else "Cookie"
+        self.vary_bytes = (b"vary", self.vary.encode())
+        self._depends: HeaderPairs = (("vary", self.vary),)
+        self._warned = self.cookie.insecure_http
         self._trusted = trusted(trusted_origins)
         self._script_readable_tokens = script_readable_tokens
 
     def is_bearer(self, header: Header) -> bool:
         """Whether a script that holds its token itself sent this request."""
-        return header("sojourn-transport") is not None or (header("authorization") or "").startswith("Bearer sj1-")
+        return header("sojourn-transport") is not None or (header("authorization") or "").startswith(BEARER)
 
     def refusal(self, method: str, header: Header, bearer: bool) -> Problem | None:
         """Why this request may not be served, if it may not: CSRF, or a token where none may be."""
@@ -94,18 +107,47 @@ class Transport:
             return [value.removeprefix("Bearer ")] if value.startswith("Bearer ") else []
         return self.cookie.find((header("cookie") or "").encode("latin-1", "replace"))
 
-    def header(self, reply: Reply, bearer: bool) -> tuple[str, str]:
-        """The response header that hands the browser its new token, or tells it to forget the one it has."""
+    def answer(self, session: Session, reply: Reply, bearer: bool, forget: str | None = None) -> HeaderPairs:
+        """The headers that an answer needs, to be `merged` into its own: for caches, and for the browser.
+
+        `forget` is a Set-Cookie value that takes another layer's cookie away.
+        """
+        if reply is NO_REPLY:
+            return self._depends if session._accessed else ()
+        # Out of every cache, whatever the application said (CVE-2026-27205, CVE-2026-35192).
+        told = [*self._depends, ("cache-control", "no-store")]
         if bearer:
-            return "sojourn-token", reply.token.reveal() if reply.token else "none"
-        return "set-cookie", set_cookie(self.cookie, reply)
+            told.append(("sojourn-token", reply.token.reveal() if reply.token else "none"))
+        else:
+            told.append(("set-cookie", set_cookie(self.cookie, reply)))
+        if forget is not None:
+            told.append(("set-cookie", forget))
+        return told
+
+    def warn_of_plain_http(self, scheme: str, host: str) -> None:
+        """Log, once, that browsers will not keep the Secure cookie that is being set for `host` by `scheme`."""
+        if not self._warned and scheme in ("http", "ws") and not _is_local(host):
+            self._warned = True
+            logger.warning(PLAIN_HTTP, host)
+
+
+def merged(headers: HeaderPairs, needed: HeaderPairs) -> list[tuple[str, str]]:
+    """An answer's own headers with what it needs: Vary gains names, Cache-Control is replaced, the others are added."""
+    replaced = {name.lower() for name, _ in needed} & {"cache-control"}
+    found = [pair for pair in headers if pair[0].lower() not in replaced]
+    for name, value in needed:
+        vary = name.lower() == "vary"
+        at = next((at for at, pair in enumerate(found) if vary and pair[0].lower() == "vary"), None)
+        if at is None:
+            found.append((name, value))
+            continue
+        # Whole names: X-Cookie-Consent does not say Cookie.
+        present = {each.strip().lower() for each in found[at][1].split(",")}
+        if "*" not in present and not present.issuperset(value.lower().split(", ")):
+            found[at] = (found[at][0], f"{found[at][1]}, {value}")
+    return found
 
 
 def set_cookie(cookie: CookieOptions, reply: Reply) -> str:
     """The Set-Cookie value for a reply that has something to tell."""
     return cookie.set(reply.token.reveal(), reply.max_age) if reply.token else cookie.clear()
-
-
-def drops_secure(scheme: str, host: str) -> bool:
-    """Whether a browser that came here by `scheme` does not keep a Secure cookie of `host`, a Host header."""
-    return scheme in ("http", "ws") and not _is_local(host)

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from sojourn.asgi import session_of
 
-from .requests import body_of, done, refuse
+from .json_bodies import answer, read_form, refuse
 from .users import User, Users
 
 __all__ = ["routes"]
@@ -40,14 +40,14 @@ def routes(users: Users) -> list[Route]:
     """The routes; the log-out is the session endpoints' own."""
 
     async def sign_up(request: Request) -> Response:
-        form = await body_of(request, SignUp)
+        form = await read_form(request, SignUp)
         user = await users.add(form.name, form.password)
         if user is None:
             return refuse(409, f"Somebody here is called {form.name} already. Choose another name, or sign in.")
         return _enter(request, user, form.remember)
 
     async def sign_in(request: Request) -> Response:
-        form = await body_of(request, SignIn)
+        form = await read_form(request, SignIn)
         user = await users.check(form.name, form.password)
         if user is None:
             # One sentence for both: which of the two is wrong is nobody's business.
@@ -63,7 +63,7 @@ def routes(users: Users) -> list[Route]:
 
 def _enter(request: Request, user: User, remember: bool) -> Response:
     session_of(request).login(user.name, remember=remember)
-    return done(name=user.name)
+    return answer(name=user.name)
 
 
 async def begin(request: Request) -> Response:
@@ -78,4 +78,4 @@ async def begin(request: Request) -> Response:
     session.logout()
     session.update(data)
     session.start()
-    return done()
+    return answer()

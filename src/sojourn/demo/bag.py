@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from sojourn.asgi import session_of
 
-from .requests import body_of, done, refuse
+from .json_bodies import answer, read_form, refuse
 
 __all__ = ["routes"]
 
@@ -34,12 +34,12 @@ class Stamps(msgspec.Struct, forbid_unknown_fields=True):
 
 async def add(request: Request) -> Response:
     """Put a thing into the bag: nothing to assign back, a nested change is found and kept."""
-    form = await body_of(request, Thing)
+    form = await read_form(request, Thing)
     session = session_of(request)
     if len(session.get("cart", [])) >= MAX_THINGS:
         return refuse(409, f"The bag is full: {MAX_THINGS} things are enough for any journey.")
     session.setdefault("cart", []).append({"id": secrets.token_hex(4), "thing": form.thing})
-    return done(count=len(session["cart"]))
+    return answer(count=len(session["cart"]))
 
 
 async def remove(request: Request) -> Response:
@@ -47,22 +47,22 @@ async def remove(request: Request) -> Response:
     session = session_of(request)
     if "cart" in session:
         session["cart"] = [entry for entry in session["cart"] if entry["id"] != request.path_params["id"]]
-    return done(count=len(session.get("cart", [])))
+    return answer(count=len(session.get("cart", [])))
 
 
 async def empty(request: Request) -> Response:
     """Take everything out."""
     session_of(request).pop("cart", None)
-    return done(count=0)
+    return answer(count=0)
 
 
 async def stamps(request: Request) -> Response:
     """Count stamps: parallel requests add up in the store."""
-    form = await body_of(request, Stamps)
+    form = await read_form(request, Stamps)
     session = session_of(request)
     if 0 <= session.get("stamps", 0) + form.by <= MAX_STAMPS:
         session.increment("stamps", form.by)
-    return done(stamps=session.get("stamps", 0))
+    return answer(stamps=session.get("stamps", 0))
 
 
 routes = [

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from sojourn.asgi import session_of
 
-from .requests import done, refuse
+from .json_bodies import answer, refuse
 
 __all__ = ["routes"]
 
@@ -42,7 +42,7 @@ async def lane(request: Request) -> Response:
     _shadows.move_to_end(session.id)
     if len(_shadows) > MAX_SHADOWS:
         _shadows.popitem(last=False)
-    return done()
+    return answer()
 
 
 async def finish(request: Request) -> Response:
@@ -53,7 +53,7 @@ async def finish(request: Request) -> Response:
     for key in (*keys, LIST, COUNTER):
         session.pop(key, None)
     shadow = _shadows.pop(session.id or "", frozenset())
-    return done(**kept, last_write_wins=len(shadow), lanes=LANES, work=WORK)
+    return answer(**kept, last_write_wins=len(shadow), lanes=LANES, work=WORK)
 
 
 async def slow(request: Request) -> Response:
@@ -63,7 +63,7 @@ async def slow(request: Request) -> Response:
         return refuse(409, "There is no session to be slow in.")
     await asyncio.sleep(SLOW)
     session["late"] = "written after the log-out"
-    return done()
+    return answer()
 
 
 routes = [

@@ -8,6 +8,9 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
+from limits import parse
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -19,13 +22,15 @@ from starlette.staticfiles import StaticFiles
 from sojourn.asgi import BrowserEndpoints, session_of
 from sojourn.asgi.types import App, Message, Receive, Scope, Send
 from sojourn.core.cookie import CookieOptions
+from sojourn.core.errors import SessionRefused
+from sojourn.core.record import Client
 from sojourn.manager import AsyncSessionManager
 from sojourn.stores.store_url import open_async_store
 
-from . import accounts, bag, inside, races
-from .requests import wrong
+from . import accounts, bag, inspector, races
+from .json_bodies import http_error
 from .store import name_of
-from .timeouts import SessionOfChoice, policies
+from .timeouts import TimeoutSwitch, policies
 from .traffic import Traffic, TrafficMiddleware
 from .users import Users
 
@@ -44,13 +49,24 @@ HEADERS = [
 ]
 
 
+# From one address, and more than anybody asks for by hand.
+SESSIONS = parse("600/minute")
+_limiter = MovingWindowRateLimiter(MemoryStorage())
+
+
+async def _limit(client: Client, user_id: str | None) -> None:
+    """Refuse the flood of sessions that a script could ask for."""
+    if not _limiter.hit(SESSIONS, client.ip):
+        raise SessionRefused(retry_after=60)
+
+
 def make_site(url: str, users: Path, idle_timeout: float, absolute_timeout: float, insecure_cookies: bool) -> Starlette:
     """The ASGI application over the store at `url`. It makes the files that are not there."""
     cookie = CookieOptions(insecure_http=insecure_cookies)
     traffic = Traffic(cookie.name)
     store = open_async_store(url)
     managers = {
-        name: AsyncSessionManager(store, policy, on_event=traffic.follow)
+        name: AsyncSessionManager(store, policy, on_event=traffic.follow, before_create=_limit)
         for name, policy in policies(idle_timeout, absolute_timeout).items()
     }
 
@@ -67,14 +83,14 @@ def make_site(url: str, users: Path, idle_timeout: float, absolute_timeout: floa
             *accounts.routes(Users(users)),
             *bag.routes,
             *races.routes,
-            *inside.routes(store, traffic),
+            *inspector.routes(store, traffic),
         ],
         middleware=[
             Middleware(SafeHeaders),
             Middleware(TrafficMiddleware, traffic=traffic),
-            Middleware(SessionOfChoice, managers=managers, cookie=cookie),
+            Middleware(TimeoutSwitch, managers=managers, cookie=cookie),
         ],
-        exception_handlers={HTTPException: wrong},
+        exception_handlers={HTTPException: http_error},
         lifespan=lifespan,
     )
 
@@ -121,7 +137,7 @@ class SafeHeaders:
             if message["type"] == "http.response.start":
                 # The files are few and change with the release: asked for anew, answered 304.
                 fresh = [(b"cache-control", b"no-cache")] if scope["path"].startswith("/static/") else []
-                message["headers"] = [*message.get("headers", ()), *HEADERS, *fresh]
+                message = {**message, "headers": [*message.get("headers", ()), *HEADERS, *fresh]}
             await send(message)
 
         await self._app(scope, receive, add if scope["type"] == "http" else send)

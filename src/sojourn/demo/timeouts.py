@@ -14,7 +14,7 @@ from sojourn.core.cookie import CookieOptions
 from sojourn.core.policy import Lifetime, Policy
 from sojourn.manager import AsyncSessionManager
 
-__all__ = ["USUAL", "SessionOfChoice", "policies"]
+__all__ = ["USUAL", "TimeoutSwitch", "policies"]
 
 USUAL = "usual"
 MAX_SESSIONS = 5
@@ -40,7 +40,7 @@ def _policy(idle_timeout: float, absolute_timeout: float) -> Policy:
     )
 
 
-class SessionOfChoice:
+class TimeoutSwitch:
     """Picks the SessionMiddleware that the request's `?timeout=` names; a session made in it gets those limits."""
 
     def __init__(self, app: App, managers: Mapping[str, AsyncSessionManager], cookie: CookieOptions) -> None:

@@ -14,7 +14,7 @@ from sojourn.asgi.types import App, Message, Receive, Scope, Send
 from sojourn.core.events import Event, LoggedIn
 from sojourn.core.session import Session
 
-__all__ = ["Exchange", "Traffic", "TrafficMiddleware", "masked"]
+__all__ = ["Traffic", "TrafficEntry", "TrafficMiddleware", "masked"]
 
 MAX_SESSIONS = 200
 MAX_EXCHANGES = 200
@@ -22,10 +22,10 @@ MAX_BODY = 160
 
 _TOKEN = re.compile(r"sj1-([0-9a-f]{0,4})[0-9a-f-]*")
 # Files, and what this page asks for every few seconds.
-_NOT_SHOWN = ("/static/", "/demo/inside", "/favicon")
+_NOT_SHOWN = ("/static/", "/demo/inspector", "/favicon")
 
 
-class Exchange(msgspec.Struct, frozen=True):
+class TrafficEntry(msgspec.Struct, frozen=True):
     """A request and its answer, as far as they concern the session. `number` only grows."""
 
     number: int
@@ -48,10 +48,10 @@ class Traffic:
 
     def __init__(self, cookie_name: str) -> None:
         self._cookie = cookie_name + "="
-        self._kept: OrderedDict[str, deque[Exchange]] = OrderedDict()
+        self._kept: OrderedDict[str, deque[TrafficEntry]] = OrderedDict()
         self._number = count(1)
 
-    def of(self, id: str) -> list[Exchange]:
+    def of(self, id: str) -> list[TrafficEntry]:
         """The exchanges of one session, the latest first."""
         return list(reversed(self._kept.get(id, ())))
 
@@ -66,7 +66,7 @@ class Traffic:
         text = masked(body[:MAX_BODY].decode("utf-8", "replace"))
         exchanges = self._kept.setdefault(id, deque(maxlen=MAX_EXCHANGES))
         exchanges.append(
-            Exchange(
+            TrafficEntry(
                 number=next(self._number),
                 at=from_ms,
                 milliseconds=now - from_ms,

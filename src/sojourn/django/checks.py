@@ -10,21 +10,18 @@ from typing import Any
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, Warning
-from django.urls import NoReverseMatch, reverse
-from django.utils.module_loading import import_string
 
-from sojourn.browser.device import device_label
 from sojourn.core.errors import ConfigurationError, StoreUnavailable
 from sojourn.stores.store_url import StoreURL
 
 from . import process
 from .settings import SojournSettings
+from .stack import DJANGOS, OURS, has_middleware, is_kind, named
 
 __all__ = ["check_deployment", "check_setup", "check_store", "register"]
 
 ENGINE = "sojourn.django"
-OURS = "sojourn.django.SessionMiddleware"
-DJANGOS = "django.contrib.sessions.middleware.SessionMiddleware"
+ADVISED = "sojourn.django.SessionMiddleware"
 # By name: a project without accounts cannot import them.
 NEED_SESSIONS = (
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -71,9 +68,9 @@ def check_deployment(app_configs: Any, **_: Any) -> list[CheckMessage]:
     if settings.SESSION_ENGINE != ENGINE:
         return []
     found: list[CheckMessage] = []
-    if OURS not in settings.MIDDLEWARE:
+    if not has_middleware(OURS):
         told = "With Django's own SessionMiddleware the sessions' secrets are not renewed, so theft goes unnoticed."
-        found.append(Warning(told, f"Put {OURS!r} into MIDDLEWARE in its place.", id="sojourn.W004"))
+        found.append(Warning(told, f"Put {ADVISED!r} into MIDDLEWARE in its place.", id="sojourn.W004"))
     if getattr(settings, "SOJOURN", {}).get("store") == "memory:":
         told = "Sessions in memory: are lost with the process, and each process has its own."
         found.append(Warning(told, "Give SOJOURN['store'] the URL of a file or a server.", id="sojourn.W005"))
@@ -88,50 +85,26 @@ def _extras(found: SojournSettings) -> list[CheckMessage]:
         if extra and find_spec(DRIVERS[extra]) is None:
             hint = f"pip install 'sojourn[{extra}]'"
             told.append(Error(f"SOJOURN['store'] needs the extra `{extra}`.", hint, id="sojourn.E002"))
-    if found.device_label is device_label and find_spec("ua_parser") is None and _shows_devices():
-        hint = "pip install 'sojourn[devices]', or SOJOURN['device_label'] = None to do without."
-        told.append(Error("Device labels need ua-parser.", hint, id="sojourn.E002"))
     return told
 
 
-def _shows_devices() -> bool:
-    try:
-        reverse("sojourn:devices")
-    except NoReverseMatch:
-        return False
-    return True
-
-
 def _middleware() -> list[CheckMessage]:
-    kinds = [(path, _kind(path)) for path in settings.MIDDLEWARE]
-    sessions = [index for index, (_, kind) in enumerate(kinds) if _is(kind, DJANGOS)]
+    kinds = [(path, named(path)) for path in settings.MIDDLEWARE]
+    sessions = [index for index, (_, kind) in enumerate(kinds) if is_kind(kind, DJANGOS)]
     if not sessions:
-        return [Error("MIDDLEWARE has no SessionMiddleware.", f"Put {OURS!r} into it.", id="sojourn.E003")]
+        return [Error("MIDDLEWARE has no SessionMiddleware.", f"Put {ADVISED!r} into it.", id="sojourn.E003")]
     if len(sessions) > 1:
         both = " and ".join(kinds[index][0] for index in sessions)
-        return [Error(f"MIDDLEWARE has two session layers: {both}.", f"Keep {OURS!r} alone.", id="sojourn.E004")]
+        return [Error(f"MIDDLEWARE has two session layers: {both}.", f"Keep {ADVISED!r} alone.", id="sojourn.E004")]
     for index, (path, kind) in enumerate(kinds):
-        if index < sessions[0] and _is(kind, *NEED_SESSIONS):
+        if index < sessions[0] and is_kind(kind, *NEED_SESSIONS):
             hint = f"Put {kinds[sessions[0]][0]!r} before it in MIDDLEWARE."
             return [Error(f"{path} comes before the sessions that it needs.", hint, id="sojourn.E003")]
     return []
 
 
-def _kind(path: str) -> Any:
-    try:
-        return import_string(path)
-    except ImportError:
-        # Django tells of it.
-        return None
-
-
-def _is(kind: Any, *wanted: str) -> bool:
-    parents = kind.__mro__ if isinstance(kind, type) else ()
-    return any(f"{parent.__module__}.{parent.__qualname__}" in wanted for parent in parents)
-
-
 def _serializer() -> Sequence[CheckMessage]:
-    if _is(_kind(settings.SESSION_SERIALIZER), "django.core.signing.JSONSerializer"):
+    if is_kind(named(settings.SESSION_SERIALIZER), "django.core.signing.JSONSerializer"):
         return []
     told = f"Sojourn keeps JSON, and SESSION_SERIALIZER is {settings.SESSION_SERIALIZER}; pickle is never loaded."
     return [Error(told, "Take SESSION_SERIALIZER out of the settings.", id="sojourn.E005")]

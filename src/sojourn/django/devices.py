@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods
 
 from sojourn.browser import Ask, perform
 from sojourn.browser.state import ListedSession, listed
+from sojourn.core.errors import ReauthenticationRequired
 from sojourn.core.session import Session
 
 from . import process
@@ -42,8 +43,7 @@ def devices(request: HttpRequest) -> HttpResponse:
 
 
 def _devices(session: Session) -> list[dict[str, Any]]:
-    label = process.browser_options().device_label
-    found = [listed(each, session.id, label) for each in process.manager().list(session.user_id or "")]
+    found = [listed(each, session.id) for each in process.manager().list(session.user_id or "")]
     now = process.manager().clock()
     return [_shown(each, now) for each in sorted(found, key=lambda each: (not each.current, -each.seen_at))]
 
@@ -70,6 +70,14 @@ def _end(request: HttpRequest, session: Session) -> HttpResponse:
     if id == session.id:
         logout(request)
         return HttpResponseRedirect(request.path)
+    try:
+        session.require_login(within=process.browser_options().reauthenticate_within)
+    except ReauthenticationRequired:
+        messages.info(request, _("Please log in again: only then can other devices be signed out."), fail_silently=True)
+        # Here: its module needs the accounts' models, which are not loaded yet when this one is.
+        from django.contrib.auth.views import redirect_to_login
+
+        return redirect_to_login(request.path)
     ask = Ask("revoke_others", user_id, session.id or "") if id == "others" else Ask("revoke", user_id, id)
     ended = perform(ask, session, process.manager())
     assert isinstance(ended, int)

@@ -38,7 +38,7 @@ def endpoints(request: HttpRequest, path: str = "") -> HttpResponse:
     )
     try:
         _verify_user(request, store, asked)
-        answer = store.visit.limited().browse(asked, process.browser_options())
+        answer = store.lazy_exchange.limited().answer_browser(asked, process.browser_options())
     except SojournError as error:
         return problem_response(problem_to_send(error))
     return HttpResponse(answer.body, status=answer.status, headers=dict(answer.headers))
@@ -58,7 +58,7 @@ def _body(request: HttpRequest) -> bytes:
 def _verify_user(request: HttpRequest, store: SessionStore, asked: Request) -> None:
     """Have Django look at the user: where the password is another by now, that ends the session."""
     user = getattr(request, "user", None)
-    if user is None or store.visit.open().session.user_id is None:
+    if user is None or store.lazy_exchange.open().session.user_id is None:
         return
     if user.is_authenticated and (asked.method, asked.path) == ("POST", "/logout"):
         user_logged_out.send(sender=type(user), request=request, user=user)

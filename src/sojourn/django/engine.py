@@ -16,7 +16,7 @@ from sojourn.core.errors import ConfigurationError, SessionEnded
 from sojourn.core.session import Session
 
 from . import process
-from .visit import Visit
+from .lazy_exchange import LazyExchange
 
 __all__ = ["SessionStore", "in_commit_thread", "session_of"]
 
@@ -27,12 +27,13 @@ class SessionStore(SessionBase):
     """`request.session`: what Django documents, and nested changes are kept without `modified = True`.
 
     `session_key` is the secret that the browser holds: not for a log, a page or a database. Nothing is read before the
-    first look at the session. Where it is read or written, StoreUnavailable may be raised.
+    first look at the session, by one read. To read may raise StoreUnavailable, and ConfigurationError for a wrong
+    SOJOURN; to write, what SessionManager.commit raises, and SessionCommitted once the response has begun.
     """
 
     def __init__(self, session_key: str | None = None) -> None:
         # Not SessionBase's own: it imports the serializer, for each request.
-        self.visit = Visit(session_key)
+        self.lazy_exchange = LazyExchange(session_key)
         self._accessed = self._modified = False
 
     @property
@@ -45,8 +46,8 @@ class SessionStore(SessionBase):
     @property
     def accessed(self) -> bool:
         """Whether the answer depends on the session."""
-        exchange = self.visit.exchange
-        return self._accessed or (exchange is not None and exchange.session.accessed)
+        exchange = self.lazy_exchange.exchange
+        return self._accessed or (exchange is not None and exchange.session._accessed)
 
     @accessed.setter
     def accessed(self, value: bool) -> None:
@@ -56,7 +57,7 @@ class SessionStore(SessionBase):
     @property
     def modified(self) -> bool:
         """Whether there is something to save: a change, a nested one too, a new token, or activity to note down."""
-        return self._modified or self.visit.due()
+        return self._modified or self.lazy_exchange.due()
 
     @modified.setter
     def modified(self, value: bool) -> None:
@@ -68,33 +69,31 @@ class SessionStore(SessionBase):
 
         A cookie that opens nothing is left alone: to delete it could overtake a log-in in another tab.
         """
-        visit = self.visit
-        if visit.exchange is None:
-            return not visit.shown
-        session = visit.exchange.session
-        if session.logged_out and not session.wish and not len(session):
-            visit.commit()
-        if session.live is not None or session.wish or len(session):
+        lazy = self.lazy_exchange
+        if lazy.exchange is None:
+            return not lazy.shown
+        session = lazy.exchange.session
+        if session._logged_out and not session._wish and not len(session):
+            lazy.commit()
+        if session._live is not None or session._wish or len(session):
             return False
         # In the last two cases Django would send the browser a token that opens nothing.
-        return (
-            visit.open().reply.clear or not visit.shown or self._modified or bool(settings.SESSION_SAVE_EVERY_REQUEST)
-        )
+        return lazy.open().reply.clear or not lazy.shown or self._modified or bool(settings.SESSION_SAVE_EVERY_REQUEST)
 
     @property
     def session_key(self) -> str | None:
         """The token: what the cookie holds. A secret. None where it opens nothing."""
-        return self.visit.token
+        return self.lazy_exchange.token
 
     _session_key = session_key
 
     def _get_session(self, no_load: bool = False) -> Session:
         self._accessed = True
-        return self.visit.open().session
+        return self.lazy_exchange.open().session
 
     async def _aget_session(self, no_load: bool = False) -> Session:
-        if self.visit.exchange is None:
-            await _in_thread(self.visit.open)
+        if self.lazy_exchange.exchange is None:
+            await _in_thread(self.lazy_exchange.open)
         return self._get_session()
 
     _session = property(_get_session)
@@ -102,32 +101,32 @@ class SessionStore(SessionBase):
     # Saving
 
     def save(self, must_create: bool = False) -> None:
-        """Write what was changed; a session that is not there yet is made. Raises UpdateError where it has ended."""
+        """Write what was changed; a session that is not there yet is made. Django's UpdateError where it has ended."""
         session = self._get_session()
-        if session.live is None:
+        if session._live is None:
             session.start()
         elif must_create:
             raise CreateError
         try:
-            self.visit.commit()
+            self.lazy_exchange.commit()
         except SessionEnded as error:
             # Django's middleware makes SessionInterrupted of it.
             raise UpdateError(str(error)) from error
 
     def create(self) -> None:
         """Make a new session, with the data that was loaded, and leave the one before as it is."""
-        before = self.visit.exchange
+        before = self.lazy_exchange.exchange
         data = dict(before.session) if before else {}
-        session = self.visit.begin_anew()
+        session = self.lazy_exchange.begin_anew()
         session.update(data)
         session.start()
         self._accessed = self._modified = True
-        self.visit.commit()
+        self.lazy_exchange.commit()
 
     def cycle_key(self) -> None:
         """Go on under a new token, the data kept: with the next save, or when `session_key` is asked for."""
         session = self._get_session()
-        if session.live is None:
+        if session._live is None:
             session.start()
         else:
             session.regenerate()
@@ -137,7 +136,7 @@ class SessionStore(SessionBase):
         """Log out: the session ends, now and for good, and its data goes."""
         self._get_session().logout()
         self._modified = True
-        self.visit.commit()
+        self.lazy_exchange.commit()
 
     def clear(self) -> None:
         """Remove all data. Where somebody was logged in this is a log-out, and what follows a new session."""
@@ -148,21 +147,21 @@ class SessionStore(SessionBase):
 
     def delete(self, session_key: str | None = None) -> None:
         """End the session of this token, or this one."""
-        visit = self.visit if session_key is None else Visit(session_key)
-        live = visit.open().session.live
+        lazy = self.lazy_exchange if session_key is None else LazyExchange(session_key)
+        live = lazy.open().session._live
         if live is not None:
             process.manager().revoke(live.id, "logout")
 
     def exists(self, session_key: str) -> bool:
         """Whether this token opens a session."""
-        return Visit(session_key).open().session.live is not None
+        return LazyExchange(session_key).open().session._live is not None
 
     def load(self) -> dict[str, Any]:
         """All of the data."""
         return dict(self._get_session())
 
     def get_session_cookie_age(self) -> int:
-        """The policy's idle timeout, which is SESSION_COOKIE_AGE unless SOJOURN has a policy."""
+        """The policy's idle timeout in seconds, which is SESSION_COOKIE_AGE unless SOJOURN has a policy."""
         return process.idle_timeout()
 
     @classmethod
@@ -219,17 +218,20 @@ async def in_commit_thread(call: Callable[..., T], *arguments: Any) -> T:
 
 
 def session_of(request: HttpRequest) -> Session:
-    """The Session behind `request.session`: its `id`, `increment`, `passive`, `end_reason` and so on."""
+    """The Session behind `request.session`: its `id`, `increment`, `passive`, `end_reason` and so on.
+
+    At the first look, one read. Raises ConfigurationError where SESSION_ENGINE is another, and as SessionStore does.
+    """
     found = getattr(request, "session", None)
     if not isinstance(found, SessionStore):
         raise ConfigurationError("There is no session of Sojourn here: set SESSION_ENGINE = 'sojourn.django'.")
-    return found.visit.open().session
+    return found.lazy_exchange.open().session
 
 
 def _note_client(*, request: HttpRequest, **_: Any) -> None:
     session = getattr(request, "session", None)
     if isinstance(session, SessionStore):
-        session.visit.came_from(request.META)
+        session.lazy_exchange.came_from(request.META)
 
 
 # Only here does an engine get to see the request, where Django's own middleware made it.

@@ -9,7 +9,6 @@ from django.conf import settings
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.cache import patch_vary_headers
 
 from sojourn.core.commit import nothing_due
@@ -19,6 +18,7 @@ from sojourn.exchange import Exchange
 
 from . import process
 from .engine import SessionStore, in_commit_thread
+from .stack import CSRF, has_middleware
 
 __all__ = ["SessionMiddleware", "problem_response"]
 
@@ -28,14 +28,15 @@ class SessionMiddleware(DjangoSessionMiddleware):
 
     With it secrets are renewed, a cookie is sent only when it changes and with `no-store`, a store's outage is a 503,
     and what else Sojourn raises a problem. Tokens in Authorization work where SOJOURN allows them. It refuses unsafe
-    requests of other origins where Django's CsrfViewMiddleware is not in use.
+    requests of other origins where Django's CsrfViewMiddleware is not in use. Raises ConfigurationError for a wrong
+    SOJOURN, and where SESSION_ENGINE is another.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         super().__init__(get_response)
         if not issubclass(self.SessionStore, SessionStore):
             raise ConfigurationError("sojourn.django.SessionMiddleware needs SESSION_ENGINE = 'sojourn.django'.")
-        self._guards = not process.has_middleware(CsrfViewMiddleware)
+        self._guards = not has_middleware(CSRF)
 
     def process_request(self, request: HttpRequest) -> HttpResponse | None:  # type: ignore[override]
         """Refuse a request that may not be served, else give it its session."""
@@ -52,7 +53,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         else:
             shown = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
         session = self.SessionStore(shown)
-        session.visit.environ = meta  # type: ignore[attr-defined]  # see __init__
+        session.lazy_exchange.environ = meta  # type: ignore[attr-defined]  # see __init__
         request.session = session
         return None
 
@@ -66,15 +67,15 @@ class SessionMiddleware(DjangoSessionMiddleware):
         session = getattr(request, "session", None)
         if not isinstance(session, SessionStore):
             return response
-        visit = session.visit
-        if visit.outage is not None and response.status_code >= 500:
-            return problem_response(problem_to_send(visit.outage))
+        lazy = session.lazy_exchange
+        if lazy.outage is not None and response.status_code >= 500:
+            return problem_response(problem_to_send(lazy.outage))
         if response.status_code < 500:
             try:
-                visit.finish()
+                lazy.finish()
             except SojournError as error:
                 return problem_response(problem_to_send(error))
-        self._tell(session, response)
+        self._add_headers(session, response)
         return response
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
@@ -88,8 +89,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
         return await in_commit_thread(self.process_response, request, response)
 
     @staticmethod
-    def _tell(session: SessionStore, response: HttpResponseBase) -> None:
-        for name, value in session.visit.tell():
+    def _add_headers(session: SessionStore, response: HttpResponseBase) -> None:
+        for name, value in session.lazy_exchange.headers():
             if name == "Vary":
                 patch_vary_headers(response, value.split(", "))
             elif name != "Set-Cookie":
@@ -99,16 +100,16 @@ class SessionMiddleware(DjangoSessionMiddleware):
                 response.cookies.load(value)
             else:
                 _set_cookie(session, response)
-        if session.visit.cookie_due:
+        if session.lazy_exchange.cookie_due:
             _set_cookie(session, response)
 
 
 def _set_cookie(session: SessionStore, response: HttpResponseBase) -> None:
     """Send the browser its token, or have it forget the one it has, as Django's settings say."""
-    visit = session.visit
-    if visit.open().bearer:
+    lazy = session.lazy_exchange
+    if lazy.open().bearer:
         return
-    if visit.token is None:
+    if lazy.token is None:
         response.delete_cookie(
             settings.SESSION_COOKIE_NAME,
             path=settings.SESSION_COOKIE_PATH,
@@ -119,8 +120,8 @@ def _set_cookie(session: SessionStore, response: HttpResponseBase) -> None:
     response["Cache-Control"] = "no-store"
     response.set_cookie(
         settings.SESSION_COOKIE_NAME,
-        visit.token,
-        max_age=_max_age(session, visit.open()),
+        lazy.token,
+        max_age=_max_age(session, lazy.open()),
         domain=settings.SESSION_COOKIE_DOMAIN,
         path=settings.SESSION_COOKIE_PATH,
         secure=settings.SESSION_COOKIE_SECURE,
@@ -130,7 +131,7 @@ def _set_cookie(session: SessionStore, response: HttpResponseBase) -> None:
 
 
 def _is_calm(session: SessionStore) -> bool:
-    exchange = session.visit.exchange
+    exchange = session.lazy_exchange.exchange
     return exchange is None or (
         "_session_expiry" not in exchange.session and nothing_due(exchange.session, exchange.manager.policy)
     )
@@ -138,7 +139,7 @@ def _is_calm(session: SessionStore) -> bool:
 
 def _max_age(session: SessionStore, exchange: Exchange) -> int | None:
     # As long as the session may last: it is the server that ends it when nobody comes, and no cookie is due before.
-    live, max_age = exchange.session.live, exchange.reply.max_age
+    live, max_age = exchange.session._live, exchange.reply.max_age
     if max_age is not None or live is None or session.get_expire_at_browser_close():
         return max_age
     return max(0, (live.absolute_expires_at - exchange.manager.clock()) // 1000)

@@ -22,8 +22,9 @@ from sojourn.manager import SessionManager
 from sojourn.stores.store_url import open_store
 
 from .settings import SojournSettings
+from .stack import OURS, has_middleware
 
-__all__ = ["browser_options", "close", "forget", "has_middleware", "idle_timeout", "manager", "wiring"]
+__all__ = ["browser_options", "close", "forget", "idle_timeout", "manager", "wiring"]
 
 
 class _Opened(NamedTuple):
@@ -39,7 +40,10 @@ _inherited: list[_Opened] = []
 
 
 def manager() -> SessionManager:
-    """This process's manager: to list and to end sessions. Raises ConfigurationError and StoreUnavailable."""
+    """This process's manager: to list and to end sessions.
+
+    Raises ConfigurationError for a wrong SOJOURN, StoreUnavailable where its store is opened now and does not answer.
+    """
     return wiring().manager
 
 
@@ -62,7 +66,7 @@ def browser_options() -> BrowserOptions:
     global _options  # noqa: PLW0603  # as _opened
     if _options is None:
         found = SojournSettings.read()
-        _options = BrowserOptions(found.readable, found.writable, found.device_label)
+        _options = BrowserOptions(found.readable, found.writable, found.reauthenticate_within)
     return _options
 
 
@@ -90,10 +94,8 @@ def _cookie(name: str) -> CookieOptions:
 
 
 def _manager(found: SojournSettings) -> SessionManager:
-    from .middleware import SessionMiddleware
-
     made = _made(found)
-    if isinstance(made, SessionManager) and not has_middleware(SessionMiddleware):
+    if isinstance(made, SessionManager) and not has_middleware(OURS):
         # Django's own middleware writes the cookie with all that is saved, even with the token that the request came
         # with. Such an answer may overtake one with the next secret, and leave the browser with one that is retired.
         made = copy(made)
@@ -110,27 +112,12 @@ def _made(found: SojournSettings) -> SessionManager:
 
 
 def _adoption(found: SojournSettings) -> Adoption | None:
-    from .middleware import SessionMiddleware
-
     # Django's own could give a browser its old cookie back, in an answer that overtakes the one with ours.
-    if found.adopt is not None and not has_middleware(SessionMiddleware):
+    if found.adopt is not None and not has_middleware(OURS):
         raise ConfigurationError(
             "SOJOURN['adopt'] needs 'sojourn.django.SessionMiddleware' in MIDDLEWARE, in the place of Django's own."
         )
     return found.adopt
-
-
-def has_middleware(kind: type) -> bool:
-    """Whether MIDDLEWARE names a class of this kind."""
-    return any(_is_middleware(path, kind) for path in settings.MIDDLEWARE)
-
-
-def _is_middleware(path: str, kind: type) -> bool:
-    try:
-        named = import_string(path)
-    except ImportError:
-        return False
-    return isinstance(named, type) and issubclass(named, kind)
 
 
 def close() -> None:

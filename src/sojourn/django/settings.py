@@ -6,10 +6,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 
 from django.conf import settings
-from django.utils.module_loading import import_string
 
 from sojourn.adopt import Adoption
-from sojourn.browser.device import DeviceLabel, device_label
+from sojourn.browser.endpoints import REAUTHENTICATE_WITHIN
 from sojourn.core.errors import ConfigurationError
 from sojourn.core.policy import Lifetime, Policy
 from sojourn.stores.store_url import StoreURL
@@ -35,7 +34,7 @@ class SojournSettings:
     cleanup_interval: float | None = 600.0
     readable: Collection[str] = ()
     writable: Collection[str] = ()
-    device_label: DeviceLabel | None = device_label
+    reauthenticate_within: float | None = REAUTHENTICATE_WITHIN
     adopt: Adoption | None = None
 
     @classmethod
@@ -53,8 +52,7 @@ class SojournSettings:
             raise ConfigurationError(f"SOJOURN has {', '.join(map(repr, unknown))}, but knows only {', '.join(known)}.")
         if not isinstance(given.get("store"), str):
             raise ConfigurationError("SOJOURN['store'] must be a store's URL, or the dotted path of a SessionManager.")
-        label = given.get("device_label", device_label)
-        found = cls(**{**given, "device_label": import_string(label) if isinstance(label, str) else label})
+        found = cls(**given)
         found._check()
         return found
 

@@ -10,8 +10,11 @@ from .endpoints import endpoints
 __all__ = ["app_name", "urlpatterns"]
 
 app_name = "sojourn"
+"""The name space of the URLs: `{% url "sojourn:devices" %}`."""
+
 urlpatterns = [
     path("devices/", devices, name="devices"),
     path("", endpoints, name="endpoints"),
     path("<path:path>", endpoints),
 ]
+"""`devices/`, the page; all else is the browser's endpoints. docs/django.md says which settings they read."""

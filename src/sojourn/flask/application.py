@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import flask
 from flask import Flask, Response
 from flask.sessions import SecureCookieSessionInterface
 
-from sojourn.adopt import Adoption
 from sojourn.core.cookie import CookieOptions
 from sojourn.core.errors import ConfigurationError, SojournError
 from sojourn.core.problem import problem_to_send
@@ -19,6 +18,9 @@ from sojourn.manager import SessionManager
 from .interface import SojournInterface, answer_with
 from .session import LOGIN_KEY, FlaskSession
 from .settings import cookie_from
+
+if TYPE_CHECKING:
+    from sojourn.adopt import Adoption
 
 __all__ = ["commit", "init_app", "manager_of", "session"]
 
@@ -46,7 +48,11 @@ def init_app(
 
     `user_key`: the key under which the application keeps who is logged in; to set it is to log in. The default is
     Flask-Login's; None for an application that calls `session.login` only. `cookie`: by default what Flask's
-    SESSION_COOKIE_* settings say, Secure and HttpOnly in any case. The others are as sojourn.wsgi.SessionMiddleware's.
+    SESSION_COOKIE_* settings say, Secure and HttpOnly in any case. `cleanup_interval`: seconds; this and the others as
+    in sojourn.wsgi.SessionMiddleware.
+
+    Raises ConfigurationError for a manager for an event loop, an origin that is none, a setting that would be in vain,
+    and a second session layer.
     """
     if "sojourn" in app.extensions:
         raise ConfigurationError("sojourn.flask.init_app was called twice for this application. Call it once.")
@@ -77,20 +83,24 @@ def init_app(
         SESSION_COOKIE_PARTITIONED=cookie.partitioned,
     )
     # First of all, whatever was registered before: nothing of the application runs for a request that is refused.
-    app.before_request_funcs.setdefault(None, []).insert(0, interface.admit)
+    app.before_request_funcs.setdefault(None, []).insert(0, interface.before_request)
     if SojournError not in app.error_handler_spec[None][None]:
         app.register_error_handler(SojournError, _answer_error)
 
 
 def manager_of(app: Flask) -> SessionManager:
-    """The manager that the application was given, to list and revoke: `manager_of(current_app)`."""
+    """The manager that the application was given, to list and revoke: `manager_of(current_app)`.
+
+    Raises ConfigurationError where `init_app` was not called.
+    """
     return _interface(app).wiring.manager
 
 
 def commit() -> None:
     """Write what was changed so far, before the response: to learn a new `id`, or to handle what it raises.
 
-    What it raises is SessionManager.commit's. Without a call, the commit comes when the view has answered.
+    What it raises is SessionManager.commit's, and ConfigurationError where the request has no session of Sojourn.
+    Without a call, the commit comes when the view has answered.
     """
     _interface(flask.current_app).exchange().commit()
 

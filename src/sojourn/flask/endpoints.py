@@ -9,8 +9,7 @@ from flask import Blueprint, Response, current_app, request
 from flask.blueprints import BlueprintSetupState
 
 from sojourn.browser import BrowserOptions, Request
-from sojourn.browser.device import DeviceLabel, device_label
-from sojourn.browser.endpoints import MAX_BODY
+from sojourn.browser.endpoints import MAX_BODY, REAUTHENTICATE_WITHIN
 from sojourn.core.errors import ConfigurationError
 
 from .interface import SojournInterface, answer_with
@@ -24,8 +23,10 @@ class BrowserEndpoints(Blueprint):
     """What the browser client calls: `app.register_blueprint(BrowserEndpoints(readable={"theme"}))`, at `/session`.
 
     `writable` names the keys of a session that its browser may write, and read; `readable` those that it may only
-    read. The server's own stay unseen. `device_label` makes "Chrome on Windows" of a User-Agent; None leaves labels
-    out. Another place: `url_prefix`. Flask-WTF asks no token here: these take JSON from your own origin only.
+    read. The server's own stay unseen. Sessions elsewhere are ended only by who logged in in the last
+    `reauthenticate_within` seconds (ASVS 7.5.2); None asks for no recent log-in. Another place: `url_prefix`. Flask-WTF
+    asks no token here: these take JSON from your own origin only. Raises ConfigurationError for keys that no browser
+    may have, and where it is registered before `init_app` was called.
     """
 
     def __init__(
@@ -33,11 +34,11 @@ class BrowserEndpoints(Blueprint):
         *,
         readable: Collection[str] = (),
         writable: Collection[str] = (),
-        device_label: DeviceLabel | None = device_label,
+        reauthenticate_within: float | None = REAUTHENTICATE_WITHIN,
         url_prefix: str = "/session",
     ) -> None:
         super().__init__("sojourn", __name__, url_prefix=url_prefix)
-        self._options = BrowserOptions(readable, writable, device_label)
+        self._options = BrowserOptions(readable, writable, reauthenticate_within)
         for rule in ("", "/", "/<path:path>"):
             self.add_url_rule(rule, "endpoints", self._answer, methods=METHODS, strict_slashes=False)
         self.record(self._join)
@@ -67,7 +68,7 @@ class BrowserEndpoints(Blueprint):
             _read_body(),
             request.headers.get("If-None-Match", ""),
         )
-        answer = interface.exchange().browse(asked, self._options)
+        answer = interface.exchange().answer_browser(asked, self._options)
         return Response(answer.body, answer.status, list(answer.headers))
 
 

@@ -13,7 +13,7 @@ from sojourn.core.problem import Problem, problem_to_send
 from sojourn.core.transport import CROSS_ORIGIN
 from sojourn.exchange import Exchange, Wiring
 
-from .session import FlaskSession, adopt
+from .session import FlaskSession, as_flask_session
 
 __all__ = ["SojournInterface", "answer_with"]
 
@@ -27,10 +27,10 @@ class SojournInterface(SessionInterface):
         # One per application: a request may be handed from one to another with its environ.
         self._key = f"sojourn.flask.{id(self)}"
         self.without_csrf_tokens: list[Blueprint] = []
-        self._begun = False
+        self._exempted = False
 
     def open_session(self, app: Flask, request: Request) -> FlaskSession:
-        """The request's session. Where it may not have one, `admit` says why before any of the application runs."""
+        """The request's session. Where it may not have one, `before_request` says why, before the application runs."""
         environ, wiring = request.environ, self.wiring
         found: Exchange | Problem | SojournError | None = wiring.refusal(environ)
         if found is None or (found is CROSS_ORIGIN and _has_csrf_tokens(app, environ["REQUEST_METHOD"])):
@@ -40,13 +40,13 @@ class SojournInterface(SessionInterface):
                 found = error
         environ[self._key] = found
         if type(found) is Exchange:
-            return adopt(found.session, self.user_key)
-        return adopt(wiring.manager.anonymous(), self.user_key)
+            return as_flask_session(found.session, self.user_key)
+        return as_flask_session(wiring.manager.anonymous(), self.user_key)
 
-    def admit(self) -> Response | None:
+    def before_request(self) -> Response | None:
         """Flask's before_request: answer what may not be served, raise what went wrong."""
-        if not self._begun:
-            self._begin(current_app.extensions.get("csrf"))
+        if not self._exempted:
+            self._exempt_from_csrf(current_app.extensions.get("csrf"))
         found = request.environ.get(self._key)
         if type(found) is Exchange:
             return None
@@ -59,11 +59,11 @@ class SojournInterface(SessionInterface):
             "has one session layer."
         )
 
-    def _begin(self, csrf: Any) -> None:
+    def _exempt_from_csrf(self, csrf: Any) -> None:
         """At the first request all is set up, whatever the order was."""
         for endpoints in self.without_csrf_tokens if hasattr(csrf, "exempt") else ():
             csrf.exempt(endpoints)
-        self._begun = True
+        self._exempted = True
 
     def exchange(self) -> Exchange:
         """The exchange of the request at hand. Raises ConfigurationError where there is none."""
@@ -83,11 +83,11 @@ class SojournInterface(SessionInterface):
             self._replace(app, exchange, response, error)
         headers = response.headers
         if exchange.reply is NO_REPLY and "Vary" not in headers:
-            if exchange.session.accessed:
+            if exchange.session._accessed:
                 headers.add("Vary", self.wiring.transport.vary)
         else:
             told = headers.to_wsgi_list()
-            exchange.tell(told)
+            exchange.add_headers(told)
             headers[:] = told
         if response.is_streamed:
             response.call_on_close(exchange.check_late_changes)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from flask.json.tag import TaggedJSONSerializer
 from flask.sessions import SessionMixin
 
+from sojourn.core.changes import changed
+from sojourn.core.login import Level
 from sojourn.core.session import Session
 
-__all__ = ["FlaskSession", "adopt"]
+__all__ = ["FlaskSession", "as_flask_session"]
 
 FLASHES = "_flashes"
 # What Flask-Login keeps: who is logged in, and whether that was just now proved.
@@ -24,7 +27,7 @@ class FlaskSession(Session, SessionMixin):
     """The request's Session, as `flask.session`.
 
     Under `user_key` the application, or Flask-Login, keeps who is logged in: to set it is a `login`, with a new id
-    and token, and to remove it, or to `clear()`, is a `logout`. What comes after a logout starts a new session.
+    and token, and to remove it, or to `clear()`, is a `logout`. What comes after a log-out starts a new session.
     """
 
     user_key: str | None = LOGIN_KEY
@@ -37,7 +40,7 @@ class FlaskSession(Session, SessionMixin):
 
     def __setitem__(self, key: str, value: Any) -> None:
         if key == self.user_key:
-            self._be(value)
+            self._set_user(value)
         elif key == FRESH and value is True:
             self._confirm()
         super().__setitem__(key, json.loads(_tagged.dumps(value)) if key == FLASHES else value)
@@ -52,15 +55,23 @@ class FlaskSession(Session, SessionMixin):
         """Log out: as with Flask's own sessions, the browser's old cookie opens nothing any more."""
         self.logout()
 
-    def login(self, user_id: str, *, remember: bool = False) -> None:
+    def login(
+        self,
+        user_id: str,
+        *,
+        remember: bool = False,
+        level: Level | None = None,
+        methods: Sequence[str] = (),
+        keep: Collection[str] | None = None,
+    ) -> None:
         """As Session.login; a session that was made `permanent` is remembered."""
-        super().login(user_id, remember=remember or self._permanent)
+        super().login(user_id, remember=remember or self._permanent, level=level, methods=methods, keep=keep)
 
     @property
     def permanent(self) -> bool:
         """Whether the cookie outlives the browser: Flask's name for `login(remember=True)`, in force with a log-in."""
-        self.accessed = True
-        login, live = self.pending_login, self.live
+        self._accessed = True
+        login, live = self._login, self._live
         if login is not None:
             return login.remember
         return live.remember if live is not None and live.user_id is not None else self._permanent
@@ -69,26 +80,25 @@ class FlaskSession(Session, SessionMixin):
     def permanent(self, value: bool) -> None:
         """Whether this request's log-in, before or after, is to be remembered."""
         self._permanent = bool(value)
-        login = self.pending_login
-        if login is not None:
-            super().login(login.user_id, remember=self._permanent)
+        if self._login is not None:
+            self._login = self._login._replace(remember=self._permanent)
 
     @property
     def new(self) -> bool:  # type: ignore[override]  # Flask says an attribute; so it looks
-        """Whether the session does not exist before this request."""
+        """Whether no session existed before this request."""
         return self.status != "active"
 
     @property
     def modified(self) -> bool:
         """Whether this request changed something, however deep. Setting it does nothing: changes are found."""
-        self.accessed = True
-        return bool(self.wish) or self.logged_out or bool(self._changed())
+        self._accessed = True
+        return bool(self._wish) or self._logged_out or bool(changed(self._base, self._values))
 
     @modified.setter
     def modified(self, value: bool) -> None:
         """Nothing."""
 
-    def _be(self, user: Any) -> None:
+    def _set_user(self, user: Any) -> None:
         if user is not None:
             self.login(str(user))
         elif self.user_id is not None:
@@ -96,12 +106,12 @@ class FlaskSession(Session, SessionMixin):
 
     def _confirm(self) -> None:
         """Flask-Login's confirm_login: the user of an old log-in has proved anew who they are."""
-        live = self.live
-        if live is not None and live.user_id is not None and self.pending_login is None and self.get(FRESH) is False:
+        live = self._live
+        if live is not None and live.user_id is not None and self._login is None and self.get(FRESH) is False:
             self.login(live.user_id, remember=live.remember)
 
 
-def adopt(session: Session, user_key: str | None) -> FlaskSession:
+def as_flask_session(session: Session, user_key: str | None) -> FlaskSession:
     """`session`, which a manager made, as a FlaskSession."""
     kind = type(session)
     found = _KINDS.get(kind)

@@ -1,6 +1,8 @@
 """The managers: they join a Policy and a store, and alone call the store."""
 
-from .context import Clock, OnEvent, milliseconds
-from .manager import AsyncSessionManager, SessionManager
+from .async_manager import AsyncSessionManager, milliseconds
+from .context import Clock, OnEvent
+from .device import device_label
+from .manager import SessionManager
 
-__all__ = ["AsyncSessionManager", "Clock", "OnEvent", "SessionManager", "milliseconds"]
+__all__ = ["AsyncSessionManager", "Clock", "OnEvent", "SessionManager", "device_label", "milliseconds"]

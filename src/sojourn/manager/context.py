@@ -1,39 +1,55 @@
-"""Shell: what both managers know. Nothing here does I/O but the caller's own callback."""
+"""ManagerContext: what both managers know. Nothing here does I/O but the caller's own callback."""
 
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-from sojourn.core.errors import EndReason
-from sojourn.core.events import Adopted, Ended, Event, SessionCreated, UnknownToken
+from sojourn.core.commit import DeviceLabel
+from sojourn.core.errors import ConfigurationError, EndReason
+from sojourn.core.events import Adopted, Ended, Event, RotationStalled, SessionCreated, TokenReused, UnknownToken
 from sojourn.core.policy import Policy
 from sojourn.core.record import Client, Record
 from sojourn.core.session import Session
 from sojourn.core.store import Create, End
 from sojourn.core.token import Random
 
-__all__ = ["Clock", "OnEvent", "Shell", "milliseconds"]
+__all__ = ["REALM_PATTERN", "AsyncBeforeCreate", "BeforeCreate", "Clock", "ManagerContext", "OnEvent"]
 
 logger = logging.getLogger("sojourn")
 
+REALM_PATTERN = "^[a-z0-9_-]{0,32}$"
+_realm = re.compile(REALM_PATTERN).fullmatch
+
 Clock = Callable[[], int]
 OnEvent = Callable[[Event], None]
+BeforeCreate = Callable[[Client, str | None], None]
+"""Called before a session is made, with the client and the user's id, None for an anonymous one. It may raise
+SessionRefused, or wait."""
+AsyncBeforeCreate = Callable[[Client, str | None], Awaitable[None]]
+"""The same, awaited."""
 
 
-def milliseconds() -> int:
-    """Unix time, now."""
-    return time.time_ns() // 1_000_000
-
-
-class Shell:
+class ManagerContext:
     """A policy, a clock and a listener, and what is the same with threads and with an event loop."""
 
-    def __init__(self, policy: Policy, on_event: OnEvent | None, clock: Clock, random: Random) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        realm: str,
+        on_event: OnEvent | None,
+        device_label: DeviceLabel | None,
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        if not _realm(realm):
+            raise ConfigurationError(f"realm={realm!r}: give up to 32 lower-case letters, digits, - or _.")
         self.policy = policy
+        self.realm = realm
         self.clock = clock
         self._on_event = on_event
+        self._device_label = device_label
         self._random = random
 
     def anonymous(self, client: Client = Client(), *, refused: UnknownToken | None = None) -> Session:
@@ -44,6 +60,9 @@ class Shell:
 
     def _emit(self, events: Iterable[Event]) -> None:
         if self._on_event is None:
+            for event in events:
+                if isinstance(event, (TokenReused, RotationStalled)):
+                    logger.warning("%s: session %s is held by two, and was ended", type(event).__name__, event.id)
             return
         for event in events:
             try:

@@ -1,38 +1,38 @@
-"""SessionManager and AsyncSessionManager: they join a Policy and a store, and alone call the store.
-
-Two thin shells of the same lines; what has an `if` about sessions is in commit.py."""
+"""SessionManager: carries between a request and a store. What has an `if` about sessions is the core's."""
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Sequence
 
-from sojourn.core.commit import NO_REPLY, Plan, Reply, plan_commit, plan_open, settle
+from sojourn.core.commit import NO_REPLY, DeviceLabel, Plan, Reply, plan_commit, plan_open
 from sojourn.core.errors import EndReason, SessionConflict, SessionExists, SojournError
 from sojourn.core.info import SessionInfo, info
+from sojourn.core.outcome import Answer, carry_on, refuse
 from sojourn.core.policy import Policy
-from sojourn.core.record import Client, Record
+from sojourn.core.record import Client
 from sojourn.core.session import Session
-from sojourn.core.store import Applied, AsyncStore, Commit, Create, End, Refused, Stats, Store
+from sojourn.core.store import Commit, Create, End, Mark, Stats, Store
 from sojourn.core.token import Random, parse
 
-from .context import Clock, OnEvent, Shell, milliseconds
+from .async_manager import BATCH, MAX_ATTEMPTS, PAUSE_BETWEEN_BATCHES, milliseconds
+from .context import BeforeCreate, Clock, ManagerContext, OnEvent
+from .device import device_label
 
-__all__ = ["AsyncSessionManager", "Clock", "OnEvent", "SessionManager", "milliseconds"]
-
-# Each refusal means that another request's change went in, so this many in a row is a storm, not a bug.
-MAX_ATTEMPTS = 200
-BATCH = 200
-# As long again as a small batch takes, so that writers of other processes get their turn between two.
-PAUSE_BETWEEN_BATCHES = 0.005
+__all__ = ["SessionManager"]
 
 
-class SessionManager(Shell):
-    """Sessions for threads: Flask, WSGI, Django, scripts.
+class SessionManager(ManagerContext):
+    """Sessions for any number of threads: Flask, WSGI, Django, scripts.
 
-    `on_event` is called with each event, after it is so, in the thread that caused it. `clock` gives Unix
-    milliseconds and `random` so many random bytes; both are for tests. Every method may raise StoreUnavailable.
+    `realm` keeps applications on one store apart. `on_event` is called with each event, after it is so, in the
+    thread that caused it. `before_create` is called with the client and the user's id (None for nobody) before a
+    session is made, and may wait, or raise SessionRefused. `device_label` makes of a User-Agent what a session is
+    listed with; None makes nothing. `clock` gives Unix milliseconds and `random` so many random bytes; both are for
+    tests. Raises ConfigurationError for a realm of other characters than a-z, 0-9, _ and -, or over 32. Every
+    method may raise StoreUnavailable.
     """
 
     def __init__(
@@ -40,19 +40,25 @@ class SessionManager(Shell):
         store: Store,
         policy: Policy | None = None,
         *,
+        realm: str = "",
         on_event: OnEvent | None = None,
+        before_create: BeforeCreate | None = None,
+        device_label: DeviceLabel | None = device_label,
         clock: Clock = milliseconds,
         random: Random = os.urandom,
     ) -> None:
-        super().__init__(policy or Policy(), on_event, clock, random)
+        super().__init__(policy or Policy(), realm, on_event, device_label, clock, random)
         self._store = store
+        self._before_create = before_create
 
     def open(self, token: str, client: Client = Client()) -> Session:
         """The session that `token` opens, or an empty one. At most one read, and one write at a session's end."""
         parsed = parse(token)
         if parsed is None:
             return self._malformed(client)
-        session, end, events = plan_open(self._store.get(parsed.id), parsed, self.policy, self.clock(), client)
+        session, end, events = plan_open(
+            self._store.get(parsed.id), parsed, self.policy, self.clock(), client, self.realm
+        )
         if events:
             self._emit(events)
         if end is not None:
@@ -62,25 +68,27 @@ class SessionManager(Shell):
     def commit(self, session: Session) -> Reply:
         """Write what the request changed: at most one write where nobody else changed the same, normally none.
 
-        Raises SessionEnded, SessionConflict, SessionLimitReached, DataTooLarge or InvalidData: nothing is written, and
-        the session forgets what it was to write.
+        Raises SessionEnded, SessionConflict, SessionLimitReached, ReauthenticationRequired (a grant that was used),
+        DataTooLarge, InvalidData or ConfigurationError (as Session.login): nothing is written, and that is forgotten.
         """
         try:
             for _ in range(MAX_ATTEMPTS):
                 now = self.clock()
-                plan = plan_commit(session, self.policy, now, self._random)
-                if plan.write is None and not session.logged_out:
+                plan = plan_commit(session, self.policy, now, self._random, self.realm, self._device_label)
+                if plan.write is None and not session._logged_out:
                     return NO_REPLY
-                settled = settle(session, plan, self._write(plan), self.policy, now)
+                if self._before_create is not None and type(plan.write) is Create:
+                    self._before_create(session.client, plan.write.record.user_id)
+                settled = carry_on(session, plan, self._write(plan), self.policy, now)
                 if settled is not None:
-                    self._emit(settled[1])
-                    return settled[0]
-            raise SessionConflict(tuple(session.merged))
+                    self._emit(settled.events)
+                    return settled.reply
+            raise SessionConflict(tuple(session._merged))
         except SojournError as error:
-            session.refused(error)
+            refuse(session, error)
             raise
 
-    def _write(self, plan: Plan) -> Applied | Refused | Record | None:
+    def _write(self, plan: Plan) -> Answer:
         match plan.write:
             case Commit() as commit:
                 return self._store.commit(commit)
@@ -90,53 +98,100 @@ class SessionManager(Shell):
                 return self._store.end(end)
         return None
 
-    def adopt(self, ours: Create, mark: Create) -> bool:
+    def adopt(self, ours: Create, mark: Mark) -> bool:
         """Keep a session made of another layer's, and the mark that it was; whether this call made it.
 
-        For sojourn.adopt. Parallel requests ask it alike, so what is kept already stays as it is.
+        For sojourn.adopt. Parallel requests ask it alike, so what is kept already stays as it is. Raises SessionEnded
+        where the user's sessions were revoked since the old log-in.
         """
-        made = self._keep(ours)
-        self._keep(mark)
+        try:
+            self._store.create(ours)
+            made = True
+        except SessionExists:
+            made = False
+        self._store.put_mark(mark)
         if made:
             self._emit_adopted(ours)
         return made
 
-    def _keep(self, create: Create) -> bool:
-        try:
-            self._store.create(create)
-        except SessionExists:
-            return False
-        return True
+    def adopted(self, id: str) -> Mark | None:
+        """The mark `id`, if another layer's session was adopted under it. One read. For sojourn.adopt."""
+        return self._store.get_mark(id)
 
     def get(self, id: str) -> SessionInfo | None:
         """One session, live or ended, by its public id. One read."""
         record = self._store.get(id)
-        return info(record, self.clock()) if record else None
+        return info(record, self.clock()) if record and record.realm == self.realm else None
 
-    def list(self, user_id: str) -> Sequence[SessionInfo]:
-        """The user's live sessions, the latest seen first."""
+    def list(self, user_id: str, *, after: str = "", limit: int = 100) -> Sequence[SessionInfo]:
+        """Up to `limit` of the user's live sessions, the latest seen first.
+
+        More than a page are asked for page by page: `after` is the greatest id of the page before.
+        """
         now = self.clock()
-        return [info(record, now) for record in self._store.list(user_id, now)]
+        found = [info(record, now) for record in self._store.list(user_id, now, self.realm, after, limit)]
+        return sorted(found, key=lambda each: -each.seen_at)
 
     def revoke(self, id: str, reason: EndReason = "revoked") -> bool:
         """End one session, wherever it is open. Whether it was live until this call."""
-        end = End(id, reason, self.clock())
+        end = End(id, reason, self.clock(), self.realm)
         return self._emit_end(end, self._store.end(end))
 
     def revoke_all(self, user_id: str, *, keep: str | None = None, reason: EndReason = "revoked") -> int:
-        """End all of the user's sessions at one instant, but the id `keep`; how many. For a changed password, say."""
+        """End all of the user's sessions at one instant, but the id `keep`; how many. For a changed password, say.
+
+        What is under way is refused: a log-in that began before, and an old session that could be adopted.
+        """
         now = self.clock()
-        ids = self._store.end_all(user_id, reason, now, keep)
+        ids = self._store.end_all(user_id, reason, now, keep, self.realm)
         self._emit_ended(ids, user_id, reason, now)
         return len(ids)
 
-    def delete_expired(self, on_batch: Callable[[int], None] | None = None) -> int:
-        """Delete the rows that ended longer ago than the policy's `keep_ended`; how many.
+    def revoke_everything(self, on_batch: Callable[[int], None] | None = None) -> int:
+        """End every session of the realm; how many were live. Reads the whole store, in pages.
 
-        In small batches, so that requests are served meanwhile; `on_batch` is called with the count so far.
+        Nothing that began before is created from the first moment on. `on_batch` is called with the count so far.
         """
-        before = self.clock() - int(self.policy.keep_ended * 1000)
-        total = 0
+        now = self.clock()
+        self._store.bar(now, self.realm)
+        total, newest = self._end_all_until(math.inf, 0, on_batch)
+        if newest > now:
+            # Another node's clock runs ahead of this one, so that what it makes may have passed the bar.
+            self._store.bar(newest, self.realm)
+            total, _ = self._end_all_until(newest, total, on_batch)
+        return total
+
+    def _end_all_until(self, newest: float, total: int, on_batch: Callable[[int], None] | None) -> tuple[int, int]:
+        """End what was made by `newest`; `total` and how many that were, and when the newest of them was made."""
+        after, seen = "", 0
+        while page := self._store.scan(after, BATCH):
+            after = page[-1].id
+            for record in page:
+                if record.realm == self.realm and record.ended_at is None and record.created_at <= newest:
+                    seen = max(seen, record.created_at)
+                    total += self.revoke(record.id)
+            if on_batch:
+                on_batch(total)
+        return total, seen
+
+    def erase(self, user_id: str) -> int:
+        """Leave nothing of a user's sessions: no row, address or user agent, of live or of ended ones; how many.
+
+        They end as by revoke_all first. Reads the whole store.
+        """
+        self.revoke_all(user_id)
+        return self._store.erase(user_id, self.realm)
+
+    def delete_expired(self, on_batch: Callable[[int], None] | None = None) -> int:
+        """Drop the data of sessions that ran out, and delete rows that ended longer ago than the policy's `keep_ended`.
+
+        How many rows were deleted. In small batches, so that requests are served meanwhile; `on_batch` is called with
+        the count so far.
+        """
+        now = self.clock()
+        total, before = 0, now - int(self.policy.keep_ended * 1000)
+        while self._store.end_expired(now, BATCH) == BATCH:
+            time.sleep(PAUSE_BETWEEN_BATCHES)
         while deleted := self._store.delete_expired(before, BATCH):
             total += deleted
             if on_batch:
@@ -145,7 +200,7 @@ class SessionManager(Shell):
         return total
 
     def scan(self, after: str = "", limit: int = 100) -> Sequence[SessionInfo]:
-        """A page of all sessions, dead ones too, in order of id from the first one past `after`."""
+        """A page of all of the store's sessions, dead ones and other realms' too, in order of id past `after`."""
         now = self.clock()
         return [info(record, now) for record in self._store.scan(after, limit)]
 
@@ -156,142 +211,3 @@ class SessionManager(Shell):
     def close(self) -> None:
         """Close the store."""
         self._store.close()
-
-
-class AsyncSessionManager(Shell):
-    """Sessions for an event loop: ASGI. The same methods as SessionManager, awaited."""
-
-    def __init__(
-        self,
-        store: AsyncStore,
-        policy: Policy | None = None,
-        *,
-        on_event: OnEvent | None = None,
-        clock: Clock = milliseconds,
-        random: Random = os.urandom,
-    ) -> None:
-        super().__init__(policy or Policy(), on_event, clock, random)
-        self._store = store
-        # A cache's: most requests of a busy server need not wait, and neither for their turn in the event loop.
-        self._at_hand: Callable[[str], Record | None] = getattr(store, "at_hand", lambda _: None)
-
-    def open_at_hand(self, token: str, client: Client = Client()) -> Session | None:
-        """As `open`, of a live session whose record the store has at hand; None for any other, which `open` opens."""
-        parsed = parse(token)
-        record = self._at_hand(parsed.id) if parsed else None
-        if parsed is None or record is None:
-            return None
-        session, _, _ = plan_open(record, parsed, self.policy, self.clock(), client)
-        return None if session.live is None else session
-
-    async def open(self, token: str, client: Client = Client()) -> Session:
-        """The session that `token` opens, or an empty one. At most one read, and one write at a session's end."""
-        parsed = parse(token)
-        if parsed is None:
-            return self._malformed(client)
-        session, end, events = plan_open(await self._store.get(parsed.id), parsed, self.policy, self.clock(), client)
-        if events:
-            self._emit(events)
-        if end is not None:
-            self._emit_end(end, await self._store.end(end))
-        return session
-
-    async def commit(self, session: Session) -> Reply:
-        """Write what the request changed: at most one write where nobody else changed the same, normally none.
-
-        Raises SessionEnded, SessionConflict, SessionLimitReached, DataTooLarge or InvalidData: nothing is written, and
-        the session forgets what it was to write.
-        """
-        try:
-            for _ in range(MAX_ATTEMPTS):
-                now = self.clock()
-                plan = plan_commit(session, self.policy, now, self._random)
-                if plan.write is None and not session.logged_out:
-                    return NO_REPLY
-                settled = settle(session, plan, await self._write(plan), self.policy, now)
-                if settled is not None:
-                    self._emit(settled[1])
-                    return settled[0]
-            raise SessionConflict(tuple(session.merged))
-        except SojournError as error:
-            session.refused(error)
-            raise
-
-    async def _write(self, plan: Plan) -> Applied | Refused | Record | None:
-        match plan.write:
-            case Commit() as commit:
-                return await self._store.commit(commit)
-            case Create() as create:
-                return await self._store.create(create)
-            case End() as end:
-                return await self._store.end(end)
-        return None
-
-    async def adopt(self, ours: Create, mark: Create) -> bool:
-        """Keep a session made of another layer's, and the mark that it was; whether this call made it.
-
-        For sojourn.adopt. Parallel requests ask it alike, so what is kept already stays as it is.
-        """
-        made = await self._keep(ours)
-        await self._keep(mark)
-        if made:
-            self._emit_adopted(ours)
-        return made
-
-    async def _keep(self, create: Create) -> bool:
-        try:
-            await self._store.create(create)
-        except SessionExists:
-            return False
-        return True
-
-    async def get(self, id: str) -> SessionInfo | None:
-        """One session, live or ended, by its public id. One read."""
-        record = await self._store.get(id)
-        return info(record, self.clock()) if record else None
-
-    async def list(self, user_id: str) -> Sequence[SessionInfo]:
-        """The user's live sessions, the latest seen first."""
-        now = self.clock()
-        return [info(record, now) for record in await self._store.list(user_id, now)]
-
-    async def revoke(self, id: str, reason: EndReason = "revoked") -> bool:
-        """End one session, wherever it is open. Whether it was live until this call."""
-        end = End(id, reason, self.clock())
-        return self._emit_end(end, await self._store.end(end))
-
-    async def revoke_all(self, user_id: str, *, keep: str | None = None, reason: EndReason = "revoked") -> int:
-        """End all of the user's sessions at one instant, but the id `keep`; how many. For a changed password, say."""
-        now = self.clock()
-        ids = await self._store.end_all(user_id, reason, now, keep)
-        self._emit_ended(ids, user_id, reason, now)
-        return len(ids)
-
-    async def delete_expired(self, on_batch: Callable[[int], None] | None = None) -> int:
-        """Delete the rows that ended longer ago than the policy's `keep_ended`; how many.
-
-        In small batches, so that requests are served meanwhile; `on_batch` is called with the count so far.
-        """
-        from asyncio import sleep  # here: the threads' side of this module never loads an event loop
-
-        before = self.clock() - int(self.policy.keep_ended * 1000)
-        total = 0
-        while deleted := await self._store.delete_expired(before, BATCH):
-            total += deleted
-            if on_batch:
-                on_batch(total)
-            await sleep(PAUSE_BETWEEN_BATCHES)
-        return total
-
-    async def scan(self, after: str = "", limit: int = 100) -> Sequence[SessionInfo]:
-        """A page of all sessions, dead ones too, in order of id from the first one past `after`."""
-        now = self.clock()
-        return [info(record, now) for record in await self._store.scan(after, limit)]
-
-    async def stats(self) -> Stats:
-        """How many sessions the store holds. May read all of it."""
-        return await self._store.stats(self.clock())
-
-    async def close(self) -> None:
-        """Close the store."""
-        await self._store.close()

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from sojourn.core.errors import ConfigurationError
+from sojourn.wire.api_key import API_KEY_PATTERN
 
 __all__ = ["Address"]
 
-_KEY = re.compile(r"sjk1-([0-9a-f]{8})-[0-9a-f]{64}").fullmatch
+_KEY = re.compile(API_KEY_PATTERN).fullmatch
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""AsyncConnections: the ones to the service that the tasks of an event loop share."""
+"""AsyncServiceConnections: the ones to the service that the tasks of an event loop share."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from functools import cached_property
 from sojourn.core.errors import StoreUnavailable
 
 from .address import Address
-from .connections import CHUNK, IDLE_FOR, away
-from .dialogue import Dialogue, is_cut
-from .wire import Answer, Ask
+from .calls import ServiceAnswer, ServiceCall
+from .connections import CHUNK, IDLE_FOR, away, is_cut
+from .http1 import Http1
 
-__all__ = ["AsyncConnections"]
+__all__ = ["AsyncServiceConnections"]
 
 
-class AsyncConnection:
+class AsyncServiceConnection:
     """One connection, and since when it is idle.
 
     A bare socket, not a transport: whichever loop it served, it can be closed without it.
     """
 
-    def __init__(self, address: Address, wire: socket.socket) -> None:
-        self.dialogue = Dialogue(address)
-        self.wire = wire
+    def __init__(self, address: Address, sock: socket.socket) -> None:
+        self.http = Http1(address)
+        self.socket = sock
         self.idle_since = 0.0
         self._tls: ssl.SSLObject | None = None
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -44,24 +44,24 @@ class AsyncConnection:
             else:
                 return await self._flush()
 
-    async def ask(self, ask: Ask) -> Answer:
+    async def ask(self, call: ServiceCall) -> ServiceAnswer:
         """The answer of the service. Raises OSError."""
-        await self._send(self.dialogue.request(ask))
+        await self._send(self.http.request(call))
         while True:
-            answer = self.dialogue.receive(await self._receive())
+            answer = self.http.receive(await self._receive())
             if answer is not None:
                 return answer
 
     async def _send(self, data: bytes) -> None:
         if self._tls is None:
-            await asyncio.get_running_loop().sock_sendall(self.wire, data)
+            await asyncio.get_running_loop().sock_sendall(self.socket, data)
             return
         self._tls.write(data)
         await self._flush()
 
     async def _receive(self) -> bytes:
         if self._tls is None:
-            return await asyncio.get_running_loop().sock_recv(self.wire, CHUNK)
+            return await asyncio.get_running_loop().sock_recv(self.socket, CHUNK)
         while True:
             try:
                 return self._tls.read(CHUNK)
@@ -73,62 +73,62 @@ class AsyncConnection:
     async def _flush(self) -> None:
         data = self._outgoing.read()
         if data:
-            await asyncio.get_running_loop().sock_sendall(self.wire, data)
+            await asyncio.get_running_loop().sock_sendall(self.socket, data)
 
     async def _fill(self) -> None:
-        data = await asyncio.get_running_loop().sock_recv(self.wire, CHUNK)
+        data = await asyncio.get_running_loop().sock_recv(self.socket, CHUNK)
         if data:
             self._incoming.write(data)
         else:
             self._incoming.write_eof()
 
 
-class AsyncConnections:
-    """As Connections, awaited."""
+class AsyncServiceConnections:
+    """As ServiceConnections, awaited."""
 
     def __init__(self, address: Address, timeout: float) -> None:
         self._address = address
         self._timeout = timeout
-        self._idle: list[AsyncConnection] = []
+        self._idle: list[AsyncServiceConnection] = []
 
-    async def ask(self, ask: Ask) -> Answer:
+    async def ask(self, call: ServiceCall) -> ServiceAnswer:
         """The answer of the service within the time-out. Raises StoreUnavailable."""
         try:
             async with asyncio.timeout(self._timeout):
                 connection = self._take_idle()
                 if connection is not None:
                     try:
-                        return await self._ask(connection, ask)
+                        return await self._ask(connection, call)
                     except (StoreUnavailable, ConnectionError):
                         # It died as it lay idle: nothing came back, and asking changes nothing.
-                        if connection.dialogue.heard or not ask.again:
+                        if connection.http.heard or not call.repeatable:
                             raise
-                return await self._ask(await self._connect(), ask)
+                return await self._ask(await self._connect(), call)
         except OSError as error:
             raise away(self._address, error, self._timeout) from error
 
-    async def _ask(self, connection: AsyncConnection, ask: Ask) -> Answer:
+    async def _ask(self, connection: AsyncServiceConnection, call: ServiceCall) -> ServiceAnswer:
         answer = None
         try:
-            answer = await connection.ask(ask)
+            answer = await connection.ask(call)
         finally:
             # Cancelled in the middle, it would give the next request this one's answer.
-            if answer is None or not connection.dialogue.may_go_on():
-                connection.wire.close()
+            if answer is None or not connection.http.may_go_on():
+                connection.socket.close()
             else:
                 connection.idle_since = time.monotonic()
                 self._idle.append(connection)
         return answer
 
-    def _take_idle(self) -> AsyncConnection | None:
+    def _take_idle(self) -> AsyncServiceConnection | None:
         while self._idle:
             connection = self._idle.pop()
-            if time.monotonic() < connection.idle_since + IDLE_FOR and not is_cut(connection.wire):
+            if time.monotonic() < connection.idle_since + IDLE_FOR and not is_cut(connection.socket):
                 return connection
-            connection.wire.close()
+            connection.socket.close()
         return None
 
-    async def _connect(self) -> AsyncConnection:
+    async def _connect(self) -> AsyncServiceConnection:
         address, loop = self._address, asyncio.get_running_loop()
         if address.path:
             return await self._connect_to(socket.AF_UNIX, address.path)
@@ -142,18 +142,18 @@ class AsyncConnections:
                 failed = error
         raise failed
 
-    async def _connect_to(self, family: int, where: object) -> AsyncConnection:
-        wire = socket.socket(family, socket.SOCK_STREAM)
-        wire.setblocking(False)
+    async def _connect_to(self, family: int, where: object) -> AsyncServiceConnection:
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        sock.setblocking(False)
         try:
             if family != socket.AF_UNIX:
-                wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            await asyncio.get_running_loop().sock_connect(wire, where)  # type: ignore[arg-type]  # of its family
-            connection = AsyncConnection(self._address, wire)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await asyncio.get_running_loop().sock_connect(sock, where)  # type: ignore[arg-type]  # of its family
+            connection = AsyncServiceConnection(self._address, sock)
             if self._address.tls:
                 await connection.begin_tls(self._tls, self._address.host)
         except BaseException:
-            wire.close()
+            sock.close()
             raise
         return connection
 
@@ -165,4 +165,4 @@ class AsyncConnections:
         """Close the idle ones."""
         with suppress(IndexError):
             while True:
-                self._idle.pop().wire.close()
+                self._idle.pop().socket.close()

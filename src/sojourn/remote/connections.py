@@ -1,4 +1,4 @@
-"""Connections: the ones to the service that threads share, each used by one thread at a time."""
+"""ServiceConnections: the ones to the service that threads share, each used by one thread at a time."""
 
 from __future__ import annotations
 
@@ -11,76 +11,76 @@ from typing import TYPE_CHECKING
 from sojourn.core.errors import StoreUnavailable
 
 from .address import Address
-from .dialogue import Dialogue, is_cut
-from .wire import Answer, Ask
+from .calls import ServiceAnswer, ServiceCall
+from .http1 import Http1
 
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["IDLE_FOR", "Connections", "away"]
+__all__ = ["CHUNK", "IDLE_FOR", "ServiceConnections", "away", "is_cut"]
 
 # The service closes after 75 s, proxies after 60: the one who closes should be the one who asks.
 IDLE_FOR = 30.0
 CHUNK = 65_536
 
 
-class Connection:
+class ServiceConnection:
     """One connection, and since when it is idle."""
 
-    def __init__(self, address: Address, wire: socket.socket) -> None:
-        self.dialogue = Dialogue(address)
-        self.wire = wire
+    def __init__(self, address: Address, sock: socket.socket) -> None:
+        self.http = Http1(address)
+        self.socket = sock
         self.idle_since = 0.0
 
-    def ask(self, ask: Ask, deadline: float) -> Answer:
+    def ask(self, call: ServiceCall, deadline: float) -> ServiceAnswer:
         """The answer of the service. Raises OSError, TimeoutError among them."""
-        self.wire.settimeout(_left(deadline))
-        self.wire.sendall(self.dialogue.request(ask))
+        self.socket.settimeout(_left(deadline))
+        self.socket.sendall(self.http.request(call))
         while True:
-            self.wire.settimeout(_left(deadline))
-            answer = self.dialogue.receive(self.wire.recv(CHUNK))
+            self.socket.settimeout(_left(deadline))
+            answer = self.http.receive(self.socket.recv(CHUNK))
             if answer is not None:
                 return answer
 
 
-class Connections:
+class ServiceConnections:
     """Opened when they are needed, kept for half a minute; as many as there are requests at one time."""
 
     def __init__(self, address: Address, timeout: float) -> None:
         self._address = address
         self._timeout = timeout
-        self._idle: list[Connection] = []
+        self._idle: list[ServiceConnection] = []
         self._process = os.getpid()
 
-    def ask(self, ask: Ask) -> Answer:
+    def ask(self, call: ServiceCall) -> ServiceAnswer:
         """The answer of the service within the time-out. Raises StoreUnavailable."""
         deadline = time.monotonic() + self._timeout
         try:
             connection = self._take_idle()
             if connection is not None:
                 try:
-                    return self._ask(connection, ask, deadline)
+                    return self._ask(connection, call, deadline)
                 except (StoreUnavailable, ConnectionError):
                     # It died as it lay idle: nothing came back, and asking changes nothing.
-                    if connection.dialogue.heard or not ask.again:
+                    if connection.http.heard or not call.repeatable:
                         raise
-            return self._ask(Connection(self._address, self._connect(deadline)), ask, deadline)
+            return self._ask(ServiceConnection(self._address, self._connect(deadline)), call, deadline)
         except OSError as error:
             raise away(self._address, error, self._timeout) from error
 
-    def _ask(self, connection: Connection, ask: Ask, deadline: float) -> Answer:
+    def _ask(self, connection: ServiceConnection, call: ServiceCall, deadline: float) -> ServiceAnswer:
         answer = None
         try:
-            answer = connection.ask(ask, deadline)
+            answer = connection.ask(call, deadline)
         finally:
-            if answer is None or not connection.dialogue.may_go_on():
-                connection.wire.close()
+            if answer is None or not connection.http.may_go_on():
+                connection.socket.close()
             else:
                 connection.idle_since = time.monotonic()
                 self._idle.append(connection)
         return answer
 
-    def _take_idle(self) -> Connection | None:
+    def _take_idle(self) -> ServiceConnection | None:
         if self._process != os.getpid():
             # They are the parent's; closed here, they stay open there.
             self._process = os.getpid()
@@ -90,25 +90,25 @@ class Connections:
                 connection = self._idle.pop()
             except IndexError:
                 return None
-            if time.monotonic() < connection.idle_since + IDLE_FOR and not is_cut(connection.wire):
+            if time.monotonic() < connection.idle_since + IDLE_FOR and not is_cut(connection.socket):
                 return connection
-            connection.wire.close()
+            connection.socket.close()
 
     def _connect(self, deadline: float) -> socket.socket:
         address = self._address
         if address.path:
-            wire = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         else:
-            wire = socket.create_connection((address.host, address.port), _left(deadline))
+            sock = socket.create_connection((address.host, address.port), _left(deadline))
         try:
-            wire.settimeout(_left(deadline))
+            sock.settimeout(_left(deadline))
             if address.path:
-                wire.connect(address.path)
+                sock.connect(address.path)
             else:
-                wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return self._tls.wrap_socket(wire, server_hostname=address.host) if address.tls else wire
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return self._tls.wrap_socket(sock, server_hostname=address.host) if address.tls else sock
         except BaseException:
-            wire.close()
+            sock.close()
             raise
 
     @cached_property
@@ -120,7 +120,7 @@ class Connections:
     def close(self) -> None:
         """Close the idle ones."""
         while self._idle:
-            self._idle.pop().wire.close()
+            self._idle.pop().socket.close()
 
 
 def away(address: Address, error: OSError, timeout: float) -> StoreUnavailable:
@@ -135,3 +135,16 @@ def _left(deadline: float) -> float:
     if left <= 0:
         raise TimeoutError
     return left
+
+
+def is_cut(sock: socket.socket) -> bool:
+    """Whether the service closed a connection that lies idle: of itself it sends nothing but its farewell."""
+    sock.settimeout(0)
+    try:
+        # Past TLS, which cannot look without taking.
+        socket.socket.recv(sock, 1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True

@@ -1,6 +1,6 @@
 """RemoteSessionManager and AsyncRemoteSessionManager: managers whose sessions a session service keeps.
 
-Two thin shells of the same lines: what has an `if` is in session.py and wire.py, or decided by the service."""
+Two thin shells of the same lines: what has an `if` is in session.py and calls.py, or decided by the service."""
 
 from __future__ import annotations
 
@@ -17,25 +17,21 @@ from sojourn.core.session import Session
 from sojourn.core.store import Stats
 from sojourn.core.token import parse
 from sojourn.manager import AsyncSessionManager, SessionManager, milliseconds
+from sojourn.wire.answers import Committed, EndedCount, Found, ListedSessions, Opened
 
 from .address import Address
-from .connections import Connections
-from .session import RemoteSession, opened, remote
-from .wire import (
-    Ask,
-    Committed,
-    Ended,
-    Found,
-    Listed,
-    Opened,
-    ask_commit,
-    ask_get,
-    ask_list,
-    ask_open,
-    ask_revoke,
-    ask_revoke_all,
+from .calls import (
+    ServiceCall,
+    call_commit,
+    call_get,
+    call_list,
+    call_open,
+    call_revoke,
+    call_revoke_all,
     read,
 )
+from .connections import ServiceConnections
+from .session import RemoteSession, as_remote, opened_session
 
 __all__ = ["AsyncRemoteSessionManager", "RemoteSessionManager"]
 
@@ -67,14 +63,14 @@ class RemoteSessionManager(SessionManager):
 
     `service` is http://host:port, https://host or unix:///path/to.sock, and `key` an API key of it. The policy and the
     events are the service's. Every method may raise StoreUnavailable, `timeout` seconds after the call at the latest,
-    and ConfigurationError for a key that the service refuses.
+    and ConfigurationError for an address or a key that is none, or that the service refuses.
     """
 
     def __init__(self, service: str, key: str, *, timeout: float = 2.0) -> None:
         self._time = _ServiceClock()
         super().__init__(NO_STORE, JUDGED_THERE, clock=self._time)
         self._address = Address.parse(service, key)
-        self._connections = Connections(self._address, timeout)
+        self._connections = ServiceConnections(self._address, timeout)
 
     def anonymous(self, client: Client = Client(), *, refused: UnknownToken | None = None) -> Session:
         """A session that does not exist yet, for a request without a token. The service is not asked."""
@@ -85,45 +81,53 @@ class RemoteSessionManager(SessionManager):
         parsed = parse(token)
         if parsed is None:
             return self._malformed(client)
-        answer = self._ask(ask_open(parsed), Opened)
+        answer = self._ask(call_open(parsed), Opened)
         self._time.heard(answer.now)
-        return opened(answer, parsed, client)
+        return opened_session(answer, parsed, client)
 
     def commit(self, session: Session) -> Reply:
         """Have the service write what the request changed: one request, normally none. Raises as SessionManager's."""
-        mine, reply = remote(session), NO_REPLY
+        mine, reply = as_remote(session), NO_REPLY
         try:
-            while (body := mine.next_commit()) is not None:
-                answer = self._ask(ask_commit(body), Committed)
+            while (request := mine.next_commit()) is not None:
+                answer = self._ask(call_commit(request), Committed)
                 self._time.heard(answer.now)
                 reply = mine.take(answer)
         except SojournError as error:
             mine.failed(error, self.clock())
             raise
-        return mine.forget_logout() if mine.logged_out else reply
+        return mine.forget_logout() if mine._logged_out else reply
 
     def get(self, id: str) -> SessionInfo | None:
         """One session, live or ended, by its public id; without its data."""
-        ask = ask_get(id)
-        found = self._ask(ask, Found).session if ask else None
+        call = call_get(id)
+        found = self._ask(call, Found).session if call else None
         return found.info() if found else None
 
-    def list(self, user_id: str) -> Sequence[SessionInfo]:
-        """The user's live sessions, the latest seen first; without their data. The key needs the scope `admin`."""
-        return [session.info(user_id) for session in self._ask(ask_list(user_id), Listed).sessions]
+    def list(self, user_id: str, *, after: str = "", limit: int = 100) -> Sequence[SessionInfo]:
+        """A page of the user's live sessions, as SessionManager.list; without their data. Scope `admin`."""
+        return [session.info() for session in self._ask(call_list(user_id, after, limit), ListedSessions).sessions]
 
     def revoke(self, id: str, reason: EndReason = "revoked") -> bool:
         """End one session, wherever it is open. Whether it was live until this call. Scope `admin`."""
-        ask = ask_revoke(id, reason)
-        return ask is not None and self._ask(ask, Ended).ended > 0
+        call = call_revoke(id, reason)
+        return call is not None and self._ask(call, EndedCount).ended > 0
 
     def revoke_all(self, user_id: str, *, keep: str | None = None, reason: EndReason = "revoked") -> int:
         """End all of the user's sessions at one instant, but the id `keep`; how many. Scope `admin`."""
-        return self._ask(ask_revoke_all(user_id, keep, reason), Ended).ended
+        return self._ask(call_revoke_all(user_id, keep, reason), EndedCount).ended
 
     def delete_expired(self, on_batch: Callable[[int], None] | None = None) -> int:
         """Nothing: the service cleans up after itself."""
         return 0
+
+    def revoke_everything(self, on_batch: Callable[[int], None] | None = None) -> int:
+        """Not over the service: `sojourn revoke --all` does it on its store. Raises ConfigurationError."""
+        _not_here("revoke_everything")
+
+    def erase(self, user_id: str) -> int:
+        """Not over the service: `sojourn erase` does it on its store. Raises ConfigurationError."""
+        _not_here("erase")
 
     def scan(self, after: str = "", limit: int = 100) -> Sequence[SessionInfo]:
         """Not over the service: `sojourn list` asks its store. Raises ConfigurationError."""
@@ -137,20 +141,20 @@ class RemoteSessionManager(SessionManager):
         """Close the connections."""
         self._connections.close()
 
-    def _ask(self, ask: Ask, kind: type[T]) -> T:
-        return read(kind, self._connections.ask(ask), ask, self._address)
+    def _ask(self, call: ServiceCall, kind: type[T]) -> T:
+        return read(kind, self._connections.ask(call), call, self._address)
 
 
 class AsyncRemoteSessionManager(AsyncSessionManager):
-    """The same for an event loop: ASGI. RemoteSessionManager's methods, awaited."""
+    """RemoteSessionManager for an event loop: ASGI. The same methods, awaited."""
 
     def __init__(self, service: str, key: str, *, timeout: float = 2.0) -> None:
         self._time = _ServiceClock()
         super().__init__(NO_STORE, JUDGED_THERE, clock=self._time)
-        from .async_connections import AsyncConnections  # here: the threads' side never loads an event loop
+        from .async_connections import AsyncServiceConnections  # here: the threads' side never loads an event loop
 
         self._address = Address.parse(service, key)
-        self._connections = AsyncConnections(self._address, timeout)
+        self._connections = AsyncServiceConnections(self._address, timeout)
 
     def anonymous(self, client: Client = Client(), *, refused: UnknownToken | None = None) -> Session:
         """A session that does not exist yet, for a request without a token. The service is not asked."""
@@ -161,45 +165,55 @@ class AsyncRemoteSessionManager(AsyncSessionManager):
         parsed = parse(token)
         if parsed is None:
             return self._malformed(client)
-        answer = await self._ask(ask_open(parsed), Opened)
+        answer = await self._ask(call_open(parsed), Opened)
         self._time.heard(answer.now)
-        return opened(answer, parsed, client)
+        return opened_session(answer, parsed, client)
 
     async def commit(self, session: Session) -> Reply:
         """Have the service write what the request changed: one request, normally none. Raises as SessionManager's."""
-        mine, reply = remote(session), NO_REPLY
+        mine, reply = as_remote(session), NO_REPLY
         try:
-            while (body := mine.next_commit()) is not None:
-                answer = await self._ask(ask_commit(body), Committed)
+            while (request := mine.next_commit()) is not None:
+                answer = await self._ask(call_commit(request), Committed)
                 self._time.heard(answer.now)
                 reply = mine.take(answer)
         except SojournError as error:
             mine.failed(error, self.clock())
             raise
-        return mine.forget_logout() if mine.logged_out else reply
+        return mine.forget_logout() if mine._logged_out else reply
 
     async def get(self, id: str) -> SessionInfo | None:
         """One session, live or ended, by its public id; without its data."""
-        ask = ask_get(id)
-        found = (await self._ask(ask, Found)).session if ask else None
+        call = call_get(id)
+        found = (await self._ask(call, Found)).session if call else None
         return found.info() if found else None
 
-    async def list(self, user_id: str) -> Sequence[SessionInfo]:
-        """The user's live sessions, the latest seen first; without their data. The key needs the scope `admin`."""
-        return [session.info(user_id) for session in (await self._ask(ask_list(user_id), Listed)).sessions]
+    async def list(self, user_id: str, *, after: str = "", limit: int = 100) -> Sequence[SessionInfo]:
+        """A page of the user's live sessions, as SessionManager.list; without their data. Scope `admin`."""
+        return [
+            session.info() for session in (await self._ask(call_list(user_id, after, limit), ListedSessions)).sessions
+        ]
 
     async def revoke(self, id: str, reason: EndReason = "revoked") -> bool:
         """End one session, wherever it is open. Whether it was live until this call. Scope `admin`."""
-        ask = ask_revoke(id, reason)
-        return ask is not None and (await self._ask(ask, Ended)).ended > 0
+        call = call_revoke(id, reason)
+        return call is not None and (await self._ask(call, EndedCount)).ended > 0
 
     async def revoke_all(self, user_id: str, *, keep: str | None = None, reason: EndReason = "revoked") -> int:
         """End all of the user's sessions at one instant, but the id `keep`; how many. Scope `admin`."""
-        return (await self._ask(ask_revoke_all(user_id, keep, reason), Ended)).ended
+        return (await self._ask(call_revoke_all(user_id, keep, reason), EndedCount)).ended
 
     async def delete_expired(self, on_batch: Callable[[int], None] | None = None) -> int:
         """Nothing: the service cleans up after itself."""
         return 0
+
+    async def revoke_everything(self, on_batch: Callable[[int], None] | None = None) -> int:
+        """Not over the service: `sojourn revoke --all` does it on its store. Raises ConfigurationError."""
+        _not_here("revoke_everything")
+
+    async def erase(self, user_id: str) -> int:
+        """Not over the service: `sojourn erase` does it on its store. Raises ConfigurationError."""
+        _not_here("erase")
 
     async def scan(self, after: str = "", limit: int = 100) -> Sequence[SessionInfo]:
         """Not over the service: `sojourn list` asks its store. Raises ConfigurationError."""
@@ -213,8 +227,8 @@ class AsyncRemoteSessionManager(AsyncSessionManager):
         """Close the connections."""
         self._connections.close()
 
-    async def _ask(self, ask: Ask, kind: type[T]) -> T:
-        return read(kind, await self._connections.ask(ask), ask, self._address)
+    async def _ask(self, call: ServiceCall, kind: type[T]) -> T:
+        return read(kind, await self._connections.ask(call), call, self._address)
 
 
 def _not_here(method: str) -> NoReturn:

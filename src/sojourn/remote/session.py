@@ -1,4 +1,4 @@
-"""RemoteSession: a Session that a session service keeps, with what its commit must ask for. Pure."""
+"""RemoteSession: a Session that a session service keeps, with what its commit must ask for. No I/O."""
 
 from __future__ import annotations
 
@@ -6,16 +6,27 @@ from typing import Any
 
 import msgspec
 
+from sojourn.core.changes import changed
 from sojourn.core.codec import EncodedObject
 from sojourn.core.commit import NO_REPLY, Reply
 from sojourn.core.errors import ConfigurationError, EndReason, SessionEnded, SojournError
+from sojourn.core.merge import MISSING
+from sojourn.core.outcome import become, end, refuse
 from sojourn.core.record import Client, Record, Secrets
 from sojourn.core.session import Session
 from sojourn.core.token import Token, parse
+from sojourn.wire.answers import Committed, Opened, SessionState
+from sojourn.wire.requests import (
+    ClientFacts,
+    CommitRequest,
+    KeyChange,
+    LoginAction,
+    LogoutAction,
+    RegenerateAction,
+    StartAction,
+)
 
-from .wire import Committed, Opened, SessionState
-
-__all__ = ["RemoteSession", "opened", "remote"]
+__all__ = ["RemoteSession", "as_remote", "opened_session"]
 
 
 class RemoteSession(Session):
@@ -32,76 +43,73 @@ class RemoteSession(Session):
         presented: bool = False,
         end_reason: EndReason | None = None,
     ) -> None:
-        super().__init__(record, opened_at, client, token.hash if token else None, presented, end_reason)
+        super().__init__(record, opened_at, client, token, presented, end_reason)
         self.token = token
 
     @property
-    def touched(self) -> bool:
-        """Whether a commit may have something to write: here too what the service said is due."""
-        return super().touched or self._due
-
-    @property
     def _due(self) -> bool:
-        return self.commit_due and not self.passive and self.live is not None
+        return self.commit_due and not self.passive and self._live is not None
 
-    def next_commit(self) -> dict[str, Any] | None:
+    def next_commit(self) -> CommitRequest | None:
         """What is to be asked of the service next; None where nothing is left to be written."""
-        if self.logged_out and self.wish and self.leaving:
+        if self._logged_out and self._wish and self._leaving:
             # One commit, one action: whatever becomes of the second, the log-out holds.
-            return {"token": _reveal(self.token), "opened_at": self.opened_at, "action": {"type": "logout"}}
-        on_a_socket = self.live is not None and self.shown is None
-        if on_a_socket or not (self.touched or self.logged_out):
+            return CommitRequest(token=_reveal(self.token), opened_at=self.opened_at, action=LogoutAction())
+        on_a_socket = self._live is not None and self._token is None
+        if on_a_socket or not (self._values or self._wish or self._logged_out or self._due):
             # A socket's token grows old while it is open: shown to the service again, it would look like a stolen one.
             return None
-        action, increments = self._action(), self.increments()
-        changes = self._all_keys() if action and action["type"] == "login" else self._changed_keys()
+        action, increments = self._action(), self._increments()
+        changes = self._all_keys() if isinstance(action, LoginAction) else self._changed_keys()
         if not (action or changes or increments or self._due):
             return None
         # A session that was over before the log-out has nothing to do with what follows.
-        token = self.token if self.live or self.leaving or self.end_reason else None
-        asked: dict[str, Any] = {
-            "token": _reveal(token),
-            "opened_at": self.opened_at if token else None,
-            "passive": self.passive,
-            "changes": changes,
-            "increments": increments,
-            "action": action,
-        }
-        if self.client != Client():
-            asked["client"] = {"ip": self.client.ip, "user_agent": self.client.user_agent}
-        return asked
+        token = self.token if self._live or self._leaving or self.end_reason else None
+        client = self.client
+        return CommitRequest(
+            token=_reveal(token),
+            client=ClientFacts(ip=client.ip, user_agent=client.user_agent) if client != Client() else None,
+            passive=self.passive,
+            opened_at=self.opened_at if token else None,
+            changes=changes,
+            increments=increments,
+            used=tuple(self._used),
+            action=action,
+        )
 
-    def _action(self) -> dict[str, Any] | None:
-        login = self.pending_login
+    def _action(self) -> StartAction | LoginAction | LogoutAction | RegenerateAction | None:
+        login = self._login
         if login:
-            return {"type": "login", "user_id": login.user_id, "remember": login.remember}
-        if self.leaving:
-            return {"type": "logout"}
-        if self.wish == "start" and self.live:
-            return None
-        return {"type": self.wish} if self.wish else None
+            return LoginAction(
+                user_id=login.user_id,
+                remember=login.remember,
+                level=login.level,
+                methods=login.methods,
+                keep=None if login.keep is None else tuple(login.keep),
+            )
+        if self._leaving:
+            return LogoutAction()
+        if self._wish == "start":
+            return None if self._live else StartAction()
+        return RegenerateAction() if self._wish else None
 
-    def _changed_keys(self) -> dict[str, dict[str, msgspec.Raw]]:
-        changed = {}
-        for key, change in self.changes().items():
-            sides = (("base", change.base), ("value", change.value))
-            changed[key] = {side: msgspec.Raw(raw) for side, raw in sides if raw is not None}
-        return changed
+    def _changed_keys(self) -> dict[str, KeyChange]:
+        return {key: KeyChange(base=_raw(it.base), value=_raw(it.value)) for key, it in self._changes().items()}
 
-    def _all_keys(self) -> dict[str, dict[str, msgspec.Raw]]:
+    def _all_keys(self) -> dict[str, KeyChange]:
         """Unchanged ones too: where the session was replaced meanwhile, this is how its data comes along."""
-        loaded = {key: msgspec.Raw(raw) for key, raw in self._base.items()}
-        return {key: {"base": raw, "value": raw} for key, raw in loaded.items()} | self._changed_keys()
+        loaded = {key: _raw(text) for key, text in self._base.items()}
+        return {key: KeyChange(base=raw, value=raw) for key, raw in loaded.items()} | self._changed_keys()
 
     def take(self, answer: Committed) -> Reply:
         """The service wrote what was asked: this is the session from here on, and this the browser must be told."""
         self.commit_due = False
         token = parse(answer.token) if answer.token else None
         state = answer.session
-        if self.wish and self.leaving and state is None:
-            self._leaving, self.logged_out, self.token = None, False, None
+        if self._wish and self._leaving and state is None:
+            self._leaving, self._logged_out, self.token = None, False, None
         elif state is None:
-            self.ended(answer.end_reason)
+            end(self, answer.end_reason)
             # What is set from now on begins a new session, as after an open that found this one over.
             self.opened_at = answer.now
         else:
@@ -113,35 +121,36 @@ class RemoteSession(Session):
             self.opened_at = now
         # A renewed secret is for the browser: until it shows it, this request goes by the one it came with.
         if token and (self.token is None or token.id != self.token.id):
-            self.token, self.shown = token, token.hash
+            self.token = self._token = token
         assert self.token is not None
         record = _record(state, self.token, now)
-        self.became(record, self.shown)
+        become(self, record, self._token)
         self._base = record.data
         # A list that the handler holds stays the session's, but where another request changed it too.
-        for key in self._changed():
+        for key in changed(self._base, self._values):
             del self._values[key]
 
     def failed(self, error: SojournError, now: int) -> None:
         """A commit raised `error`: as where a store refused it."""
         if isinstance(error, SessionEnded):
-            self.ended(error.reason)
+            end(self, error.reason)
             self.opened_at = now
-        self.refused(error)
+        refuse(self, error)
 
     def forget_logout(self) -> Reply:
         """There was nothing that a log-out could end: only the browser is to forget."""
-        if not self.logged_out:
+        if not self._logged_out:
             return NO_REPLY
-        self.ended(None)
-        return Reply(clear=True) if self.presented else NO_REPLY
+        end(self, None)
+        return Reply(clear=True) if self._presented else NO_REPLY
 
 
-def opened(answer: Opened, token: Token, client: Client) -> RemoteSession:
+def opened_session(answer: Opened, token: Token, client: Client) -> RemoteSession:
     """The session that the service opened."""
     now, reason = answer.now, answer.end_reason
     if answer.session is not None:
-        session = RemoteSession(_record(answer.session, token, now), now, client, token, True)
+        record = _record(answer.session, token, 0 if answer.commit_due else now)
+        session = RemoteSession(record, now, client, token, True)
         session.commit_due = answer.commit_due
         return session
     if reason is None:
@@ -149,7 +158,7 @@ def opened(answer: Opened, token: Token, client: Client) -> RemoteSession:
     ended_at = now if answer.ended_at is None else answer.ended_at
     over = Record(
         id=token.id,
-        secrets=Secrets(token.hash, ended_at),
+        secrets=Secrets(token.family, token.hash, ended_at),
         created_at=ended_at,
         seen_at=ended_at,
         idle_timeout=0,
@@ -160,18 +169,18 @@ def opened(answer: Opened, token: Token, client: Client) -> RemoteSession:
     return RemoteSession(over, now, client, token, True, reason)
 
 
-def remote(session: Session) -> RemoteSession:
+def as_remote(session: Session) -> RemoteSession:
     """`session`, which a remote manager must have made. Raises ConfigurationError."""
     if not isinstance(session, RemoteSession):
         raise ConfigurationError("This session is another manager's. Commit it with the manager that opened it.")
     return session
 
 
-def _record(state: SessionState, token: Token, now: int) -> Record:
-    # The secrets are the service's to know. These say that the token opens the session, and that no other is due.
+def _record(state: SessionState, token: Token, renewed_at: int) -> Record:
+    # The secrets are the service's to know. These say that the token opens the session; 0, that a commit is due.
     return Record(
         id=state.id,
-        secrets=Secrets(token.hash, now),
+        secrets=Secrets(token.family, token.hash, renewed_at),
         created_at=state.created_at,
         seen_at=state.seen_at,
         idle_timeout=state.idle_timeout,
@@ -181,9 +190,15 @@ def _record(state: SessionState, token: Token, now: int) -> Record:
         user_id=state.user_id,
         authenticated_at=state.authenticated_at,
         remember=state.remember,
+        level=state.level,
+        methods=state.methods,
         follows=state.follows,
     )
 
 
 def _reveal(token: Token | None) -> str | None:
     return token.reveal() if token else None
+
+
+def _raw(text: bytes | None) -> Any:
+    return MISSING if text is None else msgspec.Raw(text)

@@ -6,15 +6,19 @@ import sys
 from typing import TYPE_CHECKING
 
 from sojourn.core.errors import ConfigurationError
+from sojourn.exports import late_exports
 
 if TYPE_CHECKING:
-    from .settings import Settings
+    from .settings import ServiceSettings
 
-__all__ = ["serve"]
+__all__ = ["ServiceSettings", "serve"]
+
+# They bring the reader of TOML along.
+__getattr__ = late_exports(__name__, {"ServiceSettings": "settings"})
 
 
-def serve(settings: Settings) -> None:
-    """Run the service until Ctrl+C or SIGTERM.
+def serve(settings: ServiceSettings) -> None:
+    """Run the service until Ctrl+C or SIGTERM, which let requests under way finish, for ten seconds at most.
 
     Raises ConfigurationError where a library is missing, the place to listen at is taken or the store is not ready,
     and StoreUnavailable where that does not answer.

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 
 from sojourn.asgi.types import App, Receive, Scope, Send
-from sojourn.browser.device import DeviceLabel
 from sojourn.core.cookie import CookieOptions
 from sojourn.core.errors import ConfigurationError, InvalidData, SojournError, StoreUnavailable
 from sojourn.core.policy import Policy
@@ -19,34 +18,48 @@ from sojourn.core.problem import Problem, invalid_data, problem_of
 from sojourn.core.store import AsyncStore
 from sojourn.core.token import ID_PATTERN
 from sojourn.manager import AsyncSessionManager, OnEvent
+from sojourn.wire.http import (
+    AUTHORIZATION,
+    COMMIT,
+    CONFIG,
+    CONTENT_TYPE,
+    DESCRIPTION,
+    HEALTH,
+    JSON,
+    OPEN,
+    READY,
+    SESSION,
+    USER,
+)
+from sojourn.wire.problems import NOT_FOUND
 
-from .endpoints import Endpoint, Endpoints
+from .endpoints import Route, ServiceEndpoints
 from .keyring import Keyring
 from .openapi import openapi
-from .refusal import NOT_FOUND, Refused, key_refused, method_not_allowed
-from .request import Gone, Request
+from .refusal import RequestRefused, key_refused, method_refused
+from .request import BackEndRequest, HungUp
 from .upkeep import keep_up
 
-__all__ = ["Service"]
+__all__ = ["ANSWER_HEADERS", "Service"]
 
 logger = logging.getLogger("sojourn.service")
 
-SESSION = "/v1/sessions/{id}"
-USER = "/v1/users/{user_id}/sessions"
-PLAIN = {"/v1/open", "/v1/commit", "/v1/config", "/v1/openapi.json", "/health", "/ready"}
+PLAIN = {OPEN, COMMIT, CONFIG, DESCRIPTION, HEALTH, READY}
 
 _patterns = [
-    (SESSION, re.compile(f"/v1/sessions/({ID_PATTERN})").fullmatch),
+    (SESSION, re.compile(SESSION.format(id=f"({ID_PATTERN})")).fullmatch),
     # 255 characters, percent-encoded.
-    (USER, re.compile(r"/v1/users/([^/]{1,3060})/sessions").fullmatch),
+    (USER, re.compile(USER.format(user_id="([^/]{1,3060})")).fullmatch),
 ]
 READY_WITHIN = 2.0
 # An id that no token has: what is asked for to see whether the store answers.
 NOBODY = "0" * 32
 OUTAGE_TOLD_EVERY = 5.0
-JSON = ((b"content-type", b"application/json"), (b"cache-control", b"no-store"))
+ANSWER_HEADERS = ((CONTENT_TYPE.encode(), JSON.encode()), (b"cache-control", b"no-store"))
 
 Headers = list[tuple[str, str]]
+
+_AUTHORIZATION, _CONTENT_TYPE, _JSON = AUTHORIZATION.encode(), CONTENT_TYPE.encode(), JSON.encode()
 
 
 class Service:
@@ -61,34 +74,40 @@ class Service:
         policy: Policy,
         keys: Keyring,
         *,
+        realm: str = "",
         cookie: CookieOptions | None = None,
-        label: DeviceLabel | None = None,
         browser: Callable[[AsyncSessionManager], App] | None = None,
         mount: str = "/session",
         on_event: OnEvent | None = None,
     ) -> None:
         def manager_at(now: int) -> AsyncSessionManager:
-            return AsyncSessionManager(store, policy, on_event=on_event, clock=lambda: now)
+            return AsyncSessionManager(store, policy, realm=realm, on_event=on_event, clock=lambda: now)
 
-        self._manager = AsyncSessionManager(store, policy, on_event=on_event)
+        self._manager = AsyncSessionManager(store, policy, realm=realm, on_event=on_event)
         self._keys = keys
         self._browser = browser(self._manager) if browser else None
         self._mount = mount
         self._outage_told_at = -OUTAGE_TOLD_EVERY
         self._description = msgspec.json.encode(openapi())
-        endpoints = Endpoints(self._manager, manager_at, cookie or CookieOptions(), label)
+        endpoints = ServiceEndpoints(self._manager, manager_at, cookie or CookieOptions())
         self._open_at_hand = endpoints.open_at_hand
         # Without a cache everything must wait, and to try would only cost.
         self.open_at_hand = self._try_to_open if hasattr(store, "at_hand") else None
-        self._endpoints: Mapping[str, Mapping[str, Endpoint]] = {
-            "/v1/open": {"POST": Endpoint(endpoints.open, "sessions")},
-            "/v1/commit": {"POST": Endpoint(endpoints.commit, "sessions")},
-            "/v1/config": {"GET": Endpoint(endpoints.config, "sessions")},
-            SESSION: {"GET": Endpoint(endpoints.get, "sessions"), "DELETE": Endpoint(endpoints.revoke, "admin")},
-            USER: {"GET": Endpoint(endpoints.list, "admin"), "DELETE": Endpoint(endpoints.revoke_all, "admin")},
-            "/v1/openapi.json": {"GET": Endpoint(self._describe, None)},
-            "/health": {"GET": Endpoint(self._alive, None)},
-            "/ready": {"GET": Endpoint(self._ready, None)},
+        self._endpoints: Mapping[str, Mapping[str, Route]] = {
+            OPEN: {"POST": Route(endpoints.open, "sessions")},
+            COMMIT: {"POST": Route(endpoints.commit, "sessions")},
+            CONFIG: {"GET": Route(endpoints.config, "sessions")},
+            SESSION: {
+                "GET": Route(endpoints.get, "sessions"),
+                "DELETE": Route(endpoints.revoke, "admin"),
+            },
+            USER: {
+                "GET": Route(endpoints.list, "admin"),
+                "DELETE": Route(endpoints.revoke_all, "admin"),
+            },
+            DESCRIPTION: {"GET": Route(self._describe, None)},
+            HEALTH: {"GET": Route(self._alive, None)},
+            READY: {"GET": Route(self._ready, None)},
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -104,14 +123,14 @@ class Service:
         began = time.perf_counter() if logger.isEnabledFor(logging.DEBUG) else 0
         try:
             body = await self._answer(scope, receive)
-        except Gone:
+        except HungUp:
             return
-        except (Refused, SojournError) as error:
+        except (RequestRefused, SojournError) as error:
             problem, more = self._answer_to(error)
             status, body = problem.status, problem.body()
             headers = [(name.encode(), value.encode()) for name, value in [*problem.headers(), *more]]
         else:
-            status, headers = 200, [*JSON]
+            status, headers = 200, [*ANSWER_HEADERS]
         headers.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
@@ -124,7 +143,7 @@ class Service:
         None for what must wait, is wrong or is to be logged: that goes the usual way, through `__call__`.
         """
         authorization, content_type = _key_and_kind(headers)
-        if content_type != b"application/json" or logger.isEnabledFor(logging.DEBUG):
+        if content_type != _JSON or logger.isEnabledFor(logging.DEBUG):
             return None
         return None if self._keys.refusal(authorization, "sessions") else self._open_at_hand(body)
 
@@ -136,16 +155,16 @@ class Service:
         method: str = scope["method"]
         endpoint = methods.get("GET" if method == "HEAD" else method)
         if endpoint is None:
-            raise method_not_allowed(methods)
+            raise method_refused(methods)
         authorization, content_type = _key_and_kind(scope["headers"])
         if endpoint.scope is not None:
             refusal = self._keys.refusal(authorization, endpoint.scope)
             if refusal is not None:
                 raise key_refused(refusal)
-        return await endpoint.answer(Request(scope, receive, content_type, found))
+        return await endpoint.answer(BackEndRequest(scope, receive, content_type, found))
 
-    def _answer_to(self, error: Refused | SojournError) -> tuple[Problem, Headers]:
-        if isinstance(error, Refused):
+    def _answer_to(self, error: RequestRefused | SojournError) -> tuple[Problem, Headers]:
+        if isinstance(error, RequestRefused):
             return error.problem, list(error.headers)
         if isinstance(error, InvalidData):
             return invalid_data(error), []
@@ -158,13 +177,13 @@ class Service:
             logger.warning("%s", error)
         return problem, []
 
-    async def _describe(self, request: Request) -> bytes:
+    async def _describe(self, request: BackEndRequest) -> bytes:
         return self._description
 
-    async def _alive(self, request: Request) -> bytes:
+    async def _alive(self, request: BackEndRequest) -> bytes:
         return b'{"status":"alive"}'
 
-    async def _ready(self, request: Request) -> bytes:
+    async def _ready(self, request: BackEndRequest) -> bytes:
         try:
             await asyncio.wait_for(self._manager.get(NOBODY), READY_WITHIN)
         except TimeoutError:
@@ -185,9 +204,9 @@ class Service:
 def _key_and_kind(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, bytes]:
     authorization = content_type = b""
     for name, value in headers:
-        if name == b"authorization":
+        if name == _AUTHORIZATION:
             authorization = value
-        elif name == b"content-type":
+        elif name == _CONTENT_TYPE:
             content_type = value
     return authorization, content_type
 
@@ -197,7 +216,7 @@ def _match(path: str) -> tuple[str, str]:
         found = pattern(path)
         if found:
             return template, found[1]
-    raise Refused(NOT_FOUND)
+    raise RequestRefused(NOT_FOUND)
 
 
 def _log(scope: Scope, status: int, began: float) -> None:

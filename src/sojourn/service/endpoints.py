@@ -1,7 +1,8 @@
-"""Endpoints: what a back end may ask of the service, each from a Request to the JSON of its answer."""
+"""ServiceEndpoints: what a back end may ask of the service, each from a BackEndRequest to the JSON of its answer."""
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
@@ -9,34 +10,48 @@ from urllib.parse import parse_qs, unquote
 
 import msgspec
 
-from sojourn.browser.device import DeviceLabel
+from sojourn import __version__
 from sojourn.core.cookie import CookieOptions
+from sojourn.core.policy import Policy
 from sojourn.core.session import Session
 from sojourn.core.token import ID_PATTERN
 from sojourn.manager import AsyncSessionManager
+from sojourn.wire.answers import (
+    Committed,
+    Configuration,
+    CookieShape,
+    EndedCount,
+    Found,
+    FoundSession,
+    ListedSessions,
+    Opened,
+)
+from sojourn.wire.api_key import KeyScope
+from sojourn.wire.problems import BAD_KEEP, BAD_PAGE, NO_REMEMBER, NOT_FOUND, bad_query
+from sojourn.wire.requests import CommitRequest, LoginAction, OpenRequest
 
-from .exchange import client_of, committed, note, opened
-from .keys import Scope
-from .refusal import BAD_KEEP, NO_REMEMBER, NOT_FOUND, Refused
-from .request import Request
-from .wire import Commit, Committed, Ended, Found, Listed, ListedSession, Login, Open, Opened, configuration
+from .refusal import RequestRefused
+from .replay import client_of, replay
+from .request import BackEndRequest
+from .session_answers import committed, opened
 
-__all__ = ["Endpoint", "Endpoints"]
+__all__ = ["Route", "ServiceEndpoints"]
 
-_open = msgspec.json.Decoder(Open).decode
-_commit = msgspec.json.Decoder(Commit).decode
+_open = msgspec.json.Decoder(OpenRequest).decode
+_commit = msgspec.json.Decoder(CommitRequest).decode
 _encode = msgspec.json.Encoder().encode
 _is_id = re.compile(ID_PATTERN).fullmatch
+_is_limit = re.compile("[1-9][0-9]{0,2}|1000").fullmatch
 
 
-class Endpoint(NamedTuple):
+class Route(NamedTuple):
     """What answers one method of one path, and the scope of the API key that it takes; None for no key."""
 
-    answer: Callable[[Request], Awaitable[bytes]]
-    scope: Scope | None
+    answer: Callable[[BackEndRequest], Awaitable[bytes]]
+    scope: KeyScope | None
 
 
-class Endpoints:
+class ServiceEndpoints:
     """The back ends' endpoints under `/v1`, carried out by a manager.
 
     `manager_at` makes another over the same store, by whose clock it is a given moment.
@@ -47,22 +62,20 @@ class Endpoints:
         manager: AsyncSessionManager,
         manager_at: Callable[[int], AsyncSessionManager],
         cookie: CookieOptions,
-        label: DeviceLabel | None,
     ) -> None:
         self._manager = manager
         self._manager_at = manager_at
         self._cookie = cookie
-        self._label = label
         policy = manager.policy
         # A key comes twice, as it was and as it is to be, and another program's JSON may be full of escapes.
         self._limit = 4 * policy.max_bytes + 64 * 1024
-        self._configuration = _encode(configuration(policy, cookie))
+        self._configuration = _encode(_configuration(policy, cookie))
 
-    async def open(self, request: Request) -> bytes:
+    async def open(self, request: BackEndRequest) -> bytes:
         """POST /v1/open."""
         return _encode(await self.load(await request.read(_open, self._limit)))
 
-    async def load(self, asked: Open) -> Opened:
+    async def load(self, asked: OpenRequest) -> Opened:
         """What an open asks for."""
         return opened(await self._as_of(asked.opened_at).open(asked.token), self._manager.policy)
 
@@ -75,21 +88,21 @@ class Endpoints:
         session = None if asked.opened_at else self._manager.open_at_hand(asked.token)
         return None if session is None else _encode(opened(session, self._manager.policy))
 
-    async def commit(self, request: Request) -> bytes:
+    async def commit(self, request: BackEndRequest) -> bytes:
         """POST /v1/commit."""
         return _encode(await self.carry_out(await request.read(_commit, self._limit)))
 
-    async def carry_out(self, wanted: Commit) -> Committed:
+    async def carry_out(self, wanted: CommitRequest) -> Committed:
         """What a commit asks for."""
         manager = self._manager
-        if isinstance(wanted.action, Login) and wanted.action.remember and manager.policy.remember is None:
-            raise Refused(NO_REMEMBER)
+        if isinstance(wanted.action, LoginAction) and wanted.action.remember and manager.policy.remember is None:
+            raise RequestRefused(NO_REMEMBER)
         session = await self._reopen(wanted)
-        merged = note(session, wanted, manager.policy)
+        merged = replay(session, wanted, manager.policy)
         reply = await manager.commit(session)
         return committed(session, reply, wanted, merged, self._cookie, manager.clock())
 
-    async def _reopen(self, wanted: Commit) -> Session:
+    async def _reopen(self, wanted: CommitRequest) -> Session:
         client = client_of(wanted.client)
         if wanted.token is None:
             return self._manager.anonymous(client)
@@ -100,40 +113,61 @@ class Endpoints:
         # then. Whether the session still lives is the store's to say, when it is written.
         return self._manager if at is None or at >= self._manager.clock() else self._manager_at(at)
 
-    async def config(self, request: Request) -> bytes:
+    async def config(self, request: BackEndRequest) -> bytes:
         """GET /v1/config."""
         return self._configuration
 
-    async def list(self, request: Request) -> bytes:
+    async def list(self, request: BackEndRequest) -> bytes:
         """GET /v1/users/{user_id}/sessions."""
-        sessions = await self._manager.list(_user_id(request))
-        return _encode(Listed([ListedSession.of(session, self._label) for session in sessions]))
+        given = _query(request, "after", "limit")
+        after, limit = given.get("after"), given.get("limit", "100")
+        if not (after is None or _is_id(after)) or not _is_limit(limit):
+            raise RequestRefused(BAD_PAGE)
+        sessions = await self._manager.list(_user_id(request), after=after or "", limit=int(limit))
+        return _encode(ListedSessions([FoundSession.of(each) for each in sessions]))
 
-    async def revoke_all(self, request: Request) -> bytes:
+    async def revoke_all(self, request: BackEndRequest) -> bytes:
         """DELETE /v1/users/{user_id}/sessions."""
-        user_id, keep = _user_id(request), None
-        if request.query:
-            # A misspelled one, left out in silence, would end the session that was to be kept.
-            given = parse_qs(request.query.decode("latin-1"), keep_blank_values=True)
-            keep = given.get("keep", [""])[0]
-            if len(given) != 1 or len(given.get("keep", ())) != 1 or not _is_id(keep):
-                raise Refused(BAD_KEEP)
-        return _encode(Ended(await self._manager.revoke_all(user_id, keep=keep)))
+        keep = _query(request, "keep").get("keep")
+        if keep is not None and not _is_id(keep):
+            raise RequestRefused(BAD_KEEP)
+        return _encode(EndedCount(await self._manager.revoke_all(_user_id(request), keep=keep)))
 
-    async def get(self, request: Request) -> bytes:
+    async def get(self, request: BackEndRequest) -> bytes:
         """GET /v1/sessions/{id}."""
-        return _encode(Found.of(await self._manager.get(request.path)))
+        session = await self._manager.get(request.path)
+        return _encode(Found(FoundSession.of(session) if session else None))
 
-    async def revoke(self, request: Request) -> bytes:
+    async def revoke(self, request: BackEndRequest) -> bytes:
         """DELETE /v1/sessions/{id}."""
-        return _encode(Ended(int(await self._manager.revoke(request.path))))
+        return _encode(EndedCount(int(await self._manager.revoke(request.path))))
 
 
-def _user_id(request: Request) -> str:
+def _configuration(policy: Policy, cookie: CookieOptions) -> Configuration:
+    shape = CookieShape(
+        name=cookie.name,
+        path=cookie.path,
+        domain=cookie.domain,
+        same_site=cookie.same_site,
+        secure=not cookie.insecure_http,
+        partitioned=cookie.partitioned,
+    )
+    return Configuration(cookie=shape, policy=dataclasses.asdict(policy), version=__version__)
+
+
+def _query(request: BackEndRequest, *names: str) -> dict[str, str]:
+    """The parameters of the query. A misspelled one, left out in silence, would end a session that was to be kept."""
+    given = parse_qs(request.query.decode("latin-1"), keep_blank_values=True)
+    if not given.keys() <= set(names) or any(len(values) != 1 for values in given.values()):
+        raise RequestRefused(bad_query(names))
+    return {name: value for name, (value,) in given.items()}
+
+
+def _user_id(request: BackEndRequest) -> str:
     try:
         user_id = unquote(request.path, errors="strict")
     except UnicodeDecodeError:
-        raise Refused(NOT_FOUND) from None
+        raise RequestRefused(NOT_FOUND) from None
     if len(user_id) > 255:
-        raise Refused(NOT_FOUND)
+        raise RequestRefused(NOT_FOUND)
     return user_id

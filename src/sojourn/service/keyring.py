@@ -9,13 +9,17 @@ from pathlib import Path
 from sojourn.core.errors import ConfigurationError
 from sojourn.core.problem import Problem
 from sojourn.manager import Clock, milliseconds
+from sojourn.wire.api_key import KeyScope
+from sojourn.wire.http import BEARER
+from sojourn.wire.problems import API_KEY_REFUSED, API_KEY_REQUIRED, wrong_scope
 
-from .keys import ApiKey, Scope, read_keys, take_apart
-from .refusal import API_KEY_REFUSED, API_KEY_REQUIRED, wrong_scope
+from .keys import ApiKey, read_keys, take_apart
 
 __all__ = ["Keyring"]
 
 logger = logging.getLogger("sojourn.service")
+
+_BEARER = BEARER.lower().encode()
 
 
 class Keyring:
@@ -30,11 +34,12 @@ class Keyring:
         self._check_at = 0.0
         self._check()
 
-    def refusal(self, authorization: bytes, scope: Scope) -> Problem | None:
+    def refusal(self, authorization: bytes, scope: KeyScope) -> Problem | None:
         """Why a request with this Authorization header may not do what `scope` is for; None where it may."""
         if time.monotonic() >= self._check_at:
             self._check()
-        found = take_apart(authorization[7:]) if authorization[:7].lower() == b"bearer " else None
+        scheme, _, text = authorization.partition(b" ")
+        found = take_apart(text) if scheme.lower() == _BEARER else None
         if found is None:
             return API_KEY_REQUIRED
         key = self._keys.get(found[0])

@@ -11,19 +11,17 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Literal
 
 import msgspec
 from msgspec.structs import replace
 
 from sojourn.core.errors import ConfigurationError
 from sojourn.core.token import Random
+from sojourn.wire.api_key import API_KEY_PATTERN, KeyScope, spell_api_key
 
 __all__ = [
-    "SCOPES",
     "ApiKey",
     "Former",
-    "Scope",
     "changing_keys",
     "find_key",
     "make_key",
@@ -32,12 +30,7 @@ __all__ = [
     "take_apart",
 ]
 
-Scope = Literal["sessions", "admin"]
-"""What a key is for: `sessions` to open and commit them, `admin` to list and revoke a user's."""
-
-SCOPES: Final[tuple[Scope, ...]] = ("sessions", "admin")
-
-_SHAPE = re.compile(rb"sjk1-([0-9a-f]{8})-([0-9a-f]{64})").fullmatch
+_SHAPE = re.compile(API_KEY_PATTERN.encode()).fullmatch
 
 
 class Former(msgspec.Struct, frozen=True):
@@ -52,7 +45,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     name: str
-    scopes: tuple[Scope, ...]
+    scopes: tuple[KeyScope, ...]
     hash: str
     created_at: int
     rotated_at: int | None = None
@@ -75,18 +68,18 @@ def take_apart(text: bytes) -> tuple[str, str] | None:
     return (found[1].decode(), hashlib.sha256(found[2]).hexdigest()) if found else None
 
 
-def make_key(name: str, scopes: Sequence[Scope], now: int, random: Random) -> tuple[ApiKey, str]:
+def make_key(name: str, scopes: Sequence[KeyScope], now: int, random: Random) -> tuple[ApiKey, str]:
     """A new key, and its text to be shown once."""
     id, secret = random(4).hex(), random(32).hex()
     key = ApiKey(id=id, name=name, scopes=tuple(dict.fromkeys(scopes)), hash=_hash(secret), created_at=now)
-    return key, f"sjk1-{id}-{secret}"
+    return key, spell_api_key(id, secret)
 
 
 def rotate_key(key: ApiKey, grace: float, now: int, random: Random) -> tuple[ApiKey, str]:
     """The key with a new secret, the one before good for `grace` seconds; and its text to be shown once."""
     secret = random(32).hex()
     former = Former(key.hash, now + int(grace * 1000)) if grace > 0 else None
-    return replace(key, hash=_hash(secret), rotated_at=now, former=former), f"sjk1-{key.id}-{secret}"
+    return replace(key, hash=_hash(secret), rotated_at=now, former=former), spell_api_key(key.id, secret)
 
 
 def find_key(keys: Sequence[ApiKey], id: str) -> ApiKey | None:

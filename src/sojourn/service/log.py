@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from sojourn.core.events import Ended, Event, LoggedIn, TokenReused
+from sojourn.core.events import Ended, Event, LoggedIn, RotationStalled, TokenReused
 
 __all__ = ["LogFormat", "LogLevel", "hide_secrets", "set_up_logging", "tell"]
 
@@ -21,7 +21,12 @@ logger = logging.getLogger("sojourn.events")
 
 _secret = re.compile(r"(sj1-[0-9a-f]{32}|sjk1-[0-9a-f]{8})-[0-9a-f]{64}").sub
 _words = re.compile(r"(?<!^)(?=[A-Z])").sub
-_LEVELS: dict[type[Event], int] = {TokenReused: logging.WARNING, LoggedIn: logging.INFO, Ended: logging.INFO}
+_LEVELS: dict[type[Event], int] = {
+    TokenReused: logging.WARNING,
+    RotationStalled: logging.WARNING,
+    LoggedIn: logging.INFO,
+    Ended: logging.INFO,
+}
 
 
 def hide_secrets(text: str) -> str:

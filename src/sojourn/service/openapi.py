@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from sojourn import __version__
 from sojourn.core.codec import MAX_INTEGER
+from sojourn.core.errors import EndReason
+from sojourn.core.login import LEVELS, MAX_METHODS, METHOD_PATTERN
+from sojourn.core.problem import problem_schema
+from sojourn.wire.api_key import KeyScope
+from sojourn.wire.http import COMMIT, CONFIG, DESCRIPTION, HEALTH, OPEN, READY, SESSION, USER
 
 __all__ = ["openapi"]
 
-_REASONS = ["logout", "idle_timeout", "absolute_timeout", "revoked", "replaced", "token_reuse", "limit"]
+_REASONS = get_args(EndReason)
 _ID = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
 _TIME = {"type": "integer", "description": "Unix milliseconds"}
 _MAYBE_TIME = {"type": ["integer", "null"], "description": "Unix milliseconds"}
@@ -48,7 +53,11 @@ _FACTS = {
     "absolute_expires_at": _TIME,
     "idle_timeout": {"type": "integer", "description": "milliseconds"},
     "remember": _FLAG,
+    "level": {"enum": [None, *LEVELS], "description": "How sure the log-in was, as the back end said."},
+    "methods": {"type": "array", "items": _TEXT, "description": "By what, as the back end said: pwd, otp."},
 }
+_DEVICE = {"type": ["string", "null"], "examples": ["Chrome on Windows"]}
+_FOUND = {**_FACTS, "end_reason": _MAYBE_REASON, "device": _DEVICE, "ip": _MAYBE_TEXT, "user_agent": _MAYBE_TEXT}
 _SCHEMAS = {
     "Session": _answer(
         **_FACTS,
@@ -94,7 +103,21 @@ _SCHEMAS = {
             {"type": "null"},
             _action("start"),
             _action(
-                "login", ("user_id",), user_id={"type": "string", "minLength": 1, "maxLength": 255}, remember=_FLAG
+                "login",
+                ("user_id",),
+                user_id={"type": "string", "minLength": 1, "maxLength": 255},
+                remember=_FLAG,
+                level={"enum": [None, *LEVELS]},
+                methods={
+                    "type": "array",
+                    "maxItems": MAX_METHODS,
+                    "items": {"type": "string", "pattern": METHOD_PATTERN},
+                },
+                keep={
+                    "type": ["array", "null"],
+                    "items": _TEXT,
+                    "description": "Of the data these keys come along; null for all.",
+                },
             ),
             _action("logout"),
             _action("regenerate"),
@@ -110,6 +133,11 @@ _SCHEMAS = {
             "type": "object",
             "additionalProperties": {"type": "integer", "minimum": -MAX_INTEGER, "maximum": MAX_INTEGER},
         },
+        used={
+            "type": "array",
+            "items": _TEXT,
+            "description": "Keys of one-time grants, _grant:…, that this request used up, and `changes` removes.",
+        },
         action={"$ref": "#/components/schemas/Action"},
     ),
     "Configuration": _answer(
@@ -124,59 +152,29 @@ _SCHEMAS = {
         policy={"type": "object", "description": "The fields of Policy; durations in seconds."},
         version=_TEXT,
     ),
-    "Sessions": _answer(
-        sessions={
-            "type": "array",
-            "items": _answer(
-                id=_ID,
-                device={"type": ["string", "null"], "examples": ["Chrome on Windows"]},
-                ip=_MAYBE_TEXT,
-                user_agent=_MAYBE_TEXT,
-                created_at=_TIME,
-                authenticated_at=_MAYBE_TIME,
-                seen_at=_TIME,
-                expires_at=_TIME,
-            ),
-        }
-    ),
-    "Found": _answer(
-        session={
-            "oneOf": [
-                {"type": "null"},
-                _answer(**_FACTS, end_reason=_MAYBE_REASON, ip=_MAYBE_TEXT, user_agent=_MAYBE_TEXT),
-            ]
-        }
-    ),
+    "Sessions": _answer(sessions={"type": "array", "items": _answer(**_FOUND)}),
+    "Found": _answer(session={"oneOf": [{"type": "null"}, _answer(**_FOUND)]}),
     "Ended": _answer(ended=_COUNT),
-    "Problem": {
-        "type": "object",
-        "properties": {
-            "type": {"type": "string", "pattern": "^urn:sojourn:problem:[a-z-]+$"},
-            "title": _TEXT,
-            "status": {"type": "integer"},
-            "detail": _TEXT,
-            "end_reason": {"enum": _REASONS},
-        },
-        "required": ["type", "title", "status", "detail"],
-        "additionalProperties": False,
-    },
+    "Problem": problem_schema(),
 }
 
 _MEANINGS = {
     400: "invalid-body: no JSON, or not of this form.",
-    401: "api-key-required or api-key-refused; at a commit also session-ended: the changes came too late.",
+    401: "api-key-required or api-key-refused; at a commit also session-ended, with `end_reason`: it came too late.",
     403: "api-key-scope: the key is for something else.",
     404: "not-found: no such endpoint.",
     405: "method-not-allowed.",
-    409: "session-conflict or session-limit, where the policy says so.",
-    413: "body-too-large, or data-too-large: the session's data.",
+    409: "session-conflict, with `keys`, or session-limit, with `limit`: where the policy says so.",
+    413: "body-too-large, with `limit`; or data-too-large, with `size` and `limit`: the session's data.",
     415: "unsupported-media-type: the body is not application/json.",
     422: "invalid-data: a value that no session can hold, or a log-in to be remembered where the policy has none.",
     503: "store-unavailable. A change that was sent may be written, or not; try again after Retry-After.",
 }
 
 
-def _operation(scope: str | None, summary: str, answer: str | None, body: str | None, *problems: int) -> dict[str, Any]:
+def _operation(
+    scope: KeyScope | None, summary: str, answer: str | None, body: str | None, *problems: int
+) -> dict[str, Any]:
     schema = {"$ref": f"#/components/schemas/{answer}"} if answer else {"type": "object"}
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     statuses = sorted([*problems, 405, *((401, 403) if scope else ())])
@@ -198,13 +196,40 @@ def _parameter(name: str, place: str, schema: dict[str, Any], description: str) 
     return {"name": name, "in": place, "required": place == "path", "schema": schema, "description": description}
 
 
-def openapi() -> dict[str, Any]:
-    """The description."""
+def _paths() -> dict[str, Any]:
     user = _parameter(
         "user_id", "path", {"type": "string", "minLength": 1, "maxLength": 255}, "As in login, percent-encoded."
     )
     keep = _parameter("keep", "query", _ID, "This one stays: that of the request at hand, say.")
+    after = _parameter("after", "query", _ID, "The greatest id of the page before.")
+    limit = _parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}, "A page.")
     writes = (400, 409, 413, 415, 422, 503)
+    return {
+        OPEN: {"post": _operation("sessions", "What a token opens", "Opened", "Open", 400, 413, 415, 503)},
+        COMMIT: {"post": _operation("sessions", "Write what a request did", "Committed", "Commit", *writes)},
+        CONFIG: {"get": _operation("sessions", "The cookie and the policy", "Configuration", None)},
+        USER: {
+            "parameters": [user],
+            "get": _operation(
+                "admin", "A page of a user's live sessions, the latest seen first", "Sessions", None, 400, 404, 503
+            )
+            | {"parameters": [after, limit]},
+            "delete": _operation("admin", "End all of a user's sessions at once", "Ended", None, 400, 404, 503)
+            | {"parameters": [keep]},
+        },
+        SESSION: {
+            "parameters": [_parameter("id", "path", _ID, "A session's public id, not its token.")],
+            "get": _operation("sessions", "One session, live or ended, without its data", "Found", None, 404, 503),
+            "delete": _operation("admin", "End one session", "Ended", None, 404, 503),
+        },
+        DESCRIPTION: {"get": _operation(None, "This description", None, None)},
+        HEALTH: {"get": _operation(None, "The process is alive", None, None)},
+        READY: {"get": _operation(None, "The store answers", None, None, 503)},
+    }
+
+
+def openapi() -> dict[str, Any]:
+    """The description."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -212,25 +237,7 @@ def openapi() -> dict[str, Any]:
             "version": __version__,
             "description": "For back ends. A request is one open and, where something is to be written, one commit.",
         },
-        "paths": {
-            "/v1/open": {"post": _operation("sessions", "What a token opens", "Opened", "Open", 400, 413, 415, 503)},
-            "/v1/commit": {"post": _operation("sessions", "Write what a request did", "Committed", "Commit", *writes)},
-            "/v1/config": {"get": _operation("sessions", "The cookie and the policy", "Configuration", None)},
-            "/v1/users/{user_id}/sessions": {
-                "parameters": [user],
-                "get": _operation("admin", "A user's live sessions, the latest seen first", "Sessions", None, 404, 503),
-                "delete": _operation("admin", "End all of a user's sessions at once", "Ended", None, 400, 404, 503)
-                | {"parameters": [keep]},
-            },
-            "/v1/sessions/{id}": {
-                "parameters": [_parameter("id", "path", _ID, "A session's public id, not its token.")],
-                "get": _operation("sessions", "One session, live or ended, without its data", "Found", None, 404, 503),
-                "delete": _operation("admin", "End one session", "Ended", None, 404, 503),
-            },
-            "/v1/openapi.json": {"get": _operation(None, "This description", None, None)},
-            "/health": {"get": _operation(None, "The process is alive", None, None)},
-            "/ready": {"get": _operation(None, "The store answers", None, None, 503)},
-        },
+        "paths": _paths(),
         "components": {
             "schemas": _SCHEMAS,
             "securitySchemes": {

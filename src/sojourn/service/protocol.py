@@ -7,7 +7,9 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from .application import Service
+from sojourn.wire.http import OPEN
+
+from .application import ANSWER_HEADERS, Service
 
 __all__ = ["BoundedProtocol"]
 
@@ -19,9 +21,9 @@ MAX_PIPELINED = 64
 # A token is 101 characters, what is told of a browser a few hundred.
 PROMPT_BODY = 4 * 1024
 
-PROMPT_HEAD = (
-    b"HTTP/1.1 200 OK\r\n%bcontent-type: application/json\r\ncache-control: no-store\r\ncontent-length: %d\r\n\r\n"
-)
+PROMPT_PATH = OPEN.encode()
+PROMPT_HEAD = b"HTTP/1.1 200 OK\r\n%b" + b"".join(b"%b: %b\r\n" % pair for pair in ANSWER_HEADERS)
+PROMPT_HEAD += b"content-length: %d\r\n\r\n"
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
@@ -78,7 +80,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._awaited_since: float | None = None
         self._stuck = False
         self._check: asyncio.TimerHandle | None = None
-        self._wire: _OneWrite | None = None
+        self._output: _OneWrite | None = None
         self._open_at_hand = self.app.open_at_hand if isinstance(self.app, Service) else None
         # Of an open, as far as it has come.
         self._body: bytes | None = None
@@ -88,8 +90,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """As asyncio's; the connection is looked at from here on."""
-        self._wire = _OneWrite(transport, self.loop)  # type: ignore[arg-type]
-        super().connection_made(self._wire)  # type: ignore[arg-type]
+        self._output = _OneWrite(transport, self.loop)  # type: ignore[arg-type]
+        super().connection_made(self._output)  # type: ignore[arg-type]
         self._awaited_since = self.loop.time()
         self._check = self.loop.call_later(REQUEST_WITHIN, self._look)
 
@@ -119,7 +121,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The parser's: a request's head is whole."""
         self._head = -(1 << 62)  # the body has its own bound
-        if self.url == b"/v1/open" and self._may_be_prompt():
+        if self.url == PROMPT_PATH and self._may_be_prompt():
             self._body = b""
         else:
             super().on_headers_complete()
@@ -169,7 +171,7 @@ class BoundedProtocol(HttpToolsProtocol):
             super().on_body(body)
 
     def _answer(self, answer: bytes) -> None:
-        assert self._wire is not None
+        assert self._output is not None
         self._body = None
         # uvicorn's timer for idle connections costs more than to be looked at now and then.
         self._prompt_since = self.loop.time()
@@ -177,7 +179,7 @@ class BoundedProtocol(HttpToolsProtocol):
         headers = self.server_state.default_headers
         if headers is not self._headers:  # uvicorn makes them anew each second, for the date
             self._headers, self._header_lines = headers, b"".join([b"%b: %b\r\n" % pair for pair in headers])
-        self._wire.write_now(PROMPT_HEAD % (self._header_lines, len(answer)) + answer)
+        self._output.write_now(PROMPT_HEAD % (self._header_lines, len(answer)) + answer)
 
     def _look(self) -> None:
         if self.transport.is_closing():

@@ -1,4 +1,4 @@
-"""Request: what an endpoint of the service is given, and how its body is read."""
+"""BackEndRequest: what an endpoint of the service is given, and how its body is read."""
 
 from __future__ import annotations
 
@@ -8,20 +8,24 @@ from typing import TypeVar
 import msgspec
 
 from sojourn.asgi.types import Receive, Scope
+from sojourn.wire.http import JSON
+from sojourn.wire.problems import NOT_JSON, body_too_large, invalid_body
 
 from .log import hide_secrets
-from .refusal import NOT_JSON, Refused, body_too_large, invalid_body
+from .refusal import RequestRefused
 
-__all__ = ["Gone", "Request"]
+__all__ = ["BackEndRequest", "HungUp"]
 
 T = TypeVar("T")
 
+_JSON = JSON.encode()
 
-class Gone(Exception):
+
+class HungUp(Exception):
     """The back end hung up before its request was whole."""
 
 
-class Request:
+class BackEndRequest:
     """An HTTP request whose API key was judged already. `path` holds what the endpoint's pattern found, undecoded."""
 
     __slots__ = ("_content_type", "_receive", "path", "query")
@@ -33,22 +37,22 @@ class Request:
         self.query: bytes = scope["query_string"]
 
     async def read(self, decode: Callable[[bytes], T], limit: int) -> T:
-        """The body, as `decode` takes it. Raises Refused for what it does not take, and beyond `limit` bytes."""
+        """The body, as `decode` takes it. Raises RequestRefused for what it does not take, and beyond `limit` bytes."""
         kind = self._content_type
-        if kind != b"application/json" and kind.partition(b";")[0].strip().lower() != b"application/json":
-            raise Refused(NOT_JSON)
+        if kind != _JSON and kind.partition(b";")[0].strip().lower() != _JSON:
+            raise RequestRefused(NOT_JSON)
         message = await self._receive()
         body: bytes = message.get("body", b"")
         while message.get("more_body", False) and len(body) <= limit:
             message = await self._receive()
             body += message.get("body", b"")
         if message["type"] == "http.disconnect":
-            raise Gone
+            raise HungUp
         if len(body) > limit:
-            raise Refused(body_too_large(limit))
+            raise RequestRefused(body_too_large(limit))
         try:
             return decode(body)
         except RecursionError:
-            raise Refused(invalid_body("it is nested too deep")) from None
+            raise RequestRefused(invalid_body("it is nested too deep")) from None
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise Refused(invalid_body(hide_secrets(str(error)))) from None
+            raise RequestRefused(invalid_body(hide_secrets(str(error)))) from None

@@ -18,8 +18,6 @@ from uvicorn.supervisors import Multiprocess
 
 from sojourn.asgi import BrowserEndpoints, SessionMiddleware
 from sojourn.asgi.types import App
-from sojourn.browser.device import DeviceLabel, device_label, require_ua_parser
-from sojourn.core.errors import ConfigurationError
 from sojourn.manager import AsyncSessionManager
 from sojourn.stores.store_url import StoreURL, open_async_store, open_store
 
@@ -28,7 +26,7 @@ from .keyring import Keyring
 from .listener import bind_tcp, bind_unix
 from .log import set_up_logging, tell
 from .protocol import BoundedProtocol
-from .settings import Settings
+from .settings import ServiceSettings
 
 __all__ = ["build", "run"]
 
@@ -42,17 +40,16 @@ MAX_FILES = 65_536
 STORE_WITHIN = 1.5
 
 
-def build(settings: Settings) -> App:
+def build(settings: ServiceSettings) -> App:
     """The application of one process, inside its event loop."""
     set_up_logging(settings.log.level, settings.log.format)
-    label = _label()
     service = Service(
         open_async_store(settings.store, timeout=STORE_WITHIN),
         settings.policy,
         Keyring(Path(settings.keys)),
+        realm=settings.realm,
         cookie=settings.cookie,
-        label=label,
-        browser=partial(_browser, settings, label) if settings.browser else None,
+        browser=partial(_browser, settings) if settings.browser else None,
         mount=settings.browser.mount if settings.browser else "",
         on_event=tell,
     )
@@ -61,24 +58,19 @@ def build(settings: Settings) -> App:
     return service
 
 
-def _label() -> DeviceLabel | None:
-    try:
-        require_ua_parser()
-    except ConfigurationError:
-        return None
-    return device_label
-
-
-def _browser(settings: Settings, label: DeviceLabel | None, manager: AsyncSessionManager) -> App:
+def _browser(settings: ServiceSettings, manager: AsyncSessionManager) -> App:
     assert settings.browser is not None
+    browser = settings.browser
     endpoints = BrowserEndpoints(
-        readable=settings.browser.readable, writable=settings.browser.writable, device_label=label
+        readable=browser.readable,
+        writable=browser.writable,
+        reauthenticate_within=browser.reauthenticate_within or None,
     )
     sessions = SessionMiddleware(
         endpoints,
         manager,
         cookie=settings.cookie,
-        trusted_origins=settings.browser.trusted_origins,
+        trusted_origins=browser.trusted_origins,
         cleanup_interval=None,
     )
     # Browsers come through a proxy, which tells who they are. To a unix socket nobody comes from elsewhere.
@@ -86,7 +78,7 @@ def _browser(settings: Settings, label: DeviceLabel | None, manager: AsyncSessio
     return ProxyHeadersMiddleware(sessions, trusted_hosts=trusted)
 
 
-def run(settings: Settings) -> None:
+def run(settings: ServiceSettings) -> None:
     """Run the service until SIGTERM or Ctrl+C, which let requests under way finish, for ten seconds at most."""
     _allow_many_connections()
     set_up_logging(settings.log.level, settings.log.format)
@@ -130,7 +122,7 @@ def _serve(config: uvicorn.Config, listener: socket.socket) -> None:
         uvicorn.Server(config).run(sockets=[listener])
 
 
-def _place(settings: Settings, listener: socket.socket) -> str:
+def _place(settings: ServiceSettings, listener: socket.socket) -> str:
     if settings.uds:
         return f"unix:{settings.uds}"
     host = f"[{settings.host}]" if ":" in settings.host else settings.host

@@ -1,4 +1,4 @@
-"""Settings: how a service is set up, from a TOML file and what is laid over it."""
+"""ServiceSettings: how a service is set up, from a TOML file and what is laid over it."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
+from sojourn.browser.endpoints import REAUTHENTICATE_WITHIN
 from sojourn.core.cookie import CookieOptions
 from sojourn.core.errors import ConfigurationError
 from sojourn.core.policy import Lifetime, Policy
+from sojourn.manager.context import REALM_PATTERN
 from sojourn.stores.store_url import StoreURL
 
 from .log import LogFormat, LogLevel
 
-__all__ = ["EXAMPLE", "BrowserSettings", "LogSettings", "Settings", "make_settings", "read_file"]
+__all__ = ["EXAMPLE", "BrowserSettings", "LogSettings", "ServiceSettings", "make_settings", "read_file"]
 
 T = TypeVar("T")
 
@@ -34,6 +36,7 @@ host = "127.0.0.1"
 port = 8100
 uds = "/run/sojourn/service.sock"  # instead of host and port
 workers = 2                        # processes
+realm = "shop"                     # these sessions are apart from all others in the store; without it, ""
 
 [policy]                           # durations in seconds; docs/policy.md has all of them
 idle_timeout = 1800
@@ -45,6 +48,7 @@ max_sessions = 10
 on_limit = "end_oldest"
 on_conflict = "last_writer_wins"
 keep_ended = 86400
+keep_client = "all"
 max_bytes = 32768
 remember = { idle_timeout = 1209600, absolute_timeout = 2592000 }  # false: nobody is remembered
 
@@ -61,6 +65,7 @@ mount = "/session"
 readable = ["theme", "cart"]
 writable = ["theme"]
 trusted_origins = ["https://app.example.com"]
+reauthenticate_within = 900        # to end one's sessions elsewhere; false: any log-in will do
 
 [log]
 level = "info"                     # debug, info, warning or error
@@ -79,6 +84,7 @@ class BrowserSettings(_Table, frozen=True, kw_only=True):
     readable: tuple[str, ...] = ()
     writable: tuple[str, ...] = ()
     trusted_origins: tuple[str, ...] = ()
+    reauthenticate_within: float | Literal[False] = REAUTHENTICATE_WITHIN
 
 
 class LogSettings(_Table, frozen=True, kw_only=True):
@@ -88,8 +94,8 @@ class LogSettings(_Table, frozen=True, kw_only=True):
     format: LogFormat = "text"
 
 
-class Settings(_Table, frozen=True, kw_only=True):
-    """A service's settings. The store's URL may hold a password: never show it."""
+class ServiceSettings(_Table, frozen=True, kw_only=True):
+    """A service's settings, each as docs/service.md has it. The store's URL may hold a password: never show it."""
 
     store: str
     keys: str
@@ -97,6 +103,7 @@ class Settings(_Table, frozen=True, kw_only=True):
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8100
     uds: str | None = None
     workers: Annotated[int, msgspec.Meta(ge=1, le=256)] = 1
+    realm: Annotated[str, msgspec.Meta(pattern=REALM_PATTERN)] = ""
     policy: Policy = Policy()
     cookie: CookieOptions = CookieOptions()
     browser: BrowserSettings | None = None
@@ -115,13 +122,13 @@ def read_file(path: Path) -> dict[str, Any]:
         raise ConfigurationError(f"The configuration {path} is no TOML: {error}.") from None
 
 
-def make_settings(tables: Mapping[str, Any]) -> Settings:
+def make_settings(tables: Mapping[str, Any]) -> ServiceSettings:
     """The settings that `tables` spell. Raises ConfigurationError: which key, what was expected, what to write."""
     told = dict(tables)
     for name, what, flag in (("store", "Where are the sessions", "--store URL"), ("keys", "Which keys", "--keys FILE")):
         if name not in told:
             raise ConfigurationError(f"{what}? Give {flag}, or SOJOURN_{name.upper()}, or {_line(name)}")
-    settings = _convert(told | {"policy": {}, "cookie": {}}, Settings, "")
+    settings = _convert(told | {"policy": {}, "cookie": {}}, ServiceSettings, "")
     StoreURL.parse(settings.store)
     policy = _nulls(_table(told.get("policy", {}), Policy, "policy"))
     _table(policy.get("remember") or {}, Lifetime, "policy.remember")
@@ -134,7 +141,7 @@ def make_settings(tables: Mapping[str, Any]) -> Settings:
 def _nulls(policy: Mapping[str, Any]) -> dict[str, Any]:
     # TOML has no null: false is how a policy goes without these.
     return {
-        name: None if value is False and name in ("remember", "rotate_interval") else value
+        name: None if value is False and name in ("remember", "rotate_interval", "max_sessions") else value
         for name, value in policy.items()
     }
 

@@ -3,7 +3,7 @@
 Import the store that you use by its name: `from sojourn.stores.sqlite import AsyncSQLiteStore`.
 """
 
-from sojourn.core.apply import changed, ended, may_be_replaced, may_end, over_limit
+from sojourn.core.apply import changed, ended, may_be_replaced, may_begin, may_end, over_limit
 from sojourn.core.record import Client, Dated, Record, Secrets
 from sojourn.core.store import (
     Applied,
@@ -15,6 +15,7 @@ from sojourn.core.store import (
     End,
     Ends,
     Limit,
+    Mark,
     Refused,
     Stats,
     Store,
@@ -34,6 +35,7 @@ __all__ = [
     "End",
     "Ends",
     "Limit",
+    "Mark",
     "Record",
     "Refused",
     "Secrets",
@@ -44,6 +46,7 @@ __all__ = [
     "changed",
     "ended",
     "may_be_replaced",
+    "may_begin",
     "may_end",
     "over_limit",
 ]

@@ -5,20 +5,26 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from sojourn.core.apply import changed, ended, may_be_replaced, may_end, over_limit
-from sojourn.core.errors import EndReason, SessionExists
+from sojourn.core.apply import changed, ended, may_be_replaced, may_begin, may_end, over_limit
+from sojourn.core.errors import EndReason, SessionEnded, SessionExists
 from sojourn.core.record import Record
-from sojourn.core.store import Applied, Commit, Create, End, Refused, Stats
+from sojourn.core.store import Applied, Commit, Create, End, Mark, Refused, Stats
 
 __all__ = ["AsyncMemoryStore", "MemoryStore"]
 
+# The realm and the user's id.
+_User = tuple[str, str]
+
 
 class MemoryStore:
-    """Records in a dict, behind one lock that is held for microseconds."""
+    """Records in a dict, behind one lock that is held for microseconds. They stay there until `delete_expired`."""
 
     def __init__(self) -> None:
         self._records: dict[str, Record] = {}
-        self._by_user: dict[str, dict[str, None]] = {}
+        self._by_user: dict[_User, dict[str, None]] = {}
+        self._barred: dict[str, int] = {}
+        self._barred_users: dict[_User, int] = {}
+        self._marks: dict[str, Mark] = {}
         self._lock = threading.Lock()
 
     def get(self, id: str) -> Record | None:
@@ -31,16 +37,20 @@ class MemoryStore:
         with self._lock:
             if record.id in self._records:
                 raise SessionExists
-            if ends is not None and not may_be_replaced(self._records.get(ends.id), ends, now):
-                return Refused(self._records.get(ends.id))
+            before = self._records.get(ends.id) if ends else None
+            if ends is not None and not may_be_replaced(before, ends, now):
+                return Refused(before)
+            user = (record.realm, record.user_id or "")
+            if not may_begin(create, before, self._barred.get(record.realm, 0), self._barred_users.get(user, 0)):
+                raise SessionEnded("revoked")
             over = self._over_limit(create)
             for id in over:
-                self._end(End(id, "limit", now))
+                self._end(End(id, "limit", now, record.realm))
             if ends is not None:
-                self._end(End(ends.id, ends.reason, now))
+                self._end(End(ends.id, ends.reason, now, record.realm))
             self._records[record.id] = record
             if record.user_id is not None:
-                self._by_user.setdefault(record.user_id, {})[record.id] = None
+                self._by_user.setdefault(user, {})[record.id] = None
             return Applied(record.version, tuple(over))
 
     def commit(self, commit: Commit) -> Applied | Refused:
@@ -58,16 +68,51 @@ class MemoryStore:
         with self._lock:
             return self._end(end)
 
-    def end_all(self, user_id: str, reason: EndReason, now: int, keep: str | None = None) -> Sequence[str]:
+    def end_all(
+        self, user_id: str, reason: EndReason, now: int, keep: str | None = None, realm: str = ""
+    ) -> Sequence[str]:
         """As Store.end_all."""
+        user = (realm, user_id)
         with self._lock:
-            were = [self._end(End(id, reason, now)) for id in self._by_user.get(user_id, ()) if id != keep]
+            self._barred_users[user] = max(now, self._barred_users.get(user, 0))
+            were = [self._end(End(id, reason, now, realm)) for id in self._by_user.get(user, ()) if id != keep]
             return [record.id for record in were if record and record.end_reason_at(now) is None]
 
-    def list(self, user_id: str, now: int) -> Sequence[Record]:
+    def bar(self, now: int, realm: str = "") -> None:
+        """As Store.bar."""
+        with self._lock:
+            self._barred[realm] = max(now, self._barred.get(realm, 0))
+
+    def list(self, user_id: str, now: int, realm: str = "", after: str = "", limit: int = 100) -> Sequence[Record]:
         """As Store.list."""
         with self._lock:
-            return sorted(self._live(user_id, now), key=lambda record: -record.seen_at)
+            live = [record for record in self._live((realm, user_id), now) if record.id > after]
+        return sorted(live, key=lambda record: record.id)[:limit]
+
+    def erase(self, user_id: str, realm: str = "") -> int:
+        """As Store.erase."""
+        with self._lock:
+            ids = self._by_user.pop((realm, user_id), {})
+            for id in ids:
+                del self._records[id]
+            return len(ids)
+
+    def put_mark(self, mark: Mark) -> None:
+        """As Store.put_mark."""
+        with self._lock:
+            self._marks.setdefault(mark.id, mark)
+
+    def get_mark(self, id: str) -> Mark | None:
+        """As Store.get_mark."""
+        return self._marks.get(id)
+
+    def end_expired(self, now: int, limit: int) -> int:
+        """As Store.end_expired. Looks at every record."""
+        with self._lock:
+            over = [each for each in self._records.values() if each.ended_at is None and each.expires_at <= now][:limit]
+            for record in over:
+                self._records[record.id] = ended(record, "idle_timeout", now)
+            return len(over)
 
     def delete_expired(self, before: int, limit: int) -> int:
         """As Store.delete_expired. Looks at every record."""
@@ -75,11 +120,15 @@ class MemoryStore:
             gone = [record for record in self._records.values() if record.expires_at < before][:limit]
             for record in gone:
                 del self._records[record.id]
-                of_user = self._by_user.get(record.user_id or "", {})
+                user = (record.realm, record.user_id or "")
+                of_user = self._by_user.get(user, {})
                 of_user.pop(record.id, None)
                 if not of_user:
-                    self._by_user.pop(record.user_id or "", None)
-            return len(gone)
+                    self._by_user.pop(user, None)
+            marks = [mark.id for mark in self._marks.values() if mark.ends_at < before][: limit - len(gone)]
+            for id in marks:
+                del self._marks[id]
+            return len(gone) + len(marks)
 
     def scan(self, after: str, limit: int) -> Sequence[Record]:
         """As Store.scan. Sorts every id."""
@@ -99,8 +148,8 @@ class MemoryStore:
     def close(self) -> None:
         """As Store.close."""
 
-    def _live(self, user_id: str, now: int) -> Sequence[Record]:
-        records = [self._records[id] for id in self._by_user.get(user_id, ())]
+    def _live(self, user: _User, now: int) -> Sequence[Record]:
+        records = [self._records[id] for id in self._by_user.get(user, ())]
         return [record for record in records if record.end_reason_at(now) is None]
 
     def _over_limit(self, create: Create) -> Sequence[str]:
@@ -108,7 +157,8 @@ class MemoryStore:
         if limit is None or user_id is None:
             return []
         leaves = create.ends.id if create.ends else None
-        live = [record for record in self._live(user_id, create.now) if record.id != leaves]
+        user = (create.record.realm, user_id)
+        live = [record for record in self._live(user, create.now) if record.id != leaves]
         return [record.id for record in over_limit(live, limit)]
 
     def _end(self, end: End) -> Record | None:
@@ -141,13 +191,37 @@ class AsyncMemoryStore:
         """As Store.end."""
         return self._store.end(end)
 
-    async def end_all(self, user_id: str, reason: EndReason, now: int, keep: str | None = None) -> Sequence[str]:
+    async def end_all(
+        self, user_id: str, reason: EndReason, now: int, keep: str | None = None, realm: str = ""
+    ) -> Sequence[str]:
         """As Store.end_all."""
-        return self._store.end_all(user_id, reason, now, keep)
+        return self._store.end_all(user_id, reason, now, keep, realm)
 
-    async def list(self, user_id: str, now: int) -> Sequence[Record]:
+    async def bar(self, now: int, realm: str = "") -> None:
+        """As Store.bar."""
+        self._store.bar(now, realm)
+
+    async def list(
+        self, user_id: str, now: int, realm: str = "", after: str = "", limit: int = 100
+    ) -> Sequence[Record]:
         """As Store.list."""
-        return self._store.list(user_id, now)
+        return self._store.list(user_id, now, realm, after, limit)
+
+    async def erase(self, user_id: str, realm: str = "") -> int:
+        """As Store.erase."""
+        return self._store.erase(user_id, realm)
+
+    async def put_mark(self, mark: Mark) -> None:
+        """As Store.put_mark."""
+        self._store.put_mark(mark)
+
+    async def get_mark(self, id: str) -> Mark | None:
+        """As Store.get_mark."""
+        return self._store.get_mark(id)
+
+    async def end_expired(self, now: int, limit: int) -> int:
+        """As Store.end_expired."""
+        return self._store.end_expired(now, limit)
 
     async def delete_expired(self, before: int, limit: int) -> int:
         """As Store.delete_expired."""

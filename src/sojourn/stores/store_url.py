@@ -75,7 +75,7 @@ def open_store(url: str, *, timeout: float = TIMEOUT) -> Store:
     """The store at `url`, for threads. Raises ConfigurationError for a URL that names none, or without its driver.
 
     What a store does first, it does now: SQLite makes its file, PostgreSQL is asked for its tables. `timeout`: seconds
-    that a store across a network may take to answer, before that is a StoreUnavailable.
+    that a store across a network may take to answer, before that is a StoreUnavailable. docs/stores.md has the URLs.
     """
     at = StoreURL.parse(url)
     if at.scheme == "memory":
@@ -95,7 +95,7 @@ def open_store(url: str, *, timeout: float = TIMEOUT) -> Store:
 
 
 def open_async_store(url: str, *, timeout: float = TIMEOUT) -> AsyncStore:
-    """The store at `url`, for an event loop. Raises as open_store does."""
+    """The store at `url`, for an event loop. As open_store else: `timeout` is in seconds."""
     at = StoreURL.parse(url)
     if at.scheme == "memory":
         from .memory import AsyncMemoryStore

@@ -1,10 +1,12 @@
 """For people who write a store: the contract as tests, plain asserts, to be run by pytest.
 
-from sojourn.testing import StoreContract, blocking
+    from sojourn.testing import StoreContract, blocking
 
-class TestMyStore(StoreContract):
-    def make_store(self):
-        return MyStore(...)            # or blocking(AsyncMyStore(...))
+    class TestMyStore(StoreContract):
+        def make_store(self):
+            return MyStore(...)            # or blocking(AsyncMyStore(...))
+
+What passes it is a store.
 """
 
 from .blocking import blocking

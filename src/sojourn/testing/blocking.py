@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from sojourn.core.errors import EndReason
 from sojourn.core.record import Record
-from sojourn.core.store import Applied, AsyncStore, Commit, Create, End, Refused, Stats
+from sojourn.core.store import Applied, AsyncStore, Commit, Create, End, Mark, Refused, Stats
 
 __all__ = ["blocking"]
 
@@ -22,7 +22,7 @@ def blocking(store: AsyncStore) -> Blocking:
 
 
 class Blocking:
-    """See `blocking`."""
+    """A Store over an AsyncStore: what `blocking` makes."""
 
     def __init__(self, store: AsyncStore) -> None:
         self._store = store
@@ -49,13 +49,35 @@ class Blocking:
         """As Store.end."""
         return self._run(self._store.end(end))
 
-    def end_all(self, user_id: str, reason: EndReason, now: int, keep: str | None = None) -> Sequence[str]:
+    def end_all(
+        self, user_id: str, reason: EndReason, now: int, keep: str | None = None, realm: str = ""
+    ) -> Sequence[str]:
         """As Store.end_all."""
-        return self._run(self._store.end_all(user_id, reason, now, keep))
+        return self._run(self._store.end_all(user_id, reason, now, keep, realm))
 
-    def list(self, user_id: str, now: int) -> Sequence[Record]:
+    def bar(self, now: int, realm: str = "") -> None:
+        """As Store.bar."""
+        self._run(self._store.bar(now, realm))
+
+    def list(self, user_id: str, now: int, realm: str = "", after: str = "", limit: int = 100) -> Sequence[Record]:
         """As Store.list."""
-        return self._run(self._store.list(user_id, now))
+        return self._run(self._store.list(user_id, now, realm, after, limit))
+
+    def erase(self, user_id: str, realm: str = "") -> int:
+        """As Store.erase."""
+        return self._run(self._store.erase(user_id, realm))
+
+    def put_mark(self, mark: Mark) -> None:
+        """As Store.put_mark."""
+        self._run(self._store.put_mark(mark))
+
+    def get_mark(self, id: str) -> Mark | None:
+        """As Store.get_mark."""
+        return self._run(self._store.get_mark(id))
+
+    def end_expired(self, now: int, limit: int) -> int:
+        """As Store.end_expired."""
+        return self._run(self._store.end_expired(now, limit))
 
     def delete_expired(self, before: int, limit: int) -> int:
         """As Store.delete_expired."""

@@ -10,10 +10,10 @@ from sojourn.core.store import Applied, Create, Refused, Store
 
 from .records import HOUR, MINUTE, NOW, change, commit, ids, live, make_record, put, raises
 
-__all__ = ["Commits"]
+__all__ = ["CommitContract"]
 
 
-class Commits:
+class CommitContract:
     """Mixed into StoreContract."""
 
     store: Store
@@ -24,9 +24,26 @@ class Commits:
 
     def test_a_record_comes_back_as_it_was_kept(self) -> None:
         """Every field, text of every script, and no data at all."""
-        secrets = Secrets(b"c" * 32, NOW, (Dated(b"n" * 32, NOW + 1),), (Dated(b"r" * 32, NOW + 2),))
+        secrets = Secrets(
+            b"f" * 16,
+            b"c" * 16,
+            NOW,
+            next=(Dated(b"n" * 16, NOW + 1), Dated(b"m" * 16, NOW + 3)),
+            late=(Dated(b"l" * 16, NOW),),
+            retired=(Dated(b"r" * 16, NOW + 2),),
+        )
         data = {"näme": '"Zoë 🦊"'.encode(), "n": b"1", "l": b'[1,{"a":null}]', 'quo"te': b"true"}
-        full = put(self.store, "ada", secrets=secrets, data=data, remember=True, key_thumbprint="abc", version=7)
+        full = put(
+            self.store,
+            "ada",
+            secrets=secrets,
+            data=data,
+            remember=True,
+            key_thumbprint="abc",
+            version=7,
+            level="aal2",
+            methods=("pwd", "otp"),
+        )
         bare = put(self.store)
 
         assert self.store.get(full.id) == full
@@ -35,8 +52,8 @@ class Commits:
     def test_an_id_that_is_taken_is_refused(self) -> None:
         """A random source that repeats itself must not hand one session to two people."""
         record = put(self.store, "ada", data={"k": b"1"})
-        other = replace(record, data={"k": b"2"}, secrets=Secrets(b"o" * 32, NOW))
-        raises(SessionExists, lambda: self.store.create(Create(record=other, now=NOW)))
+        other = replace(record, data={"k": b"2"}, secrets=Secrets(b"f" * 16, b"o" * 16, NOW))
+        raises(SessionExists, lambda: self.store.create(Create(record=other, now=NOW, began_at=NOW)))
 
         assert self.store.get(record.id) == record
         assert ids(self.store, "ada") == [record.id]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from sojourn.core.store import Store
 
-from .commits import Commits
-from .endings import Endings
-from .races import Races
-from .upkeep import Upkeep
+from .commits import CommitContract
+from .endings import EndContract
+from .instants import InstantContract
+from .races import RaceContract
+from .upkeep import UpkeepContract
 
 __all__ = ["StoreContract"]
 
 
-class StoreContract(Commits, Endings, Upkeep, Races):
+class StoreContract(CommitContract, EndContract, InstantContract, UpkeepContract, RaceContract):
     """Subclass it as `TestSomething`, and give it `make_store`: a new, empty store at each call."""
 
     store: Store

@@ -9,10 +9,10 @@ from sojourn.core.store import Applied, Create, End, Ends, Limit, Refused, Store
 
 from .records import HOUR, MINUTE, NOW, change, commit, ids, live, make_record, put, raises
 
-__all__ = ["Endings"]
+__all__ = ["EndContract"]
 
 
-class Endings:
+class EndContract:
     """Mixed into StoreContract."""
 
     store: Store
@@ -72,7 +72,7 @@ class Endings:
         assert [self.store.commit(attempt) for attempt in attempts] == [Refused(ended)] * len(attempts)
         successor = make_record("ada")
         ends = Ends(record.id, "replaced", None)
-        assert self.store.create(Create(record=successor, now=NOW, ends=ends)) == Refused(ended)
+        assert self.store.create(Create(record=successor, now=NOW, began_at=NOW, ends=ends)) == Refused(ended)
         assert self.store.get(successor.id) is None
         assert live(self.store, record.id) == ended
 
@@ -81,26 +81,29 @@ class Endings:
         record = put(self.store, data={"a": b"1"})
         self.store.commit(commit(record, changes={"a": change(b"1", b"2")}))
         successor = make_record("ada")
-        stale = Create(record=successor, now=NOW, ends=Ends(record.id, "replaced", 1))
+        stale = Create(record=successor, now=NOW, began_at=NOW, ends=Ends(record.id, "replaced", 1))
 
         assert self.store.create(stale) == Refused(live(self.store, record.id))
         assert self.store.get(successor.id) is None
-        fresh = Create(record=successor, now=NOW, ends=Ends(record.id, "replaced", 2))
+        fresh = Create(record=successor, now=NOW, began_at=NOW, ends=Ends(record.id, "replaced", 2))
         assert self.store.create(fresh) == Applied(1)
         assert live(self.store, record.id).end_reason == "replaced"
 
     # A user's sessions
 
     def test_list_gives_the_live_sessions_of_one_user(self) -> None:
-        """The latest seen first."""
-        early, late = put(self.store, "ada"), put(self.store, "ada", seen_at=NOW + MINUTE)
+        """In order of id, page by page."""
+        mine = sorted([put(self.store, "ada", seen_at=NOW + MINUTE) for _ in range(5)], key=lambda record: record.id)
         gone = put(self.store, "ada")
         self.store.end(End(gone.id, "logout", NOW))
         put(self.store, "ada", idle_timeout=1)
         put(self.store, "bob")
         put(self.store)
 
-        assert list(self.store.list("ada", NOW + 2 * MINUTE)) == [late, early]
+        assert list(self.store.list("ada", NOW + 2 * MINUTE)) == mine
+        assert list(self.store.list("ada", NOW + 2 * MINUTE, limit=2)) == mine[:2]
+        assert list(self.store.list("ada", NOW + 2 * MINUTE, after=mine[1].id, limit=2)) == mine[2:4]
+        assert list(self.store.list("ada", NOW + 2 * MINUTE, after=mine[4].id)) == []
         assert list(self.store.list("nobody", NOW)) == []
 
     def test_end_all_ends_all_of_one_user_but_the_kept(self) -> None:
@@ -122,7 +125,7 @@ class Endings:
         first = put(self.store, "ada")
         put(self.store, "ada", idle_timeout=1)
         put(self.store, "ada")
-        more = Create(record=make_record("ada"), now=NOW + 10, limit=Limit(2, end_oldest=False))
+        more = Create(record=make_record("ada"), now=NOW + 10, began_at=NOW + 10, limit=Limit(2, end_oldest=False))
         raises(SessionLimitReached, lambda: self.store.create(more))
         again = replace(more, ends=Ends(first.id, "replaced", 1))
 
@@ -133,7 +136,12 @@ class Endings:
     def test_a_cap_can_end_the_oldest(self) -> None:
         """By when they were made; the reason is `limit`."""
         records = [put(self.store, "ada", created_at=NOW + age) for age in (3, 1, 2)]
-        more = Create(record=make_record("ada", created_at=NOW + 9), now=NOW + 9, limit=Limit(2, end_oldest=True))
+        more = Create(
+            record=make_record("ada", created_at=NOW + 9),
+            now=NOW + 9,
+            began_at=NOW + 9,
+            limit=Limit(2, end_oldest=True),
+        )
         answer = self.store.create(more)
 
         assert isinstance(answer, Applied)

@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
-from sojourn.core.errors import SessionExists, SessionLimitReached
+from sojourn.core.errors import SessionEnded, SessionExists, SessionLimitReached
 from sojourn.core.store import Applied, Create, End, Ends, Limit, Refused, Store
 
 from .records import NOW, change, commit, live, make_record, put
 
-__all__ = ["Races"]
+__all__ = ["RaceContract"]
 
 ROUNDS = 20
 THREADS = 8
@@ -33,7 +33,7 @@ def at_once(calls: Sequence[Callable[[], T]]) -> list[T]:
         return list(pool.map(run, calls))
 
 
-class Races:
+class RaceContract:
     """Mixed into StoreContract."""
 
     store: Store
@@ -90,7 +90,7 @@ class Races:
         """Nobody is handed another one's session."""
         for _ in range(ROUNDS):
             record = make_record("ada")
-            answers = at_once([partial(self._try_to_create, Create(record=record, now=NOW))] * THREADS)
+            answers = at_once([partial(self._try_to_create, Create(record=record, now=NOW, began_at=NOW))] * THREADS)
 
             assert sum(isinstance(answer, Applied) for answer in answers) == 1
 
@@ -100,7 +100,7 @@ class Races:
             record = put(self.store)
             successors = [make_record("ada") for _ in range(THREADS)]
             ends = Ends(record.id, "replaced", 1)
-            creates = [Create(record=successor, now=NOW, ends=ends) for successor in successors]
+            creates = [Create(record=successor, now=NOW, began_at=NOW, ends=ends) for successor in successors]
             answers = at_once([partial(self.store.create, create) for create in creates])
 
             assert sum(isinstance(answer, Applied) for answer in answers) == 1
@@ -108,27 +108,60 @@ class Races:
             assert sum(self.store.get(successor.id) is not None for successor in successors) == 1
 
     def test_race_of_revoke_all_with_logins_spares_none_from_before(self) -> None:
-        """A session that was acknowledged before the call is ended by it; a later one lives or was ended."""
+        """A session that was acknowledged before is ended; a log-in that began before is ended or refused."""
         for number in range(ROUNDS):
             user = f"user{number}"
             before = [put(self.store, user) for _ in range(4)]
-            creates = [Create(record=make_record(user), now=NOW) for _ in range(THREADS)]
-            calls: list[Callable[[], object]] = [partial(self.store.create, create) for create in creates]
+            creates = [Create(record=make_record(user), now=NOW, began_at=NOW) for _ in range(THREADS)]
+            calls: list[Callable[[], object]] = [partial(self._create_unless_barred, create) for create in creates]
             calls.insert(THREADS // 2, partial(self.store.end_all, user, "revoked", NOW + 1))
             at_once(calls)
-            alive = {record.id for record in self.store.list(user, NOW + 2)}
 
-            assert alive.isdisjoint(record.id for record in before)
-            ended = [create.record.id for create in creates if create.record.id not in alive]
-            assert all(live(self.store, id).end_reason == "revoked" for id in ended)
+            assert self.store.list(user, NOW + 2) == []
+            for id in [record.id for record in before] + [create.record.id for create in creates]:
+                found = self.store.get(id)
+                assert found is None or found.end_reason == "revoked"
+
+    def test_race_of_an_instant_for_all_with_logins_hides_none(self) -> None:
+        """Whoever ends what there is after `bar` has ended all that began before."""
+        for number in range(ROUNDS):
+            users = [f"user{number}-{thread}" for thread in range(THREADS)]
+            began = NOW + number
+            creates = [Create(record=make_record(user), now=began, began_at=began) for user in [*users, None, None]]
+            calls: list[Callable[[], object]] = [partial(self._create_unless_barred, create) for create in creates]
+            calls.insert(THREADS // 2, partial(self._end_everything, began + 1))
+            at_once(calls)
+
+            assert all(self._is_over(create.record.id) for create in creates)
+
+    def _create_unless_barred(self, create: Create) -> object:
+        try:
+            return self.store.create(create)
+        except SessionEnded:
+            return None
+
+    def _end_everything(self, now: int) -> None:
+        self.store.bar(now)
+        after = ""
+        while page := self.store.scan(after, 50):
+            after = page[-1].id
+            for record in page:
+                self.store.end(End(record.id, "revoked", now))
+
+    def _is_over(self, id: str) -> bool:
+        found = self.store.get(id)
+        return found is None or found.ended_at is not None
 
     def test_race_of_revoke_all_with_a_new_id_spares_neither(self) -> None:
         """A session that was there before the call does not get away from it by being replaced."""
         for number in range(ROUNDS):
             user = f"user{number}"
             before = [put(self.store, user) for _ in range(THREADS)]
-            creates = [Create(record=make_record(user), now=NOW, ends=Ends(old.id, "replaced", 1)) for old in before]
-            calls: list[Callable[[], object]] = [partial(self.store.create, create) for create in creates]
+            creates = [
+                Create(record=make_record(user), now=NOW, began_at=NOW, ends=Ends(old.id, "replaced", 1))
+                for old in before
+            ]
+            calls: list[Callable[[], object]] = [partial(self._create_unless_barred, create) for create in creates]
             calls.insert(THREADS // 2, partial(self.store.end_all, user, "revoked", NOW + 1))
             at_once(calls)
 
@@ -140,7 +173,7 @@ class Races:
             for end_oldest in (True, False):
                 user = f"user{number}{end_oldest}"
                 limit = Limit(3, end_oldest)
-                creates = [Create(record=make_record(user), now=NOW, limit=limit) for _ in range(THREADS)]
+                creates = [Create(record=make_record(user), now=NOW, began_at=NOW, limit=limit) for _ in range(THREADS)]
                 at_once([partial(self._try_to_create, create) for create in creates])
 
                 assert len(self.store.list(user, NOW + 1)) == 3

@@ -14,16 +14,18 @@ from sojourn.core.token import mint
 __all__ = ["HOUR", "MINUTE", "NOW", "change", "commit", "ids", "live", "make_record", "put", "raises"]
 
 NOW = 1_800_000_000_000
+"""When the contract's records are made, in Unix milliseconds: January 2027."""
+
 MINUTE = 60_000
 HOUR = 60 * MINUTE
 
 
 def make_record(user_id: str | None = None, **fields: object) -> Record:
-    """A record that was made at NOW, idle after half an hour and over after twelve, with `fields` changed."""
+    """A record that was made at NOW, idle after half an hour and over after twelve, with `fields` of Record changed."""
     token = mint(user_id, os.urandom)
     record = Record(
         id=token.id,
-        secrets=Secrets(token.hash, NOW),
+        secrets=Secrets(token.family, token.hash, NOW),
         created_at=NOW,
         seen_at=NOW,
         idle_timeout=30 * MINUTE,
@@ -38,7 +40,7 @@ def make_record(user_id: str | None = None, **fields: object) -> Record:
 def put(store: Store, user_id: str | None = None, **fields: object) -> Record:
     """A record made and kept in `store`."""
     record = make_record(user_id, **fields)
-    store.create(Create(record=record, now=record.created_at))
+    store.create(Create(record=record, now=record.created_at, began_at=record.created_at))
     return record
 
 

@@ -6,10 +6,10 @@ from sojourn.core.store import End, Store
 
 from .records import HOUR, MINUTE, NOW, ids, live, put
 
-__all__ = ["Upkeep"]
+__all__ = ["UpkeepContract"]
 
 
-class Upkeep:
+class UpkeepContract:
     """Mixed into StoreContract."""
 
     store: Store

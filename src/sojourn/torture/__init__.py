@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from .crew import Crew
-from .races import RACES, Race
+from .race import Race
+from .races import RACES
 from .result import Result, Tally
-from .run import Run, Settings
+from .run import Run, RunSettings
 from .target import Target
+from .worker_pool import WorkerPool
 
-__all__ = ["RACES", "Crew", "Race", "Result", "Run", "Settings", "Tally", "Target"]
+__all__ = ["RACES", "Race", "Result", "Run", "RunSettings", "Tally", "Target", "WorkerPool"]

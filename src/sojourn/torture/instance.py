@@ -16,11 +16,11 @@ from sojourn.core.session import Session
 from sojourn.core.store import AsyncStore, Store
 from sojourn.manager import AsyncSessionManager, SessionManager, milliseconds
 
-__all__ = ["DUE", "PLAIN", "Instance", "Visitor", "without_waiting"]
+__all__ = ["DEFAULT_POLICY", "DUE_POLICY", "Instance", "Visitor", "without_waiting"]
 
-PLAIN = Policy()
+DEFAULT_POLICY = Policy()
 # Every request is due to be touched and its secret to be renewed, so that even a reader writes.
-DUE = Policy(touch_interval=0, rotate_interval=0)
+DUE_POLICY = Policy(touch_interval=0, rotate_interval=0)
 
 OWNER = "owner"
 
@@ -43,12 +43,12 @@ class Visitor(NamedTuple):
 class Instance:
     """What a race's functions are given in each process. They are coroutines; with a store for threads none waits."""
 
-    def __init__(self, store: Store | AsyncStore, tell: Callable[[Any], None]) -> None:
+    def __init__(self, store: Store | AsyncStore, report: Callable[[Any], None]) -> None:
         self.store = store
         # For how many seconds the store's cache may show what is over.
         self.staleness = float(getattr(store, "max_staleness", 0.0))
         self.waits = inspect.iscoroutinefunction(store.get)
-        self.tell = tell
+        self.report = report
         # Requests that have opened their session and not committed it yet.
         self.under_way: dict[object, Session] = {}
         self.opened = 0
@@ -56,33 +56,46 @@ class Instance:
         self._lock = threading.Lock()
 
     def manager(
-        self, policy: Policy = PLAIN, *, now: int | None = None, on_event: Callable[[Event], None] | None = None
+        self,
+        policy: Policy = DEFAULT_POLICY,
+        *,
+        now: int | None = None,
+        realm: str = "",
+        on_event: Callable[[Event], None] | None = None,
     ) -> AsyncSessionManager:
         """A manager over the store, at the moment `now` or by the clock."""
         clock = milliseconds if now is None else lambda: now
         if self.waits:
-            return AsyncSessionManager(cast(AsyncStore, self.store), policy, on_event=on_event, clock=clock)
-        manager = SessionManager(cast(Store, self.store), policy, on_event=on_event, clock=clock)
+            store = cast(AsyncStore, self.store)
+            return AsyncSessionManager(store, policy, realm=realm, on_event=on_event, clock=clock)
+        manager = SessionManager(cast(Store, self.store), policy, realm=realm, on_event=on_event, clock=clock)
         return cast(AsyncSessionManager, _Awaited(manager))
+
+    async def bar(self, now: int, realm: str) -> None:
+        """As Store.bar."""
+        if self.waits:
+            await cast(AsyncStore, self.store).bar(now, realm)
+        else:
+            cast(Store, self.store).bar(now, realm)
 
     async def open(self, visitor: Visitor, manager: AsyncSessionManager | None = None) -> Session:
         """What the visitor's token opens; another one's session is counted."""
         session = await (manager or self.manager()).open(visitor.token)
         # Looked at in the record: reading it from the session would count as a use of the data.
-        owner = session.live.data.get(OWNER) if session.live else None
+        owner = session._live.data.get(OWNER) if session._live else None
         stranger = owner is not None and owner != encode(visitor.owner)
         with self._lock:
             self.opened += 1
             self.strangers += stranger
         return session
 
-    async def settled(self, look: Callable[[], Coroutine[Any, Any, T]], wanted: Callable[[T], bool]) -> T:
-        """What `look` sees: once it is as `wanted`, or when the store's cache has no excuse any more."""
-        excused = time.monotonic() + self.staleness
+    async def eventually(self, look: Callable[[], Coroutine[Any, Any, T]], wanted: Callable[[T], bool]) -> T:
+        """What `look` returns: once it is `wanted`, or when the store's cache may be stale no longer."""
+        give_up = time.monotonic() + self.staleness
         while True:
             began = time.monotonic()
             seen = await look()
-            if wanted(seen) or began >= excused:
+            if wanted(seen) or began >= give_up:
                 return seen
             await self.pause(0.005)
 
@@ -101,6 +114,7 @@ class _Awaited:
         self._manager = manager
         self.anonymous = manager.anonymous
         self.clock = manager.clock
+        self.realm = manager.realm
 
     def __getattr__(self, name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
         method = getattr(self._manager, name)

@@ -1,9 +1,8 @@
-"""Log-ins that meet: from one session, with a planted token, under a cap, and while all sessions are revoked."""
+"""Log-ins that meet: from one session, with a planted token, and under a cap."""
 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,42 +11,37 @@ from sojourn.core.events import Event, LoggedIn
 from sojourn.core.policy import Policy
 from sojourn.core.token import mint
 
-from .course import TRIES, Course, revealed
-from .crew import Call
-from .instance import OWNER, PLAIN, Instance, Visitor
+from .instance import OWNER, Instance, Visitor
+from .race_context import TRIES, RaceContext, revealed
 from .result import Tally
-from .slow import finish, is_live, load
+from .slow_requests import finish, is_live, load
 
-__all__ = ["cap", "double", "fixation", "revoke_all"]
+__all__ = ["cap", "double", "fates", "fixation"]
 
 TABS = 4
-BEFORE, RACING = 20, 100
-# The call comes within so many seconds after the first of the log-ins.
-REVOKE_WITHIN = 0.03
 CAP = 3
 
 
 class LogIn(NamedTuple):
-    """One that was acknowledged `at` so many seconds of time.monotonic(), and the session that it ended, if any."""
+    """One that was acknowledged, and the session that it ended, if any."""
 
     token: str
-    at: float
     replaced: str | None
 
 
-def double(course: Course) -> Tally:
+def double(context: RaceContext) -> Tally:
     """Four tabs log in from one session at once: one of the new sessions takes its place, and it is over."""
     tally = Tally()
-    for done in range(course.rounds):
-        course.progress(f"{done * TRIES:,} of {course.rounds * TRIES:,} sessions")
-        visitors = course.begin([(f"tabs/{number}", None) for number in range(TRIES)])
-        tabs = [(visitor, course.user(number), tab) for number, visitor in enumerate(visitors) for tab in range(TABS)]
-        places = course.spread(len(tabs))
-        course.each(places, load_tab, [(visitor, tab) for visitor, _, tab in tabs])
-        made: list[LogIn] = course.each(places, log_in_tab, tabs)
+    for done in range(context.rounds):
+        context.progress(f"{done * TRIES:,} of {context.rounds * TRIES:,} sessions")
+        visitors = context.begin_sessions([(f"tabs/{number}", None) for number in range(TRIES)])
+        tabs = [(visitor, context.user(number), tab) for number, visitor in enumerate(visitors) for tab in range(TABS)]
+        places = context.spread(len(tabs))
+        context.each(places, load_tab, [(visitor, tab) for visitor, _, tab in tabs])
+        made: list[LogIn] = context.each(places, log_in_tab, tabs)
         fresh = [Visitor(login.token, tab[0].owner, tab[1]) for login, tab in zip(made, tabs, strict=True)]
-        lives = course.each(course.spread(len(fresh)), opens, [(visitor,) for visitor in fresh])
-        old = course.each(course.spread(TRIES), is_live, [(visitor,) for visitor in visitors])
+        lives = context.each(context.spread(len(fresh)), opens, [(visitor,) for visitor in fresh])
+        old = context.each(context.spread(TRIES), is_live, [(visitor,) for visitor in visitors])
         for number, visitor in enumerate(visitors):
             mine = slice(number * TABS, (number + 1) * TABS)
             successors = sum(login.replaced == visitor.id for login in made[mine])
@@ -68,7 +62,7 @@ async def log_in_tab(instance: Instance, visitor: Visitor, user: str, tab: int) 
     session.login(user)
     token = revealed((await instance.manager(on_event=events.append).commit(session)).token)
     replaced = [event.replaced for event in events if isinstance(event, LoggedIn)]
-    return LogIn(token, time.monotonic(), replaced[0] if replaced else None)
+    return LogIn(token, replaced[0] if replaced else None)
 
 
 async def opens(instance: Instance, visitor: Visitor) -> bool:
@@ -77,24 +71,24 @@ async def opens(instance: Instance, visitor: Visitor) -> bool:
     return session.status == "active" and session.user_id == visitor.user and "late" not in session
 
 
-def fixation(course: Course) -> Tally:
+def fixation(context: RaceContext) -> Tally:
     """A victim logs in with a planted token, which must gain nothing; a made-up token must be taken for none."""
     tally = Tally()
-    for done in range(course.rounds):
-        course.progress(f"{done * TRIES:,} of {course.rounds * TRIES:,} tokens")
-        planted = course.begin([(f"planted/{number}", None) for number in range(TRIES)])
-        places = course.spread(TRIES)
-        course.each(places, load, [(visitor, "set") for visitor in planted])
-        users = [course.user(number) for number in range(TRIES)]
-        elsewhere = course.elsewhere(places)
-        course.each(elsewhere, load_tab, [(visitor, 0) for visitor in planted])
-        made = course.each(elsewhere, log_in_tab, [(one, user, 0) for one, user in zip(planted, users, strict=True)])
+    for done in range(context.rounds):
+        context.progress(f"{done * TRIES:,} of {context.rounds * TRIES:,} tokens")
+        planted = context.begin_sessions([(f"planted/{number}", None) for number in range(TRIES)])
+        places = context.spread(TRIES)
+        context.each(places, load, [(visitor, "set") for visitor in planted])
+        users = [context.user(number) for number in range(TRIES)]
+        elsewhere = context.elsewhere(places)
+        context.each(elsewhere, load_tab, [(visitor, 0) for visitor in planted])
+        made = context.each(elsewhere, log_in_tab, [(one, user, 0) for one, user in zip(planted, users, strict=True)])
         victims = [Visitor(login.token, one.owner, user) for login, one, user in zip(made, planted, users, strict=True)]
-        kept = course.each(places, finish, [(visitor, True) for visitor in planted])
-        back = course.each(course.spread(TRIES), is_live, [(visitor,) for visitor in planted])
-        well = course.each(course.spread(TRIES), opens, [(visitor,) for visitor in victims])
-        adopted = course.each(course.spread(TRIES), show_made_up, [()] * TRIES)
-        course.remember(id for id, _ in adopted)
+        kept = context.each(places, finish, [(visitor, True) for visitor in planted])
+        back = context.each(context.spread(TRIES), is_live, [(visitor,) for visitor in planted])
+        well = context.each(context.spread(TRIES), opens, [(visitor,) for visitor in victims])
+        adopted = context.each(context.spread(TRIES), show_made_up, [()] * TRIES)
+        context.remember(id for id, _ in adopted)
         tally.tries += TRIES
         for kept_one, live, victim_is_well, (_, taken) in zip(kept, back, well, adopted, strict=True):
             tally.lost += kept_one or live or not victim_is_well or taken
@@ -112,39 +106,6 @@ async def show_made_up(instance: Instance) -> tuple[str, bool]:
     return (token.id if token else made_up.id), adopted or token is None or token.id == made_up.id
 
 
-def revoke_all(course: Course) -> Tally:
-    """All of a user's sessions are revoked while 100 log-ins of theirs are under way."""
-    tally = Tally()
-    each_round = BEFORE + RACING
-    for done in range(course.rounds):
-        course.progress(f"{done * each_round:,} of {course.rounds * each_round:,} log-ins")
-        user = course.user(done)
-        before = course.begin([(f"before/{number}", user) for number in range(BEFORE)])
-        calls = [Call(where, log_in, (user, number, PLAIN)) for number, where in enumerate(course.spread(RACING))]
-        pause = course.random.random() * REVOKE_WITHIN
-        calls.insert(course.random.randrange(RACING), Call(course.spread(1)[0], revoke, (user, pause)))
-        answers = course.crew.at_once(calls)
-        (began,) = [answer for answer in answers if isinstance(answer, float)]
-        racing = [answer for answer in answers if isinstance(answer, LogIn)]
-        ids = [visitor.id for visitor in before] + [Visitor(login.token, "", user).id for login in racing]
-        ((fate, listed),) = course.each(course.spread(1), fates, [(ids, user)])
-        must_be_over = [True] * BEFORE + [login.at < began for login in racing]
-        tally.tries += each_round
-        for id, how, over in zip(ids, fate, must_be_over, strict=True):
-            tally.lost += (
-                how not in ("revoked", "live") or (over and how == "live") or (how == "live") != (id in listed)
-            )
-    return tally
-
-
-async def revoke(instance: Instance, user: str, pause: float) -> float:
-    """Revoke all of the user's sessions, after a pause. When that began, in seconds of time.monotonic()."""
-    await instance.pause(pause)
-    began = time.monotonic()
-    await instance.manager().revoke_all(user)
-    return began
-
-
 async def log_in(instance: Instance, user: str, number: int, policy: Policy) -> LogIn | None:
     """Log in from a new browser. None if the policy's cap refused it."""
     manager = instance.manager(policy)
@@ -155,28 +116,28 @@ async def log_in(instance: Instance, user: str, number: int, policy: Policy) -> 
         token = revealed((await manager.commit(session)).token)
     except SessionLimitReached:
         return None
-    return LogIn(token, time.monotonic(), None)
+    return LogIn(token, None)
 
 
-async def fates(instance: Instance, ids: Sequence[str], user: str) -> tuple[list[str], list[str]]:
+async def fates(instance: Instance, ids: Sequence[str], user: str, realm: str = "") -> tuple[list[str], list[str]]:
     """What became of each session: "live", why it ended, or "gone"; and the ids that the user's list has."""
     await instance.pause(instance.staleness)
-    manager = instance.manager()
+    manager = instance.manager(realm=realm)
     infos = [await manager.get(id) for id in ids]
-    listed = [info.id for info in await manager.list(user)]
+    listed = [info.id for info in await manager.list(user, limit=10_000)]
     return [(info.end_reason or "live") if info else "gone" for info in infos], listed
 
 
-def cap(course: Course) -> Tally:
+def cap(context: RaceContext) -> Tally:
     """Fifty log-ins of one user at once, where three sessions are allowed: the oldest end, or it is refused."""
     tally = Tally()
-    for done in range(course.rounds):
-        course.progress(f"{done * TRIES:,} of {course.rounds * TRIES:,} log-ins")
+    for done in range(context.rounds):
+        context.progress(f"{done * TRIES:,} of {context.rounds * TRIES:,} log-ins")
         policy = Policy(max_sessions=CAP, on_limit="refuse" if done % 2 else "end_oldest")
-        user = course.user(done)
-        made = course.each(course.spread(TRIES), log_in, [(user, number, policy) for number in range(TRIES)])
+        user = context.user(done)
+        made = context.each(context.spread(TRIES), log_in, [(user, number, policy) for number in range(TRIES)])
         ids = [Visitor(login.token, "", user).id for login in made if login]
-        ((fate, listed),) = course.each(course.spread(1), fates, [(ids, user)])
+        ((fate, listed),) = context.each(context.spread(1), fates, [(ids, user)])
         live = {id for id, how in zip(ids, fate, strict=True) if how == "live"}
         wrongly = [how for how in fate if how not in ("live", "limit")]
         tally.tries += TRIES

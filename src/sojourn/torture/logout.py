@@ -8,11 +8,11 @@ from contextlib import suppress
 
 from sojourn.core.errors import SessionEnded
 
-from .course import TRIES, Course
-from .crew import Call
-from .instance import DUE, Instance, Visitor
+from .instance import DUE_POLICY, Instance, Visitor
+from .race_context import TRIES, RaceContext
 from .result import Tally
-from .slow import is_live
+from .slow_requests import is_live
+from .worker_pool import WorkerCall
 
 __all__ = ["instant", "window"]
 
@@ -22,26 +22,26 @@ WINDOW = 0.25
 LOGOUTS_WITHIN = 0.1
 
 
-def instant(course: Course) -> Tally:
+def instant(context: RaceContext) -> Tally:
     """Three writers and a log-out of one session commit at the same moment."""
     tally = Tally()
-    for done in range(course.rounds):
-        course.progress(f"{done * TRIES:,} of {course.rounds * TRIES:,} sessions")
-        visitors = course.log_in(TRIES, {"list": [], "count": 1})
+    for done in range(context.rounds):
+        context.progress(f"{done * TRIES:,} of {context.rounds * TRIES:,} sessions")
+        visitors = context.log_in(TRIES, {"list": [], "count": 1})
         # In each process the requests of one session lie apart, so that now the one comes first, now the other.
         requests = [(visitor, number) for visitor in visitors for number in range(WRITERS + 1)]
-        course.random.shuffle(requests)
-        places = course.spread(len(requests))
-        course.each(places, load, requests)
-        course.each(places, finish, requests)
+        context.random.shuffle(requests)
+        places = context.spread(len(requests))
+        context.each(places, load, requests)
+        context.each(places, finish, requests)
         tally.tries += TRIES
-        tally.lost += sum(course.each(course.spread(TRIES), is_live, [(visitor,) for visitor in visitors]))
+        tally.lost += sum(context.each(context.spread(TRIES), is_live, [(visitor,) for visitor in visitors]))
     return tally
 
 
 async def load(instance: Instance, visitor: Visitor, number: int) -> None:
     """A request begins: the first logs out, the others write."""
-    session = await instance.open(visitor, instance.manager(DUE))
+    session = await instance.open(visitor, instance.manager(DUE_POLICY))
     if number == 0:
         session.logout()
     else:
@@ -52,7 +52,7 @@ async def load(instance: Instance, visitor: Visitor, number: int) -> None:
 async def finish(instance: Instance, visitor: Visitor, number: int) -> None:
     """It commits. A writer is kept if it came before the log-out, else refused."""
     with suppress(SessionEnded):
-        await instance.manager(DUE).commit(instance.under_way.pop((visitor.id, number)))
+        await instance.manager(DUE_POLICY).commit(instance.under_way.pop((visitor.id, number)))
 
 
 async def log_out(instance: Instance, visitor: Visitor, pause: float) -> float:
@@ -65,24 +65,24 @@ async def log_out(instance: Instance, visitor: Visitor, pause: float) -> float:
     return time.monotonic()
 
 
-def window(course: Course) -> Tally:
+def window(context: RaceContext) -> Tally:
     """Every process opens the session again and again while it is logged out, so that a cache is filled then."""
     tally, latest = Tally(), 0.0
-    staleness = course.crew.staleness
-    for done in range(course.rounds):
-        course.progress(f"{done * TRIES:,} of {course.rounds * TRIES:,} sessions")
-        visitors = course.log_in(TRIES)
-        readers = [Call(where, read_on, (visitors, WINDOW + staleness)) for where in range(course.crew.size)]
-        pauses = [course.random.random() * LOGOUTS_WITHIN for _ in visitors]
+    staleness = context.pool.staleness
+    for done in range(context.rounds):
+        context.progress(f"{done * TRIES:,} of {context.rounds * TRIES:,} sessions")
+        visitors = context.log_in(TRIES)
+        readers = [WorkerCall(where, read_on, (visitors, WINDOW + staleness)) for where in range(context.pool.size)]
+        pauses = [context.random.random() * LOGOUTS_WITHIN for _ in visitors]
         leavers = [
-            Call(where, log_out, (visitor, pause))
-            for where, visitor, pause in zip(course.spread(TRIES), visitors, pauses, strict=True)
+            WorkerCall(where, log_out, (visitor, pause))
+            for where, visitor, pause in zip(context.spread(TRIES), visitors, pauses, strict=True)
         ]
-        answers = course.crew.at_once([*readers, *leavers])
+        answers = context.pool.at_once([*readers, *leavers])
         ended = answers[len(readers) :]
         seen = [max(times) for times in zip(*answers[: len(readers)], strict=True)]
         late = [last - end for last, end in zip(seen, ended, strict=True)]
-        still = course.crew.at_once([Call(where, are_live, (visitors,)) for where in range(course.crew.size)])
+        still = context.pool.at_once([WorkerCall(where, are_live, (visitors,)) for where in range(context.pool.size)])
         back = [any(lives) or delay > staleness for delay, *lives in zip(late, *still, strict=True)]
         tally.tries += TRIES
         tally.lost += sum(back)

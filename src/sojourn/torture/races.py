@@ -2,52 +2,41 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from typing import NamedTuple
+from . import logins, logout, parallel_requests, revocations, slow_requests, storm
+from .race import Race
+from .race_context import RaceContext
+from .user_index import index
 
-from . import logins, logout, parallel, slow, storm
-from .course import Course
-from .index import index
-from .result import Tally
-
-__all__ = ["RACES", "Race"]
+__all__ = ["RACES"]
 
 
-class Race(NamedTuple):
-    """One race. `lost` says what a try that is lost means, after "of so many tries"."""
-
-    name: str
-    run: Callable[[Course], Tally]
-    lost: str
-    needs_processes: bool = False
-
-    @property
-    def meaning(self) -> str:
-        """What happens in it."""
-        return inspect.getdoc(self.run) or ""
-
-
-RACES = (
-    Race("keys", parallel.keys, "changes are gone: another request's write went over them"),
-    Race("appends", parallel.appends, "changes are gone: another request's write went over them"),
-    Race("increments", parallel.increments, "changes are gone: another request's write went over them"),
-    Race("slow-reader", slow.reader, "sessions were live again after their end"),
-    Race("slow-writer", slow.writer, "sessions were live again after their end, or a lost change was answered as kept"),
-    Race("slow-rotation", slow.rotation, "sessions were live again after their end"),
-    Race("slow-regenerate", slow.regenerate, "sessions were live again after their end, or had a live successor"),
+RACES: tuple[Race[RaceContext], ...] = (
+    Race("keys", parallel_requests.keys, "changes are gone: another request's write went over them"),
+    Race("appends", parallel_requests.appends, "changes are gone: another request's write went over them"),
+    Race("increments", parallel_requests.increments, "changes are gone: another request's write went over them"),
+    Race("slow-reader", slow_requests.reader, "sessions were live again after their end"),
+    Race(
+        "slow-writer",
+        slow_requests.writer,
+        "sessions were live again after their end, or a lost change was answered as kept",
+    ),
+    Race("slow-rotation", slow_requests.rotation, "sessions were live again after their end"),
+    Race(
+        "slow-regenerate", slow_requests.regenerate, "sessions were live again after their end, or had a live successor"
+    ),
     Race("logout", logout.instant, "sessions were live after their log-out"),
     Race("cache", logout.window, "sessions were live in a process after their log-out, and after any cache's excuse"),
     Race("double-login", logins.double, "sessions had not one successor, or were live after it"),
     Race("fixation", logins.fixation, "planted or made-up tokens gained something, or a victim's session was touched"),
-    Race("revoke-all", logins.revoke_all, "sessions survived, or did not say that they were revoked"),
+    Race("revoke-all", revocations.revoke_all, "what began before it is live, or what began after it is not"),
+    Race("bar", revocations.bar, "what began before it is live, or what began after it is not"),
     Race("cap", logins.cap, "sessions were too many, too few, or ended for another reason than the limit"),
     Race("index", index, "times a session was in the list and not live, or live and not in the list"),
-    Race("kill", storm.kill, "acknowledged writes or log-outs are gone, or answers wrong", needs_processes=True),
+    Race("kill", storm.kill, "acknowledged writes or log-outs are gone, or answers wrong", needs="processes"),
     Race(
         "storm",
         storm.failover,
         "acknowledged writes or log-outs are gone, or answers were wrong",
-        needs_processes=True,
+        needs="processes",
     ),
 )

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sojourn.core.errors import StoreUnavailable
-
-from .crew import Broken
-
-__all__ = ["Figure", "Result", "Tally", "Verdict", "judged"]
+__all__ = ["Figure", "Result", "Tally", "Verdict"]
 
 Verdict = Literal["ok", "lost", "error"]
 Figure = float | int | bool | str
@@ -44,23 +38,3 @@ class Result:
         if self.error:
             return "error"
         return "lost" if self.tally.lost else "ok"
-
-
-def judged(name: str, lost_means: str, race: Callable[[], Tally], tidy: Callable[[], None]) -> Result:
-    """Run a race, and `tidy` whatever comes of it."""
-    began = time.monotonic()
-    result = Result(name, Tally(), 0, lost_means)
-    try:
-        try:
-            result.tally = race()
-        except Broken as error:
-            result.error, result.unavailable = str(error), error.unavailable
-        finally:
-            tidy()
-    except (Broken, StoreUnavailable) as error:
-        # The race's own error comes first: this one may follow from it.
-        if not result.error:
-            result.error = f"its sessions were not all ended: {error}"
-            result.unavailable = isinstance(error, StoreUnavailable) or error.unavailable
-    result.seconds = time.monotonic() - began
-    return result

@@ -1,4 +1,4 @@
-"""A run: races on one crew, one after the other, and what came of each."""
+"""A run: races on one pool, one after the other, and what came of each."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
-from .course import PREFIX, Course
-from .crew import Call, Crew
 from .instance import Instance
-from .races import Race
-from .result import Result, Tally, judged
+from .race import Race, run_race
+from .race_context import PREFIX, RaceContext
+from .result import Result, Tally
+from .worker_pool import WorkerCall, WorkerPool
 
-__all__ = ["Run", "Settings"]
+__all__ = ["Run", "RunSettings"]
 
 
 @dataclass(frozen=True)
-class Settings:
+class RunSettings:
     """How long, and with what chance. `storm` is in seconds; `command` is run in the middle of it."""
 
     rounds: int
@@ -30,21 +30,21 @@ class Settings:
 class Run:
     """The races of one call of the program."""
 
-    crew: Crew
-    settings: Settings
+    pool: WorkerPool
+    settings: RunSettings
     _opened: Tally = field(default_factory=Tally)
     # Not by the seed: two runs at once must not end one another's sessions.
     _prefix: str = field(default_factory=lambda: PREFIX + secrets.token_hex(4))
 
-    def race(self, race: Race, progress: Callable[[str], None]) -> Result:
+    def race(self, race: Race[RaceContext], progress: Callable[[str], None]) -> Result:
         """Run a race, and end all that it made."""
-        course = self.course(race, progress)
-        return judged(race.name, race.lost, lambda: race.run(course), lambda: self._tidy(course))
+        context = self.context(race, progress)
+        return run_race(race, context, lambda: self._tidy(context))
 
-    def course(self, race: Race, progress: Callable[[str], None]) -> Course:
+    def context(self, race: Race[RaceContext], progress: Callable[[str], None]) -> RaceContext:
         """What the race runs on. Its choices are the seed's, whatever was run before."""
-        return Course(
-            crew=self.crew,
+        return RaceContext(
+            pool=self.pool,
             random=Random(f"{self.settings.seed} {race.name}"),  # noqa: S311  # to be repeated, not to be secret
             rounds=self.settings.rounds,
             name=f"{self._prefix}-{race.name}",
@@ -57,9 +57,9 @@ class Run:
         """Of all that was opened so far, what belonged to somebody else."""
         return Result("strangers", self._opened, 0.0, "tokens opened a session that is another one's")
 
-    def _tidy(self, course: Course) -> None:
-        course.sweep()
-        for opened, strangers in self.crew.at_once([Call(where, counted, ()) for where in range(self.crew.size)]):
+    def _tidy(self, context: RaceContext) -> None:
+        context.tidy()
+        for opened, strangers in self.pool.at_once([WorkerCall(where, counted, ()) for where in range(self.pool.size)]):
             self._opened.tries += opened
             self._opened.lost += strangers
 

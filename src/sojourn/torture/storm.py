@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 from sojourn.core.errors import StoreUnavailable
 from sojourn.core.session import Session
 
-from .course import Course, revealed
-from .crew import Call, Killed
 from .instance import OWNER, Instance, Visitor
+from .race_context import RaceContext, revealed
 from .result import Tally
+from .worker_pool import Killed, WorkerCall
 
 __all__ = ["failover", "kill"]
 
@@ -59,38 +59,38 @@ class Writer(NamedTuple):
     is_back: bool
 
 
-def kill(course: Course) -> Tally:
+def kill(context: RaceContext) -> Tally:
     """A quarter of the processes are killed (kill -9) in a storm of writes and log-outs."""
-    crew = course.crew
-    victims = course.random.sample(range(crew.size), max(1, crew.size // 4))
-    at = [course.storm * course.random.uniform(0.3, 0.7) for _ in victims]
+    pool = context.pool
+    victims = context.random.sample(range(pool.size), max(1, pool.size // 4))
+    at = [context.storm * context.random.uniform(0.3, 0.7) for _ in victims]
     due = sorted(zip(at, victims, strict=True))
 
-    def strike(passed: float) -> None:
+    def inject_fault(passed: float) -> None:
         while due and passed >= due[0][0]:
-            crew.kill(due.pop(0)[1])
+            pool.kill(due.pop(0)[1])
 
-    tally = _Storm(course).run(strike)
+    tally = _Storm(context).run(inject_fault)
     tally.figures["killed"] = len(victims)
-    tally.note = f"{len(victims)} of {crew.size} processes killed, {tally.note}"
+    tally.note = f"{len(victims)} of {pool.size} processes killed, {tally.note}"
     return tally
 
 
-def failover(course: Course) -> Tally:
+def failover(context: RaceContext) -> Tally:
     """The command of --during-storm is run in a storm of writes and log-outs: a restart of the server, say."""
-    assert course.command is not None
+    assert context.command is not None
     running: list[subprocess.Popen[str]] = []
 
-    def strike(passed: float) -> None:
-        if not running and passed >= course.storm * 0.4:
+    def inject_fault(passed: float) -> None:
+        if not running and passed >= context.storm * 0.4:
             # The command is the caller's own, for their own shell.
             running.append(
                 subprocess.Popen(  # noqa: S602
-                    course.command or "", shell=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+                    context.command or "", shell=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
                 )
             )
 
-    tally = _Storm(course).run(strike)
+    tally = _Storm(context).run(inject_fault)
     (command,) = running
     try:
         output, _ = command.communicate(timeout=COME_BACK_WITHIN)
@@ -106,37 +106,37 @@ def failover(course: Course) -> Tally:
 
 
 class _Storm:
-    def __init__(self, course: Course) -> None:
-        self._course = course
-        self._sessions = course.log_in(SESSIONS)
+    def __init__(self, context: RaceContext) -> None:
+        self._context = context
+        self._sessions = context.log_in(SESSIONS)
         self._wrote: dict[tuple[int, str], int] = {}
         self._logged_out: list[Visitor] = []
         self._errors: Counter[str] = Counter()
         self._mistaken = 0
         self._acknowledged = 0
 
-    def run(self, strike: Callable[[float], None]) -> Tally:
-        """Storm; `strike` is called again and again with the seconds passed. Then see what is there."""
-        course, began, calls = self._course, time.monotonic(), []
-        for where in range(course.crew.size):
-            leaver = course.user(f"leaver-{where}")
+    def run(self, inject_fault: Callable[[float], None]) -> Tally:
+        """Storm; `inject_fault` is called again and again with the seconds passed. Then see what is there."""
+        context, began, calls = self._context, time.monotonic(), []
+        for where in range(context.pool.size):
+            leaver = context.user(f"leaver-{where}")
             for number in range(WRITERS):
-                args = (f"w{where}.{number}", leaver, self._sessions, course.storm, course.random.random())
-                calls.append(Call(where, storm, args))
+                args = (f"w{where}.{number}", leaver, self._sessions, context.storm, context.random.random())
+                calls.append(WorkerCall(where, storm, args))
 
         def tick() -> None:
             passed = time.monotonic() - began
-            course.progress(
-                f"{min(passed, course.storm):.1f} of {course.storm:g} s, {self._acknowledged:,} acknowledged"
+            context.progress(
+                f"{min(passed, context.storm):.1f} of {context.storm:g} s, {self._acknowledged:,} acknowledged"
             )
-            strike(passed)
+            inject_fault(passed)
 
-        writers = course.crew.at_once(calls, told=self._told, tick=tick)
-        course.crew.replace_dead()
-        time.sleep(course.crew.staleness)
+        writers = context.pool.at_once(calls, on_report=self._on_report, tick=tick)
+        context.pool.replace_dead()
+        time.sleep(context.pool.staleness)
         return self._tally([writer for writer in writers if not isinstance(writer, Killed)])
 
-    def _told(self, fact: Any) -> None:
+    def _on_report(self, fact: Any) -> None:
         match fact:
             case Wrote(session, writer, number):
                 self._acknowledged += 1
@@ -172,11 +172,11 @@ class _Storm:
         return Tally(tries=self._acknowledged, lost=lost, note=", ".join(note), figures=dict(figures))
 
     def _lost_writes(self) -> int:
-        held = self._course.some_by_some(holds, [(session,) for session in self._sessions])
+        held = self._context.in_batches(holds, [(session,) for session in self._sessions])
         return sum(held[session].get(writer, -1) < number for (session, writer), number in self._wrote.items())
 
     def _lost_logouts(self) -> int:
-        return sum(self._course.some_by_some(is_back, [(visitor,) for visitor in self._logged_out]))
+        return sum(self._context.in_batches(is_back, [(visitor,) for visitor in self._logged_out]))
 
 
 # In the processes
@@ -185,7 +185,7 @@ class _Storm:
 async def storm(
     instance: Instance, name: str, leaver: str, sessions: Sequence[Visitor], seconds: float, seed: float
 ) -> Writer:
-    """Write to sessions at random, log in and out now and then, and tell all that was acknowledged."""
+    """Write to sessions at random, log in and out now and then, and report all that was acknowledged."""
     chance, until = Random(seed), time.monotonic() + seconds  # noqa: S311  # chance, not secrets
     number, answered, longest, failing = 0, time.monotonic(), 0.0, False
     while time.monotonic() < until + (COME_BACK_WITHIN if failing else 0):
@@ -197,7 +197,7 @@ async def storm(
                 await _write(instance, chance.randrange(len(sessions)), sessions, name, number)
         # Whatever it is: an application would have answered with an error.
         except Exception as error:  # noqa: BLE001
-            instance.tell(Failed(type(error).__name__))
+            instance.report(Failed(type(error).__name__))
             failing = True
             await instance.pause(RETRY_AFTER)
         else:
@@ -210,11 +210,11 @@ async def storm(
 async def _write(instance: Instance, chosen: int, sessions: Sequence[Visitor], name: str, number: int) -> None:
     session = await instance.open(sessions[chosen])
     if session.status != "active" or session.user_id != sessions[chosen].user:
-        instance.tell(Mistaken())
+        instance.report(Mistaken())
         return
     session[name] = number
     await instance.manager().commit(session)
-    instance.tell(Wrote(chosen, name, number))
+    instance.report(Wrote(chosen, name, number))
 
 
 async def _log_in_and_out(instance: Instance, user: str) -> None:
@@ -225,7 +225,7 @@ async def _log_in_and_out(instance: Instance, user: str) -> None:
     token = revealed((await manager.commit(session)).token)
     session.logout()
     await manager.commit(session)
-    instance.tell(LoggedOut(Visitor(token, user, user)))
+    instance.report(LoggedOut(Visitor(token, user, user)))
 
 
 async def holds(instance: Instance, visitor: Visitor) -> dict[str, int]:

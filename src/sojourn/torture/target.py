@@ -36,7 +36,7 @@ class Target(NamedTuple):
         """The target that `name` names. Raises ConfigurationError for what is neither a URL nor module:Class."""
         if _is_name(name):
             target = cls(name, name, is_url=False)
-            target._factory()  # its own: told now, and not by each of the processes
+            target._factory()  # its own: refused now, and not by each of the processes
             return target
         at = StoreURL.parse(name)
         if at.scheme == "memory":

@@ -1,4 +1,4 @@
-"""The worker: a process of its own that opens the target and does what it is told over a pipe."""
+"""The worker: a process of its own that opens the target and does the work that it is sent over a pipe."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from sojourn.core.errors import SojournError
 from .instance import Instance, without_waiting
 from .target import Target
 
-__all__ = ["Answers", "Failure", "Order", "Ready", "Told", "serve"]
+__all__ = ["Answers", "Failure", "Order", "Ready", "Report", "run_worker"]
 
 NO_ID = "0" * 32
-# Threads are made as they are needed; one for each call that is let go at the same moment.
+# Threads are made as they are needed; one for each call that is started at the same moment.
 MAX_THREADS = 512
 
 Work = Callable[..., Coroutine[Any, Any, Any]]
@@ -37,14 +37,14 @@ class Ready(NamedTuple):
 
 
 class Order(NamedTuple):
-    """Calls to be let go at the moment `at`, in seconds of time.monotonic(), which processes share."""
+    """Calls to be started at the moment `at`, in seconds of time.monotonic(), which processes share."""
 
     calls: Sequence[tuple[Work, tuple[Any, ...]]]
     at: float
 
 
-class Told(NamedTuple):
-    """Something that a call tells while it is still at work."""
+class Report(NamedTuple):
+    """What a call reports while it is still at work."""
 
     fact: Any
 
@@ -68,7 +68,7 @@ class Failure(NamedTuple):
         return cls(type(error).__name__, str(error), isinstance(error, SojournError))
 
 
-def serve(connection: Connection, target: Target, awaited: bool) -> None:
+def run_worker(connection: Connection, target: Target, awaited: bool) -> None:
     """Run the worker until the pipe is closed. The first message is Ready, or a Failure."""
     # What a store prints does not belong among the results.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -104,12 +104,12 @@ class _Worker:
             store = self._wait(target.open(awaited=awaited))
         except Exception as error:  # noqa: BLE001  # whatever a stranger's class raises is passed on
             return Failure.of(error)
-        self._instance = Instance(store, lambda fact: self.send(Told(fact)))
+        self._instance = Instance(store, lambda fact: self.send(Report(fact)))
         # What is wrong with the store shows here, and not in the first race.
-        (asked,) = self.do(Order([(_ask, ())], 0))
+        (asked,) = self.do(Order([(_probe, ())], 0))
         return asked if isinstance(asked, Failure) else Ready(self._instance.waits, self._instance.staleness)
 
-    def send(self, message: Told | Answers) -> None:
+    def send(self, message: Report | Answers) -> None:
         """Send a message whole, whichever thread it comes from."""
         with self._sending:
             self._connection.send(message)
@@ -147,7 +147,7 @@ class _Worker:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
 
-async def _ask(instance: Instance) -> None:
+async def _probe(instance: Instance) -> None:
     await instance.manager().get(NO_ID)
 
 

@@ -105,7 +105,7 @@ class Answer:
     def _send(self, said: Start) -> None:
         status, headers, exc_info = said
         told = list(headers)
-        self._exchange.tell(told)
+        self._exchange.add_headers(told)
         # exc_info only where there is one: some servers take two arguments.
         rest = () if exc_info is None else (exc_info,)
         self._write = self._start_response(status, told, *rest)

@@ -6,8 +6,7 @@ from collections.abc import Collection, Iterable
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from sojourn.browser import BrowserOptions, Request
-from sojourn.browser.device import DeviceLabel, device_label
-from sojourn.browser.endpoints import MAX_BODY
+from sojourn.browser.endpoints import MAX_BODY, REAUTHENTICATE_WITHIN
 from sojourn.core.errors import ConfigurationError
 
 from .answer import reason_of
@@ -20,8 +19,10 @@ class BrowserEndpoints:
     """What the browser client calls: `mount(app, "/session", BrowserEndpoints(readable={"theme"}))`.
 
     `writable` names the keys of a session that its browser may write, and read; `readable` those that it may only
-    read. The server's own stay unseen. `device_label` makes "Chrome on Windows" of a User-Agent; None leaves
-    labels out. It works inside SessionMiddleware, and takes the manager from it.
+    read. The server's own stay unseen. Sessions elsewhere are ended only by who logged in in the last
+    `reauthenticate_within` seconds (ASVS 7.5.2); None asks for no recent log-in. It works inside SessionMiddleware,
+    which gives it the manager and answers what SessionManager.commit raises. Raises ConfigurationError outside of it,
+    and for keys that no browser may have.
     """
 
     def __init__(
@@ -29,9 +30,9 @@ class BrowserEndpoints:
         *,
         readable: Collection[str] = (),
         writable: Collection[str] = (),
-        device_label: DeviceLabel | None = device_label,
+        reauthenticate_within: float | None = REAUTHENTICATE_WITHIN,
     ) -> None:
-        self._options = BrowserOptions(readable, writable, device_label)
+        self._options = BrowserOptions(readable, writable, reauthenticate_within)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request = Request(
@@ -41,13 +42,16 @@ class BrowserEndpoints:
             _read_body(environ),
             environ.get("HTTP_IF_NONE_MATCH", ""),
         )
-        answer = exchange_of(environ).browse(request, self._options)
+        answer = exchange_of(environ).answer_browser(request, self._options)
         start_response(reason_of(answer.status), list(answer.headers))
         return [answer.body]
 
 
 def mount(app: WSGIApplication, path: str, mounted: WSGIApplication) -> WSGIApplication:
-    """`app`, but what is asked for under `path` goes to `mounted`."""
+    """`app`, but what is asked for under `path` goes to `mounted`.
+
+    Raises ConfigurationError for a path that does not begin with a slash, or ends with one.
+    """
     if not path.startswith("/") or path.endswith("/"):
         raise ConfigurationError(f"mount(path={path!r}): write it like '/session', without a slash at its end.")
 

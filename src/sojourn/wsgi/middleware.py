@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from sojourn.adopt import Adoption
 from sojourn.core.cookie import CookieOptions
 from sojourn.core.errors import SojournError
 from sojourn.core.problem import problem_to_send
@@ -13,6 +13,9 @@ from sojourn.exchange import EXCHANGE_KEY, Wiring
 from sojourn.manager import SessionManager
 
 from .answer import Answer, send_problem
+
+if TYPE_CHECKING:
+    from sojourn.adopt import Adoption
 
 __all__ = ["SessionMiddleware"]
 
@@ -26,8 +29,12 @@ class SessionMiddleware:
 
     `script_readable_tokens` lets browser code hold the token itself and send it in `Authorization`: a script that is
     injected into a page can then steal it, which it cannot with the cookie. docs/security.md says more.
-    `cleanup_interval` is how often, in seconds, this process deletes rows that are dead for long, in a thread of its
-    own; None never. `adopt` takes over the sessions of another layer: docs/migrating.md.
+    `cleanup_interval` is about how often, in seconds, this process deletes rows that are dead for long, in a thread of
+    its own; None never. `adopt` takes over the sessions of another layer: docs/migrating.md.
+
+    What is raised before the response has begun, such as StoreUnavailable, is answered with a problem: docs/errors.md.
+    A developer's mistake is raised on: InvalidData, SessionCommitted and ConfigurationError; at once, where it is a
+    manager for an event loop or an origin that is none.
     """
 
     def __init__(

@@ -10,14 +10,15 @@ __all__ = ["commit", "exchange_of", "session_of"]
 
 
 def session_of(environ: Environ) -> Session:
-    """The session of this request."""
+    """The session of this request. Raises ConfigurationError outside of SessionMiddleware."""
     return exchange_of(environ).session
 
 
 def commit(environ: Environ) -> None:
     """Write what was changed so far, before the response: to learn a new `id`, or to handle what it raises.
 
-    What it raises is SessionManager.commit's. Without a call, the commit comes before the response's first byte.
+    What it raises is SessionManager.commit's, and ConfigurationError outside of SessionMiddleware. Without a call, the
+    commit comes before the response's first byte.
     """
     exchange_of(environ).commit()
 

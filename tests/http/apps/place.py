@@ -9,7 +9,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sojourn import AsyncSessionManager, Policy, Session, SessionManager, open_async_store, open_store
+from sojourn import (
+    AsyncSessionManager,
+    Policy,
+    Session,
+    SessionConflict,
+    SessionManager,
+    open_async_store,
+    open_store,
+)
 from sojourn.stores.redis import AsyncRedisStore, RedisStore
 
 __all__ = ["ACTIONS", "CHUNKS", "NAP", "OPTIONS", "POLICY", "READABLE", "WRITABLE", "Gate", "async_manager", "manager"]
@@ -99,6 +107,10 @@ def _poll(session: Session, body: Any) -> Any:
     return _show(session, body)
 
 
+def _conflict(session: Session, body: Any) -> Any:
+    raise SessionConflict(tuple(body["keys"]))
+
+
 ACTIONS: Mapping[str, Callable[[Session, Any], Any]] = {
     "login": _login,
     "logout": lambda session, _: session.logout(),
@@ -107,6 +119,7 @@ ACTIONS: Mapping[str, Callable[[Session, Any], Any]] = {
     "increment": lambda session, _: session.increment("n"),
     "put": _put,
     "append": _append,
+    "conflict": _conflict,
     "show": _show,
     "poll": _poll,
 }

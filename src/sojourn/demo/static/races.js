@@ -65,7 +65,7 @@ async function final() {
 		await racer.logout();
 		step("Logged out, while the slow request is still at work.");
 		await slow;
-		const {record} = await (await racer.fetch(`/demo/inside?ended=${id}`)).json();
+		const {record} = await (await racer.fetch(`/demo/inspector?ended=${id}`)).json();
 		const stays = record?.end_reason === "logout" && Object.keys(record.data).length === 0;
 		step(stays ? "In the store: ended, logout, no data. A log-out is final." : "The record is not what it should be.", stays ? "good" : "bad");
 	} finally {

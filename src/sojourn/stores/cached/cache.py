@@ -16,8 +16,8 @@ from sojourn.core.store import Applied, Create, Refused
 __all__ = ["Cache", "Fill", "milliseconds"]
 
 # Measured, rounded up: the record with its place in the cache, a dated secret, and a key of the data.
-RECORD_BYTES = 1_250
-DATED_BYTES = 130
+RECORD_BYTES = 1_350
+DATED_BYTES = 140
 KEY_BYTES = 110
 # One record may not push out all the others.
 LARGEST_SHARE = 8
@@ -56,7 +56,7 @@ class _Entry:
 class Cache:
     """Records by id, up to `max_bytes`; the Watcher of one channel.
 
-    A record is served while the channel has told of every write that is older than `max_staleness` seconds, and while
+    A record is served while the channel has reported every write that is older than `max_staleness` seconds, and while
     it is live by `clock`, in Unix milliseconds: another node may have seen it since, so what looks expired is asked of
     the store. Every method may be called from any thread.
     """
@@ -89,7 +89,7 @@ class Cache:
 
     def get(self, id: str) -> Record | None:
         """The record, if it may be served; None to ask the store."""
-        # Soundness first: what is found after it was not written before the time up to which all writes were told.
+        # The limit first: an entry that is still there afterwards was changed by no write that the limit covers.
         if self._monotonic() > self._served_until:
             return None
         entry = self._entries.get(id)
@@ -98,8 +98,8 @@ class Cache:
         entry.used = True
         return entry.record
 
-    def asked(self, id: str) -> Fill:
-        """The store is about to be asked for `id`. To be followed by `answered`, whatever comes of it."""
+    def start_fill(self, id: str) -> Fill:
+        """The store is about to be asked for `id`. To be followed by `finish_fill`, whatever comes of it."""
         with self._lock:
             fill = self._fills.get(id)
             if fill is None:
@@ -107,7 +107,7 @@ class Cache:
             fill.readers += 1
             return fill
 
-    def answered(self, fill: Fill, record: Record | None) -> None:
+    def finish_fill(self, fill: Fill, record: Record | None) -> None:
         """The store's answer: kept if it is live and nobody wrote since it was asked. None where it gave none."""
         cost = _cost(record) if record is not None and record.ended_at is None else math.inf
         with self._lock:
@@ -198,5 +198,6 @@ def _cost(record: Record) -> float:
     except StoreUnavailable:
         return math.inf
     secrets = record.secrets
-    dated = DATED_BYTES * (len(secrets.next) + len(secrets.retired))
-    return RECORD_BYTES + parts + dated + len(record.user_id or "") + len(record.client.user_agent)
+    dated = DATED_BYTES * (len(secrets.next) + len(secrets.late) + len(secrets.retired))
+    names = len(record.user_id or "") + len(record.client.user_agent) + len(record.device)
+    return RECORD_BYTES + parts + dated + names

@@ -1,4 +1,4 @@
-"""Channel: what runs for as long as a store is to tell of writes, and the cache that it tells.
+"""Channel: the thread or task in which a store reports writes to a cache, and that cache.
 
 The cache lives no longer: in a forked child, or in the next event loop, both begin anew.
 """
@@ -22,7 +22,7 @@ __all__ = ["AsyncChannel", "Channel"]
 
 logger = logging.getLogger("sojourn")
 
-# A store's watch mends what is cut by itself. Where it broke down altogether, it is not begun again at once.
+# A store's watch reconnects by itself. Where it failed altogether, it is not started again at once.
 PAUSE = 5.0
 # To wait for the thread, at most; it ends with the process in any case.
 PATIENCE = 5.0
@@ -33,7 +33,7 @@ _channels: WeakSet[Channel | AsyncChannel] = WeakSet()
 
 
 class Channel:
-    """`watch` in a thread, from the first `keep` on."""
+    """`watch` in a thread, from the first `ensure_running` on."""
 
     def __init__(
         self, watch: Callable[[Watcher, float], None], new_cache: Callable[[], Cache], interval: float
@@ -41,18 +41,18 @@ class Channel:
         self._watch = watch
         self._new_cache = new_cache
         self._interval = interval
-        self.begin_anew()
+        self.reset()
         _channels.add(self)
 
-    def begin_anew(self) -> None:
+    def reset(self) -> None:
         """With an empty cache, and nothing running."""
         self.cache = self._new_cache()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._closing = threading.Event()
 
-    def keep(self) -> None:
-        """See to it that it runs."""
+    def ensure_running(self) -> None:
+        """Start it, unless it runs."""
         if self._thread is not None and self._thread.is_alive():
             return
         with self._starting:
@@ -82,7 +82,7 @@ class Channel:
 
 
 class AsyncChannel:
-    """`watch` in a task of the running event loop, from the first `keep` on."""
+    """`watch` in a task of the running event loop, from the first `ensure_running` on."""
 
     def __init__(
         self,
@@ -93,17 +93,17 @@ class AsyncChannel:
         self._watch = watch
         self._new_cache = new_cache
         self._interval = interval
-        self.begin_anew()
+        self.reset()
         _channels.add(self)
 
-    def begin_anew(self) -> None:
+    def reset(self) -> None:
         """With an empty cache, and nothing running."""
         self.cache = self._new_cache()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
 
-    def keep(self) -> None:
-        """See to it that it runs, in this event loop. Raises ConfigurationError where it runs in another."""
+    def ensure_running(self) -> None:
+        """Start it in this event loop, unless it runs. Raises ConfigurationError where it runs in another."""
         loop = asyncio.get_running_loop()
         if self._loop is loop and self._task is not None and not self._task.done():
             return
@@ -116,7 +116,7 @@ class AsyncChannel:
                 )
             # Should the other loop ever run again, what was left there ends.
             self.cache.closed = True
-            self.begin_anew()
+            self.reset()
         self._loop, self._task = loop, loop.create_task(self._run(), name="sojourn-watch")
 
     async def close(self) -> None:
@@ -140,11 +140,11 @@ class AsyncChannel:
             await asyncio.sleep(PAUSE)
 
 
-def _begin_anew_in_child() -> None:
+def _reset_in_child() -> None:
     # The thread stayed with the parent, and a lock may have been held by another thread that did.
     for channel in list(_channels):
-        channel.begin_anew()
+        channel.reset()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_anew_in_child)
+    os.register_at_fork(after_in_child=_reset_in_child)

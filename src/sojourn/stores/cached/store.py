@@ -1,4 +1,4 @@
-"""CachedStore and AsyncCachedStore: a store that others write to, and a Cache that hears of it."""
+"""CachedStore and AsyncCachedStore: a store that others write to, and a Cache to which it reports that."""
 
 from __future__ import annotations
 
@@ -6,23 +6,24 @@ from collections.abc import Callable, Sequence
 
 from sojourn.core.errors import ConfigurationError, EndReason
 from sojourn.core.record import Record
-from sojourn.core.store import Applied, AsyncWatchableStore, Commit, Create, End, Refused, Stats, WatchableStore
+from sojourn.core.store import Applied, AsyncWatchableStore, Commit, Create, End, Mark, Refused, Stats, WatchableStore
 
 from .cache import Cache, milliseconds
 from .channel import AsyncChannel, Channel
 
 __all__ = ["AsyncCachedStore", "CachedStore"]
 
-# Beats of the channel in `max_staleness`: one or two may be late before the store is asked again.
+# Heartbeats of the channel in `max_staleness`: one or two may be late before the store is asked again.
 BEATS = 4
 
 
 class CachedStore:
     """`store` with a cache of up to `max_bytes` in front of its reads, for threads.
 
-    What another process writes is seen at once, as the store tells of it; while it does not, a record is served for
+    What another process writes is seen at once, as the store reports it; while it does not, a record is served for
     `max_staleness` seconds at most, then the store is asked every time. A write is always the store's to judge.
-    Raises ConfigurationError for a store that does not tell of writes. `clock`, in Unix milliseconds, is for tests.
+    Raises ConfigurationError for a store that does not report writes, and but for numbers over 0. `clock`, in Unix
+    milliseconds, is for tests.
     """
 
     def __init__(
@@ -43,13 +44,13 @@ class CachedStore:
         record = self._channel.cache.get(id)
         if record is not None:
             return record
-        self._channel.keep()
+        self._channel.ensure_running()
         cache = self._channel.cache
-        fill = cache.asked(id)
+        fill = cache.start_fill(id)
         try:
             record = self._store.get(id)
         finally:
-            cache.answered(fill, record)
+            cache.finish_fill(fill, record)
         return record
 
     def create(self, create: Create) -> Applied | Refused:
@@ -76,19 +77,44 @@ class CachedStore:
         finally:
             self._channel.cache.changed([end.id])
 
-    def end_all(self, user_id: str, reason: EndReason, now: int, keep: str | None = None) -> Sequence[str]:
+    def end_all(
+        self, user_id: str, reason: EndReason, now: int, keep: str | None = None, realm: str = ""
+    ) -> Sequence[str]:
         """As Store.end_all."""
         try:
-            ids = self._store.end_all(user_id, reason, now, keep)
+            ids = self._store.end_all(user_id, reason, now, keep, realm)
         except BaseException as error:
             self._channel.cache.failed(error)
             raise
         self._channel.cache.changed(ids)
         return ids
 
-    def list(self, user_id: str, now: int) -> Sequence[Record]:
+    def bar(self, now: int, realm: str = "") -> None:
+        """As Store.bar."""
+        self._store.bar(now, realm)
+
+    def list(self, user_id: str, now: int, realm: str = "", after: str = "", limit: int = 100) -> Sequence[Record]:
         """As Store.list. Not cached."""
-        return self._store.list(user_id, now)
+        return self._store.list(user_id, now, realm, after, limit)
+
+    def erase(self, user_id: str, realm: str = "") -> int:
+        """As Store.erase. The cache forgets all that it holds: it does not know which are the user's."""
+        try:
+            return self._store.erase(user_id, realm)
+        finally:
+            self._channel.cache.forget()
+
+    def put_mark(self, mark: Mark) -> None:
+        """As Store.put_mark."""
+        self._store.put_mark(mark)
+
+    def get_mark(self, id: str) -> Mark | None:
+        """As Store.get_mark. Not cached."""
+        return self._store.get_mark(id)
+
+    def end_expired(self, now: int, limit: int) -> int:
+        """As Store.end_expired. What ran out is served by no cache."""
+        return self._store.end_expired(now, limit)
 
     def delete_expired(self, before: int, limit: int) -> int:
         """As Store.delete_expired."""
@@ -112,7 +138,7 @@ class CachedStore:
 
 
 class AsyncCachedStore:
-    """The same for an asyncio event loop. One loop at a time: in the next one it starts empty."""
+    """CachedStore for an asyncio event loop. One loop at a time: in the next one it starts empty."""
 
     def __init__(
         self,
@@ -136,13 +162,13 @@ class AsyncCachedStore:
         record = self._channel.cache.get(id)
         if record is not None:
             return record
-        self._channel.keep()
+        self._channel.ensure_running()
         cache = self._channel.cache
-        fill = cache.asked(id)
+        fill = cache.start_fill(id)
         try:
             record = await self._store.get(id)
         finally:
-            cache.answered(fill, record)
+            cache.finish_fill(fill, record)
         return record
 
     async def create(self, create: Create) -> Applied | Refused:
@@ -169,19 +195,46 @@ class AsyncCachedStore:
         finally:
             self._channel.cache.changed([end.id])
 
-    async def end_all(self, user_id: str, reason: EndReason, now: int, keep: str | None = None) -> Sequence[str]:
+    async def end_all(
+        self, user_id: str, reason: EndReason, now: int, keep: str | None = None, realm: str = ""
+    ) -> Sequence[str]:
         """As Store.end_all."""
         try:
-            ids = await self._store.end_all(user_id, reason, now, keep)
+            ids = await self._store.end_all(user_id, reason, now, keep, realm)
         except BaseException as error:
             self._channel.cache.failed(error)
             raise
         self._channel.cache.changed(ids)
         return ids
 
-    async def list(self, user_id: str, now: int) -> Sequence[Record]:
+    async def bar(self, now: int, realm: str = "") -> None:
+        """As Store.bar."""
+        await self._store.bar(now, realm)
+
+    async def list(
+        self, user_id: str, now: int, realm: str = "", after: str = "", limit: int = 100
+    ) -> Sequence[Record]:
         """As Store.list. Not cached."""
-        return await self._store.list(user_id, now)
+        return await self._store.list(user_id, now, realm, after, limit)
+
+    async def erase(self, user_id: str, realm: str = "") -> int:
+        """As Store.erase. The cache forgets all that it holds: it does not know which are the user's."""
+        try:
+            return await self._store.erase(user_id, realm)
+        finally:
+            self._channel.cache.forget()
+
+    async def put_mark(self, mark: Mark) -> None:
+        """As Store.put_mark."""
+        await self._store.put_mark(mark)
+
+    async def get_mark(self, id: str) -> Mark | None:
+        """As Store.get_mark. Not cached."""
+        return await self._store.get_mark(id)
+
+    async def end_expired(self, now: int, limit: int) -> int:
+        """As Store.end_expired. What ran out is served by no cache."""
+        return await self._store.end_expired(now, limit)
 
     async def delete_expired(self, before: int, limit: int) -> int:
         """As Store.delete_expired."""

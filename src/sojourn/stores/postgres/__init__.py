@@ -1,6 +1,7 @@
-"""Records in PostgreSQL, through psycopg 3. Needs the extra `postgres`."""
+"""PostgresStore: records in PostgreSQL, through psycopg 3, for any number of machines. Needs the extra `postgres`."""
 
+from .async_store import AsyncPostgresStore
 from .migrations import migrate
-from .store import AsyncPostgresStore, PostgresStore
+from .store import PostgresStore
 
 __all__ = ["AsyncPostgresStore", "PostgresStore", "migrate"]

@@ -1,4 +1,4 @@
-"""Connections: a pool of the store's own or its caller's, lent one at a time, whole and outside any transaction."""
+"""Connections from a pool of the store's own or its caller's, lent one at a time, whole and outside any transaction."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from sojourn.core.errors import ConfigurationError
 
 __all__ = [
     "AsyncBoundConnection",
-    "AsyncConnections",
     "AsyncPool",
+    "AsyncPostgresConnections",
     "BoundConnection",
-    "Connections",
     "Pool",
+    "PostgresConnections",
     "complete",
 ]
 
@@ -111,7 +111,7 @@ async def _try_again_async(pool: AsyncPool) -> None:
         await pool.check()
 
 
-class Connections:
+class PostgresConnections:
     """For threads. An own pool is opened with the first use, and anew in a forked child."""
 
     def __init__(self, where: str | Pool, max_connections: int, timeout: float) -> None:
@@ -129,11 +129,11 @@ class Connections:
         while is_cut(connection := pool.getconn(timeout=self._timeout)):
             connection.pgconn.finish()
             pool.putconn(connection)
-        by_itself = connection.autocommit
+        was_autocommit = connection.autocommit
         if isinstance(connection, BoundConnection):
             connection.limit = limit or self._timeout
         try:
-            if not by_itself:
+            if not was_autocommit:
                 connection.autocommit = True
             yield connection
         except errors.ReadOnlySqlTransaction:
@@ -141,7 +141,7 @@ class Connections:
             connection.pgconn.finish()
             raise
         finally:
-            self._settle(connection, by_itself)
+            self._settle(connection, was_autocommit)
             pool.putconn(connection)
 
     def close(self) -> None:
@@ -173,7 +173,7 @@ class Connections:
             return self._pool
 
     @staticmethod
-    def _settle(connection: psycopg.Connection[Any], by_itself: bool) -> None:
+    def _settle(connection: psycopg.Connection[Any], was_autocommit: bool) -> None:
         status = connection.pgconn.transaction_status
         try:
             if status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
@@ -181,13 +181,13 @@ class Connections:
             elif status == TransactionStatus.ACTIVE:
                 connection.cancel_safe(timeout=CANCEL_TIMEOUT)
                 connection.pgconn.finish()
-            if not by_itself and not connection.closed:
+            if not was_autocommit and not connection.closed:
                 connection.autocommit = False
         except psycopg.Error:
             connection.pgconn.finish()
 
 
-class AsyncConnections:
+class AsyncPostgresConnections:
     """For an event loop. An own pool is opened with the first use, and anew in the next loop."""
 
     def __init__(self, where: str | AsyncPool, max_connections: int, timeout: float) -> None:
@@ -199,27 +199,27 @@ class AsyncConnections:
 
     @asynccontextmanager
     async def lend(self, limit: float | None) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-        """As Connections.lend."""
+        """As PostgresConnections.lend."""
         pool = await self._open()
         while is_cut(connection := await pool.getconn(timeout=self._timeout)):
             connection.pgconn.finish()
             await pool.putconn(connection)
-        by_itself = connection.autocommit
+        was_autocommit = connection.autocommit
         if isinstance(connection, AsyncBoundConnection):
             connection.limit = limit or self._timeout
         try:
-            if not by_itself:
+            if not was_autocommit:
                 await connection.set_autocommit(True)
             yield connection
         except errors.ReadOnlySqlTransaction:
             connection.pgconn.finish()
             raise
         finally:
-            await self._settle(connection, by_itself)
+            await self._settle(connection, was_autocommit)
             await pool.putconn(connection)
 
     async def close(self) -> None:
-        """As Connections.close."""
+        """As PostgresConnections.close."""
         pool, self._pool = self._pool, None
         if pool is not None and self._loop is asyncio.get_running_loop():
             await pool.close()
@@ -239,7 +239,7 @@ class AsyncConnections:
         return self._pool
 
     @staticmethod
-    async def _settle(connection: psycopg.AsyncConnection[Any], by_itself: bool) -> None:
+    async def _settle(connection: psycopg.AsyncConnection[Any], was_autocommit: bool) -> None:
         status = connection.pgconn.transaction_status
         try:
             if status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
@@ -247,7 +247,7 @@ class AsyncConnections:
             elif status == TransactionStatus.ACTIVE:
                 await connection.cancel_safe(timeout=CANCEL_TIMEOUT)
                 connection.pgconn.finish()
-            if not by_itself and not connection.closed:
+            if not was_autocommit and not connection.closed:
                 await connection.set_autocommit(False)
         except psycopg.Error:
             connection.pgconn.finish()

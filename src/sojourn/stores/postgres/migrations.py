@@ -8,7 +8,7 @@ from psycopg.rows import scalar_row
 from sojourn.core.errors import ConfigurationError
 
 from .connections import complete
-from .faults import unreachable
+from .errors import unreachable
 from .schema import MIGRATION_LOCK, MIGRATIONS
 
 __all__ = ["CURRENT", "SELECT_VERSION", "judge_version", "migrate"]

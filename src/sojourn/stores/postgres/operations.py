@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sojourn.core.apply import changed, may_be_replaced, over_limit
-from sojourn.core.errors import EndReason
+from sojourn.core.apply import changed, may_be_replaced, may_begin, over_limit
+from sojourn.core.errors import EndReason, SessionEnded
 from sojourn.core.record import Record
-from sojourn.core.store import Applied, Change, Commit, Create, End, Refused, Stats
+from sojourn.core.store import Applied, Change, Commit, Create, End, Mark, Refused, Stats
+from sojourn.core.token import hash_user
 
 from . import statements as sql
 from .migrations import SELECT_VERSION, judge_version
@@ -16,15 +17,20 @@ from .rows import cost, encode_data, encode_secrets, escaped, record_of, row_of,
 from .statements import Statement, Steps
 
 __all__ = [
+    "bar",
     "commit",
     "create",
     "delete_expired",
     "end",
     "end_all",
+    "end_expired",
+    "erase",
     "get",
     "get_many",
+    "get_mark",
     "is_touch",
     "of_user",
+    "put_mark",
     "require_schema",
     "scan",
     "stats",
@@ -32,6 +38,8 @@ __all__ = [
 
 # Rows that one statement of a clean-up looks at: few enough to be a matter of milliseconds.
 BATCH = 500
+# For longer no old cookie can be adopted, and no request is under way.
+BARRED_FOR = 400 * 86_400_000
 
 
 def require_schema() -> Steps[None]:
@@ -56,21 +64,31 @@ def get_many(ids: Sequence[str]) -> Steps[Mapping[str, Record]]:
 
 
 def create(create: Create) -> Steps[Applied | Refused]:
-    """Store.create. What takes the place of others does so alone: nobody else ends or counts the user's sessions."""
+    """Store.create. A user's new session comes to be alone: nobody else ends or counts the user's meanwhile."""
     record, ends, now = create.record, create.ends, create.now
-    insert = Statement(sql.INSERT, row_of(record))
-    limited = create.limit is not None and record.user_id is not None
-    if ends is None and not limited:
-        yield [insert]
+    insert = Statement(sql.INSERT, row_of(record) | {"began_at": create.began_at})
+    if ends is None and record.user_id is None:
+        [rows] = yield [insert]
+        if not rows:
+            raise SessionEnded("revoked")
         return Applied(record.version)
     user_id = None if record.user_id is None else escaped(record.user_id)
+    user_hash = "" if record.user_id is None else hash_user(record.user_id)
     lock = [] if user_id is None else [Statement(sql.LOCK_USER, (user_id,))]
-    which = {"ends": escaped(ends.id) if ends else None, "user_id": user_id if limited else None}
-    rows = (yield [sql.BEGIN, sql.LIMIT_PAUSES, *lock, Statement(sql.SELECT_AND_LOCK, which)])[-1]
+    which = {
+        "ends": escaped(ends.id) if ends else None,
+        "realm": record.realm,
+        "user_id": user_id if create.limit is not None else None,
+    }
+    look = [Statement(sql.SELECT_AND_LOCK, which), Statement(sql.BARS, (record.realm, user_hash))]
+    *_, rows, bars = yield [sql.BEGIN, sql.LIMIT_PAUSES, *lock, *look]
     records = {record.id: record for record in map(record_of, rows)}
     before = records.pop(ends.id, None) if ends else None
     if ends is not None and not may_be_replaced(before, ends, now):
         return Refused(before)
+    instants: dict[str, int] = dict(bars)
+    if not may_begin(create, before, instants.get("", 0), instants.get(user_hash, 0)):
+        raise SessionEnded("revoked")
     over = _over_limit(create, list(records.values()))
     endings = [_end_locked(over, "limit", now)] if over else []
     if ends is not None:
@@ -91,7 +109,7 @@ def _end_locked(ids: Sequence[str], reason: EndReason, now: int) -> Statement:
 
 
 def commit(commit: Commit) -> Steps[Applied | Refused]:
-    """Store.commit. One statement; who is refused reads once more, to be told the record."""
+    """Store.commit. One statement; one that is refused reads once more, for the record as it is."""
     old, new = commit.secrets or (None, None)
     values: dict[str, Any] = {
         "id": escaped(commit.id),
@@ -144,33 +162,70 @@ def _counters(increments: Mapping[str, int]) -> dict[str, Any]:
 def end(end: End) -> Steps[Record | None]:
     """Store.end."""
     ran_out = end.reason in ("idle_timeout", "absolute_timeout")
-    values = {"id": escaped(end.id), "reason": end.reason, "now": end.now, "ran_out": ran_out}
+    values = {"id": escaped(end.id), "realm": end.realm, "reason": end.reason, "now": end.now, "ran_out": ran_out}
     [rows] = yield [Statement(sql.END, values)]
     return record_of(rows[0]) if rows else None
 
 
-def end_all(user_id: str, reason: EndReason, now: int, keep: str | None) -> Steps[Sequence[str]]:
+def end_all(user_id: str, reason: EndReason, now: int, keep: str | None, realm: str) -> Steps[Sequence[str]]:
     """Store.end_all."""
+    bar = Statement(sql.SET_BAR, (realm, hash_user(user_id), now))
     user_id = escaped(user_id)
-    values = {"user_id": user_id, "reason": reason, "now": now, "keep": None if keep is None else escaped(keep)}
+    kept = None if keep is None else escaped(keep)
+    values = {"user_id": user_id, "realm": realm, "reason": reason, "now": now, "keep": kept}
     lock = Statement(sql.LOCK_USER, (user_id,))
-    _, _, rows, _ = yield [sql.BEGIN, lock, Statement(sql.END_ALL, values), sql.COMMIT]
+    _, _, _, rows, _ = yield [sql.BEGIN, lock, bar, Statement(sql.END_ALL, values), sql.COMMIT]
     return [unescaped(id) for id, was_live in rows if was_live]
 
 
-def of_user(user_id: str, now: int) -> Steps[Sequence[Record]]:
+def bar(now: int, realm: str) -> Steps[None]:
+    """Store.bar."""
+    yield [sql.BEGIN, Statement(sql.LOCK_TABLE), Statement(sql.SET_BAR, (realm, "", now)), sql.COMMIT]
+
+
+def of_user(user_id: str, now: int, realm: str, after: str, limit: int) -> Steps[Sequence[Record]]:
     """Store.list."""
-    [rows] = yield [Statement(sql.LIST, (escaped(user_id), now))]
-    return sorted(map(record_of, rows), key=lambda record: -record.seen_at)
+    [rows] = yield [Statement(sql.LIST, (realm, escaped(user_id), escaped(after), now, limit))]
+    return [record_of(row) for row in rows]
+
+
+def erase(user_id: str, realm: str) -> Steps[int]:
+    """Store.erase. Looks at every row: the index holds live ones alone."""
+    [rows] = yield [Statement(sql.ERASE + " RETURNING 1", (realm, escaped(user_id)))]
+    return len(rows)
+
+
+def put_mark(mark: Mark) -> Steps[None]:
+    """Store.put_mark."""
+    yield [Statement(sql.PUT_MARK, (mark.id, mark.session_id, mark.ends_at))]
+
+
+def get_mark(id: str) -> Steps[Mark | None]:
+    """Store.get_mark."""
+    [rows] = yield [Statement(sql.GET_MARK, (id,))]
+    return Mark(*rows[0]) if rows else None
+
+
+def end_expired(now: int, limit: int) -> Steps[int]:
+    """Store.end_expired. Each statement is a transaction."""
+    values = {"now": now, "before": now + 1, "reason": "idle_timeout"}
+    return (yield from _in_batches(sql.END_EXPIRED, values, limit))
 
 
 def delete_expired(before: int, limit: int) -> Steps[int]:
     """Store.delete_expired. Each statement is a transaction."""
+    total = yield from _in_batches(sql.DELETE_EXPIRED, {"before": before}, limit)
+    [[(marks,)]] = yield [Statement(sql.DELETE_MARKS, (before, limit - total))]
+    if total + marks < limit:
+        yield [Statement(sql.DELETE_BARS, (before - BARRED_FOR,))]
+    return total + int(marks)
+
+
+def _in_batches(statement: str, values: Mapping[str, Any], limit: int) -> Steps[int]:
     total = 0
     while total < limit:
-        values = {"before": before, "batch": BATCH, "limit": limit - total}
-        [[(deleted, looked_at)]] = yield [Statement(sql.DELETE_EXPIRED, values)]
-        total += deleted
+        [[(done, looked_at)]] = yield [Statement(statement, {**values, "batch": BATCH, "limit": limit - total})]
+        total += done
         if looked_at < BATCH:
             break
     return total

@@ -68,6 +68,7 @@ def row_of(record: Record) -> dict[str, Any]:
         rest.pop(name, None)
     return {
         "id": escaped(record.id),
+        "realm": record.realm,
         "user_id": None if record.user_id is None else escaped(record.user_id),
         "seen_at": record.seen_at,
         "idle_timeout": record.idle_timeout,

@@ -46,6 +46,24 @@ _USER_INDEX = """
 CREATE INDEX sojourn_session_user ON sojourn_session (user_id) WHERE ended_at IS NULL AND user_id IS NOT NULL
 """
 
+_USER_INDEX_OF_REALM = """
+CREATE INDEX sojourn_session_user ON sojourn_session (realm, user_id, id)
+WHERE ended_at IS NULL AND user_id IS NOT NULL
+"""
+
+# The instants of Store.bar, with no user, and of Store.end_all.
+_BAR = """
+CREATE TABLE sojourn_bar (
+    realm text COLLATE "C",
+    user_hash text COLLATE "C",
+    at bigint NOT NULL,
+    PRIMARY KEY (realm, user_hash)
+)
+"""
+_MARK = """
+CREATE TABLE sojourn_mark (id text COLLATE "C" PRIMARY KEY, session_id text NOT NULL, ends_at bigint NOT NULL)
+"""
+
 # Who notifies takes a lock of the whole server until its commit is on disk: a fifth of the writes per second. So
 # nobody notifies where nobody listens. A listener holds all stripes, shared. A writer that gets a stripe for itself
 # knows that there is none, and keeps the stripe until it is done: who begins to listen waits for it, and then begins.
@@ -84,6 +102,23 @@ MIGRATIONS = (
             _TELL,
             _TELL_ROW,
             _TELL_TRUNCATE,
+        ),
+    ),
+    Migration(
+        "realms, instants and marks",
+        (
+            # From before the first release: their secrets have no family, so that nobody could open them.
+            "TRUNCATE sojourn_session",
+            'ALTER TABLE sojourn_session ADD COLUMN realm text COLLATE "C" NOT NULL',
+            "DROP INDEX sojourn_session_user",
+            "DROP INDEX sojourn_session_sweep",
+            _USER_INDEX_OF_REALM,
+            # A row is in one of the two: the first finds what ran out, the second what is dead for long.
+            "CREATE INDEX sojourn_session_live ON sojourn_session (sweep_at) WHERE ended_at IS NULL",
+            "CREATE INDEX sojourn_session_dead ON sojourn_session (ended_at) WHERE ended_at IS NOT NULL",
+            _BAR,
+            _MARK,
+            "CREATE INDEX sojourn_mark_end ON sojourn_mark (ends_at)",
         ),
     ),
 )

@@ -15,22 +15,32 @@ from .rows import COLUMNS
 from .schema import USER_LOCK
 
 __all__ = [
+    "BARS",
     "BEGIN",
     "CHANGE",
     "COMMIT",
     "COUNT",
+    "DELETE_BARS",
     "DELETE_EXPIRED",
+    "DELETE_MARKS",
     "END",
     "END_ALL",
+    "END_EXPIRED",
     "END_LOCKED",
+    "ERASE",
     "GET",
     "GET_MANY",
+    "GET_MARK",
     "INSERT",
     "LIMIT_PAUSES",
     "LIST",
+    "LOCK_TABLE",
     "LOCK_USER",
+    "PUT_MARK",
+    "ROLLBACK",
     "SCAN",
     "SELECT_AND_LOCK",
+    "SET_BAR",
     "STATS",
     "TOUCH",
     "Rows",
@@ -57,13 +67,18 @@ BEGIN = Statement("BEGIN")
 # For a client that goes silent in the middle: others wait for its locks.
 LIMIT_PAUSES = Statement("SET LOCAL idle_in_transaction_session_timeout = 5000")
 COMMIT = Statement("COMMIT")
+ROLLBACK = Statement("ROLLBACK")
 
 _RUNS_OUT_AT = "least(s.seen_at + s.idle_timeout, s.absolute_expires_at)"
 _OVER_AT = f"coalesce(s.ended_at, {_RUNS_OUT_AT})"
 
 GET = f"SELECT {COLUMNS} FROM sojourn_session AS s WHERE s.id = %s"
 GET_MANY = f"SELECT {COLUMNS} FROM sojourn_session AS s WHERE s.id = ANY(%s::text[])"
-LIST = f"SELECT {COLUMNS} FROM sojourn_session AS s WHERE s.user_id = %s AND s.ended_at IS NULL AND {_RUNS_OUT_AT} > %s"
+LIST = f"""
+SELECT {COLUMNS} FROM sojourn_session AS s
+WHERE s.realm = %s AND s.user_id = %s AND s.ended_at IS NULL AND s.id > %s AND {_RUNS_OUT_AT} > %s
+ORDER BY s.id LIMIT %s
+"""
 SCAN = f"SELECT {COLUMNS} FROM sojourn_session AS s WHERE s.id > %s ORDER BY s.id LIMIT %s"
 STATS = f"""
 SELECT count(*) FILTER (WHERE {_OVER_AT} > %(now)s AND ended_at IS NULL), count(ended_at),
@@ -74,19 +89,32 @@ FROM sojourn_session AS s
 
 # Creating
 
+# No row where it was barred. What is inserted alone takes its snapshot once it has its lock on the table: see BAR.
 INSERT = """
 INSERT INTO sojourn_session
-    (id, user_id, seen_at, idle_timeout, absolute_expires_at, ended_at, sweep_at, version, bytes, end_reason, secrets,
-    record, data)
-VALUES (%(id)s, %(user_id)s, %(seen_at)s, %(idle_timeout)s, %(absolute_expires_at)s, %(ended_at)s, %(sweep_at)s,
-    %(version)s, %(bytes)s, %(end_reason)s, %(secrets)s, %(record)s, %(data)s)
+    (id, realm, user_id, seen_at, idle_timeout, absolute_expires_at, ended_at, sweep_at, version, bytes, end_reason,
+    secrets, record, data)
+SELECT %(id)s, %(realm)s, %(user_id)s, %(seen_at)s::bigint, %(idle_timeout)s::bigint, %(absolute_expires_at)s::bigint,
+    %(ended_at)s::bigint, %(sweep_at)s::bigint, %(version)s::bigint, %(bytes)s::integer, %(end_reason)s, %(secrets)s,
+    %(record)s::json, %(data)s::jsonb
+WHERE NOT EXISTS (SELECT FROM sojourn_bar WHERE realm = %(realm)s AND user_hash = '' AND at > %(began_at)s)
+RETURNING 1
 """
+# After SELECT_AND_LOCK, whose lock on the table BAR waits for.
+BARS = "SELECT user_hash, at FROM sojourn_bar WHERE realm = %s AND user_hash IN ('', %s)"
+SET_BAR = """
+INSERT INTO sojourn_bar VALUES (%s, %s, %s)
+ON CONFLICT (realm, user_hash) DO UPDATE SET at = greatest(sojourn_bar.at, excluded.at)
+"""
+# Who creates holds a weaker lock until it is done: it is seen by whoever looks after this, or sees the instant itself.
+LOCK_TABLE = "LOCK TABLE sojourn_session IN EXCLUSIVE MODE"
 # Before any look at the user's sessions: what a statement sees is settled when it begins.
 LOCK_USER = f"SELECT pg_advisory_xact_lock({USER_LOCK}, hashtext(%s))"
 # In one order, so that two who wait for each other's rows cannot be.
 SELECT_AND_LOCK = f"""
 SELECT {COLUMNS} FROM sojourn_session AS s
-WHERE s.id = %(ends)s OR s.user_id = %(user_id)s AND s.ended_at IS NULL ORDER BY s.id FOR UPDATE
+WHERE s.id = %(ends)s OR s.realm = %(realm)s AND s.user_id = %(user_id)s AND s.ended_at IS NULL
+ORDER BY s.id FOR UPDATE
 """
 
 # Ending: as sojourn.core.apply.ended.
@@ -99,14 +127,16 @@ _ENDED = f"""
 END = f"""
 WITH before AS (
     SELECT {COLUMNS} FROM sojourn_session AS s
-    WHERE s.id = %(id)s AND s.ended_at IS NULL AND (NOT %(ran_out)s OR {_RUNS_OUT_AT} <= %(now)s) FOR UPDATE
+    WHERE s.id = %(id)s AND s.realm = %(realm)s AND s.ended_at IS NULL
+        AND (NOT %(ran_out)s OR {_RUNS_OUT_AT} <= %(now)s)
+    FOR UPDATE
 )
 UPDATE sojourn_session AS s SET {_ENDED} FROM before WHERE s.id = before.id RETURNING before.*
 """
 END_LOCKED = f"UPDATE sojourn_session AS s SET {_ENDED} WHERE s.id = ANY(%(ids)s::text[])"
 END_ALL = f"""
 UPDATE sojourn_session AS s SET {_ENDED}
-WHERE s.user_id = %(user_id)s AND s.ended_at IS NULL AND s.id IS DISTINCT FROM %(keep)s
+WHERE s.realm = %(realm)s AND s.user_id = %(user_id)s AND s.ended_at IS NULL AND s.id IS DISTINCT FROM %(keep)s
 RETURNING s.id, {_RUNS_OUT_AT} > %(now)s
 """
 
@@ -150,20 +180,51 @@ WHERE {_LIVE} AND {_AS_LOADED} AND {_GROWTH} <= {_ROOM}
 RETURNING s.version
 """
 
+# Erasing
+
+ERASE = "DELETE FROM sojourn_session WHERE realm = %s AND user_id = %s"
+
+# Marks
+
+PUT_MARK = "INSERT INTO sojourn_mark VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
+GET_MARK = "SELECT id, session_id, ends_at FROM sojourn_mark WHERE id = %s"
+
 # Cleaning up
 
-# Of those that might be over, the dead are deleted and the others put off until they will be: each live session is
-# looked at once per idle timeout, and no index needs to know when it was seen.
-DELETE_EXPIRED = f"""
+# Of those that might be over, the dead are ended or deleted and the others put off until they will be: each live
+# session is looked at once per idle timeout, and no index needs to know when it was seen.
+_PUT_OFF = """
+UPDATE sojourn_session AS s SET sweep_at = due.over_at FROM due WHERE s.id = due.id AND due.over_at >= %(before)s
+"""
+END_EXPIRED = f"""
 WITH due AS (
-    SELECT s.id, {_OVER_AT} AS over_at FROM sojourn_session AS s WHERE s.sweep_at < %(before)s
-    ORDER BY s.sweep_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED
+    SELECT s.id, {_RUNS_OUT_AT} AS over_at FROM sojourn_session AS s
+    WHERE s.ended_at IS NULL AND s.sweep_at < %(before)s ORDER BY s.sweep_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED
 ), dead AS (
     SELECT id FROM due WHERE over_at < %(before)s LIMIT %(limit)s
+), ended AS (
+    UPDATE sojourn_session AS s SET {_ENDED} FROM dead WHERE s.id = dead.id RETURNING s.id
+), put_off AS ({_PUT_OFF})
+SELECT (SELECT count(*) FROM ended), (SELECT count(*) FROM due)
+"""
+DELETE_EXPIRED = f"""
+WITH due AS (
+    SELECT s.id, {_RUNS_OUT_AT} AS over_at FROM sojourn_session AS s
+    WHERE s.ended_at IS NULL AND s.sweep_at < %(before)s ORDER BY s.sweep_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED
+), gone AS (
+    SELECT s.id FROM sojourn_session AS s WHERE s.ended_at < %(before)s ORDER BY s.ended_at LIMIT %(batch)s
+    FOR UPDATE SKIP LOCKED
+), dead AS (
+    SELECT id FROM (SELECT id FROM gone UNION ALL SELECT id FROM due WHERE over_at < %(before)s) AS both_kinds
+    LIMIT %(limit)s
 ), deleted AS (
     DELETE FROM sojourn_session WHERE id IN (SELECT id FROM dead) RETURNING id
-), put_off AS (
-    UPDATE sojourn_session AS s SET sweep_at = due.over_at FROM due WHERE s.id = due.id AND due.over_at >= %(before)s
-)
-SELECT (SELECT count(*) FROM deleted), (SELECT count(*) FROM due)
+), put_off AS ({_PUT_OFF})
+SELECT (SELECT count(*) FROM deleted), greatest((SELECT count(*) FROM due), (SELECT count(*) FROM gone))
 """
+DELETE_MARKS = """
+WITH due AS (SELECT id FROM sojourn_mark WHERE ends_at < %s LIMIT %s),
+    gone AS (DELETE FROM sojourn_mark WHERE id IN (SELECT id FROM due) RETURNING id)
+SELECT count(*) FROM gone
+"""
+DELETE_BARS = "DELETE FROM sojourn_bar WHERE at < %s"

@@ -1,27 +1,36 @@
-"""PostgresStore and AsyncPostgresStore: two shells that carry an operation's statements to PostgreSQL and back."""
+"""PostgresStore: carries an operation's statements to PostgreSQL and back; what both kinds of store take is judged."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 import psycopg
 from psycopg.rows import tuple_row
-from psycopg_pool import AsyncConnectionPool, ConnectionPool
+from psycopg_pool import ConnectionPool
 
 from sojourn.core.errors import ConfigurationError, EndReason
 from sojourn.core.record import Record
-from sojourn.core.store import Applied, Commit, Create, End, Refused, Stats, Watcher
+from sojourn.core.store import Applied, Commit, Create, End, Mark, Refused, Stats, Watcher
 
 from . import operations
-from .connections import AsyncConnections, AsyncPool, BoundConnection, Connections, Pool, complete
-from .faults import NEW_TRIALS, may_try_again, told, unreachable
+from .connections import AsyncPool, BoundConnection, Pool, PostgresConnections, complete
+from .errors import MAX_RETRIES, may_retry, translated, unreachable
 from .statements import Rows, Statement, Steps
-from .together import Together
-from .watch import watch, watch_async
+from .watch import watch
 
-__all__ = ["AsyncPostgresStore", "PostgresStore"]
+__all__ = [
+    "MAX_CONNECTIONS",
+    "STATS_TIMEOUT",
+    "TIMEOUT",
+    "PostgresStore",
+    "check_options",
+    "has_rows",
+    "listening_conninfo",
+    "require_direct",
+    "require_schema",
+]
 
 T = TypeVar("T")
 
@@ -38,6 +47,9 @@ class PostgresStore:
     the caller's pool, which keeps its settings and is not closed. `timeout`: the longest that a connection, and then
     an answer over a connection of the store's own, is waited for, in seconds. `listen_conninfo`: how `watch` reaches
     the server itself, where `where` is a pool or leads to a pooler.
+
+    Raises ConfigurationError for a wrong argument and for a database that is not ready, StoreUnavailable where it does
+    not answer: at once, or with a pool at the first use.
     """
 
     def __init__(
@@ -48,13 +60,13 @@ class PostgresStore:
         timeout: float = TIMEOUT,
         listen_conninfo: str | None = None,
     ) -> None:
-        _check(where, ConnectionPool, max_connections, timeout)
-        self._listen_conninfo = _listen_conninfo(where, listen_conninfo, timeout)
+        check_options(where, ConnectionPool, max_connections, timeout)
+        self._listen_conninfo = listening_conninfo(where, listen_conninfo, timeout)
         if isinstance(where, str):
             where = complete(where, timeout)
-            _require_schema(where, timeout)
+            require_schema(where, timeout)
         self._ready = isinstance(where, str)
-        self._connections = Connections(where, max_connections, timeout)
+        self._connections = PostgresConnections(where, max_connections, timeout)
 
     def get(self, id: str) -> Record | None:
         """As Store.get."""
@@ -72,13 +84,35 @@ class PostgresStore:
         """As Store.end."""
         return self._run(partial(operations.end, end))
 
-    def end_all(self, user_id: str, reason: EndReason, now: int, keep: str | None = None) -> Sequence[str]:
+    def end_all(
+        self, user_id: str, reason: EndReason, now: int, keep: str | None = None, realm: str = ""
+    ) -> Sequence[str]:
         """As Store.end_all."""
-        return self._run(partial(operations.end_all, user_id, reason, now, keep))
+        return self._run(partial(operations.end_all, user_id, reason, now, keep, realm))
 
-    def list(self, user_id: str, now: int) -> Sequence[Record]:
+    def bar(self, now: int, realm: str = "") -> None:
+        """As Store.bar. Writers wait for it, and it for them: milliseconds."""
+        self._run(partial(operations.bar, now, realm))
+
+    def list(self, user_id: str, now: int, realm: str = "", after: str = "", limit: int = 100) -> Sequence[Record]:
         """As Store.list."""
-        return self._run(partial(operations.of_user, user_id, now))
+        return self._run(partial(operations.of_user, user_id, now, realm, after, limit))
+
+    def erase(self, user_id: str, realm: str = "") -> int:
+        """As Store.erase. Looks at every row."""
+        return self._run(partial(operations.erase, user_id, realm), limit=STATS_TIMEOUT)
+
+    def put_mark(self, mark: Mark) -> None:
+        """As Store.put_mark."""
+        self._run(partial(operations.put_mark, mark))
+
+    def get_mark(self, id: str) -> Mark | None:
+        """As Store.get_mark."""
+        return self._run(partial(operations.get_mark, id))
+
+    def end_expired(self, now: int, limit: int) -> int:
+        """As Store.end_expired."""
+        return self._run(partial(operations.end_expired, now, limit))
 
     def delete_expired(self, before: int, limit: int) -> int:
         """As Store.delete_expired."""
@@ -94,23 +128,23 @@ class PostgresStore:
 
     def watch(self, watcher: Watcher, interval: float) -> None:
         """As WatchableStore.watch. Raises ConfigurationError for a connection that leads to a pooler."""
-        watch(_require_direct(self._listen_conninfo), watcher, interval)
+        watch(require_direct(self._listen_conninfo), watcher, interval)
 
     def close(self) -> None:
         """As Store.close. The caller's own pool stays open."""
         self._connections.close()
 
     def _run(self, work: Callable[[], Steps[T]], *, repeatable: bool = True, limit: float | None = None) -> T:
-        for _ in range(NEW_TRIALS):
+        for _ in range(MAX_RETRIES):
             try:
                 return self._try(work, limit)
             except psycopg.Error as error:
-                if not may_try_again(error, repeatable=repeatable):
-                    raise told(error) from error
+                if not may_retry(error, repeatable=repeatable):
+                    raise translated(error) from error
         try:
             return self._try(work, limit)
         except psycopg.Error as error:
-            raise told(error) from error
+            raise translated(error) from error
 
     def _try(self, work: Callable[[], Steps[T]], limit: float | None) -> T:
         with self._connections.lend(limit) as connection:
@@ -138,123 +172,17 @@ def _execute(connection: psycopg.Connection[Any], batch: Sequence[Statement]) ->
         with connection.pipeline():
             for cursor, statement in zip(cursors, batch, strict=True):
                 cursor.execute(*statement)
-    return [cursor.fetchall() if _has_rows(cursor) else [] for cursor in cursors]
+    return [cursor.fetchall() if has_rows(cursor) else [] for cursor in cursors]
 
 
-class AsyncPostgresStore:
-    """The same for an event loop, one at a time. Reads of one tick of the loop are made as one."""
-
-    def __init__(
-        self,
-        where: str | AsyncPool,
-        *,
-        max_connections: int = MAX_CONNECTIONS,
-        timeout: float = TIMEOUT,
-        listen_conninfo: str | None = None,
-    ) -> None:
-        _check(where, AsyncConnectionPool, max_connections, timeout)
-        self._listen_conninfo = _listen_conninfo(where, listen_conninfo, timeout)
-        if isinstance(where, str):
-            where = complete(where, timeout)
-            _require_schema(where, timeout)
-        self._ready = isinstance(where, str)
-        self._connections = AsyncConnections(where, max_connections, timeout)
-        self._together = Together(self._read)
-
-    async def get(self, id: str) -> Record | None:
-        """As Store.get."""
-        return await self._together.get(id)
-
-    async def create(self, create: Create) -> Applied | Refused:
-        """As Store.create."""
-        return await self._run(partial(operations.create, create), repeatable=False)
-
-    async def commit(self, commit: Commit) -> Applied | Refused:
-        """As Store.commit."""
-        return await self._run(partial(operations.commit, commit), repeatable=operations.is_touch(commit))
-
-    async def end(self, end: End) -> Record | None:
-        """As Store.end."""
-        return await self._run(partial(operations.end, end))
-
-    async def end_all(self, user_id: str, reason: EndReason, now: int, keep: str | None = None) -> Sequence[str]:
-        """As Store.end_all."""
-        return await self._run(partial(operations.end_all, user_id, reason, now, keep))
-
-    async def list(self, user_id: str, now: int) -> Sequence[Record]:
-        """As Store.list."""
-        return await self._run(partial(operations.of_user, user_id, now))
-
-    async def delete_expired(self, before: int, limit: int) -> int:
-        """As Store.delete_expired."""
-        return await self._run(partial(operations.delete_expired, before, limit))
-
-    async def scan(self, after: str, limit: int) -> Sequence[Record]:
-        """As Store.scan."""
-        return await self._run(partial(operations.scan, after, limit))
-
-    async def stats(self, now: int) -> Stats:
-        """As Store.stats. Reads the whole table."""
-        return await self._run(partial(operations.stats, now), limit=STATS_TIMEOUT)
-
-    async def watch(self, watcher: Watcher, interval: float) -> None:
-        """As PostgresStore.watch."""
-        await watch_async(_require_direct(self._listen_conninfo), watcher, interval)
-
-    async def close(self) -> None:
-        """As Store.close. The caller's own pool stays open."""
-        await self._connections.close()
-
-    async def _read(self, ids: Sequence[str]) -> Mapping[str, Record]:
-        return await self._run(partial(operations.get_many, ids))
-
-    async def _run(self, work: Callable[[], Steps[T]], *, repeatable: bool = True, limit: float | None = None) -> T:
-        for _ in range(NEW_TRIALS):
-            try:
-                return await self._try(work, limit)
-            except psycopg.Error as error:
-                if not may_try_again(error, repeatable=repeatable):
-                    raise told(error) from error
-        try:
-            return await self._try(work, limit)
-        except psycopg.Error as error:
-            raise told(error) from error
-
-    async def _try(self, work: Callable[[], Steps[T]], limit: float | None) -> T:
-        async with self._connections.lend(limit) as connection:
-            if not self._ready:
-                await _perform_async(connection, operations.require_schema())
-                self._ready = True
-            return await _perform_async(connection, work())
-
-
-async def _perform_async(connection: psycopg.AsyncConnection[Any], steps: Steps[T]) -> T:
-    try:
-        batch = next(steps)
-        while True:
-            batch = steps.send(await _execute_async(connection, batch))
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
-
-
-async def _execute_async(connection: psycopg.AsyncConnection[Any], batch: Sequence[Statement]) -> Sequence[Rows]:
-    cursors = [psycopg.AsyncCursor(connection, row_factory=tuple_row) for _ in batch]
-    if len(batch) == 1:
-        await cursors[0].execute(*batch[0])
-    else:
-        async with connection.pipeline():
-            for cursor, statement in zip(cursors, batch, strict=True):
-                await cursor.execute(*statement)
-    return [await cursor.fetchall() if _has_rows(cursor) else [] for cursor in cursors]
-
-
-def _has_rows(cursor: psycopg.Cursor[Any] | psycopg.AsyncCursor[Any]) -> bool:
+def has_rows(cursor: psycopg.Cursor[Any] | psycopg.AsyncCursor[Any]) -> bool:
+    """Whether a statement answered with rows, none among them."""
     # Not by `description`, which tells of each column.
     return cursor.pgresult is not None and cursor.pgresult.nfields > 0
 
 
-def _check(where: object, pool: type, max_connections: int, timeout: float) -> None:
+def check_options(where: object, pool: type, max_connections: int, timeout: float) -> None:
+    """Raise ConfigurationError for what neither store takes."""
     if not isinstance(where, (str, pool)):
         raise ConfigurationError(
             "PostgresStore takes a conninfo or a psycopg_pool.ConnectionPool, AsyncPostgresStore a conninfo or an "
@@ -264,18 +192,20 @@ def _check(where: object, pool: type, max_connections: int, timeout: float) -> N
         raise ConfigurationError(f"max_connections={max_connections} and timeout={timeout} must be over 0.")
 
 
-def _listen_conninfo(where: str | Pool | AsyncPool, given: str | None, timeout: float) -> str | None:
+def listening_conninfo(where: str | Pool | AsyncPool, given: str | None, timeout: float) -> str | None:
+    """How `watch` reaches the server; None where that is not known."""
     conninfo = where if given is None and isinstance(where, str) else given
     return None if conninfo is None else complete(conninfo, timeout)
 
 
-def _require_direct(conninfo: str | None) -> str:
+def require_direct(conninfo: str | None) -> str:
+    """The same. Raises ConfigurationError where it is not known."""
     if conninfo is None:
         raise ConfigurationError("Listening takes a connection of its own: give the store listen_conninfo= too.")
     return conninfo
 
 
-def _require_schema(conninfo: str, timeout: float) -> None:
+def require_schema(conninfo: str, timeout: float) -> None:
     """Judge the schema over a connection of its own, so that the pool is made where it is used: after a fork, say."""
     try:
         connection = BoundConnection.connect(conninfo, autocommit=True, prepare_threshold=None)
@@ -286,4 +216,4 @@ def _require_schema(conninfo: str, timeout: float) -> None:
         with connection:
             _perform(connection, operations.require_schema())
     except psycopg.Error as error:
-        raise told(error) from error
+        raise translated(error) from error

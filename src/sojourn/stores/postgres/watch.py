@@ -1,7 +1,7 @@
-"""Watching: every write is told to whoever listens, by a trigger and the server's NOTIFY.
+"""Watch: every write is reported to whoever listens, by a trigger and the server's NOTIFY.
 
-A connection of its own listens, and sends beats to itself through the same queue. The server hands all on in the order
-of the commits, so a beat that comes back proves that what was committed before it was sent has been told.
+A connection of its own listens, and sends heartbeats to itself through the same queue. The server delivers all in the
+order of the commits, so one that comes back proves that what was committed before it was sent has been reported.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["watch", "watch_async"]
 
 logger = logging.getLogger("sojourn")
 
-# Beats that may be missing before the connection is given up, and the least time for that, in seconds.
+# Heartbeats that may be missing before the connection is given up, and the least time for that, in seconds.
 PATIENCE = 3
 LEAST_PATIENCE = 1.0
 RECONNECT_PAUSE = 0.2
@@ -39,7 +39,7 @@ _Steps = Generator[tuple[str, Sequence[Any]] | float, Any, None]
 
 
 def _listen(watcher: Watcher, interval: float, process: int) -> _Steps:
-    """What to do over one connection: SQL, for its rows, or so many seconds to wait, for what was told until then."""
+    """What to do over one connection: SQL, for its rows, or seconds to wait, for the notifications until then."""
     [(answering,)] = yield "SELECT pg_backend_pid()", ()
     if answering != process:
         raise ConfigurationError(
@@ -47,11 +47,11 @@ def _listen(watcher: Watcher, interval: float, process: int) -> _Steps:
             "listen_conninfo=, a conninfo that reaches the server itself."
         )
     beat = f"sojourn_beat_{token_hex(8)}"
-    # A beat need not be on disk, and whoever writes waits for that.
+    # A heartbeat need not be on disk, and whoever writes waits for that.
     yield "SELECT set_config('synchronous_commit', 'off', false)", ()
     yield f"LISTEN {CHANNEL}", ()
     yield f"LISTEN {beat}", ()
-    # Waits for those who began to write when nobody listened, and so tell nobody: see schema.py.
+    # Waits for those who began to write when nobody listened, and so notify nobody: see schema.py.
     stripes = "SELECT pg_advisory_lock_shared(%s, stripe) FROM generate_series(0, %s) AS stripe"
     yield stripes, (LISTENERS_LOCK, LISTENER_STRIPES - 1)
     watcher.lost()
@@ -62,11 +62,11 @@ def _listen(watcher: Watcher, interval: float, process: int) -> _Steps:
             raise psycopg.OperationalError("no beat came back")
         yield "SELECT pg_notify(%s, %s)", (beat, repr(sent))
         while (left := sent + interval - time.monotonic()) > 0:
-            heard = _tell(watcher, beat, (yield left)) or heard
+            heard = _dispatch(watcher, beat, (yield left)) or heard
 
 
-def _tell(watcher: Watcher, beat: str, notes: Sequence[Notify]) -> float | None:
-    """Pass on what was told; when the last beat that came back was sent."""
+def _dispatch(watcher: Watcher, beat: str, notes: Sequence[Notify]) -> float | None:
+    """Pass on what was reported; when the last heartbeat that came back was sent."""
     changed = [unescaped(note.payload) for note in notes if note.channel == CHANNEL and note.payload != "*"]
     if changed:
         watcher.changed(changed)

@@ -1,5 +1,6 @@
-"""Records in Redis or Valkey: one server, Sentinel or Cluster. Needs the extra `redis`."""
+"""RedisStore: records in Redis or Valkey, one server, Sentinel or Cluster. Needs the extra `redis`."""
 
-from .store import AsyncRedisStore, RedisStore
+from .async_store import AsyncRedisStore
+from .store import RedisStore
 
 __all__ = ["AsyncRedisStore", "RedisStore"]

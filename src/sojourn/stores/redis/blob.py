@@ -17,14 +17,14 @@ from sojourn.core.codec import EncodedObject
 from sojourn.core.errors import EndReason, StoreUnavailable
 from sojourn.core.record import Client, Dated, Record, Secrets
 
-__all__ = ["Glance", "decode_record", "encode_record", "encode_secrets", "glance"]
+__all__ = ["Glance", "decode_record", "encode_record", "encode_secrets", "encode_user", "glance"]
 
 
 class _Blob(msgspec.Struct, array_like=True):
     """The order that scripts.py knows. Three times count from `created_at`, which makes them short.
 
-    Strings of bytes are written as text, for the scripts' msgpack has no other. `user` is empty for none, else begins
-    with a colon. An ended session's `reason` is not empty.
+    Strings of bytes are written as text, for the scripts' msgpack has no other. `user` is the realm, after an @, if
+    there is one, and then the user's id, after a colon, if there is one. An ended session's `reason` is not empty.
     """
 
     created_at: int
@@ -40,12 +40,12 @@ class _Blob(msgspec.Struct, array_like=True):
     data: msgspec.Raw
 
 
-_Secrets = tuple[bytes, int, tuple[Dated, ...], tuple[Dated, ...]]
-_Rest = tuple[int | None, bool, str, str, str | None, EndReason | None]
+_Pairs = list[tuple[bytes, int]]
+_Rest = tuple[int | None, bool, str, str, str | None, EndReason | None, str | None, tuple[str, ...], str]
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Blob).decode
-_decode_secrets = msgspec.msgpack.Decoder(tuple[bytes, int, list[tuple[bytes, int]], list[tuple[bytes, int]]]).decode
+_decode_secrets = msgspec.msgpack.Decoder(tuple[bytes, bytes, int, _Pairs, _Pairs, _Pairs]).decode
 _decode_rest = msgspec.msgpack.Decoder(_Rest).decode
 _split_data = msgspec.msgpack.Decoder(dict[str, str]).decode
 
@@ -56,12 +56,14 @@ _DICTIONARY = (
     b"Gecko/20100101 Firefox/140.0 (Windows NT 10.0; Win64; x64) AppleWebKit/605.1.15 "
     b"AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36 Edg/142.0.0.0"
 )
+# By its first byte, how many bytes of a msgpack text come before its own; of a short one, one.
+_HEADS = {0xD9: 2, 0xDA: 3}
 _EMPTY = b"\x90"  # what the scripts write for a table without members
 
 
 def encode_record(record: Record) -> bytes:
     """The blob that `decode_record` takes."""
-    client, user = record.client, record.user_id
+    client = record.client
     rest = (
         record.authenticated_at,
         record.remember,
@@ -69,6 +71,9 @@ def encode_record(record: Record) -> bytes:
         client.user_agent,
         record.key_thumbprint,
         record.follows,
+        record.level,
+        record.methods,
+        record.device,
     )
     return _encode(
         _Blob(
@@ -79,7 +84,7 @@ def encode_record(record: Record) -> bytes:
             version=record.version,
             ended=0 if record.ended_at is None else record.ended_at - record.created_at,
             reason=record.end_reason or "",
-            user="" if user is None else f":{user}",
+            user=encode_user(record.realm, record.user_id),
             secrets=_as_text(encode_secrets(record.secrets)),
             rest=_as_text(_deflate(_encode(rest))),
             data=msgspec.Raw(_encode({key: value.decode() for key, value in record.data.items()})),
@@ -87,40 +92,52 @@ def encode_record(record: Record) -> bytes:
     )
 
 
+def encode_user(realm: str, user_id: str | None) -> str:
+    """Whose a session is, as the blob has it, and the index of a user's sessions."""
+    return (f"@{realm}" if realm else "") + ("" if user_id is None else f":{user_id}")
+
+
 def encode_secrets(secrets: Secrets) -> bytes:
     """Secrets in the one form in which the scripts compare them."""
-    pairs = [[(dated.hash, dated.at) for dated in some] for some in (secrets.next, secrets.retired)]
-    return _encode((secrets.current, secrets.rotated_at, *pairs))
+    pairs = [[(dated.hash, dated.at) for dated in some] for some in (secrets.next, secrets.late, secrets.retired)]
+    return _encode((secrets.family, secrets.current, secrets.rotated_at, *pairs))
 
 
 def decode_record(id: str, raw: bytes) -> Record:
     """The record that a blob holds. Raises StoreUnavailable for what was never written here."""
     try:
         blob = _decode(raw)
-        current, rotated_at, following, retired = _decode_secrets(_bytes_of(blob.secrets))
-        authenticated_at, remember, client, key_thumbprint, follows = _inflate(_bytes_of(blob.rest))
+        secrets, rest = bytes(blob.secrets), bytes(blob.rest)
+        family, current, rotated_at, following, late, retired = _decode_secrets(secrets[_HEADS.get(secrets[0], 1) :])
+        inflated = _inflate(rest[_HEADS.get(rest[0], 1) :])
     except (msgspec.DecodeError, zlib.error, IndexError):
         raise _unreadable() from None
-    created_at, user, reason = blob.created_at, blob.user, blob.reason
+    authenticated_at, remember, client, key_thumbprint, follows, level, methods, device = inflated
+    created_at, reason = blob.created_at, blob.reason
+    realm, colon, user_id = blob.user.partition(":")
     return Record(
         id=id,
-        secrets=Secrets(current, rotated_at, _dated(following), _dated(retired))
-        if following or retired
-        else Secrets(current, rotated_at),
+        secrets=Secrets(family, current, rotated_at, _dated(following), _dated(late), _dated(retired))
+        if following or late or retired
+        else Secrets(family, current, rotated_at),
         created_at=created_at,
         seen_at=created_at + blob.seen,
         idle_timeout=blob.idle_timeout,
         absolute_expires_at=created_at + blob.absolute,
         data=_data(blob.data),
         version=blob.version,
-        user_id=user[1:] if user else None,
+        user_id=user_id if colon else None,
         authenticated_at=authenticated_at,
+        level=level,
+        methods=methods,
         remember=remember,
         ended_at=created_at + blob.ended if reason else None,
         end_reason=reason or None,  # type: ignore[arg-type]  # only reasons are written there
         client=client,
         key_thumbprint=key_thumbprint,
         follows=follows,
+        realm=realm[1:],
+        device=device,
     )
 
 
@@ -151,7 +168,7 @@ def _data(raw: msgspec.Raw) -> Mapping[str, bytes]:
     return {} if bytes(raw) == _EMPTY else EncodedObject(raw, _split_data)
 
 
-def _dated(pairs: list[tuple[bytes, int]]) -> tuple[Dated, ...]:
+def _dated(pairs: _Pairs) -> tuple[Dated, ...]:
     return tuple([Dated(hash, at) for hash, at in pairs]) if pairs else ()
 
 
@@ -162,11 +179,13 @@ def _deflate(raw: bytes) -> bytes:
 
 # A user agent is worth keeping small in Redis, and not worth taking apart at every read.
 @lru_cache(4096)
-def _inflate(raw: bytes) -> tuple[int | None, bool, Client, str | None, EndReason | None]:
+def _inflate(
+    raw: bytes,
+) -> tuple[int | None, bool, Client, str | None, EndReason | None, str | None, tuple[str, ...], str]:
     decompress = zlib.decompressobj(wbits=-15, zdict=_DICTIONARY)
     rest = _decode_rest(decompress.decompress(raw) + decompress.flush())
-    authenticated_at, remember, ip, user_agent, key_thumbprint, follows = rest
-    return authenticated_at, remember, Client(ip, user_agent), key_thumbprint, follows
+    authenticated_at, remember, ip, user_agent, *more = rest
+    return authenticated_at, remember, Client(ip, user_agent), *more
 
 
 def _as_text(raw: bytes) -> msgspec.Raw:
@@ -177,9 +196,3 @@ def _as_text(raw: bytes) -> msgspec.Raw:
     if length < 256:
         return msgspec.Raw(b"\xd9" + bytes((length,)) + raw)
     return msgspec.Raw(b"\xda" + length.to_bytes(2, "big") + raw)
-
-
-def _bytes_of(text: msgspec.Raw) -> bytes:
-    raw = bytes(text)
-    first = raw[0]
-    return raw[{0xD9: 2, 0xDA: 3}.get(first, 1) :]

@@ -11,7 +11,9 @@ from binascii import b2a_base64
 
 from sojourn.core.token import partition
 
-__all__ = ["PREFIX", "SESSIONS", "id_in", "id_of", "index_key", "member", "session_key"]
+from .blob import encode_user
+
+__all__ = ["PREFIX", "SESSIONS", "bar_keys", "id_in", "id_of", "index_key", "mark_key", "member", "session_key"]
 
 PREFIX = "sj:"
 SESSIONS = "sj:{*}*"
@@ -30,13 +32,25 @@ def member(id: str) -> str:
 
 
 def session_key(id: str) -> str:
-    """Where the session `id` is kept."""
-    return f"sj:{{{id[:3]}}}{member(id)}"
+    """Where the session `id` is kept: 28 letters."""
+    # As `member`, written out: each request asks for one.
+    name = b2a_base64(bytes.fromhex("0" + id[3:]), newline=False).translate(_URL_SAFE).decode()
+    return f"sj:{{{id[:3]}}}{name}"
 
 
-def index_key(user_id: str) -> str:
+def index_key(realm: str, user_id: str) -> str:
     """Where the ids of the user's sessions are kept."""
-    return f"sj:{{{partition(user_id)}}}:{user_id}"
+    return f"sj:{{{partition(user_id)}}}{encode_user(realm, user_id)}"
+
+
+def bar_keys(realm: str) -> list[str]:
+    """Where the instant is kept before which nothing may have begun that is created: in each partition."""
+    return [f"sj:{{{number:03x}}}!{encode_user(realm, None)}" for number in range(4096)]
+
+
+def mark_key(id: str) -> str:
+    """Where the mark `id` is kept."""
+    return f"sj:{{{id[:3]}}}={id[3:]}"
 
 
 def id_of(key: bytes) -> str | None:

@@ -17,7 +17,7 @@ from redis.connection import AbstractConnection as Connection
 from redis.exceptions import RedisError, ResponseError
 
 from .calls import pack
-from .errand import Lost, NotReplicated, NotSent
+from .retry import AnswerLost, NotReplicated, NotSent
 
 __all__ = ["AsyncNode", "Node", "Packed"]
 
@@ -29,16 +29,17 @@ MAX_CONNECTIONS = 32
 REPLICA_WAIT = 1000  # ms
 
 
-class _Parcel:
+class _Batch:
     """Calls put together for one trip, and the answers told apart again."""
 
     def __init__(self, calls: Sequence[Packed], min_replicas: int) -> None:
         self.calls = list(calls)
         self.arrived: asyncio.Future[list[Any]] | None = None
+        self.waits = False
         self._min_replicas = min_replicas
 
     async def join(self, calls: Sequence[Packed]) -> list[Any]:
-        """Let `calls` travel along, and wait for their answers."""
+        """Add `calls` to the batch, and wait for their answers."""
         if self.arrived is None:
             self.arrived = asyncio.get_running_loop().create_future()
         first = len(self.calls)
@@ -51,21 +52,20 @@ class _Parcel:
             self.arrived.set_result(replies)
 
     def packed(self) -> bytes:
+        """What to send. From then on `waits` says whether the replicas' answer comes last."""
         calls = self.calls
         packed = b"".join([call[0] for call in calls]) if len(calls) > 1 else calls[0][0]
-        return packed + pack("WAIT", self._min_replicas, REPLICA_WAIT) if self.waits() else packed
-
-    def waits(self) -> bool:
-        return self._min_replicas > 0 and any([durable for _, _, durable in self.calls])
+        self.waits = self._min_replicas > 0 and any([durable for _, _, durable in calls])
+        return packed + pack("WAIT", self._min_replicas, REPLICA_WAIT) if self.waits else packed
 
     def confirm(self, replies: list[Any], replicas: int) -> None:
         """Turn the answers to writes that too few replicas have into NotReplicated."""
         if replicas >= self._min_replicas:
             return
-        told = NotReplicated(f"{replicas} of {self._min_replicas} replicas confirmed it in {REPLICA_WAIT} ms")
+        failure = NotReplicated(f"{replicas} of {self._min_replicas} replicas confirmed it in {REPLICA_WAIT} ms")
         for index, (_, _, durable) in enumerate(self.calls):
             if durable and not isinstance(replies[index], Exception):
-                replies[index] = told
+                replies[index] = failure
 
 
 class Node:
@@ -79,20 +79,20 @@ class Node:
 
     def exchange(self, calls: Sequence[Packed]) -> list[Any]:
         """The answers, in order; an exception where there is none."""
-        parcel = _Parcel(calls, self._min_replicas)
+        batch = _Batch(calls, self._min_replicas)
         try:
             connection = self._take()
         except (RedisError, OSError) as error:
             return [_not_sent(error) for _ in calls]
         replies: list[Any] = []
         try:
-            connection.send_packed_command([parcel.packed()], check_health=False)
-            for _, passed_over, _ in parcel.calls:
+            connection.send_packed_command([batch.packed()], check_health=False)
+            for _, passed_over, _ in batch.calls:
                 for _ in range(passed_over):
                     _read(connection)
                 replies.append(_read(connection))
-            if parcel.waits():
-                parcel.confirm(replies, _read(connection))
+            if batch.waits:
+                batch.confirm(replies, _read(connection))
         except (RedisError, OSError) as error:
             connection.disconnect()
             return _fill_up(replies, len(calls), error)
@@ -133,7 +133,7 @@ class AsyncNode:
         self._timeout = timeout
         self._idle: list[AsyncConnection] = []
         self._free = asyncio.Semaphore(MAX_CONNECTIONS)
-        self._boarding: _Parcel | None = None
+        self._next_batch: _Batch | None = None
         self._trips: set[asyncio.Task[None]] = set()
         self._trips_out = 0
         self._under_way: dict[AsyncConnection, float] = {}  # with when to give up
@@ -145,29 +145,29 @@ class AsyncNode:
 
         Where nothing is under way the calls are sent at once. Else those of one tick of the loop travel together.
         """
-        parcel = self._boarding
-        if parcel is not None:
-            return await parcel.join(calls)
-        parcel = _Parcel(calls, self._min_replicas)
+        batch = self._next_batch
+        if batch is not None:
+            return await batch.join(calls)
+        batch = _Batch(calls, self._min_replicas)
         if not self._trips_out:
             await self._free.acquire()
-            return await self._trip(parcel)
-        self._boarding = parcel
+            return await self._trip(batch)
+        self._next_batch = batch
         try:
             await asyncio.sleep(0)
             await self._free.acquire()
         except BaseException:
-            parcel.arrive([NotSent() for _ in parcel.calls])
+            batch.arrive([NotSent() for _ in batch.calls])
             raise
         finally:
-            self._boarding = None
-        if parcel.arrived is None:
-            return await self._trip(parcel)
+            self._next_batch = None
+        if batch.arrived is None:
+            return await self._trip(batch)
         # The others must not go down with this request, should its client hang up.
-        trip = asyncio.create_task(self._trip_of_many(parcel))
+        trip = asyncio.create_task(self._trip_of_many(batch))
         self._trips.add(trip)
         trip.add_done_callback(self._trips.discard)
-        return (await asyncio.shield(parcel.arrived))[: len(calls)]
+        return (await asyncio.shield(batch.arrived))[: len(calls)]
 
     async def close(self) -> None:
         """Close the connections that nobody uses."""
@@ -177,43 +177,43 @@ class AsyncNode:
         while self._idle:
             await self._idle.pop().disconnect()
 
-    async def _trip_of_many(self, parcel: _Parcel) -> None:
-        replies = [Lost() for _ in parcel.calls]
+    async def _trip_of_many(self, batch: _Batch) -> None:
+        replies = [AnswerLost() for _ in batch.calls]
         try:
-            replies = await self._trip(parcel)
+            replies = await self._trip(batch)
         finally:
-            parcel.arrive(replies)
+            batch.arrive(replies)
 
-    async def _trip(self, parcel: _Parcel) -> list[Any]:
+    async def _trip(self, batch: _Batch) -> list[Any]:
         """One trip over one connection, which `_free` was acquired for."""
         self._trips_out += 1
         try:
             try:
                 connection = await self._take()
             except (RedisError, OSError) as error:
-                return [_not_sent(error) for _ in parcel.calls]
-            return await self._talk(connection, parcel)
+                return [_not_sent(error) for _ in batch.calls]
+            return await self._talk(connection, batch)
         finally:
             self._trips_out -= 1
             self._free.release()
 
-    async def _talk(self, connection: AsyncConnection, parcel: _Parcel) -> list[Any]:
+    async def _talk(self, connection: AsyncConnection, batch: _Batch) -> list[Any]:
         self._under_way[connection] = time.monotonic() + self._timeout
         if self._watch is None:
             self._watch = asyncio.get_running_loop().call_later(self._timeout / 4, self._cut_overdue)
         replies: list[Any] = []
         try:
-            await connection.send_packed_command(parcel.packed(), check_health=False)
-            for _, passed_over, _ in parcel.calls:
+            await connection.send_packed_command(batch.packed(), check_health=False)
+            for _, passed_over, _ in batch.calls:
                 for _ in range(passed_over):
                     await _read_async(connection)
                 replies.append(await _read_async(connection))
-            if parcel.waits():
-                parcel.confirm(replies, await _read_async(connection))
+            if batch.waits:
+                batch.confirm(replies, await _read_async(connection))
         except (RedisError, OSError) as error:
             await connection.disconnect(nowait=True)
             late = TimeoutError(f"no answer within {self._timeout:g} s") if connection in self._overdue else error
-            return _fill_up(replies, len(parcel.calls), late)
+            return _fill_up(replies, len(batch.calls), late)
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
@@ -269,7 +269,7 @@ def _is_open(connection: Connection) -> bool:
 def _fill_up(replies: list[Any], count: int, error: Exception) -> list[Any]:
     if len(replies) < count and _is_answer(error):
         replies.append(error)
-    return replies + [_because(Lost(), error) for _ in range(count - len(replies))]
+    return replies + [_because(AnswerLost(), error) for _ in range(count - len(replies))]
 
 
 def _not_sent(error: Exception) -> Exception:
@@ -281,6 +281,6 @@ def _is_answer(error: Exception) -> bool:
     return getattr(error, "status_code", None) is not None
 
 
-def _because(told: Exception, error: Exception) -> Exception:
-    told.__cause__ = error
-    return told
+def _because(failure: Exception, error: Exception) -> Exception:
+    failure.__cause__ = error
+    return failure

@@ -10,78 +10,83 @@ from sojourn.core.errors import (
     ConfigurationError,
     DataTooLarge,
     EndReason,
+    SessionEnded,
     SessionExists,
     SessionLimitReached,
     StoreUnavailable,
 )
 from sojourn.core.record import Record
-from sojourn.core.store import Applied, Commit, Create, End, Refused
+from sojourn.core.store import Applied, Commit, Create, End, Ends, Mark, Refused
 from sojourn.core.token import partition
 
 from . import scripts
-from .blob import decode_record, encode_record, encode_secrets
-from .calls import Call, Steps, command, run
-from .keys import id_in, index_key, member, session_key
+from .blob import decode_record, encode_record, encode_secrets, encode_user
+from .calls import Call, Steps, command, pack, run
+from .keys import bar_keys, id_in, index_key, mark_key, member, session_key
 
-__all__ = ["answered", "ask", "commit", "create", "end", "end_all", "of_user"]
+__all__ = ["bar", "commit", "create", "end", "end_all", "get", "get_mark", "of_user", "put_mark"]
 
 _encode = msgspec.msgpack.Encoder().encode
 
 
 # Not a generator as the others: of Store.get there is one to a request.
-def ask(id: str) -> Call:
+def get(id: str) -> Call:
     """Store.get's one call."""
     key = session_key(id)
-    return command(key, "GET", key)
-
-
-def answered(id: str, raw: bytes | None) -> Record | None:
-    """Store.get, from the call's answer."""
-    return decode_record(id, raw) if raw is not None else None
+    # Packed by hand: each request makes one, and its length is known.
+    return Call(key, f"*2\r\n$3\r\nGET\r\n$28\r\n{key}\r\n".encode(), repeatable=True)
 
 
 def create(create: Create, keep: int) -> Steps[Applied | Refused]:
     """Store.create. Where the session that it ends lies in another slot, three steps: see `_replace`."""
     record, ends, limit, now = create.record, create.ends, create.limit, create.now
-    id, user = record.id, "" if record.user_id is None else f":{record.user_id}"
+    id, user = record.id, encode_user(record.realm, record.user_id)
     if record.user_id is not None and id[:3] != partition(record.user_id):
         raise ConfigurationError("This id was not minted for this user: Redis keeps a user's sessions together by it.")
     elsewhere = ends is not None and ends.id[:3] != id[:3]
-    here = ends if not elsewhere else None
-    # Nobody is ended for the cap before it is sure that this session comes to be.
-    capped = limit if user and limit and not (elsewhere and limit.end_oldest) else None
-    call = run(
-        scripts.CREATE,
-        [session_key(id), session_key(here.id)] if here else [session_key(id)],
-        encode_record(record),
-        now,
-        _ttl(record, now, keep),
-        keep,
-        user,
-        capped.most if capped else "",
-        "1" if capped and capped.end_oldest else "",
-        here.reason if here else "",
-        here.version if here and here.version else "",
-        repeatable=False,
-    )
-    answer = (yield [call])[0]
+    answer = (yield [_create_call(create, user, ends if not elsewhere else None, keep)])[0]
+    if answer == b"barred":
+        raise SessionEnded("revoked")
     if answer == b"exists":
         raise SessionExists
     if answer == b"limit":
         assert limit is not None
         raise SessionLimitReached(limit.most)
     if not isinstance(answer[0], list):
-        assert here is not None
-        return _refused(here.id, answer[0])
+        assert ends is not None
+        return _refused(ends.id, answer[0])
     ended = answer[0]
     if elsewhere:
         refused = yield from _replace(create, user, keep)
         if refused is not None:
             return refused
-        if user and limit and limit.end_oldest:
-            cap = run(scripts.CAP, [index_key(user[1:])], now, keep, limit.most, member(id), repeatable=True)
-            ended = (yield [cap])[0]
+        if record.user_id is not None and limit and limit.end_oldest:
+            index = index_key(record.realm, record.user_id)
+            ended = (yield [run(scripts.CAP, [index], now, keep, limit.most, member(id), repeatable=True)])[0]
     return Applied(record.version, tuple([id_in(id[:3], one) for one in ended]))
+
+
+def _create_call(create: Create, user: str, here: Ends | None, keep: int) -> Call:
+    """The first step. `here` is the session that ends with it, where it lies in the same slot."""
+    record, limit = create.record, create.limit
+    # Nobody is ended for the cap before it is sure that this session comes to be.
+    waits = create.ends is not here and limit is not None and limit.end_oldest
+    capped = limit if record.user_id and not waits else None
+    return run(
+        scripts.CREATE,
+        [session_key(record.id), session_key(here.id)] if here else [session_key(record.id)],
+        encode_record(record),
+        create.now,
+        _ttl(record, create.now, keep),
+        keep,
+        user,
+        capped.most if capped else "",
+        "1" if capped and capped.end_oldest else "",
+        here.reason if here else "",
+        here.version if here and here.version else "",
+        create.began_at,
+        repeatable=False,
+    )
 
 
 def _replace(create: Create, user: str, keep: int) -> Steps[Refused | None]:
@@ -140,26 +145,57 @@ def commit(commit: Commit, keep: int) -> Steps[Applied | Refused]:
 
 def end(end: End, keep: int) -> Steps[Record | None]:
     """Store.end."""
-    call = run(scripts.END, [session_key(end.id)], end.now, keep, end.reason, repeatable=True)
+    realm = encode_user(end.realm, None)
+    call = run(scripts.END, [session_key(end.id)], end.now, keep, end.reason, realm, repeatable=True)
     raw = (yield [call])[0]
     return decode_record(end.id, raw) if raw is not None else None
 
 
-def end_all(user_id: str, reason: EndReason, now: int, spared: str | None, keep: int) -> Steps[Sequence[str]]:
+def end_all(
+    user_id: str, reason: EndReason, now: int, spared: str | None, realm: str, keep: int
+) -> Steps[Sequence[str]]:
     """Store.end_all."""
-    index = index_key(user_id)
+    index = index_key(realm, user_id)
     name = member(spared) if spared and spared[:3] == partition(user_id) else ""
     call = run(scripts.END_ALL, [index], now, keep, reason, name, repeatable=True)
     tag = partition(user_id)
     return [id_in(tag, one) for one in (yield [call])[0]]
 
 
-def of_user(user_id: str, now: int) -> Steps[Sequence[Record]]:
-    """Store.list."""
-    call = run(scripts.LIST, [index_key(user_id)], now, repeatable=True, durable=False)
-    found, tag = (yield [call])[0], partition(user_id)
-    records = [decode_record(id_in(tag, one), raw) for one, raw in zip(found[::2], found[1::2], strict=True)]
-    return sorted(records, key=lambda record: -record.seen_at)
+def bar(now: int, realm: str) -> Steps[None]:
+    """Store.bar. In each partition, for a session is created by a script in its own."""
+    yield [run(scripts.BAR, [key], now, repeatable=True) for key in bar_keys(realm)]
+
+
+def of_user(user_id: str, now: int, realm: str, after: str, limit: int) -> Steps[Sequence[Record]]:
+    """Store.list. The names of all, and then as many records as are asked for."""
+    index, tag = index_key(realm, user_id), partition(user_id)
+    members = (yield [command(index, "ZRANGE", index, 0, -1)])[0]
+    ids = sorted([id for id in [id_in(tag, one) for one in members] if id > after])
+    records: list[Record] = []
+    while ids and len(records) < limit:
+        some, ids = ids[: limit - len(records)], ids[limit - len(records) :]
+        call = run(scripts.LIST, [index], now, *map(member, some), repeatable=True, durable=False)
+        found = (yield [call])[0]
+        records += [decode_record(id_in(tag, one), raw) for one, raw in zip(found[::2], found[1::2], strict=True)]
+    return records
+
+
+def put_mark(mark: Mark) -> Steps[None]:
+    """Store.put_mark."""
+    key, kept = mark_key(mark.id), f"{mark.session_id} {mark.ends_at}"
+    packed = pack("SET", key, kept, "PXAT", mark.ends_at, "NX")
+    yield [Call(key, packed, repeatable=True, durable=True)]
+
+
+def get_mark(id: str) -> Steps[Mark | None]:
+    """Store.get_mark."""
+    key = mark_key(id)
+    kept = (yield [command(key, "GET", key)])[0]
+    if kept is None:
+        return None
+    session_id, _, ends_at = kept.decode().partition(" ")
+    return Mark(id, session_id, int(ends_at))
 
 
 def _refused(id: str, raw: bytes | None) -> Refused:

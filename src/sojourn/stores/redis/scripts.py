@@ -9,7 +9,20 @@ from __future__ import annotations
 import hashlib
 from typing import NamedTuple
 
-__all__ = ["CAP", "COMMIT", "CREATE", "DROP", "END", "END_ALL", "LIST", "REPLACE", "SWEEP", "Script"]
+__all__ = [
+    "BAR",
+    "CAP",
+    "COMMIT",
+    "CREATE",
+    "DROP",
+    "END",
+    "END_ALL",
+    "ERASE",
+    "LIST",
+    "REPLACE",
+    "SWEEP",
+    "Script",
+]
 
 
 class Script(NamedTuple):
@@ -33,7 +46,26 @@ local function runs_out(s, seen) return math.min((seen or s[SEEN]) + s[IDLE], s[
 
 local function is_live(s, now) return s[REASON] == '' and runs_out(s) > now - s[CREATED] end
 
+-- What comes before the colon of the user is the realm; without a colon there is no user, and no index.
+local function has_user(s) return string.find(s[USER], ':', 1, true) end
+
+local function realm_of(s) return string.match(s[USER], '^[^:]*') end
+
 local function index_of(key, s) return string.sub(key, 1, 8) .. s[USER] end
+
+-- The instants before which nothing that is created may have begun: for all, and for one user. Each slot has its own.
+local function barred(tag, who, began, spared)
+  local all = redis.call('GET', tag .. '!' .. string.match(who, '^[^:]*'))
+  if all and began < tonumber(all) then return true end
+  if spared or not string.find(who, ':', 1, true) then return false end
+  local one = redis.call('GET', tag .. '!' .. who)
+  return one and began < tonumber(one)
+end
+
+local function bar(key, now)
+  local before = redis.call('GET', key)
+  if not before or tonumber(before) < now then redis.call('SET', key, now, 'PX', 34560000000) end
+end
 
 local function finish(key, s, now, reason, keep)
   local at = runs_out(s)
@@ -44,7 +76,7 @@ local function finish(key, s, now, reason, keep)
   end
   s[ENDED], s[DATA] = at, {}
   redis.call('SET', key, cmsgpack.pack(s), 'PX', keep)
-  if s[USER] ~= '' then redis.call('ZREM', index_of(key, s), string.sub(key, 9)) end
+  if has_user(s) then redis.call('ZREM', index_of(key, s), string.sub(key, 9)) end
 end
 
 -- The live sessions of an index, oldest first. One that ended or is gone leaves it; one that only ran out stays while
@@ -82,8 +114,8 @@ def _script(text: str) -> Script:
 
 
 # KEYS: the new session, and the one that it ends if that is in the same slot.
-# ARGV: its blob, now, its TTL, keep, user ('' or as in the blob), most ('' for no cap), '1' to end the oldest,
-# reason and version ('' for any) of what it ends.
+# ARGV: its blob, now, its TTL, keep, user (as in the blob), most ('' for no cap), '1' to end the oldest, reason and
+# version ('' for any) of what it ends, and when that began which leads to it.
 CREATE = _script("""
 local key, old = KEYS[1], KEYS[2]
 local now, ttl, keep = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -95,9 +127,12 @@ if old then
     return {raw or false}
   end
 end
+local user, tag = ARGV[5], string.sub(key, 1, 8)
+local named = string.find(user, ':', 1, true)
+if barred(tag, user, tonumber(ARGV[10]), leaves and named and leaves[USER] == user) then return 'barred' end
 local ended = {}
-if ARGV[5] ~= '' then
-  local index = string.sub(key, 1, 8) .. ARGV[5]
+if named then
+  local index = tag .. user
   if ARGV[6] ~= '' then
     local spared = old and string.sub(old, 9)
     local live, count = live_of(index, now), 1 - tonumber(ARGV[6])
@@ -128,7 +163,7 @@ return 1
 # KEYS: a session whose token nobody was given. ARGV: its user, as in the blob.
 DROP = _script("""
 redis.call('DEL', KEYS[1])
-if ARGV[1] ~= '' then redis.call('ZREM', string.sub(KEYS[1], 1, 8) .. ARGV[1], string.sub(KEYS[1], 9)) end
+redis.call('ZREM', string.sub(KEYS[1], 1, 8) .. ARGV[1], string.sub(KEYS[1], 9))
 return 1
 """)
 
@@ -178,16 +213,16 @@ if ARGV[2] == '' then
 else
   local ttl = left + tonumber(ARGV[4])
   redis.call('SET', key, cmsgpack.pack(s), 'PX', ttl)
-  if s[USER] ~= '' then redis.call('PEXPIRE', index_of(key, s), ttl, 'GT') end
+  if has_user(s) then redis.call('PEXPIRE', index_of(key, s), ttl, 'GT') end
 end
 return {s[VERSION]}
 """)
 
-# KEYS: the session. ARGV: now, keep, reason.
+# KEYS: the session. ARGV: now, keep, reason, the realm as in the blob's user.
 END = _script("""
 local s, raw = load(KEYS[1])
 local now = tonumber(ARGV[1])
-if not s or s[REASON] ~= '' then return false end
+if not s or s[REASON] ~= '' or realm_of(s) ~= ARGV[4] then return false end
 if (ARGV[3] == 'idle_timeout' or ARGV[3] == 'absolute_timeout') and is_live(s, now) then return false end
 finish(KEYS[1], s, now, ARGV[3], tonumber(ARGV[2]))
 return raw
@@ -196,6 +231,7 @@ return raw
 # KEYS: a user's index. ARGV: now, keep, reason, the member to spare.
 END_ALL = _script("""
 local ended, now, tag = {}, tonumber(ARGV[1]), string.sub(KEYS[1], 1, 8)
+bar(tag .. '!' .. string.sub(KEYS[1], 9), now)
 for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
   if member ~= ARGV[4] then
     local s = load(tag .. member)
@@ -210,14 +246,34 @@ end
 return ended
 """)
 
-# KEYS: a user's index. ARGV: now.
+# KEYS: a partition's instant for all. ARGV: now.
+BAR = _script("""
+bar(KEYS[1], tonumber(ARGV[1]))
+return 1
+""")
+
+# KEYS: a user's index. ARGV: now, and members of it.
 LIST = _script("""
-local found = {}
-for _, each in ipairs(live_of(KEYS[1], tonumber(ARGV[1]))) do
-  found[#found + 1] = each.member
-  found[#found + 1] = each.raw
+local found, now, tag = {}, tonumber(ARGV[1]), string.sub(KEYS[1], 1, 8)
+for n = 2, #ARGV do
+  local s, raw = load(tag .. ARGV[n])
+  if not s or s[REASON] ~= '' then
+    redis.call('ZREM', KEYS[1], ARGV[n])
+  elseif is_live(s, now) then
+    found[#found + 1] = ARGV[n]
+    found[#found + 1] = raw
+  end
 end
 return found
+""")
+
+# KEYS: a session. ARGV: its user, as in the blob.
+ERASE = _script("""
+local s = load(KEYS[1])
+if not s or s[USER] ~= ARGV[1] then return 0 end
+redis.call('DEL', KEYS[1])
+redis.call('ZREM', index_of(KEYS[1], s), string.sub(KEYS[1], 9))
+return 1
 """)
 
 # KEYS: a session. ARGV: before. It may have been seen since the sweeper looked at it.
@@ -227,6 +283,6 @@ if not s then return 0 end
 local at = s[REASON] == '' and runs_out(s) or s[ENDED]
 if at + s[CREATED] >= tonumber(ARGV[1]) then return 0 end
 redis.call('DEL', KEYS[1])
-if s[USER] ~= '' then redis.call('ZREM', index_of(KEYS[1], s), string.sub(KEYS[1], 9)) end
+if has_user(s) then redis.call('ZREM', index_of(KEYS[1], s), string.sub(KEYS[1], 9)) end
 return 1
 """)

@@ -1,8 +1,7 @@
-"""RedisStore and AsyncRedisStore: two shells that carry an operation's calls to the nodes, and the answers back."""
+"""RedisStore: carries an operation's calls to the nodes, and the answers back."""
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -10,18 +9,20 @@ from typing import Any, TypeVar
 
 from sojourn.core.errors import EndReason, StoreUnavailable
 from sojourn.core.record import Record
-from sojourn.core.store import Applied, Commit, Create, End, Refused, Stats, Watcher
+from sojourn.core.store import Applied, Commit, Create, End, Mark, Refused, Stats, Watcher
 
-from . import operations, survey
+from . import operations
+from .blob import decode_record
 from .calls import Address, Call, Steps
-from .connections import async_connect, connect
-from .errand import Errand
-from .node import AsyncNode, Node
+from .connections import connect
+from .node import Node
+from .retry import PendingCalls
+from .scan import Sweep, erase, scan, stats
 from .topology import Topology, topology_of
-from .tracking import track, track_async
+from .tracking import track
 from .url import parse
 
-__all__ = ["AsyncRedisStore", "RedisStore"]
+__all__ = ["KEEP_ENDED", "TIMEOUT", "RedisStore"]
 
 T = TypeVar("T")
 
@@ -30,11 +31,11 @@ TIMEOUT = 5.0
 
 
 class RedisStore:
-    """Records in Redis or Valkey, one server, Sentinel or Cluster, for threads.
+    """Records in Redis or Valkey, one server, Sentinel or Cluster, for threads. A wrong URL is a ConfigurationError.
 
     `url`: redis://, rediss:// (TLS), unix://, redis+cluster://, redis+sentinel://. `min_replicas`: how many replicas
     must say that they have a write before it counts as made, else StoreUnavailable, although it may be; also
-    `?min_replicas=` in the URL. `timeout`: the longest that a call may take, in seconds, trials included.
+    `?min_replicas=` in the URL, up to 100. `timeout`: the longest that a call may take, in seconds, trials included.
     `keep_ended`: how long Redis keeps a session after it is over, in seconds; no shorter than the policy's.
     """
 
@@ -47,12 +48,13 @@ class RedisStore:
         self._timeout = timeout
         self._keep = int(keep_ended * 1000)
         self._nodes: dict[tuple[Address, bool], Node] = {}
-        self._sweep = survey.Sweep()
-        self._node(self._location.addresses[0])  # so that a wrong option is told now
+        self._sweep = Sweep()
+        self._node(self._location.addresses[0])  # so that a wrong option fails now
 
     def get(self, id: str) -> Record | None:
         """As Store.get."""
-        return operations.answered(id, self._perform([operations.ask(id)])[0])
+        raw = self._perform([operations.get(id)])[0]
+        return None if raw is None else decode_record(id, raw)
 
     def create(self, create: Create) -> Applied | Refused:
         """As Store.create."""
@@ -66,13 +68,35 @@ class RedisStore:
         """As Store.end."""
         return self._run(operations.end(end, self._keep))
 
-    def end_all(self, user_id: str, reason: EndReason, now: int, keep: str | None = None) -> Sequence[str]:
+    def end_all(
+        self, user_id: str, reason: EndReason, now: int, keep: str | None = None, realm: str = ""
+    ) -> Sequence[str]:
         """As Store.end_all."""
-        return self._run(operations.end_all(user_id, reason, now, keep, self._keep))
+        return self._run(operations.end_all(user_id, reason, now, keep, realm, self._keep))
 
-    def list(self, user_id: str, now: int) -> Sequence[Record]:
+    def bar(self, now: int, realm: str = "") -> None:
+        """As Store.bar. 4,096 small keys."""
+        self._run(operations.bar(now, realm))
+
+    def list(self, user_id: str, now: int, realm: str = "", after: str = "", limit: int = 100) -> Sequence[Record]:
         """As Store.list."""
-        return self._run(operations.of_user(user_id, now))
+        return self._run(operations.of_user(user_id, now, realm, after, limit))
+
+    def erase(self, user_id: str, realm: str = "") -> int:
+        """As Store.erase. Looks at every key."""
+        return self._run(erase(user_id, realm, self._primaries()))
+
+    def put_mark(self, mark: Mark) -> None:
+        """As Store.put_mark."""
+        self._run(operations.put_mark(mark))
+
+    def get_mark(self, id: str) -> Mark | None:
+        """As Store.get_mark."""
+        return self._run(operations.get_mark(id))
+
+    def end_expired(self, now: int, limit: int) -> int:
+        """As Store.end_expired. Nothing to do: what ran out leaves Redis by itself, `keep_ended` later."""
+        return 0
 
     def delete_expired(self, before: int, limit: int) -> int:
         """As Store.delete_expired. Redis does it by itself; this looks at every key."""
@@ -80,11 +104,11 @@ class RedisStore:
 
     def scan(self, after: str, limit: int) -> Sequence[Record]:
         """As Store.scan. Looks at every key for each page."""
-        return self._run(survey.scan(after, limit, self._primaries()))
+        return self._run(scan(after, limit, self._primaries()))
 
     def stats(self, now: int) -> Stats:
         """As Store.stats. Reads every session."""
-        return self._run(survey.stats(now, self._primaries()))
+        return self._run(stats(now, self._primaries()))
 
     def watch(self, watcher: Watcher, interval: float) -> None:
         """As WatchableStore.watch."""
@@ -115,23 +139,23 @@ class RedisStore:
             return result
 
     def _perform(self, calls: Sequence[Call]) -> Sequence[Any]:
-        errand = Errand(calls, self._topology, time.monotonic(), self._timeout)
-        while not errand.done:
-            for address, indexes in errand.parcels().items():
-                errand.take(indexes, self._node(address).exchange([errand.packed(index) for index in indexes]))
-            self._between_rounds(errand)
-        return errand.answers
+        pending = PendingCalls(calls, self._topology, time.monotonic(), self._timeout)
+        while not pending.done:
+            for address, indexes in pending.batches().items():
+                pending.take(indexes, self._node(address).exchange([pending.packed(index) for index in indexes]))
+            self._between_rounds(pending)
+        return pending.answers
 
-    def _between_rounds(self, errand: Errand) -> None:
-        errand.next_round(time.monotonic())
-        if errand.pause:
-            time.sleep(errand.pause)
-        if errand.astray:
-            errand.astray = False
+    def _between_rounds(self, pending: PendingCalls) -> None:
+        pending.next_round(time.monotonic())
+        if pending.pause:
+            time.sleep(pending.pause)
+        if pending.needs_discovery:
+            pending.needs_discovery = False
             try:
                 self._discover()
             except StoreUnavailable as error:
-                errand.undiscovered(error)
+                pending.discovery_failed(error)
 
     def _discover(self) -> None:
         steps = self._topology.discover()
@@ -146,10 +170,10 @@ class RedisStore:
         return self._topology.primaries()
 
     def _primaries(self) -> Sequence[Address]:
-        errand = Errand((), self._topology, time.monotonic(), self._timeout)
+        pending = PendingCalls((), self._topology, time.monotonic(), self._timeout)
         while not self._topology.primaries():
-            errand.astray = True
-            self._between_rounds(errand)
+            pending.needs_discovery = True
+            self._between_rounds(pending)
         return self._topology.primaries()
 
     def _node(self, address: Address, to_sentinel: bool = False) -> Node:
@@ -157,140 +181,4 @@ class RedisStore:
         if node is None:
             maker = connect(self._location, address, self._timeout, to_sentinel=to_sentinel)
             node = self._nodes.setdefault((address, to_sentinel), Node(maker, self._min_replicas))
-        return node
-
-
-class AsyncRedisStore:
-    """The same for an event loop, one loop in its life. Calls of one tick of the loop travel together."""
-
-    def __init__(
-        self, url: str, *, min_replicas: int = 0, timeout: float = TIMEOUT, keep_ended: float = KEEP_ENDED
-    ) -> None:
-        self._location = parse(url)
-        self._topology: Topology = topology_of(self._location)
-        self._min_replicas = min_replicas or self._location.min_replicas
-        self._timeout = timeout
-        self._keep = int(keep_ended * 1000)
-        self._nodes: dict[tuple[Address, bool], AsyncNode] = {}
-        self._sweep = survey.Sweep()
-        self._discovery: asyncio.Task[None] | None = None
-        self._node(self._location.addresses[0])  # so that a wrong option is told now
-
-    async def get(self, id: str) -> Record | None:
-        """As Store.get."""
-        return operations.answered(id, (await self._perform([operations.ask(id)]))[0])
-
-    async def create(self, create: Create) -> Applied | Refused:
-        """As Store.create."""
-        return await self._run(operations.create(create, self._keep))
-
-    async def commit(self, commit: Commit) -> Applied | Refused:
-        """As Store.commit."""
-        return await self._run(operations.commit(commit, self._keep))
-
-    async def end(self, end: End) -> Record | None:
-        """As Store.end."""
-        return await self._run(operations.end(end, self._keep))
-
-    async def end_all(self, user_id: str, reason: EndReason, now: int, keep: str | None = None) -> Sequence[str]:
-        """As Store.end_all."""
-        return await self._run(operations.end_all(user_id, reason, now, keep, self._keep))
-
-    async def list(self, user_id: str, now: int) -> Sequence[Record]:
-        """As Store.list."""
-        return await self._run(operations.of_user(user_id, now))
-
-    async def delete_expired(self, before: int, limit: int) -> int:
-        """As Store.delete_expired. Redis does it by itself; this looks at every key."""
-        return await self._run(self._sweep.delete_expired(before, limit, await self._primaries()))
-
-    async def scan(self, after: str, limit: int) -> Sequence[Record]:
-        """As Store.scan. Looks at every key for each page."""
-        return await self._run(survey.scan(after, limit, await self._primaries()))
-
-    async def stats(self, now: int) -> Stats:
-        """As Store.stats. Reads every session."""
-        return await self._run(survey.stats(now, await self._primaries()))
-
-    async def watch(self, watcher: Watcher, interval: float) -> None:
-        """As WatchableStore.watch."""
-        location, timeout = self._location, self._timeout
-        await track_async(
-            watcher, interval, self._discovered, lambda address: async_connect(location, address, timeout, protocol=3)()
-        )
-
-    async def close(self) -> None:
-        """As Store.close."""
-        for node in self._nodes.values():
-            await node.close()
-
-    async def _run(self, steps: Steps[T]) -> T:
-        try:
-            calls = next(steps)
-            while True:
-                try:
-                    answers = await self._perform(calls)
-                except StoreUnavailable as error:
-                    calls = steps.throw(error)
-                else:
-                    calls = steps.send(answers)
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
-
-    async def _perform(self, calls: Sequence[Call]) -> Sequence[Any]:
-        # One call that is answered at once, which is what a request makes, needs no errand.
-        first = calls[0]
-        address = None if len(calls) > 1 else first.node or self._topology.address(first.key)
-        answers = await self._node(address).exchange([(first.packed, 0, first.durable)]) if address else []
-        if answers and not isinstance(answers[0], Exception):
-            return answers
-        errand = Errand(calls, self._topology, time.monotonic(), self._timeout)
-        if answers:
-            errand.take([0], answers)
-            await self._between_rounds(errand)
-        while not errand.done:
-            for address, indexes in errand.parcels().items():
-                errand.take(indexes, await self._node(address).exchange([errand.packed(index) for index in indexes]))
-            await self._between_rounds(errand)
-        return errand.answers
-
-    async def _between_rounds(self, errand: Errand) -> None:
-        errand.next_round(time.monotonic())
-        if errand.pause:
-            await asyncio.sleep(errand.pause)
-        if errand.astray:
-            errand.astray = False
-            # One for all who have lost their way at the same time.
-            if self._discovery is None or self._discovery.done():
-                self._discovery = asyncio.create_task(self._discover())
-            try:
-                await asyncio.shield(self._discovery)
-            except StoreUnavailable as error:
-                errand.undiscovered(error)
-
-    async def _discover(self) -> None:
-        steps = self._topology.discover()
-        with suppress(StopIteration):
-            question = next(steps)
-            while True:
-                node = self._node(question.address, question.to_sentinel)
-                question = steps.send((await node.exchange([(question.packed, 0, False)]))[0])
-
-    async def _discovered(self) -> Sequence[Address]:
-        await self._discover()
-        return self._topology.primaries()
-
-    async def _primaries(self) -> Sequence[Address]:
-        errand = Errand((), self._topology, time.monotonic(), self._timeout)
-        while not self._topology.primaries():
-            errand.astray = True
-            await self._between_rounds(errand)
-        return self._topology.primaries()
-
-    def _node(self, address: Address, to_sentinel: bool = False) -> AsyncNode:
-        node = self._nodes.get((address, to_sentinel))
-        if node is None:
-            maker = async_connect(self._location, address, self._timeout, to_sentinel=to_sentinel)
-            node = self._nodes[address, to_sentinel] = AsyncNode(maker, self._min_replicas, self._timeout)
         return node

@@ -91,20 +91,20 @@ class Sentinels:
     def discover(self) -> Discovery:
         """As Topology.discover. A primary that Sentinels name must also say so itself."""
         ask = pack("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._service)
-        told: object = None
+        answer: object = None
         for sentinel in self._sentinels:
-            told = yield Question(sentinel, ask, to_sentinel=True)
-            if not isinstance(told, list):
+            answer = yield Question(sentinel, ask, to_sentinel=True)
+            if not isinstance(answer, list):
                 continue
-            primary = (told[0].decode(), int(told[1]))
+            primary = (answer[0].decode(), int(answer[1]))
             role = yield Question(primary, pack("ROLE"))
             if isinstance(role, list) and role[0] == b"master":
                 self._primary = primary
                 self._sentinels = [sentinel, *[other for other in self._sentinels if other != sentinel]]
                 return
-            told = role
+            answer = role
         self._primary = None
-        cause = told if isinstance(told, BaseException) else None
+        cause = answer if isinstance(answer, BaseException) else None
         raise StoreUnavailable(f"No Sentinel names a primary of {self._service!r} that answers as one.") from cause
 
 

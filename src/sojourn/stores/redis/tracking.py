@@ -1,4 +1,4 @@
-"""Tracking: a connection to every primary, over which it tells of writes, made again whenever one is cut."""
+"""Tracking: a connection to every primary, over which it reports writes, made again whenever one is cut."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from sojourn.core.errors import StoreUnavailable
 from sojourn.core.store import Watcher
 
 from .calls import Address
-from .listener import Broken, Listener, Round, Talk
+from .listener import Listener, ListenerGroup, Talk, TrackingError
 
 __all__ = ["track", "track_async"]
 
 logger = logging.getLogger("sojourn")
 
-# Seconds until the next trial, and after which a thread looks whether it is still wanted.
+# Seconds until the next attempt, and after which a thread looks whether it is still wanted.
 PAUSE = 0.25
 
 
@@ -40,60 +40,63 @@ def track(
     outage = _Outage()
     while not watcher.closed:
         try:
-            _hold(Round(watcher, interval, primaries()), primaries, connect, outage)
-        except (RedisError, OSError, StoreUnavailable, Broken) as error:
+            _run_group(ListenerGroup(watcher, interval, primaries()), primaries, connect, outage)
+        except (RedisError, OSError, StoreUnavailable, TrackingError) as error:
             watcher.lost()
             outage.begin(error)
             time.sleep(min(interval, PAUSE))
 
 
-def _hold(
-    round: Round, primaries: Callable[[], Sequence[Address]], connect: Callable[[Address], Connection], outage: _Outage
+def _run_group(
+    group: ListenerGroup,
+    primaries: Callable[[], Sequence[Address]],
+    connect: Callable[[Address], Connection],
+    outage: _Outage,
 ) -> None:
-    """One round. Each listener has a thread, for a connection of redis-py can only be waited for alone."""
+    """Until one breaks. Each listener has a thread, for a connection of redis-py can only be waited for alone."""
     over = threading.Event()
     errors: list[Exception] = []
 
     def listen(connection: Connection, listener: Listener) -> None:
         try:
-            _talk(connection, listener.listen(), over)
+            _run(connection, listener.listen(), over)
         except Exception as error:  # noqa: BLE001  # handed to the thread that waits
             errors.append(error)
         over.set()
 
     with ExitStack() as at_the_end:
         connections: list[Connection] = []
-        while round.missing:
-            connections.append(_attach(round, connect, over, at_the_end))
-        round.begin()
+        while group.missing:
+            connections.append(_attach(group, connect, over, at_the_end))
+        group.begin()
         outage.end()
-        for pair in zip(connections, round.listeners.values(), strict=True):
+        for pair in zip(connections, group.listeners.values(), strict=True):
             thread = threading.Thread(target=listen, args=pair, daemon=True)
             thread.start()
             # The threads first: a connection of redis-py that is cut and then used connects anew, and tracks nothing.
             at_the_end.callback(thread.join)
             at_the_end.callback(over.set)
-        while not over.wait(round.interval) and not round.watcher.closed:
-            if not round.clustered:
+        while not over.wait(group.interval) and not group.watcher.closed:
+            if not group.clustered:
                 asked_at = time.monotonic()
-                round.judge(primaries(), asked_at)
+                group.check_primaries(primaries(), asked_at)
         if errors:
             raise errors[0]
 
 
 def _attach(
-    round: Round, connect: Callable[[Address], Connection], over: threading.Event, at_the_end: ExitStack
+    group: ListenerGroup, connect: Callable[[Address], Connection], over: threading.Event, at_the_end: ExitStack
 ) -> Connection:
-    address = round.missing[0]
+    address = group.missing[0]
     connection = connect(address)
     at_the_end.callback(connection.disconnect)
     connection._parser.set_invalidation_push_handler(_as_it_is)
     connection.connect()
-    _talk(connection, round.add(address, isinstance(connection, SSLConnection)).attach(), over)
+    _run(connection, group.add(address, isinstance(connection, SSLConnection)).attach(), over)
     return connection
 
 
-def _talk(connection: Connection, talk: Talk[None], over: threading.Event) -> None:
+def _run(connection: Connection, talk: Talk[None], over: threading.Event) -> None:
     heard: Any = None
     while not over.is_set():
         try:
@@ -120,15 +123,15 @@ async def track_async(
     outage = _Outage()
     while not watcher.closed:
         try:
-            await _hold_async(Round(watcher, interval, await primaries()), primaries, connect, outage)
-        except (RedisError, OSError, StoreUnavailable, Broken) as error:
+            await _run_group_async(ListenerGroup(watcher, interval, await primaries()), primaries, connect, outage)
+        except (RedisError, OSError, StoreUnavailable, TrackingError) as error:
             watcher.lost()
             outage.begin(error)
             await asyncio.sleep(min(interval, PAUSE))
 
 
-async def _hold_async(
-    round: Round,
+async def _run_group_async(
+    group: ListenerGroup,
     primaries: Callable[[], Awaitable[Sequence[Address]]],
     connect: Callable[[Address], AsyncConnection],
     outage: _Outage,
@@ -136,18 +139,18 @@ async def _hold_async(
     connections: list[AsyncConnection] = []
     tasks: list[asyncio.Task[None]] = []
     try:
-        while missing := round.missing:
+        while missing := group.missing:
             connection = connect(missing[0])
             connections.append(connection)
             connection._parser.set_invalidation_push_handler(_as_it_is_async)  # type: ignore[attr-defined]
             await connection.connect()
-            round.add(missing[0], isinstance(connection, AsyncSSLConnection))
-            await _talk_async(connection, round.listeners[missing[0]].attach())
-        round.begin()
+            group.add(missing[0], isinstance(connection, AsyncSSLConnection))
+            await _run_async(connection, group.listeners[missing[0]].attach())
+        group.begin()
         outage.end()
-        for connection, listener in zip(connections, round.listeners.values(), strict=True):
-            tasks.append(asyncio.create_task(_talk_async(connection, listener.listen())))
-        tasks.append(asyncio.create_task(_judge(round, primaries)))
+        for connection, listener in zip(connections, group.listeners.values(), strict=True):
+            tasks.append(asyncio.create_task(_run_async(connection, listener.listen())))
+        tasks.append(asyncio.create_task(_check_primaries(group, primaries)))
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
@@ -159,15 +162,15 @@ async def _hold_async(
             await connection.disconnect()
 
 
-async def _judge(round: Round, primaries: Callable[[], Awaitable[Sequence[Address]]]) -> None:
-    while not round.watcher.closed:
-        await asyncio.sleep(round.interval)
-        if not round.clustered:
+async def _check_primaries(group: ListenerGroup, primaries: Callable[[], Awaitable[Sequence[Address]]]) -> None:
+    while not group.watcher.closed:
+        await asyncio.sleep(group.interval)
+        if not group.clustered:
             asked_at = time.monotonic()
-            round.judge(await primaries(), asked_at)
+            group.check_primaries(await primaries(), asked_at)
 
 
-async def _talk_async(connection: AsyncConnection, talk: Talk[None]) -> None:
+async def _run_async(connection: AsyncConnection, talk: Talk[None]) -> None:
     heard: Any = None
     while True:
         try:
@@ -184,7 +187,7 @@ async def _talk_async(connection: AsyncConnection, talk: Talk[None]) -> None:
 
 
 class _Outage:
-    """Tells the log of it once, and of its end."""
+    """Logs that it began, once, and that it is over."""
 
     def __init__(self) -> None:
         self._since: float | None = None

@@ -92,7 +92,7 @@ class SQLiteFile:
             raise self._unavailable(error) from error
         self._own.cursor, self._own.closer = connection.cursor(), _Closer(connection)
 
-    def write_at_once(self, write: Write) -> bool:
+    def try_write(self, write: Write) -> bool:
         """Run one write on this thread's own connection, unless somebody else is writing: False, and nothing done."""
         if not hasattr(self._own, "cursor"):
             self._open_own()
@@ -206,10 +206,10 @@ class SQLiteFile:
         return StoreUnavailable(f"The session file {self.path} did not answer: {error}.")
 
     @staticmethod
-    def _fail(group: Sequence[Write], told: StoreUnavailable, cause: BaseException) -> None:
-        told.__cause__ = cause
+    def _fail(group: Sequence[Write], failure: StoreUnavailable, cause: BaseException) -> None:
+        failure.__cause__ = cause
         for write in group:
-            write.result, write.error = None, told
+            write.result, write.error = None, failure
 
 
 class _Closer:

@@ -5,14 +5,35 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from sojourn.core.apply import changed, ended, may_be_replaced, may_end, over_limit
-from sojourn.core.errors import EndReason, SessionExists
+from msgspec import structs
+
+from sojourn.core.apply import changed, ended, may_be_replaced, may_begin, may_end, over_limit
+from sojourn.core.errors import EndReason, SessionEnded, SessionExists
 from sojourn.core.record import Record
-from sojourn.core.store import Applied, Commit, Create, End, Refused, Stats
+from sojourn.core.store import Applied, Commit, Create, End, Mark, Refused, Stats
+from sojourn.core.token import hash_user
 
 from .rows import insert, select, select_all, update
 
-__all__ = ["commit", "create", "delete_expired", "end", "end_all", "of_user", "scan", "stats"]
+__all__ = [
+    "bar",
+    "commit",
+    "create",
+    "delete_expired",
+    "end",
+    "end_all",
+    "end_expired",
+    "erase",
+    "get_mark",
+    "of_user",
+    "put_mark",
+    "scan",
+    "stats",
+]
+
+
+# For longer no old cookie can be adopted, and no request is under way.
+BARRED_FOR = 400 * 86_400_000
 
 
 def create(create: Create, connection: sqlite3.Connection) -> Applied | Refused:
@@ -21,6 +42,7 @@ def create(create: Create, connection: sqlite3.Connection) -> Applied | Refused:
     before = select(ends.id, connection) if ends else None
     if ends is not None and not may_be_replaced(before, ends, now):
         return Refused(before)
+    _require_begun_in_time(create, before, connection)
     over = _over_limit(create, connection)
     try:
         insert(connection, record)
@@ -33,13 +55,27 @@ def create(create: Create, connection: sqlite3.Connection) -> Applied | Refused:
     return Applied(record.version, tuple([oldest.id for oldest in over]))
 
 
+def _require_begun_in_time(create: Create, before: Record | None, connection: sqlite3.Connection) -> None:
+    record = create.record
+    user = hash_user(record.user_id) if record.user_id is not None else ""
+    rows = connection.execute("SELECT user, at FROM bar WHERE realm = ? AND user IN ('', ?)", (record.realm, user))
+    bars = dict(rows.fetchall())
+    if not may_begin(create, before, bars.get("", 0), bars.get(user, 0)):
+        raise SessionEnded("revoked")
+
+
 def _over_limit(create: Create, connection: sqlite3.Connection) -> Sequence[Record]:
-    limit, user_id = create.limit, create.record.user_id
-    if limit is None or user_id is None:
+    limit, record = create.limit, create.record
+    if limit is None or record.user_id is None:
         return []
     leaves = create.ends.id if create.ends else None
-    live = [record for record in of_user(user_id, create.now, connection) if record.id != leaves]
+    live = [each for each in _live_of(record.user_id, record.realm, create.now, connection) if each.id != leaves]
     return over_limit(live, limit)
+
+
+def _live_of(user_id: str, realm: str, now: int, connection: sqlite3.Connection) -> Sequence[Record]:
+    where = "WHERE realm = ? AND user_id = ? AND ended_at IS NULL AND expires_at > ?"
+    return select_all(connection, where, (realm, user_id, now))
 
 
 def commit(commit: Commit, connection: sqlite3.Connection) -> Applied | Refused:
@@ -62,27 +98,69 @@ def end(end: End, connection: sqlite3.Connection) -> Record | None:
 
 
 def end_all(
-    user_id: str, reason: EndReason, now: int, keep: str | None, connection: sqlite3.Connection
+    user_id: str, reason: EndReason, now: int, keep: str | None, realm: str, connection: sqlite3.Connection
 ) -> Sequence[str]:
     """Store.end_all."""
-    where = "WHERE user_id = ? AND ended_at IS NULL AND id IS NOT ?"
-    records = select_all(connection, where, (user_id, keep))
+    _bar(realm, hash_user(user_id), now, connection)
+    where = "WHERE realm = ? AND user_id = ? AND ended_at IS NULL AND id IS NOT ?"
+    records = select_all(connection, where, (realm, user_id, keep))
     for record in records:
         update(connection, record, ended(record, reason, now))
     return [record.id for record in records if record.end_reason_at(now) is None]
 
 
-def of_user(user_id: str, now: int, connection: sqlite3.Connection) -> Sequence[Record]:
+def bar(now: int, realm: str, connection: sqlite3.Connection) -> None:
+    """Store.bar."""
+    _bar(realm, "", now, connection)
+
+
+def _bar(realm: str, user: str, now: int, connection: sqlite3.Connection) -> None:
+    connection.execute(
+        "INSERT INTO bar VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET at = max(at, excluded.at)", (realm, user, now)
+    )
+
+
+def of_user(
+    user_id: str, now: int, realm: str, after: str, limit: int, connection: sqlite3.Connection
+) -> Sequence[Record]:
     """Store.list."""
-    where = "WHERE user_id = ? AND ended_at IS NULL AND expires_at > ?"
-    return sorted(select_all(connection, where, (user_id, now)), key=lambda record: -record.seen_at)
+    where = "WHERE realm = ? AND user_id = ? AND ended_at IS NULL AND expires_at > ? AND id > ? ORDER BY id LIMIT ?"
+    return select_all(connection, where, (realm, user_id, now, after, limit))
+
+
+def erase(user_id: str, realm: str, connection: sqlite3.Connection) -> int:
+    """Store.erase. Looks at every row: the index holds live ones alone."""
+    return connection.execute("DELETE FROM session WHERE realm = ? AND user_id = ?", (realm, user_id)).rowcount
+
+
+def put_mark(mark: Mark, connection: sqlite3.Connection) -> None:
+    """Store.put_mark."""
+    connection.execute("INSERT INTO mark VALUES (?, ?, ?) ON CONFLICT DO NOTHING", structs.astuple(mark))
+
+
+def get_mark(id: str, connection: sqlite3.Connection) -> Mark | None:
+    """Store.get_mark."""
+    row = connection.execute("SELECT id, session_id, ends_at FROM mark WHERE id = ?", (id,)).fetchone()
+    return Mark(*row) if row else None
+
+
+def end_expired(now: int, limit: int, connection: sqlite3.Connection) -> int:
+    """Store.end_expired."""
+    records = select_all(connection, "WHERE ended_at IS NULL AND expires_at <= ? LIMIT ?", (now, limit))
+    for record in records:
+        update(connection, record, ended(record, "idle_timeout", now))
+    return len(records)
 
 
 def delete_expired(before: int, limit: int, connection: sqlite3.Connection) -> int:
     """Store.delete_expired."""
     ids = connection.execute("SELECT id FROM session WHERE expires_at < ? LIMIT ?", (before, limit)).fetchall()
     connection.executemany("DELETE FROM session WHERE id = ?", ids)
-    return len(ids)
+    marks = connection.execute("SELECT id FROM mark WHERE ends_at < ? LIMIT ?", (before, limit - len(ids))).fetchall()
+    connection.executemany("DELETE FROM mark WHERE id = ?", marks)
+    if len(ids) + len(marks) < limit:
+        connection.execute("DELETE FROM bar WHERE at < ?", (before - BARRED_FOR,))
+    return len(ids) + len(marks)
 
 
 def scan(after: str, limit: int, connection: sqlite3.Connection) -> Sequence[Record]:

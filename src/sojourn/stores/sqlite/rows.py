@@ -16,7 +16,7 @@ __all__ = ["SELECT_ONE", "insert", "record_of", "select", "select_all", "update"
 
 _SELECT = "SELECT record, data FROM session "
 SELECT_ONE = _SELECT + "WHERE id = ?"
-_INSERT = "INSERT INTO session (id, user_id, expires_at, ended_at, record, data) VALUES (?, ?, ?, ?, ?, ?)"
+_INSERT = "INSERT INTO session (id, realm, user_id, expires_at, ended_at, record, data) VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 _decode = msgspec.json.Decoder(Record).decode
 
@@ -34,8 +34,8 @@ def select_all(connection: sqlite3.Connection, where: str, values: tuple[Any, ..
 
 def insert(connection: sqlite3.Connection, record: Record) -> None:
     """Add a row. Raises sqlite3.IntegrityError for an id that is taken."""
-    row = (record.id, record.user_id, record.expires_at, record.ended_at, _text(record), join(record.data))
-    connection.execute(_INSERT, row)
+    index = (record.id, record.realm, record.user_id, record.expires_at, record.ended_at)
+    connection.execute(_INSERT, (*index, _text(record), join(record.data)))
 
 
 def update(connection: sqlite3.Connection, before: Record, after: Record) -> None:

@@ -10,7 +10,7 @@ from sojourn.core.errors import ConfigurationError, StoreUnavailable
 
 __all__ = ["SCHEMA", "SCHEMA_VERSION", "set_up"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 # `record` and `data` are JSON text, for an operator's `data ->> '$.cart'`: two columns, because reading twenty takes
 # SQLite twice as long. The others repeat what is in `record`, for the queries that need an index.
@@ -18,6 +18,7 @@ SCHEMA = (
     """
     CREATE TABLE session (
         id TEXT PRIMARY KEY,
+        realm TEXT NOT NULL,
         user_id TEXT,
         expires_at INTEGER NOT NULL,
         ended_at INTEGER,
@@ -25,8 +26,12 @@ SCHEMA = (
         data TEXT NOT NULL
     ) STRICT
     """,
-    "CREATE INDEX session_user ON session (user_id) WHERE user_id IS NOT NULL AND ended_at IS NULL",
+    "CREATE INDEX session_user ON session (realm, user_id, id) WHERE user_id IS NOT NULL AND ended_at IS NULL",
     "CREATE INDEX session_expiry ON session (expires_at)",
+    # The instants of Store.bar, whose user is empty, and of Store.end_all.
+    "CREATE TABLE bar (realm TEXT, user TEXT, at INTEGER NOT NULL, PRIMARY KEY (realm, user)) STRICT, WITHOUT ROWID",
+    "CREATE TABLE mark (id TEXT PRIMARY KEY, session_id TEXT NOT NULL, ends_at INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+    "CREATE INDEX mark_end ON mark (ends_at)",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
 
@@ -36,6 +41,8 @@ def _is_ours(connection: sqlite3.Connection, path: Path) -> bool:
     found = connection.execute("PRAGMA user_version").fetchone()[0]
     if found == SCHEMA_VERSION:
         return True
+    if found == 1:
+        raise ConfigurationError(f"{path} was written by a Sojourn from before its first release. Delete it.")
     if found > SCHEMA_VERSION:
         raise ConfigurationError(f"{path} was written by a newer Sojourn (format {found}). Update Sojourn.")
     if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:

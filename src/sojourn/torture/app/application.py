@@ -1,4 +1,4 @@
-"""Application: a running web application, and visitors of it who do things at the same moment."""
+"""Application: a running web application, and the context of a race on it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from random import Random
 from typing import NamedTuple
 
 from sojourn.core.errors import ConfigurationError
-from sojourn.torture.crew import Broken
+from sojourn.torture.worker_pool import RaceError
 
-from .endpoint import Endpoint
-from .visitor import Answer, Site, Visitor
+from .browser import AppAnswer, Browser, Site
+from .endpoint import AppEndpoint
 
-__all__ = ["Application", "Ground", "Sending"]
+__all__ = ["AppRaceContext", "AppRequest", "Application"]
 
 # Nine digits: in the answer to a read they are found nowhere else.
 FIRST, LAST = 100_000_000, 900_000_000
@@ -26,23 +26,23 @@ class Application(NamedTuple):
     """What the application does for a visitor, and where."""
 
     site: Site
-    login: Endpoint
-    write: Endpoint
-    read: Endpoint
-    logout: Endpoint
-    slow_write: Endpoint | None = None
+    login: AppEndpoint
+    write: AppEndpoint
+    read: AppEndpoint
+    logout: AppEndpoint
+    slow_write: AppEndpoint | None = None
 
 
-class Sending(NamedTuple):
+class AppRequest(NamedTuple):
     """A request that is about to be sent."""
 
-    visitor: Visitor
-    endpoint: Endpoint
+    browser: Browser
+    endpoint: AppEndpoint
     number: int = 0
 
 
 @dataclass
-class Ground:
+class AppRaceContext:
     """What a race runs on. Whoever logged in on it is logged out by `tidy`."""
 
     app: Application
@@ -50,7 +50,7 @@ class Ground:
     rounds: int
     progress: Callable[[str], None]
     _numbers: count[int] = field(init=False)
-    _visitors: list[Visitor] = field(default_factory=list)
+    _browsers: list[Browser] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._numbers = count(self.random.randrange(FIRST, LAST))
@@ -59,49 +59,54 @@ class Ground:
         """One that no other try has."""
         return next(self._numbers)
 
-    def log_in(self, visitor: Visitor | None = None) -> Visitor:
-        """A visitor who came to the site and has logged in. Raises Broken if the application refuses."""
-        if visitor is None:
-            visitor = Visitor(self.app.site)
-            visitor.send(self.app.read)
-        self._visitors.append(visitor)
-        answer = visitor.send(self.app.login)
+    def log_in(self, browser: Browser | None = None) -> Browser:
+        """A browser that came to the site and has logged in. Raises RaceError if the application refuses."""
+        if browser is None:
+            browser = Browser(self.app.site)
+            browser.send(self.app.read)
+        self._browsers.append(browser)
+        answer = browser.send(self.app.login)
         if not answer.is_good:
-            raise Broken(f"A log-in was answered with {told(answer)}.")
-        return visitor
+            raise RaceError(f"A log-in was answered with {described(answer)}.")
+        return browser
 
-    def write(self, visitor: Visitor) -> int:
-        """Write a new number into the visitor's session. Raises Broken if the application refuses."""
+    def write(self, browser: Browser) -> int:
+        """Write a new number into the browser's session. Raises RaceError if the application refuses."""
         number = self.number()
-        answer = visitor.send(self.app.write, number)
+        answer = browser.send(self.app.write, number)
         if not answer.is_good:
-            raise Broken(f"A write was answered with {told(answer)}.")
+            raise RaceError(f"A write was answered with {described(answer)}.")
         return number
 
-    def numbers_in(self, visitor: Visitor, numbers: Collection[int]) -> set[int]:
-        """Which of the numbers the visitor reads."""
-        body = visitor.send(self.app.read).body
+    def numbers_in(self, browser: Browser, numbers: Collection[int]) -> set[int]:
+        """Which of the numbers the browser reads."""
+        body = browser.send(self.app.read).body
         return {number for number in numbers if str(number) in body}
 
-    def at_once(self, sendings: Sequence[Sending]) -> list[Answer]:
+    def at_once(self, requests: Sequence[AppRequest]) -> list[AppAnswer]:
         """The answers to requests that are sent at the same moment, each over a connection of its own."""
-        gate = threading.Barrier(len(sendings))
-        with ThreadPoolExecutor(len(sendings)) as threads:
-            return list(threads.map(lambda one: one.visitor.send(one.endpoint, one.number, gate), sendings))
+        gate = threading.Barrier(len(requests))
+        with ThreadPoolExecutor(len(requests)) as threads:
+            return list(threads.map(lambda one: one.browser.send(one.endpoint, one.number, gate), requests))
 
-    def rehearse(self) -> None:
+    def check_endpoints(self) -> None:
         """See that the endpoints do what they are said to. Raises ConfigurationError, with what to look at."""
-        visitor = Visitor(self.app.site)
-        arrived = visitor.send(self.app.read)
+        browser = Browser(self.app.site)
+        arrived = browser.send(self.app.read)
         if not arrived.status:
             raise ConfigurationError(f"The application at {self.app.site.origin} does not answer: {arrived.body}.")
-        number, answers = self.number(), [("--login", visitor.send(self.app.login))]
-        answers.append(("--write", visitor.send(self.app.write, number)))
-        read = visitor.send(self.app.read)
-        answers += [("--read", read), ("--logout", visitor.send(self.app.logout))]
-        bad = [f"{name} with {told(answer)}" for name, answer in answers if not answer.is_good]
+        number, answers = self.number(), [("--login", browser.send(self.app.login))]
+        answers.append(("--write", browser.send(self.app.write, number)))
+        read = browser.send(self.app.read)
+        answers += [("--read", read), ("--logout", browser.send(self.app.logout))]
+        bad = [f"{name} with {described(answer)}" for name, answer in answers if not answer.is_good]
         if bad:
             raise ConfigurationError(f"The application answered {', '.join(bad)}. Say what it takes, and try again.")
+        if str(number) not in read.body and read.body == arrived.body:
+            raise ConfigurationError(
+                f"--write was answered as done with {number} for {{n}}, but --read is answered as it was before the "
+                "log-in. A cache keeps that page (docs/caches.md), or what is written goes elsewhere."
+            )
         if str(number) not in read.body:
             raise ConfigurationError(
                 f"--write was answered as done with {number} for {{n}}, but the answer to --read does not hold "
@@ -110,10 +115,10 @@ class Ground:
 
     def tidy(self) -> None:
         """Log everyone out."""
-        for visitor in self._visitors:
-            visitor.send(self.app.logout)
+        for browser in self._browsers:
+            browser.send(self.app.logout)
 
 
-def told(answer: Answer) -> str:
+def described(answer: AppAnswer) -> str:
     """An answer in a few words; without the body, which may hold anything."""
     return str(answer.status) if answer.status else f"no answer ({answer.body})"

@@ -1,4 +1,4 @@
-"""Endpoint: one thing that the application does for a visitor, as `POST /cart {"item": "{n}"}` spells it."""
+"""AppEndpoint: one thing that the application does for a visitor, as `POST /cart {"item": "{n}"}` spells it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 from sojourn.core.errors import ConfigurationError
 
-__all__ = ["Endpoint"]
+__all__ = ["AppEndpoint"]
 
 _shape = re.compile(r"([A-Z]+)\s+(/\S*)(?:\s+(.+))?", re.DOTALL).fullmatch
 
 
-class Endpoint(NamedTuple):
+class AppEndpoint(NamedTuple):
     """`{n}` in the path or in the body stands for a number that no other try has."""
 
     method: str
@@ -20,7 +20,7 @@ class Endpoint(NamedTuple):
     body: str
 
     @classmethod
-    def parse(cls, text: str) -> Endpoint:
+    def parse(cls, text: str) -> AppEndpoint:
         """The endpoint that `text` spells. Raises ConfigurationError."""
         found = _shape(text.strip())
         if found is None:

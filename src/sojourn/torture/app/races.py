@@ -1,23 +1,22 @@
-"""The races that a web application runs, seen from its visitors. What each does is its function's docstring."""
+"""The races that a web application runs, seen from outside. What each does is its function's docstring."""
 
 from __future__ import annotations
 
-import inspect
 import string
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
-from typing import NamedTuple
 
-from sojourn.torture.crew import Broken
-from sojourn.torture.result import Result, Tally, judged
+from sojourn.torture.race import Race, run_race
+from sojourn.torture.result import Result, Tally
+from sojourn.torture.worker_pool import RaceError
 
-from .application import Application, Ground, Sending, told
-from .endpoint import Endpoint
-from .visitor import Visitor
+from .application import Application, AppRaceContext, AppRequest, described
+from .browser import Browser
+from .endpoint import AppEndpoint
 
-__all__ = ["APP_RACES", "AppRace", "fire", "rehearse"]
+__all__ = ["APP_RACES", "check_endpoints", "run_app_race"]
 
 REQUESTS = 50
 LOGOUTS = 5  # in each round
@@ -26,147 +25,135 @@ HEAD_START = 0.25
 FLAGS = ("Secure", "HttpOnly", "SameSite")
 
 
-class AppRace(NamedTuple):
-    """One race. `lost` says what a try that is lost means, after "of so many tries"."""
-
-    name: str
-    run: Callable[[Ground], Tally]
-    lost: str
-    needs_slow_write: bool = False
-
-    @property
-    def meaning(self) -> str:
-        """What happens in it."""
-        return inspect.getdoc(self.run) or ""
-
-
-def fire(race: AppRace, app: Application, *, rounds: int, seed: int, progress: Callable[[str], None]) -> Result:
+def run_app_race(
+    race: Race[AppRaceContext], app: Application, *, rounds: int, seed: int, progress: Callable[[str], None]
+) -> Result:
     """Run a race on the application, and log out whoever logged in for it."""
-    ground = _ground(app, f"{seed} {race.name}", rounds, progress)
-    return judged(race.name, race.lost, lambda: race.run(ground), ground.tidy)
+    context = _context(app, f"{seed} {race.name}", rounds, progress)
+    return run_race(race, context, context.tidy)
 
 
-def rehearse(app: Application, seed: int) -> None:
+def check_endpoints(app: Application, seed: int) -> None:
     """See that the endpoints do what they are said to. Raises ConfigurationError, with what to look at."""
-    _ground(app, f"{seed}").rehearse()
+    _context(app, f"{seed}").check_endpoints()
 
 
-def _ground(
+def _context(
     app: Application, seed: str, rounds: int = 1, progress: Callable[[str], None] = lambda text: None
-) -> Ground:
-    return Ground(app, Random(seed), rounds, progress)  # noqa: S311  # to be repeated, not to be secret
+) -> AppRaceContext:
+    return AppRaceContext(app, Random(seed), rounds, progress)  # noqa: S311  # to be repeated, not to be secret
 
 
-def parallel(ground: Ground) -> Tally:
+def parallel(context: AppRaceContext) -> Tally:
     """Fifty writes of one session are sent at once."""
-    return _parallel(ground, ground.app.write)
+    return _parallel(context, context.app.write)
 
 
-def parallel_slow(ground: Ground) -> Tally:
+def parallel_slow(context: AppRaceContext) -> Tally:
     """Fifty slow writes of one session are sent at once: all have loaded it before the first is done."""
-    assert ground.app.slow_write is not None
-    return _parallel(ground, ground.app.slow_write)
+    assert context.app.slow_write is not None
+    return _parallel(context, context.app.slow_write)
 
 
-def _parallel(ground: Ground, endpoint: Endpoint) -> Tally:
+def _parallel(context: AppRaceContext, endpoint: AppEndpoint) -> Tally:
     tally, refused = Tally(), 0
-    for done in range(ground.rounds):
-        ground.progress(f"{done * REQUESTS:,} of {ground.rounds * REQUESTS:,} requests")
-        visitor = ground.log_in()
-        numbers = [ground.number() for _ in range(REQUESTS)]
-        answers = ground.at_once([Sending(visitor, endpoint, number) for number in numbers])
+    for done in range(context.rounds):
+        context.progress(f"{done * REQUESTS:,} of {context.rounds * REQUESTS:,} requests")
+        browser = context.log_in()
+        numbers = [context.number() for _ in range(REQUESTS)]
+        answers = context.at_once([AppRequest(browser, endpoint, number) for number in numbers])
         written = {number for number, answer in zip(numbers, answers, strict=True) if answer.is_good}
         if not written:
-            raise Broken(f"All writes were refused, the first with {told(answers[0])}.")
+            raise RaceError(f"All writes were refused, the first with {described(answers[0])}.")
         refused += REQUESTS - len(written)
         tally.tries += len(written)
-        tally.lost += len(written - ground.numbers_in(visitor, written))
+        tally.lost += len(written - context.numbers_in(browser, written))
     tally.note = f"{refused:,} more were refused" if refused else ""
     tally.figures["refused"] = refused
     return tally
 
 
-def logout(ground: Ground) -> Tally:
+def logout(context: AppRaceContext) -> Tally:
     """A log-out, three writes and two reads of one session are sent at once."""
     tally = Tally()
-    for done in range(ground.rounds * LOGOUTS):
-        ground.progress(f"{done:,} of {ground.rounds * LOGOUTS:,} log-outs")
-        visitor = ground.log_in()
-        before, late = ground.write(visitor), [ground.number() for _ in range(3)]
-        stolen = visitor.copy()
-        sendings = [Sending(visitor, ground.app.write, number) for number in late]
-        sendings += [Sending(visitor, ground.app.read)] * 2
-        sendings.insert(ground.random.randrange(6), Sending(visitor, ground.app.logout))
-        ground.at_once(sendings)
+    for done in range(context.rounds * LOGOUTS):
+        context.progress(f"{done:,} of {context.rounds * LOGOUTS:,} log-outs")
+        browser = context.log_in()
+        before, late = context.write(browser), [context.number() for _ in range(3)]
+        stolen = browser.copy()
+        requests = [AppRequest(browser, context.app.write, number) for number in late]
+        requests += [AppRequest(browser, context.app.read)] * 2
+        requests.insert(context.random.randrange(6), AppRequest(browser, context.app.logout))
+        context.at_once(requests)
         tally.tries += 1
-        tally.lost += _is_back(ground, visitor, stolen, before, late)
+        tally.lost += _is_back(context, browser, stolen, before, late)
     return tally
 
 
-def slow_write(ground: Ground) -> Tally:
+def slow_write(context: AppRaceContext) -> Tally:
     """A log-out is done while a slow write of the same session is under way."""
-    assert ground.app.slow_write is not None
-    slow = ground.app.slow_write
-    ground.progress(f"{ground.rounds:,} log-outs")
-    visitors = [ground.log_in() for _ in range(ground.rounds)]
-    before = [ground.write(visitor) for visitor in visitors]
-    late = [ground.number() for _ in visitors]
-    stolen = [visitor.copy() for visitor in visitors]
-    with ThreadPoolExecutor(len(visitors)) as threads:
-        writes = [threads.submit(visitor.send, slow, number) for visitor, number in zip(visitors, late, strict=True)]
+    assert context.app.slow_write is not None
+    slow = context.app.slow_write
+    context.progress(f"{context.rounds:,} log-outs")
+    browsers = [context.log_in() for _ in range(context.rounds)]
+    before = [context.write(browser) for browser in browsers]
+    late = [context.number() for _ in browsers]
+    stolen = [browser.copy() for browser in browsers]
+    with ThreadPoolExecutor(len(browsers)) as threads:
+        writes = [threads.submit(browser.send, slow, number) for browser, number in zip(browsers, late, strict=True)]
         time.sleep(HEAD_START)
         raced = [not write.done() for write in writes]
-        ground.at_once([Sending(visitor, ground.app.logout) for visitor in visitors])
+        context.at_once([AppRequest(browser, context.app.logout) for browser in browsers])
     if not any(raced):
-        raise Broken(f"The slow write was over before the log-out. Let it take longer than {HEAD_START:g} s.")
-    tries = [one for one, met in zip(zip(visitors, stolen, before, late, strict=True), raced, strict=True) if met]
-    lost = sum(_is_back(ground, visitor, old, first, [last]) for visitor, old, first, last in tries)
+        raise RaceError(f"The slow write was over before the log-out. Let it take longer than {HEAD_START:g} s.")
+    tries = [one for one, met in zip(zip(browsers, stolen, before, late, strict=True), raced, strict=True) if met]
+    lost = sum(_is_back(context, browser, old, first, [last]) for browser, old, first, last in tries)
     return Tally(len(tries), lost)
 
 
-def _is_back(ground: Ground, visitor: Visitor, stolen: Visitor, before: int, late: list[int]) -> bool:
+def _is_back(context: AppRaceContext, browser: Browser, stolen: Browser, before: int, late: list[int]) -> bool:
     """Whether the session is there again: for the browser, or for the cookies from before the log-out.
 
     What came too late may begin a new session in the browser; but what was there before is gone.
     """
-    return bool(ground.numbers_in(stolen, [before, *late]) or ground.numbers_in(visitor, [before]))
+    return bool(context.numbers_in(stolen, [before, *late]) or context.numbers_in(browser, [before]))
 
 
-def old_cookie(ground: Ground) -> Tally:
+def old_cookie(context: AppRaceContext) -> Tally:
     """The cookies from before a log-out are sent again after it."""
     tally = Tally()
-    for _ in range(ground.rounds):
-        visitor = ground.log_in()
-        number = ground.write(visitor)
-        stolen = visitor.copy()
-        visitor.send(ground.app.logout)
+    for _ in range(context.rounds):
+        browser = context.log_in()
+        number = context.write(browser)
+        stolen = browser.copy()
+        browser.send(context.app.logout)
         tally.tries += 1
-        tally.lost += bool(ground.numbers_in(stolen, [number]))
+        tally.lost += bool(context.numbers_in(stolen, [number]))
     return tally
 
 
-def fixation(ground: Ground) -> Tally:
+def fixation(context: AppRaceContext) -> Tally:
     """A victim logs in with planted cookies, somebody else's or made-up ones, which must gain nothing."""
     tally, refused = Tally(), 0
-    known = ground.log_in()
-    for done in range(ground.rounds):
+    known = context.log_in()
+    for done in range(context.rounds):
         if done % 2:
-            thief = Visitor(
-                ground.app.site, {name: _made_up(value, ground.random) for name, value in known.jar.items()}
+            thief = Browser(
+                context.app.site, {name: _made_up(value, context.random) for name, value in known.jar.items()}
             )
         else:
-            thief = Visitor(ground.app.site)
-            thief.send(ground.app.read)
+            thief = Browser(context.app.site)
+            thief.send(context.app.read)
             # It may be refused: nobody is logged in.
-            thief.send(ground.app.write, ground.number())
+            thief.send(context.app.write, context.number())
         victim = thief.copy()
         tally.tries += 1
         try:
-            ground.log_in(victim)
-        except Broken:
+            context.log_in(victim)
+        except RaceError:
             refused += 1  # Nothing is gained, but what a stranger plants should not lock anybody out.
             continue
-        tally.lost += bool(ground.numbers_in(thief, [ground.write(victim)]))
+        tally.lost += bool(context.numbers_in(thief, [context.write(victim)]))
     tally.note = f"{refused:,} log-ins with planted cookies were refused" if refused else ""
     tally.figures["refused"] = refused
     return tally
@@ -178,26 +165,43 @@ def _made_up(value: str, chance: Random) -> str:
     return "".join(next((chance.choice(kind) for kind in kinds if letter in kind), letter) for letter in value)
 
 
-def flags(ground: Ground) -> Tally:
+def pages(context: AppRaceContext) -> Tally:
+    """A page that one browser's session has changed is asked for by another, as behind a cache, and then once more."""
+    tally = Tally()
+    for _ in range(context.rounds):
+        # Without a visit before: that would be the page that a cache keeps.
+        browser = context.log_in(Browser(context.app.site))
+        number = context.write(browser)
+        mine = browser.send(context.app.read).body
+        stranger = Browser(context.app.site)
+        # A page, then what a cookie opens that may have come with it.
+        shown = [stranger.send(context.app.read).body for _ in range(2)]
+        tally.tries += 1
+        tally.lost += str(number) not in mine or any(body == mine or str(number) in body for body in shown)
+    return tally
+
+
+def flags(context: AppRaceContext) -> Tally:
     """The session's cookies are Secure, HttpOnly and have a SameSite."""
-    visitor = ground.log_in()
-    number = ground.write(visitor)
+    browser = context.log_in()
+    number = context.write(browser)
     missing, tries = [], 0
-    for name in visitor.jar:
-        without = Visitor(ground.app.site, {other: value for other, value in visitor.jar.items() if other != name})
-        if ground.numbers_in(without, [number]):
+    for name in browser.jar:
+        without = Browser(context.app.site, {other: value for other, value in browser.jar.items() if other != name})
+        if context.numbers_in(without, [number]):
             continue  # The session does without it: it is another one's.
         tries += len(FLAGS)
-        missing += [f"{name} has no {flag}" for flag in FLAGS if flag.lower() not in visitor.attributes[name]]
+        missing += [f"{name} has no {flag}" for flag in FLAGS if flag.lower() not in browser.attributes[name]]
     return Tally(tries, len(missing), note=", ".join(missing))
 
 
-APP_RACES = (
-    AppRace("parallel", parallel, "writes are gone: another request's went over them"),
-    AppRace("parallel-slow", parallel_slow, "writes are gone: another request's went over them", needs_slow_write=True),
-    AppRace("logout", logout, "sessions were there again after their log-out"),
-    AppRace("slow-write", slow_write, "sessions were there again after their log-out", needs_slow_write=True),
-    AppRace("old-cookie", old_cookie, "log-outs were undone by sending the old cookie"),
-    AppRace("fixation", fixation, "planted cookies showed the victim's session"),
-    AppRace("flags", flags, "flags are missing"),
+APP_RACES: tuple[Race[AppRaceContext], ...] = (
+    Race("parallel", parallel, "writes are gone: another request's went over them"),
+    Race("parallel-slow", parallel_slow, "writes are gone: another request's went over them", needs="slow write"),
+    Race("logout", logout, "sessions were there again after their log-out"),
+    Race("slow-write", slow_write, "sessions were there again after their log-out", needs="slow write"),
+    Race("old-cookie", old_cookie, "log-outs were undone by sending the old cookie"),
+    Race("fixation", fixation, "planted cookies showed the victim's session"),
+    Race("pages", pages, "pages of one browser were shown to another, or its cookie was given away: docs/caches.md"),
+    Race("flags", flags, "flags are missing"),
 )

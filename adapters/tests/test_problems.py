@@ -1,0 +1,101 @@
+"""What a refusal holds is told in members of its own, as it is. Each language is put to each sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from adapters.tests.relay import Relay
+from adapters.tests.session_service import SessionService
+from adapters.tests.sites import Site, each_kind
+from adapters.tests.visitor import Answer, Visitor
+from tests.service.backend import Backend
+
+POLICY = {"on_conflict": "raise", "max_sessions": 1, "on_limit": "refuse", "max_bytes": 2000}
+KEYS = ["it's", "a, b", "plain", 'say "hi"', "\\", "ключ 🦊", "<b>&amp;</b>", "200 of 100", "line\nbreak"]
+OF_EVERY = {"type", "title", "status", "detail"}
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SessionService]:
+    with SessionService(tmp_path_factory.mktemp("service"), POLICY) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def relay(service: SessionService) -> Iterator[Relay]:
+    with Relay(service.port) as relay:
+        yield relay
+
+
+@pytest.fixture(scope="module", params=each_kind)
+def site(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, service: SessionService, relay: Relay
+) -> Iterator[Site]:
+    with Site(request.param, tmp_path_factory.mktemp("site"), relay.url, service.key) as site:
+        yield site
+
+
+@pytest.fixture
+def visitor(site: Site) -> Visitor:
+    """A new one."""
+    return site.visitor()
+
+
+@pytest.fixture
+def backend(service: SessionService) -> Iterator[Backend]:
+    """Another back end on the same service."""
+    with Backend(service.port, service.key) as backend:
+        yield backend
+
+
+def held(answer: Answer) -> dict[str, Any]:
+    """What a problem has besides the members of every one."""
+    return {name: value for name, value in answer.problem.items() if name not in OF_EVERY}
+
+
+def test_a_conflict_tells_its_keys(visitor: Visitor, relay: Relay, backend: Backend) -> None:
+    token = backend.commit(changes={key: {"value": 0} for key in [*KEYS, "other"]})["token"]
+    theirs = {key: {"base": 0, "value": "theirs"} for key in KEYS}
+    relay.before_commit = lambda: backend.commit(token, changes=theirs)
+    visitor.token = token
+    answer = visitor.do(*(["set", key, "mine"] for key in [*KEYS, "other"]))
+
+    assert (answer.status, answer.code) == (409, "session-conflict")
+    assert held(answer).keys() == {"keys"}
+    assert sorted(held(answer)["keys"]) == sorted(KEYS)
+    assert backend.open(token)["session"]["data"] == {**dict.fromkeys(KEYS, "theirs"), "other": 0}
+
+
+def test_too_much_data_tells_how_much_it_is_and_how_much_it_may_be(visitor: Visitor) -> None:
+    answer = visitor.do(["set", "large", "x" * 3000])
+
+    assert (answer.status, answer.code) == (413, "data-too-large")
+    assert held(answer) == {"size": len('{"large":""}') + 3000, "limit": 2000}
+
+
+def test_too_large_a_body_tells_its_limit(visitor: Visitor) -> None:
+    answer = visitor.do(["set", "large", "x" * 90_000])
+
+    assert answer.status == 413
+    assert held(answer)["limit"] == 4 * 2000 + 64 * 1024
+
+
+def test_one_session_too_many_tells_how_many_there_may_be(visitor: Visitor, site: Site) -> None:
+    assert site.visitor().do(["login", f"ada of {site.kind}"]).status == 200
+    answer = visitor.do(["login", f"ada of {site.kind}"])
+
+    assert (answer.status, answer.code) == (409, "session-limit")
+    assert held(answer) == {"limit": 1}
+
+
+def test_a_session_that_ended_tells_why(visitor: Visitor, relay: Relay, backend: Backend) -> None:
+    token = backend.log_in("bob", a=1)
+    relay.before_commit = lambda: backend.commit(token, action={"type": "logout"})
+    visitor.token = token
+    answer = visitor.do(["set", "a", 2])
+
+    assert (answer.status, answer.code) == (401, "session-ended")
+    assert held(answer) == {"end_reason": "logout"}

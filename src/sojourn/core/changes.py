@@ -1,0 +1,116 @@
+"""Changes: what a request did to its data, found by comparing with what was loaded, and put on top of newer data. Pure.
+
+`base` is the encoded data that was loaded, `values` what was set since, or fetched and maybe changed in place, MISSING
+for what was removed, and `counters` what `increment` added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from .codec import MAX_INTEGER, decode, encode, same_encoding
+from .errors import InvalidData, SessionCommitted
+from .merge import MISSING, merge, same
+from .store import Change
+
+__all__ = ["Rebased", "add", "changed", "changes", "check_late", "encoded", "increments", "rebased"]
+
+Base = Mapping[str, bytes]
+Values = Mapping[str, Any]
+Counters = Mapping[str, int]
+
+
+class Rebased(NamedTuple):
+    """Changes on top of newer data: the keys that both sides changed, and those of them in which `theirs` lost."""
+
+    values: dict[str, Any]
+    counters: dict[str, int]
+    merged: tuple[str, ...]
+    conflicts: tuple[str, ...]
+
+
+def changed(base: Base, values: Values) -> dict[str, Any]:
+    """The values that differ from what was loaded."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        raw = base.get(key)
+        if raw is None:
+            if value is not MISSING:
+                found[key] = value
+        elif value is MISSING or not _unchanged(value, raw):
+            found[key] = value
+    return found
+
+
+def changes(base: Base, values: Values, counters: Counters) -> dict[str, Change]:
+    """Each key that was changed, increments apart. Raises InvalidData for what JSON cannot hold."""
+    return {
+        key: Change(base.get(key), None if value is MISSING else encode(value, key))
+        for key, value in changed(base, values).items()
+        if key not in counters
+    }
+
+
+def increments(base: Base, counters: Counters) -> dict[str, int]:
+    """What was added to each counter."""
+    return {key: by for key, by in counters.items() if by or key not in base}
+
+
+def encoded(base: Base, values: Values) -> dict[str, bytes]:
+    """All of the data, encoded, untouched keys as they were loaded. Raises InvalidData as `changes`."""
+    whole = dict(base)
+    for key, value in changed(base, values).items():
+        if value is MISSING:
+            whole.pop(key, None)
+        else:
+            whole[key] = encode(value, key)
+    return whole
+
+
+def rebased(base: Base, values: Values, counters: Counters, theirs: Base) -> Rebased:
+    """The same changes on top of `theirs`, which another request wrote since."""
+    mine: dict[str, Any] = {}
+    adding = dict(counters)
+    merged, conflicts = [], []
+    for key, value in changed(base, values).items():
+        before, newer = _decoded(base, key), _decoded(theirs, key)
+        if key in counters and (newer is MISSING or type(newer) is int):
+            mine[key] = add(key, 0 if newer is MISSING else newer, counters[key])
+            continue
+        adding.pop(key, None)
+        mine[key], lost = merge(before, value, newer)
+        if not same(before, newer):
+            merged.append(key)
+        if lost:
+            conflicts.append(key)
+    return Rebased(mine, adding, tuple(merged), tuple(conflicts))
+
+
+def check_late(late: Mapping[str, Change]) -> None:
+    """Raise SessionCommitted where something was changed, nested deep, after the response had started."""
+    if late:
+        keys = ", ".join(map(repr, late))
+        raise SessionCommitted(
+            f"session[{keys}] was changed after the response had started and is not kept. Change it before the "
+            "first byte: not in a streaming body or a background task."
+        )
+
+
+def add(key: str, value: Any, by: Any) -> int:
+    """The sum of two integers. Raises InvalidData for anything else, and beyond ±(2**53 - 1)."""
+    if type(value) is not int or type(by) is not int or abs(value + by) > MAX_INTEGER:
+        raise InvalidData(f"session.increment({key!r}) needs integers, and a sum within ±(2**53 - 1).")
+    return value + by
+
+
+def _unchanged(value: Any, raw: bytes) -> bool:
+    before = decode(raw)
+    # Equal in both ways, which is quick to see, or the same member by member. JSON alone takes a tuple for a list and
+    # nan for null; == alone takes 1 for True.
+    return bool(value == before) if same_encoding(value, raw) else same(value, before)
+
+
+def _decoded(data: Base, key: str) -> Any:
+    raw = data.get(key)
+    return MISSING if raw is None else decode(raw)

@@ -1,0 +1,186 @@
+"""LazyExchange: a session on its way through one request of Django's, opened at the first look."""
+
+from __future__ import annotations
+
+import os
+from copy import copy
+
+from django.conf import settings
+from django.contrib.auth import HASH_SESSION_KEY
+
+from sojourn.core.codec import decode, encode
+from sojourn.core.commit import nothing_due, plan_commit
+from sojourn.core.errors import InvalidData, SessionEnded, SojournError, StoreUnavailable
+from sojourn.core.outcome import end
+from sojourn.core.session import Session
+from sojourn.core.token import parse
+from sojourn.exchange import Environ, Exchange, Wiring
+
+from . import process
+from .identity import password_changed, settle_user
+from .limits import EXPIRY, over, policy_for
+from .plain import plain
+
+__all__ = ["LazyExchange"]
+
+
+class LazyExchange:
+    """The token that a request shows and, once somebody looked, the exchange that it opens.
+
+    `environ` is the request's META where it is known: Django's own middleware hands on the cookie's value alone.
+    `outage` is what the store raised; `cookie_due`, that the cookie's age changed.
+    """
+
+    def __init__(self, shown: str | None) -> None:
+        self.shown = shown or None
+        self.environ: Environ | None = None
+        self.exchange: Exchange | None = None
+        self.outage: StoreUnavailable | None = None
+        self.cookie_due = False
+        self._first: Exchange | None = None
+        self._is_limited = False
+
+    @property
+    def token(self) -> str | None:
+        """The token that the browser should hold from here on. None where none opens anything."""
+        if self.exchange is None and self.environ is None:
+            return self.shown if self.shown and parse(self.shown) else None
+        session = self.open().session
+        if session._wish:
+            self.commit()
+        exchange = self.open()
+        if exchange.reply.token is not None:
+            return exchange.reply.token.reveal()
+        return self.shown if session._live is not None else None
+
+    def open(self) -> Exchange:
+        """The exchange; at the first call, at most one read of the store."""
+        if self.exchange is not None:
+            return self.exchange
+        environ = self.environ
+        if environ is None:
+            environ = {"HTTP_COOKIE": f"{settings.SESSION_COOKIE_NAME}={self.shown}"} if self.shown else {}
+        try:
+            exchange = process.wiring().open(environ)
+            _end_by_expiry(exchange)
+        except StoreUnavailable as error:
+            self.outage = error
+            raise
+        self.exchange = self._first = exchange
+        return exchange
+
+    def limited(self) -> Exchange:
+        """The exchange, opened, its policy with the limits that set_expiry gave this session."""
+        exchange = self.open()
+        session, before = exchange.session, exchange.session._accessed
+        expiry = session.get(EXPIRY)
+        session._accessed = before
+        if not expiry and not self._is_limited:
+            return exchange
+        wiring: Wiring = copy(process.wiring())
+        wiring.manager = copy(wiring.manager)
+        wiring.manager.policy = policy_for(wiring.manager.policy, expiry, session.opened_at)
+        self._is_limited = True
+        return self._carry_on(exchange, wiring, session)
+
+    def came_from(self, environ: Environ) -> None:
+        """Note the client, where it was not known."""
+        if self.environ is None:
+            self.environ = environ
+            exchange = self.open()
+            self._carry_on(exchange, process.wiring(), exchange.session)
+
+    def begin_anew(self) -> Session:
+        """A session that does not exist yet, in place of the one there is."""
+        wiring = process.wiring()
+        session = wiring.manager.anonymous()
+        self.exchange = self._first = Exchange(wiring, session, self.environ or {}, False)
+        return session
+
+    def due(self) -> bool:
+        """Whether a commit has something to write, or the browser something to be told."""
+        if self.exchange is None:
+            return False
+        exchange = self.limited()
+        session, manager = exchange.session, exchange.manager
+        if exchange.reply.token is not None:
+            return True
+        if nothing_due(session, manager.policy):
+            return False
+        # A session of sojourn.remote: the service said that activity is to be noted down.
+        if getattr(session, "commit_due", False) and not session.passive:
+            return True
+        try:
+            return plan_commit(session, manager.policy, manager.clock(), os.urandom).write is not None
+        except SojournError:
+            return True
+
+    def finish(self) -> None:
+        """Commit what is due, and refuse changes from here on: the response starts. Raises as a manager's commit."""
+        if self.exchange is None:
+            return
+        exchange = self.limited()
+        session = exchange.session
+        hash_alone = session._wish == "regenerate" and session._changes().keys() == {HASH_SESSION_KEY}
+        try:
+            if not nothing_due(session, exchange.manager.policy):
+                self.commit()
+        except SessionEnded as error:
+            # SECRET_KEY was renewed, and another request of this browser wrote the new hash.
+            if not hash_alone or error.reason != "replaced":
+                raise
+        session._sealed = True
+
+    def commit(self) -> None:
+        """Write what was changed so far. Raises as a manager's commit."""
+        session = self.open().session
+        try:
+            changes = session._changes()
+        except InvalidData:
+            _make_plain(session)
+            changes = session._changes()
+        settle_user(session, changes)
+        renewed = password_changed(session, changes)
+        exchange = self.limited()
+        try:
+            exchange.commit()
+            if renewed and session.user_id is not None:
+                exchange.manager.revoke_all(session.user_id, keep=session.id)
+        except StoreUnavailable as error:
+            self.outage = error
+            raise
+        self.cookie_due = self.cookie_due or EXPIRY in changes
+
+    def headers(self) -> list[tuple[str, str]]:
+        """The headers that go with the answer."""
+        headers: list[tuple[str, str]] = []
+        if self._first is not None and self.exchange is not None:
+            self._first.reply = self.exchange.reply
+            self._first.add_headers(headers)
+        return headers
+
+    def _carry_on(self, before: Exchange, wiring: Wiring, session: Session) -> Exchange:
+        self.exchange = exchange = Exchange(wiring, session, self.environ or {}, before.bearer)
+        exchange.reply = before.reply
+        return exchange
+
+
+def _end_by_expiry(exchange: Exchange) -> None:
+    session, manager = exchange.session, exchange.manager
+    live = session._live
+    if live is None or EXPIRY not in live.data:
+        return
+    reason = over(decode(live.data[EXPIRY]), live, manager.clock())
+    if reason is not None:
+        # The store knows no such limit, and takes nobody's word that a session ran out.
+        manager.revoke(live.id)
+        end(session, reason)
+
+
+def _make_plain(session: Session) -> None:
+    for key in session:
+        value = session[key]
+        try:
+            encode(value, key)
+        except InvalidData:
+            session[key] = plain(value)

@@ -1,0 +1,230 @@
+"""AsyncSessionManager: SessionManager's methods, awaited."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Sequence
+
+from sojourn.core.commit import NO_REPLY, DeviceLabel, Plan, Reply, plan_commit, plan_open
+from sojourn.core.errors import EndReason, SessionConflict, SessionExists, SojournError
+from sojourn.core.info import SessionInfo, info
+from sojourn.core.outcome import Answer, carry_on, refuse
+from sojourn.core.policy import Policy
+from sojourn.core.record import Client, Record
+from sojourn.core.session import Session
+from sojourn.core.store import AsyncStore, Commit, Create, End, Mark, Stats
+from sojourn.core.token import Random, parse
+
+from .context import AsyncBeforeCreate, Clock, ManagerContext, OnEvent
+from .device import device_label
+
+__all__ = ["BATCH", "MAX_ATTEMPTS", "PAUSE_BETWEEN_BATCHES", "AsyncSessionManager", "milliseconds"]
+
+# Each refusal means that another request's change went in, so this many in a row is a storm, not a bug.
+MAX_ATTEMPTS = 200
+BATCH = 200
+# As long again as a small batch takes, so that writers of other processes get their turn between two.
+PAUSE_BETWEEN_BATCHES = 0.005
+
+
+def milliseconds() -> int:
+    """Unix time, now."""
+    return time.time_ns() // 1_000_000
+
+
+class AsyncSessionManager(ManagerContext):
+    """Sessions for an event loop: ASGI. The same methods as SessionManager, awaited."""
+
+    def __init__(
+        self,
+        store: AsyncStore,
+        policy: Policy | None = None,
+        *,
+        realm: str = "",
+        on_event: OnEvent | None = None,
+        before_create: AsyncBeforeCreate | None = None,
+        device_label: DeviceLabel | None = device_label,
+        clock: Clock = milliseconds,
+        random: Random = os.urandom,
+    ) -> None:
+        super().__init__(policy or Policy(), realm, on_event, device_label, clock, random)
+        self._store = store
+        self._before_create = before_create
+        # A cache's: most requests of a busy server need not wait for their turn in the event loop.
+        self._at_hand: Callable[[str], Record | None] = getattr(store, "at_hand", lambda _: None)
+
+    def open_at_hand(self, token: str, client: Client = Client()) -> Session | None:
+        """As `open`, of a live session whose record the store has at hand; None for any other, which `open` opens."""
+        parsed = parse(token)
+        record = self._at_hand(parsed.id) if parsed else None
+        if parsed is None or record is None:
+            return None
+        session, _, _ = plan_open(record, parsed, self.policy, self.clock(), client, self.realm)
+        return None if session._live is None else session
+
+    async def open(self, token: str, client: Client = Client()) -> Session:
+        """The session that `token` opens, or an empty one. At most one read, and one write at a session's end."""
+        parsed = parse(token)
+        if parsed is None:
+            return self._malformed(client)
+        session, end, events = plan_open(
+            await self._store.get(parsed.id), parsed, self.policy, self.clock(), client, self.realm
+        )
+        if events:
+            self._emit(events)
+        if end is not None:
+            self._emit_end(end, await self._store.end(end))
+        return session
+
+    async def commit(self, session: Session) -> Reply:
+        """Write what the request changed: at most one write where nobody else changed the same, normally none.
+
+        Raises SessionEnded, SessionConflict, SessionLimitReached, ReauthenticationRequired (a grant that was used),
+        DataTooLarge, InvalidData or ConfigurationError (as Session.login): nothing is written, and that is forgotten.
+        """
+        try:
+            for _ in range(MAX_ATTEMPTS):
+                now = self.clock()
+                plan = plan_commit(session, self.policy, now, self._random, self.realm, self._device_label)
+                if plan.write is None and not session._logged_out:
+                    return NO_REPLY
+                if self._before_create is not None and type(plan.write) is Create:
+                    await self._before_create(session.client, plan.write.record.user_id)
+                settled = carry_on(session, plan, await self._write(plan), self.policy, now)
+                if settled is not None:
+                    self._emit(settled.events)
+                    return settled.reply
+            raise SessionConflict(tuple(session._merged))
+        except SojournError as error:
+            refuse(session, error)
+            raise
+
+    async def _write(self, plan: Plan) -> Answer:
+        match plan.write:
+            case Commit() as commit:
+                return await self._store.commit(commit)
+            case Create() as create:
+                return await self._store.create(create)
+            case End() as end:
+                return await self._store.end(end)
+        return None
+
+    async def adopt(self, ours: Create, mark: Mark) -> bool:
+        """Keep a session made of another layer's, and the mark that it was; whether this call made it.
+
+        For sojourn.adopt. Parallel requests ask it alike, so what is kept already stays as it is. Raises SessionEnded
+        where the user's sessions were revoked since the old log-in.
+        """
+        try:
+            await self._store.create(ours)
+            made = True
+        except SessionExists:
+            made = False
+        await self._store.put_mark(mark)
+        if made:
+            self._emit_adopted(ours)
+        return made
+
+    async def adopted(self, id: str) -> Mark | None:
+        """The mark `id`, if another layer's session was adopted under it. One read. For sojourn.adopt."""
+        return await self._store.get_mark(id)
+
+    async def get(self, id: str) -> SessionInfo | None:
+        """One session, live or ended, by its public id. One read."""
+        record = await self._store.get(id)
+        return info(record, self.clock()) if record and record.realm == self.realm else None
+
+    async def list(self, user_id: str, *, after: str = "", limit: int = 100) -> Sequence[SessionInfo]:
+        """Up to `limit` of the user's live sessions, the latest seen first.
+
+        More than a page are asked for page by page: `after` is the greatest id of the page before.
+        """
+        now = self.clock()
+        found = [info(record, now) for record in await self._store.list(user_id, now, self.realm, after, limit)]
+        return sorted(found, key=lambda each: -each.seen_at)
+
+    async def revoke(self, id: str, reason: EndReason = "revoked") -> bool:
+        """End one session, wherever it is open. Whether it was live until this call."""
+        end = End(id, reason, self.clock(), self.realm)
+        return self._emit_end(end, await self._store.end(end))
+
+    async def revoke_all(self, user_id: str, *, keep: str | None = None, reason: EndReason = "revoked") -> int:
+        """End all of the user's sessions at one instant, but the id `keep`; how many. For a changed password, say.
+
+        What is under way is refused: a log-in that began before, and an old session that could be adopted.
+        """
+        now = self.clock()
+        ids = await self._store.end_all(user_id, reason, now, keep, self.realm)
+        self._emit_ended(ids, user_id, reason, now)
+        return len(ids)
+
+    async def revoke_everything(self, on_batch: Callable[[int], None] | None = None) -> int:
+        """End every session of the realm; how many were live. Reads the whole store, in pages.
+
+        Nothing that began before is created from the first moment on. `on_batch` is called with the count so far.
+        """
+        now = self.clock()
+        await self._store.bar(now, self.realm)
+        total, newest = await self._end_all_until(math.inf, 0, on_batch)
+        if newest > now:
+            # Another node's clock runs ahead of this one, so that what it makes may have passed the bar.
+            await self._store.bar(newest, self.realm)
+            total, _ = await self._end_all_until(newest, total, on_batch)
+        return total
+
+    async def _end_all_until(
+        self, newest: float, total: int, on_batch: Callable[[int], None] | None
+    ) -> tuple[int, int]:
+        """End what was made by `newest`; `total` and how many that were, and when the newest of them was made."""
+        after, seen = "", 0
+        while page := await self._store.scan(after, BATCH):
+            after = page[-1].id
+            for record in page:
+                if record.realm == self.realm and record.ended_at is None and record.created_at <= newest:
+                    seen = max(seen, record.created_at)
+                    total += await self.revoke(record.id)
+            if on_batch:
+                on_batch(total)
+        return total, seen
+
+    async def erase(self, user_id: str) -> int:
+        """Leave nothing of a user's sessions: no row, address or user agent, of live or of ended ones; how many.
+
+        They end as by revoke_all first. Reads the whole store.
+        """
+        await self.revoke_all(user_id)
+        return await self._store.erase(user_id, self.realm)
+
+    async def delete_expired(self, on_batch: Callable[[int], None] | None = None) -> int:
+        """Drop the data of sessions that ran out, and delete rows that ended longer ago than the policy's `keep_ended`.
+
+        How many rows were deleted. In small batches, so that requests are served meanwhile; `on_batch` is called with
+        the count so far.
+        """
+        from asyncio import sleep  # here: the threads' side of the package never loads an event loop
+
+        now = self.clock()
+        total, before = 0, now - int(self.policy.keep_ended * 1000)
+        while await self._store.end_expired(now, BATCH) == BATCH:  # noqa: ASYNC110  # a pause, and no waiting
+            await sleep(PAUSE_BETWEEN_BATCHES)
+        while deleted := await self._store.delete_expired(before, BATCH):
+            total += deleted
+            if on_batch:
+                on_batch(total)
+            await sleep(PAUSE_BETWEEN_BATCHES)
+        return total
+
+    async def scan(self, after: str = "", limit: int = 100) -> Sequence[SessionInfo]:
+        """A page of all of the store's sessions, dead ones and other realms' too, in order of id past `after`."""
+        now = self.clock()
+        return [info(record, now) for record in await self._store.scan(after, limit)]
+
+    async def stats(self) -> Stats:
+        """How many sessions the store holds. May read all of it."""
+        return await self._store.stats(self.clock())
+
+    async def close(self) -> None:
+        """Close the store."""
+        await self._store.close()

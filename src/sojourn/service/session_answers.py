@@ -1,0 +1,79 @@
+"""What is answered to an open and to a commit, made of the session that the manager opened or committed. Pure."""
+
+from __future__ import annotations
+
+import msgspec
+
+from sojourn.core.codec import join
+from sojourn.core.commit import NO_REPLY, Reply, nothing_due
+from sojourn.core.cookie import CookieOptions
+from sojourn.core.merge import MISSING, same
+from sojourn.core.policy import Policy
+from sojourn.core.session import Session
+from sojourn.core.transport import set_cookie
+from sojourn.wire.answers import Committed, Opened, SessionState
+from sojourn.wire.requests import CommitRequest, KeyChange
+
+__all__ = ["committed", "opened"]
+
+
+def opened(session: Session, policy: Policy) -> Opened:
+    """The answer to /v1/open."""
+    reason, record, now = session.end_reason, session._record, session.opened_at
+    ended_at = record.expires_at if record is not None and reason is not None else None
+    return Opened(
+        status=session.status,
+        end_reason=reason,
+        ended_at=ended_at,
+        session=_state(session),
+        commit_due=not nothing_due(session, policy),
+        # Later than the end that it tells of, so that a commit can say by it that the back end knew.
+        now=now if ended_at is None else max(now, ended_at + 1),
+    )
+
+
+def committed(
+    session: Session, reply: Reply, wanted: CommitRequest, merged: list[str], cookie: CookieOptions, now: int
+) -> Committed:
+    """The answer to /v1/commit, once the manager has committed."""
+    later = [
+        key for key, change in wanted.changes.items() if key not in wanted.increments and _moved(session, key, change)
+    ]
+    return Committed(
+        status=session.status,
+        end_reason=session.end_reason,
+        session=_state(session),
+        token=reply.token.reveal() if reply.token else None,
+        max_age=reply.max_age,
+        clear=reply.clear,
+        set_cookie=None if reply is NO_REPLY else set_cookie(cookie, reply),
+        merged=list(dict.fromkeys([*merged, *later])),
+        now=now,
+    )
+
+
+def _moved(session: Session, key: str, change: KeyChange) -> bool:
+    """Whether another request's change was merged into this one while it was written."""
+    return not same(change.base, change.value) and not same(session.get(key, MISSING), change.value)
+
+
+def _state(session: Session) -> SessionState | None:
+    record = session._live
+    if record is None:
+        return None
+    return SessionState(
+        id=record.id,
+        user_id=record.user_id,
+        data=msgspec.Raw(join(session._encoded())),
+        version=record.version,
+        created_at=record.created_at,
+        authenticated_at=record.authenticated_at,
+        seen_at=record.seen_at,
+        expires_at=record.expires_at,
+        absolute_expires_at=record.absolute_expires_at,
+        idle_timeout=record.idle_timeout,
+        remember=record.remember,
+        level=record.level,
+        methods=record.methods,
+        follows=record.follows,
+    )

@@ -1,0 +1,147 @@
+"""Retry: which calls are sent again, where and when, after a refusal, a moved slot or a lost connection. No I/O.
+
+What was surely not made is sent again, and so is what may be made twice; the rest is StoreUnavailable, which says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from redis import exceptions
+
+from sojourn.core.errors import StoreUnavailable
+
+from .calls import Address, Call
+from .topology import Topology
+
+__all__ = ["AnswerLost", "NotReplicated", "NotSent", "PendingCalls"]
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.25
+
+# The node refused before it did anything, and later, or elsewhere, it may do it.
+_LATER = ("BUSY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "READONLY")
+
+_ASKING = b"*1\r\n$6\r\nASKING\r\n"
+
+
+class NotSent(Exception):
+    """No connection: the call did not leave."""
+
+
+class AnswerLost(Exception):
+    """The connection broke, or stayed silent for too long, after the call was sent."""
+
+
+class NotReplicated(Exception):
+    """The write was made, and fewer replicas than asked for said in time that they have it."""
+
+
+class PendingCalls:
+    """`calls`, their answers so far, and what to do next.
+
+    `pause` is how many seconds to wait before the next round; `needs_discovery`: learn the topology anew then.
+    """
+
+    def __init__(self, calls: Sequence[Call], topology: Topology, now: float, timeout: float) -> None:
+        self.answers: list[Any] = [None] * len(calls)
+        self.needs_discovery = False
+        self.pause = 0.0
+        self._calls = calls
+        self._topology = topology
+        self._give_up = now + timeout
+        self._timeout = timeout
+        self._todo = dict.fromkeys(range(len(calls)))
+        self._whole: set[int] = set()
+        self._asking: dict[int, Address] = {}
+        self._last: BaseException | None = None
+        self._cut_off = self._later = False
+
+    @property
+    def done(self) -> bool:
+        """Whether every call is answered."""
+        return not self._todo
+
+    def batches(self) -> dict[Address, list[int]]:
+        """For each node the calls that it is to be sent. Those whose node is not known wait for the discovery."""
+        batches: dict[Address, list[int]] = {}
+        for index in self._todo:
+            call = self._calls[index]
+            address = self._asking.get(index) or call.node or self._topology.address(call.key)
+            if address is None:
+                self.needs_discovery = True
+            else:
+                batches.setdefault(address, []).append(index)
+        return batches
+
+    def packed(self, index: int) -> tuple[bytes, int, bool]:
+        """What to send for a call, how many answers come before its own, and whether replicas must have it."""
+        call = self._calls[index]
+        packed = call.whole() if index in self._whole else call.packed
+        return (_ASKING + packed, 1, call.durable) if index in self._asking else (packed, 0, call.durable)
+
+    def take(self, indexes: Sequence[int], replies: Sequence[Any]) -> None:
+        """What came back for a batch, an exception where that was no answer. Raises StoreUnavailable to give up."""
+        for index, reply in zip(indexes, replies, strict=True):
+            if isinstance(reply, Exception):
+                self._asking.pop(index, None)
+                self._last = reply
+                self._judge(index, reply)
+            else:
+                self.answers[index] = reply
+                del self._todo[index]
+
+    def next_round(self, now: float) -> None:
+        """Judge whether to go on. Raises StoreUnavailable when the time is up."""
+        self.pause = min(max(self.pause * 2, FIRST_PAUSE), LONGEST_PAUSE) if self._later else 0.0
+        self.needs_discovery, self._later = self.needs_discovery or self._later, False
+        if self.done and self._calls:
+            return
+        if now + self.pause >= self._give_up:
+            written = "the write may be made, or not" if self._cut_off else "nothing was written"
+            cause = self._last.__cause__ if isinstance(self._last, NotSent) else self._last
+            why = f": {cause}".rstrip(".") if isinstance(self._last, NotSent) and cause else ""
+            raise _unavailable(f"did not answer within {self._timeout:g} s; {written}{why}") from cause
+
+    def discovery_failed(self, error: StoreUnavailable) -> None:
+        """The topology could not be learned: the next round waits, and says why when the time is up."""
+        self._later, self._last = True, error
+
+    def _judge(self, index: int, reply: Exception) -> None:
+        call = self._calls[index]
+        match reply:
+            case NotSent():
+                self._later = True
+            case AnswerLost() if call.repeatable:
+                self._cut_off, self._later = self._cut_off or call.durable, True
+            case AnswerLost():
+                raise _unavailable("was cut off at work: the write may be made, or not") from reply.__cause__
+            case NotReplicated():
+                raise _unavailable(f"made the write, but {reply}. A failover may undo it") from None
+            case exceptions.NoScriptError():
+                self._whole.add(index)
+            case exceptions.MovedError():  # redis-py's AskError too
+                self._topology.moved(reply.slot_id, (reply.host, reply.port))
+                self.needs_discovery = True
+            case exceptions.AskError():
+                self._asking[index] = (reply.host, reply.port)
+            case _:
+                code = getattr(reply, "status_code", None) or str(reply).partition(" ")[0]
+                if code in _LATER:
+                    self._later = True
+                else:
+                    raise _unavailable(f"refused ({code}): {_EXPLAINED.get(code, 'see the cause')}") from reply
+
+
+def _unavailable(what: str) -> StoreUnavailable:
+    return StoreUnavailable(f"Redis {what}.")
+
+
+_EXPLAINED = {
+    "OOM": "it is out of memory. Raise maxmemory, or let fewer sessions live",
+    "MISCONF": "it cannot write its snapshot to disk, so it takes no writes",
+    "NOREPLICAS": "fewer replicas are there than min-replicas-to-write asks for",
+    "NOAUTH": "it asks for a password. Put it in the URL: redis://:password@host",
+    "WRONGPASS": "the user or the password in the URL is wrong",
+    "NOPERM": "its ACL does not let this user do that: sessions need ~sj:* and the commands in docs/stores/redis.md",
+}

@@ -1,0 +1,138 @@
+"""Browser: a visitor's, as far as cookies go."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from sojourn.core.errors import ConfigurationError
+
+from .endpoint import AppEndpoint
+
+__all__ = ["AppAnswer", "Browser", "Site"]
+
+TIMEOUT = 60.0
+
+
+class AppAnswer(NamedTuple):
+    """What came back. `status` is 0 where nothing did: then the body says why."""
+
+    status: int
+    body: str
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the application says that it did it: a form is answered with a redirect to the next page."""
+        return 200 <= self.status < 300 or self.status in (302, 303)
+
+
+class Site(NamedTuple):
+    """Where the application is, and what is sent with each request beside the cookies."""
+
+    scheme: str
+    host: str
+    port: int
+    prefix: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def parse(cls, url: str, headers: Mapping[str, str]) -> Site:
+        """The site at `url`. Raises ConfigurationError."""
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:
+            parts, port = urlsplit(""), None
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ConfigurationError("The application's URL is like http://localhost:8000 or https://test.example.org.")
+        port = port or (443 if parts.scheme == "https" else 80)
+        return cls(parts.scheme, parts.hostname, port, parts.path.rstrip("/"), tuple(headers.items()))
+
+    @property
+    def origin(self) -> str:
+        """What a browser sends as Origin from one of the application's own pages."""
+        usual = 443 if self.scheme == "https" else 80
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}" + ("" if self.port == usual else f":{self.port}")
+
+    def connect(self) -> http.client.HTTPConnection:
+        """A connection of its own for one request. Raises OSError."""
+        kind = http.client.HTTPSConnection if self.scheme == "https" else http.client.HTTPConnection
+        connection = kind(self.host, self.port, timeout=TIMEOUT)
+        connection.connect()
+        return connection
+
+
+@dataclass
+class Browser:
+    """A cookie jar, with the attributes that its cookies came with. Requests may be sent from several threads."""
+
+    site: Site
+    jar: dict[str, str] = field(default_factory=dict)
+    attributes: dict[str, dict[str, str]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def copy(self) -> Browser:
+        """Another browser with the same cookies, as one who stole or planted them has."""
+        return Browser(self.site, dict(self.jar))
+
+    def send(self, endpoint: AppEndpoint, number: int = 0, gate: threading.Barrier | None = None) -> AppAnswer:
+        """Send a request, once `gate` opens, and keep the cookies of the answer in the order that answers come."""
+        path, body = endpoint.filled(number)
+        headers = self._headers(endpoint)
+        try:
+            connection = self.site.connect()
+        except OSError as error:
+            if gate:
+                gate.abort()
+            return AppAnswer(0, str(error))
+        try:
+            if gate:
+                gate.wait()
+            connection.request(endpoint.method, self.site.prefix + path, body, headers)
+            response = connection.getresponse()
+            answer = AppAnswer(response.status, response.read().decode("utf-8", "replace"))
+        except (OSError, http.client.HTTPException, threading.BrokenBarrierError) as error:
+            return AppAnswer(0, f"{type(error).__name__}: {error}")
+        finally:
+            connection.close()
+        self._keep(response.headers.get_all("set-cookie") or ())
+        return answer
+
+    def _headers(self, endpoint: AppEndpoint) -> dict[str, str]:
+        jar = dict(self.jar)
+        headers = {"Origin": self.site.origin, "Sec-Fetch-Site": "same-origin", "Accept": "application/json, */*;q=0.8"}
+        headers |= {name: _with_cookies(value, jar) for name, value in self.site.headers}
+        if endpoint.content_type:
+            headers["Content-Type"] = endpoint.content_type
+        if jar:
+            headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in jar.items())
+        return headers
+
+    def _keep(self, lines: Sequence[str]) -> None:
+        with self._lock:
+            for line in lines:
+                name, value, attributes = taken_apart(line)
+                gone = attributes.get("max-age", "").startswith(("0", "-")) or "1970" in attributes.get("expires", "")
+                if gone or not value:
+                    self.jar.pop(name, None)
+                else:
+                    self.jar[name], self.attributes[name] = value, attributes
+
+
+def taken_apart(line: str) -> tuple[str, str, dict[str, str]]:
+    """The name, the value and the attributes, their names in lower case, of a Set-Cookie line."""
+    first, *rest = line.split(";")
+    name, _, value = first.partition("=")
+    pairs = [part.partition("=") for part in rest]
+    return name.strip(), value.strip(), {key.strip().lower(): given.strip() for key, _, given in pairs}
+
+
+def _with_cookies(value: str, jar: Mapping[str, str]) -> str:
+    """A header's value with each {cookie:NAME} filled in, as a page's script does for a CSRF token."""
+    return re.sub(r"\{cookie:([^}]+)\}", lambda found: jar.get(found[1], ""), value)

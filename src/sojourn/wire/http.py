@@ -1,0 +1,49 @@
+"""How the wire goes over HTTP: its paths, and what its headers say."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import quote, urlencode
+
+__all__ = [
+    "AUTHORIZATION",
+    "BEARER",
+    "COMMIT",
+    "CONFIG",
+    "CONTENT_TYPE",
+    "DESCRIPTION",
+    "HEALTH",
+    "JSON",
+    "OPEN",
+    "READY",
+    "SESSION",
+    "USER",
+    "session_path",
+    "user_path",
+]
+
+OPEN: Final = "/v1/open"
+COMMIT: Final = "/v1/commit"
+CONFIG: Final = "/v1/config"
+SESSION: Final = "/v1/sessions/{id}"
+USER: Final = "/v1/users/{user_id}/sessions"
+DESCRIPTION: Final = "/v1/openapi.json"
+HEALTH: Final = "/health"
+READY: Final = "/ready"
+
+AUTHORIZATION: Final = "authorization"
+BEARER: Final = "Bearer"
+CONTENT_TYPE: Final = "content-type"
+JSON: Final = "application/json"
+
+
+def session_path(id: str) -> str:
+    """Where one session is found and ended."""
+    return SESSION.format(id=id)
+
+
+def user_path(user_id: str, **query: str | int | None) -> str:
+    """Where a user's sessions are listed, from the first id past `after`, and ended, but the one with the id `keep`."""
+    path = USER.format(user_id=quote(user_id, safe=""))
+    given = urlencode({name: value for name, value in query.items() if value})
+    return f"{path}?{given}" if given else path

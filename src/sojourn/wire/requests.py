@@ -1,0 +1,88 @@
+"""What a back end asks of the service: the bodies of /v1/open and /v1/commit."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+from sojourn.core.login import MAX_METHODS, METHOD_PATTERN, Level
+from sojourn.core.merge import MISSING
+
+__all__ = [
+    "ClientFacts",
+    "CommitRequest",
+    "KeyChange",
+    "LoginAction",
+    "LogoutAction",
+    "OpenRequest",
+    "RegenerateAction",
+    "StartAction",
+]
+
+
+Method = Annotated[str, msgspec.Meta(pattern=METHOD_PATTERN)]
+
+
+class _Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A part of a request. A misspelled key is refused: left out in silence, a change would be lost."""
+
+
+class ClientFacts(_Request, frozen=True, kw_only=True):
+    """What the back end knows of the browser; both are kept with a session that begins."""
+
+    ip: str | None = None
+    user_agent: str | None = None
+
+
+class OpenRequest(_Request, frozen=True, kw_only=True):
+    """The body of /v1/open."""
+
+    token: str
+    client: ClientFacts | None = None
+    opened_at: int | None = None
+
+
+class KeyChange(_Request, frozen=True, kw_only=True):
+    """One key: as it was when the back end loaded it, and as it is to be. MISSING is "not there"."""
+
+    base: Any = MISSING
+    value: Any = MISSING
+
+
+class StartAction(_Request, frozen=True, kw_only=True, tag="start"):
+    """Begin a session even if nothing is in it."""
+
+
+class LoginAction(_Request, frozen=True, kw_only=True, tag="login"):
+    """Session.login."""
+
+    user_id: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+    remember: bool = False
+    level: Level | None = None
+    methods: Annotated[tuple[Method, ...], msgspec.Meta(max_length=MAX_METHODS)] = ()
+    keep: tuple[str, ...] | None = None
+
+
+class LogoutAction(_Request, frozen=True, kw_only=True, tag="logout"):
+    """Session.logout."""
+
+
+class RegenerateAction(_Request, frozen=True, kw_only=True, tag="regenerate"):
+    """Session.regenerate."""
+
+
+class CommitRequest(_Request, frozen=True, kw_only=True):
+    """The body of /v1/commit. `opened_at` is the `now` of the open that the request began with.
+
+    `used` are the keys of one-time grants that this request used up, and `changes` removes.
+    """
+
+    token: str | None = None
+    client: ClientFacts | None = None
+    passive: bool = False
+    opened_at: int | None = None
+    changes: dict[str, KeyChange] = {}
+    increments: dict[str, int] = {}
+    used: tuple[str, ...] = ()
+    action: StartAction | LoginAction | LogoutAction | RegenerateAction | None = None
