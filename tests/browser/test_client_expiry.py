@@ -111,7 +111,8 @@ async def test_all_tabs_warn_and_end_and_one_of_them_asks(context: BrowserContex
     await pass_time(context, stage, 2)
     for tab in tabs:
         await tab.until(NEAR)
-    assert stage.asked == ["GET /session/"]
+    # One, unless a message between tabs was slower than their lock: never each of the four.
+    assert 1 <= stage.count("GET /session/") == len(stage.asked) <= 2
     await pass_time(context, stage, 9)
     for tab in tabs:
         await tab.until('seen.at(-1) === "ended idle_timeout"')

@@ -33,6 +33,7 @@ async def test_the_example_page_works_in_firefox_too(
     await page.goto(shop.url)
     await other.goto(shop.url)
     await page.get_by_role("button", name="Put tea into the bag").click()
+    await expect(page.locator("#bag")).to_have_text("tea")
     await sign_in(page, "ada")
     await expect(other.get_by_role("heading", level=1)).to_have_text("Hello, ada")
     await expect(other.locator("#bag")).to_have_text("tea")
