@@ -5,7 +5,7 @@ import {minify} from "terser";
 
 // Properties that no user, other tab, server or browser sees. A name may be listed only if nothing else bears it.
 const PRIVATE =
-	"alarm call change consult emit expire from isNear isOurs learn linger lock miss plan post settle take to told wake";
+	"ahead alarm call change consult deliver emit expire from isNear isOurs learn linger lock miss plan post reply settle take to told wake";
 
 await build({
 	entryPoints: ["index", "react", "svelte", "vue"].map((name) => `src/${name}.ts`),

@@ -76,7 +76,7 @@ export function createSessionClient<Data extends object = Record<string, JsonVal
 	function onBroken(error: unknown) {
 		// Each tab now has a token of its own, so what others say is not about this session.
 		tabs = ALONE;
-		Promise.reject(error).catch(report);
+		setTimeout(report, 0, error);
 	}
 
 	const left = () => secondsLeft(state, clock.now());
@@ -122,7 +122,7 @@ export function createSessionClient<Data extends object = Record<string, JsonVal
 	/** Whether a session disappeared without a word: or is it that the request left before the session was there? */
 	const isVanished = (next: State) => next.status === "none" && known.status === "active";
 
-	const tell = () => tabs.post({state: known, offset: clock.offset()});
+	const tell = () => tabs.post({state: known, offset: clock.ahead()});
 
 	function hear(message: unknown) {
 		if (tabs === ALONE) return;
@@ -173,7 +173,7 @@ export function createSessionClient<Data extends object = Record<string, JsonVal
 
 	/** A session was begun, and the browser has nothing to show for it: the one symptom of a dozen mistakes in a set-up. */
 	function notKept() {
-		const error = new SessionError(0, jar ? "token-not-exposed" : "cookie-not-kept", "blocked, of another site, or Secure over http?");
+		const error = new SessionError(0, jar ? "token-not-exposed" : "cookie-not-kept", "blocked, cross-site, or Secure over http?");
 		console.warn(error);
 		report(error);
 	}
@@ -188,6 +188,7 @@ export function createSessionClient<Data extends object = Record<string, JsonVal
 	function wake(isUrgent?: boolean) {
 		if (isUrgent || state.status !== known.status || Date.now() - heardAt > 5_000) lead().catch(report);
 	}
+
 
 	const call: typeof wire.call = (...call) =>
 		wire.call(...call).catch(async (error: SessionError) => {
@@ -237,7 +238,7 @@ export function createSessionClient<Data extends object = Record<string, JsonVal
 					),
 		revokeOthers: async () => (await call(readCount, "DELETE", "/sessions")).told,
 		fetch: createFetch(
-			wire.send,
+			wire.deliver,
 			!!jar,
 			isTrusted,
 			here && ((isBringing) => again(isBringing && state.status !== "active").catch(report)),

@@ -44,16 +44,25 @@ export class SessionError extends Error {
 	declare readonly detail: string;
 	/** Why the session ended, if that is what failed. */
 	declare readonly endReason: EndReason | null;
+	/** Of `session-conflict` and `not-writable`: the session's keys. */
+	declare readonly keys?: readonly string[];
+	/** Of `data-too-large`: how many bytes it would be. */
+	declare readonly size?: number;
+	/** Of `data-too-large` and `body-too-large` in bytes; of `session-limit` in sessions. */
+	declare readonly limit?: number;
+	/** Of `reauthentication-required`: how old the log-in may be, in seconds, where that is asked. */
+	declare readonly maxAge?: number;
+	/** Of `reauthentication-required`: the level that the log-in must have, where one is asked. */
+	declare readonly level?: string;
+	/** Of `reauthentication-required`: what wants a proof of its own, where one does. */
+	declare readonly action?: string;
+	/** Of `session-refused`: when to try again, in seconds. */
+	declare readonly retryAfter?: number;
 
-	constructor(
-		status: number,
-		code: SessionErrorCode,
-		detail: string = "",
-		endReason: EndReason | null = null,
-		cause?: unknown,
-	) {
+	/** `problem` is the server's answer, its names spelled as here. */
+	constructor(status: number, code: SessionErrorCode, detail: string = "", problem?: object, cause?: unknown) {
 		super(code + ": " + detail, {cause});
-		Object.assign(this, {name: "SessionError", status, code, detail, endReason});
+		Object.assign(this, {endReason: null}, problem, {name: "SessionError", status, code, detail});
 	}
 }
 

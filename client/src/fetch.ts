@@ -7,7 +7,7 @@ import type {Wire} from "./wire.js";
  * the state, and is told whether the answer looks as if it had brought a session to another origin.
  */
 export function createFetch(
-	send: Wire["send"],
+	deliver: Wire["deliver"],
 	isBearer: boolean,
 	isTrusted: (url: string) => boolean,
 	refresh: ((isBringing: boolean) => Promise<unknown>) | "" | undefined,
@@ -19,7 +19,7 @@ export function createFetch(
 		// The session's own cookie beside a token would be ambiguous; without it, a foreign origin can keep no session.
 		if (isOwn && request.credentials === "same-origin" && (isBearer || isForeign))
 			request = new Request(request, {credentials: isBearer ? "omit" : "include"});
-		const {response} = await send(request);
+		const {reply: response} = await deliver(request);
 		const {ok, status, headers} = response;
 		const mayHaveChanged = status === 401 || headers.has("Sojourn-Token") || !/^(GET|HEAD|OPTIONS)$/.test(request.method);
 		// What sets a cookie, which no script can see, must not be stored, which each may see.

@@ -1,4 +1,5 @@
 import {SessionError, type SessionErrorCode} from "./errors.js";
+import {camelCase} from "./state.js";
 import {sleep} from "./tabs.js";
 import type {TokenJar} from "./token.js";
 import {fetchTransport, xhrTransport} from "./transport.js";
@@ -8,7 +9,7 @@ const PATIENCE = 30_000;
 
 /** What came back. */
 export interface Answer {
-	readonly response: Response;
+	readonly reply: Response;
 	/** `false` where the answer is about a session that is no longer ours. */
 	readonly isOurs: boolean;
 	/** When, on our clock, it was asked for and had come. */
@@ -19,7 +20,7 @@ export interface Answer {
 /** Requests and answers, with tokens, retries and errors. */
 export interface Wire {
 	/** One request, as it is, but for the token. */
-	send(request: Request): Promise<Answer>;
+	deliver(request: Request): Promise<Answer>;
 	/** A call of one of the session's endpoints, tried again where that may help. */
 	call<T>(read: Read<T>, method: string, path: string, body?: object): Promise<Answer & {readonly told: T}>;
 }
@@ -27,18 +28,19 @@ export interface Wire {
 /** Takes a value out of a body; gives `undefined` or throws where the body is not one of ours. */
 export type Read<T> = (body: any) => T | undefined;
 
-function parse<T>(response: Response, text: string, read: Read<T>): T {
+/** What `read` takes out of an answer, or the error that it is. */
+export function parse<T>(response: Response, text: string, read?: Read<T>): T | SessionError {
 	let body: any;
 	try {
 		body = JSON.parse(text);
-		const value = response.ok ? read(body) : undefined;
-		if (value !== undefined) return value;
+		const value = response.ok ? read!(body) : undefined;
+		if (value != null) return value;
 	} catch {
 		// Gateways, captive portals and service workers answer too.
 	}
-	const {type, detail, end_reason} = Object(body);
-	const code = response.ok ? "invalid-answer" : /^urn:sojourn:problem:(.+)/.exec(type)?.[1];
-	throw new SessionError(response.status, (code as SessionErrorCode) ?? "http", typeof detail === "string" ? detail : "", code && end_reason);
+	body = camelCase(Object(body));
+	const code = response.ok ? "invalid-answer" : /^urn:sojourn:problem:(.+)/.exec(body.type)?.[1];
+	return new SessionError(response.status, (code as SessionErrorCode) ?? "http", typeof body.detail === "string" ? body.detail : "", code && body);
 }
 
 /** How many milliseconds to wait before the next try; 0 where none makes sense. */
@@ -62,7 +64,7 @@ export function createWire(
 ): Wire {
 	const carry = transport === "fetch" ? fetchTransport : transport === "xhr" ? xhrTransport : transport;
 
-	async function send(request: Request): Promise<Answer> {
+	async function deliver(request: Request): Promise<Answer> {
 		const sent = jar && isTrusted(request.url) ? jar.get() : undefined;
 		if (sent !== undefined) {
 			request.headers.set("Sojourn-Transport", "bearer");
@@ -71,7 +73,7 @@ export function createWire(
 		const from = Date.now();
 		const response = await carry(request);
 		return {
-			response,
+			reply: response,
 			from,
 			to: Date.now(),
 			// A redirect may have led elsewhere, and elsewhere must not plant a token.
@@ -82,7 +84,7 @@ export function createWire(
 	}
 
 	return {
-		send,
+		deliver,
 		async call(read, method, path, body) {
 			for (let attempt = 0; ; attempt++) {
 				const stop = new AbortController();
@@ -92,7 +94,7 @@ export function createWire(
 				signal.addEventListener("abort", abort, {signal: stop.signal});
 				try {
 					signal.throwIfAborted();
-					answer = await send(
+					answer = await deliver(
 						new Request(url + path, {
 							method,
 							body: body ? new Blob([JSON.stringify(body)], {type: "application/json"}) : null,
@@ -101,14 +103,16 @@ export function createWire(
 							signal: stop.signal,
 						}),
 					);
-					const text = await answer.response.text();
-					return {...answer, told: parse(answer.response, text, read)};
+					const text = await answer.reply.text();
+					const told = parse(answer.reply, text, read);
+					if (told instanceof SessionError) throw told;
+					return {...answer, told};
 				} catch (error) {
 					const failure =
 						error instanceof SessionError
 							? error
-							: new SessionError(0, signal.aborted ? "closed" : "network", String(error), null, error);
-					const ms = pause(failure.status, attempt, answer?.response.headers.get("Retry-After"));
+							: new SessionError(0, signal.aborted ? "closed" : "network", String(error), {}, error);
+					const ms = pause(failure.status, attempt, answer?.reply.headers.get("Retry-After"));
 					if (!ms || attempt >= retries || signal.aborted) throw failure;
 					await sleep(ms);
 				} finally {

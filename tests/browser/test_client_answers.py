@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from playwright.async_api import BrowserContext
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from .stage import Stage
 from .tab import Tab, open_tab
@@ -230,3 +230,27 @@ async def test_tabs_that_contradict_one_another_do_not_ask_without_end(context: 
     await asyncio.sleep(1)
 
     assert len(stage.asked) - asked <= 2
+
+
+async def test_an_error_holds_what_the_problem_held(context: BrowserContext, stage: Stage) -> None:
+    tab = await open_tab(context, stage)
+    await tab.call("start")
+    stage.answer(
+        "PATCH /session/",
+        JSONResponse(
+            {"type": "urn:sojourn:problem:data-too-large", "detail": "Too much.", "size": 20, "limit": 10}, 413
+        ),
+    )
+    refused = await tab.call("set", {"a": 1})
+    assert (refused["status"], refused["code"], refused["detail"]) == (413, "data-too-large", "Too much.")
+    assert (refused["size"], refused["limit"], refused["endReason"]) == (20, 10, None)
+
+    stage.be_itself()
+    refused = await tab.call("set", {"secret": 1})
+    assert (refused["code"], refused["keys"]) == ("not-writable", ["secret"])
+
+    strange = {"detail": ["no text"], "size": 20, "name": "Mine"}
+    stage.answer("PATCH /session/", JSONResponse(strange, 422))
+    refused = await tab.call("set", {"a": 1})
+    assert (refused["error"], refused["code"], refused["detail"]) == ("SessionError", "http", "")
+    assert "size" not in refused
