@@ -21,7 +21,7 @@ export function createSessionClient<Data extends object = Record<string, JsonVal
 	options: SessionClientOptions,
 ): SessionClient<Data> {
 	type State = SessionState<Data>;
-	const {storage = "cookie", warnBefore = 60, origins = []} = options;
+	const {storage = "cookie", warnBefore = 60, origins = [], reauthenticate} = options;
 	const here = globalThis.document?.baseURI ?? globalThis.location?.href;
 	let {url} = options;
 	try {
@@ -189,9 +189,15 @@ export function createSessionClient<Data extends object = Record<string, JsonVal
 		if (isUrgent || state.status !== known.status || Date.now() - heardAt > 5_000) lead().catch(report);
 	}
 
+	/** Whether the user has just proved anew who they are: asked once, however many requests wait for it. */
+	const prove =
+		reauthenticate &&
+		(async (error: SessionError) =>
+			error.code === "reauthentication-required" && join(flights, "prove", () => reauthenticate(error)).catch(report));
 
 	const call: typeof wire.call = (...call) =>
 		wire.call(...call).catch(async (error: SessionError) => {
+			if (await prove?.(error)) return wire.call(...call);
 			if (error.status === 401) await again().catch(report);
 			throw error;
 		});
@@ -242,6 +248,7 @@ export function createSessionClient<Data extends object = Record<string, JsonVal
 			!!jar,
 			isTrusted,
 			here && ((isBringing) => again(isBringing && state.status !== "active").catch(report)),
+			prove,
 		),
 		secondsLeft: left,
 		close: () => closing.abort(),

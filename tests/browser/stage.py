@@ -13,6 +13,7 @@ from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -46,6 +47,7 @@ class Stage:
         endpoints = BrowserEndpoints(writable=WRITABLE, readable={"seen"})
         routes: list[BaseRoute] = [
             Route("/login", log_in, methods=["POST"]),
+            Route("/pay", pay, methods=["POST"]),
             Route("/api", api),
             Route("/page", page),
             Route("/blank", blank),
@@ -54,7 +56,8 @@ class Stage:
         ]
         if static:
             routes.append(Mount("/front", StaticFiles(directory=static)))
-        self._app: App = SessionMiddleware(Starlette(routes=routes), self.manager, script_readable_tokens=True)
+        sessions = Middleware(SessionMiddleware, manager=self.manager, script_readable_tokens=True)
+        self._app: App = Starlette(routes=routes, middleware=[sessions])
 
     def now(self) -> int:
         return (self.stands_at or int(time.time() * 1000)) + self.skew
@@ -115,6 +118,13 @@ async def log_in(request: Request) -> JSONResponse:
     body = await request.body()
     request.session.login(json.loads(body)["user"] if body else "ada")  # type: ignore[attr-defined]
     return JSONResponse({"welcome": True})
+
+
+async def pay(request: Request) -> JSONResponse:
+    """Takes money, from who logged in in the last five minutes."""
+    body = await request.body()
+    user = request.session.require_login(within=300)  # type: ignore[attr-defined]
+    return JSONResponse({"paid": body.decode(), "by": user})
 
 
 async def api(request: Request) -> JSONResponse:
