@@ -1,7 +1,7 @@
 # Needs git, make and Python 3.11 or later; everything else is installed from the lock files, here in the folder,
 # by the uv of requirements/uv.lock.
-# Chromium, libatomic1, Redis, PostgreSQL, PHP, nginx and Apache (for `make test`) and python3-venv come from apt, where
-# they are missing; for x86-64 Linux .NET comes from npm.
+# Chromium, Firefox, WebKitGTK and Xvfb, libatomic1, Redis, PostgreSQL, PHP, nginx and Apache (for `make test`) and
+# python3-venv come from apt, where they are missing; for x86-64 Linux a .NET SDK comes from npm.
 
 PORT ?= 8000
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -12,6 +12,7 @@ DEMO := .venv-demo
 BENCH := .venv-bench
 STATIC := src/sojourn/browser/static
 CLIENT := client/node_modules/.package-lock.json
+PAGES := tests/browser/node_modules/.package-lock.json
 EXPRESS := adapters/express/node_modules/.package-lock.json
 BENCH_EXPRESS := benchmarks/express/node_modules/.package-lock.json
 EXPRESS_BUILD := adapters/express/dist/index.js
@@ -39,8 +40,10 @@ one-session: $(DEV)/ready $(ONE_SESSION) ## run one session in Python, Node, PHP
 	@scripts/dotnet
 	@exec $(DEV)/bin/python examples/one-session/launcher.py --port $(PORT)
 
-test: $(DEV)/ready client $(ONE_SESSION) $(BENCH_EXPRESS) ## run every test: the client's, then Python's and the adapters', with a real Chromium and real servers
+test: $(DEV)/ready client $(PAGES) $(ONE_SESSION) $(BENCH_EXPRESS) ## run every test: the client's, then Python's and the adapters', with real browsers and real servers
 	@scripts/chromium
+	@scripts/firefox
+	@scripts/webkit
 	@scripts/php
 	@scripts/dotnet
 	@scripts/django42
@@ -125,7 +128,8 @@ lock: ## write requirements/*.lock anew (UPGRADE=--upgrade: with the newest vers
 
 clean: ## remove what make and the tools made
 	@rm -rf $(DEV) $(DEMO) $(BENCH) .build .suites .coverage* .hypothesis .import_linter_cache .mypy_cache \
-		.pytest_cache .ruff_cache .schemathesis client/node_modules benchmarks/express/node_modules dist htmlcov \
+		.pytest_cache .ruff_cache .schemathesis client/node_modules tests/browser/node_modules \
+		benchmarks/express/node_modules dist htmlcov \
 		adapters/express/dist adapters/express/node_modules adapters/aspnetcore/*/bin adapters/aspnetcore/*/obj \
 		tests/suites/node/node_modules tests/suites/node/next/.next \
 		examples/one-session/express/node_modules examples/one-session/aspnet/bin examples/one-session/aspnet/obj

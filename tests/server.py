@@ -46,12 +46,15 @@ def run_server(
     path: str = "/",
     env: Mapping[str, str] | None = None,
     patience: float = 30.0,
+    port: int | None = None,
+    folder: Path | None = None,
 ) -> Iterator[Server]:
     """`command`, with "{port}" filled in, once it answers `path` with any status. Ends its process group on leaving."""
-    port = free_port()
+    port = port or free_port()
     with log.open("wb") as output:
         process = subprocess.Popen(
             [word.replace("{port}", str(port)) for word in command],
+            cwd=folder,
             env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -172,13 +172,18 @@ def test_the_javascript_of_the_pages_fits_the_client(tmp_path: Path) -> None:
         "checkJs": True,
         "noEmit": True,
         "strict": False,
-        "paths": {"/session/client.js": client, "sojourn-client": client},
+        "paths": {
+            "/session/client.js": client,
+            "sojourn-client": client,
+            "sojourn-client/react": [str(types.with_name("react.d.ts"))],
+        },
     }
     tmp_path.joinpath("tsconfig.json").write_text(json.dumps({"compilerOptions": options, "include": ["."]}))
-    tmp_path.joinpath("react.d.ts").write_text(REACT)
+    tmp_path.joinpath("jsx.d.ts").write_text(JSX)
     found = [block for page in PAGES for block in blocks(page, "js", "jsx", "ts")]
     for block in found:
-        name = f"{block.page.stem.lower()}-{block.line}.{block.language}"
+        own = re.match(r"// (\w+\.js)\n", block.code)  # a file that another block of the page imports
+        name = own[1] if own else f"{block.page.stem.lower()}-{block.line}.{block.language}"
         # In some, names like `form` stand for the reader's own.
         free = "declare const form: any, greet: any, askToStay: any;\n" if block.language == "ts" else ""
         tmp_path.joinpath(name).write_text(free + block.code)
@@ -189,10 +194,7 @@ def test_the_javascript_of_the_pages_fits_the_client(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "")
 
 
-REACT = """
-declare module "react" {
-	export function useSyncExternalStore<T>(subscribe: (listener: () => void) => () => void, get: () => T): T;
-}
+JSX = """
 declare namespace JSX {
 	interface IntrinsicElements {
 		[name: string]: any;
@@ -257,6 +259,17 @@ def test_the_errors_page_has_every_code_with_its_status() -> None:
 
     assert {code: int(status) for code, status in rows} == codes_in_code()
     assert [int(status) for _, status in rows] == sorted(int(status) for _, status in rows)
+
+
+def test_the_client_s_type_of_a_code_has_every_code_of_the_errors_page_that_a_browser_meets() -> None:
+    text = (ROOT / "docs/errors.md").read_text("utf-8")
+    codes = text.partition("## Problem codes")[2].partition("## Exceptions")[0]
+    rows = re.findall(r"^\| `([a-z-]+)` \| (?:\d+ \| ([a-z, ]+) \|)?", codes, re.MULTILINE)
+    typed = (ROOT / "client/src/errors.ts").read_text("utf-8").partition("export class")[0]
+
+    assert sorted(re.findall(r'^\t\| "([a-z-]+)"', typed, re.MULTILINE)) == sorted(
+        code for code, source in rows if source != "service"
+    )
 
 
 def test_the_errors_page_says_what_each_error_holds() -> None:

@@ -1,16 +1,26 @@
-// Writes dist/index.js for bundlers, and the minified file that the Python package serves.
+// Writes dist/ for bundlers, and the minified file that the Python package serves.
+import {readFileSync, writeFileSync} from "node:fs";
 import {build} from "esbuild";
-
-const shared = {entryPoints: ["src/index.ts"], bundle: true, format: "esm", target: "es2022", charset: "utf8"};
+import {minify} from "terser";
 
 // Properties that no user, other tab, server or browser sees. A name may be listed only if nothing else bears it.
-const PRIVATE = "isTrusted isOurs miss jar settle plan learn linger wake warn change join joinAfter take emit lock post call";
+const PRIVATE =
+	"ahead alarm call change consult deliver emit expire from isNear isOurs learn linger lock miss plan post reply settle take to told wake";
 
-await build({...shared, outfile: "dist/index.js"});
 await build({
-	...shared,
-	outfile: "../src/sojourn/browser/static/client.js",
-	minify: true,
-	mangleProps: new RegExp(`^(${PRIVATE.replaceAll(" ", "|")})$`),
-	banner: {js: "/*sojourn MIT*/"},
+	entryPoints: ["index", "react", "svelte", "vue"].map((name) => `src/${name}.ts`),
+	outdir: "dist",
+	bundle: true,
+	packages: "external",
+	format: "esm",
+	target: "es2022",
+	charset: "utf8",
 });
+const {code} = await minify(readFileSync("dist/index.js", "utf8"), {
+	module: true,
+	ecma: 2022,
+	compress: {passes: 3, unsafe_arrows: true, inline: false, comparisons: false},
+	mangle: {properties: {builtins: true, regex: new RegExp(`^(${PRIVATE.replaceAll(" ", "|")})$`)}},
+	format: {preamble: "/*sojourn MIT*/"},
+});
+writeFileSync("../src/sojourn/browser/static/client.js", code + "\n");

@@ -6,17 +6,16 @@ const HEARTBEAT = 30_000;
 // How much earlier than a moment an answer may have been made and still speak for it.
 const SLACK = 2_000;
 
-/** What the deadline needs of its client. */
+/** What the deadline asks of its client. */
 export interface DeadlineHost {
-	readonly clock: Clock;
-	readonly warnBefore: number;
-	readonly signal: AbortSignal;
 	/** Asks the server, in one tab; rejects where it cannot be asked. */
-	ask(): Promise<unknown>;
-	/** As `ask`, but what fails is merely reported. */
+	consult(): Promise<unknown>;
+	/** As `consult`, if that was not done just now; what fails is merely reported. */
 	wake(): void;
-	warn(): void;
-	end(): void;
+	/** The end is near. */
+	alarm(): void;
+	/** The session is over, as far as the clock can tell. */
+	expire(): void;
 	/** Tells the other tabs that the server could not be asked. */
 	miss(moment: number): void;
 }
@@ -27,9 +26,17 @@ export interface Deadline {
 	plan(next: SessionState<any> | undefined): void;
 	/** Does without the server what is due at a moment. */
 	settle(moment: number): void;
+	/** Whether the end that a session has now was warned of. */
+	isNear(session: SessionState<any>): boolean;
 }
 
-export function createDeadline({clock, warnBefore, signal, ask, wake, warn, end, miss}: DeadlineHost): Deadline {
+/** `ahead` is how many milliseconds before the end to warn. */
+export function createDeadline(
+	clock: Clock,
+	ahead: number,
+	signal: AbortSignal,
+	{consult, wake, alarm, expire, miss}: DeadlineHost,
+): Deadline {
 	let known: SessionState<any> | undefined;
 	let timer: ReturnType<typeof setTimeout> | undefined;
 	let due: number;
@@ -39,11 +46,11 @@ export function createDeadline({clock, warnBefore, signal, ask, wake, warn, end,
 	let askedAfter: SessionState<any> | undefined;
 
 	const expiry = () => (known?.status === "active" && known.expiresAt) || 0;
-	const moment = () => expiry() - (warned === expiry() ? 0 : warnBefore);
+	const moment = () => expiry() - (warned === expiry() ? 0 : ahead);
 
 	function wait(ms: number) {
 		due = Date.now() + ms;
-		timer = setTimeout(tick, ms);
+		if (globalThis.location) timer = setTimeout(tick, ms);
 	}
 
 	function plan(next: SessionState<any> | undefined) {
@@ -52,7 +59,7 @@ export function createDeadline({clock, warnBefore, signal, ask, wake, warn, end,
 		const isFresh = () => known!.now > moment() - SLACK;
 		if (!known) wait(HEARTBEAT);
 		else if (expiry()) {
-			if (clock.now() >= moment() && isFresh()) advance();
+			if (clock.now() >= moment() && isFresh() && warned !== expiry()) advance();
 			// The server may see the end a moment later than we do.
 			wait(Math.min(Math.max(moment() - clock.now(), isFresh() ? 300 : 0), HEARTBEAT));
 		}
@@ -60,9 +67,8 @@ export function createDeadline({clock, warnBefore, signal, ask, wake, warn, end,
 
 	function advance() {
 		askedAfter = undefined;
-		if (warned === expiry()) return;
 		warned = expiry();
-		warn();
+		alarm();
 	}
 
 	function tick() {
@@ -75,16 +81,16 @@ export function createDeadline({clock, warnBefore, signal, ask, wake, warn, end,
 		askedAfter = known;
 		// Whichever tab is asking may be frozen before it can tell.
 		wait(10_000);
-		ask().catch(() => {
+		consult().catch(() => {
 			miss(now);
 			settle(now);
 		});
 	}
 
 	function settle(at: number) {
-		if (!expiry() || at !== moment()) return;
+		if (!expiry() || at !== moment() || clock.now() < at - SLACK) return;
 		if (warned === expiry()) {
-			end();
+			expire();
 			plan(undefined);
 		} else {
 			advance();
@@ -92,5 +98,5 @@ export function createDeadline({clock, warnBefore, signal, ask, wake, warn, end,
 		}
 	}
 
-	return {plan, settle};
+	return {plan, settle, isNear: ({status, expiresAt}) => status === "active" && expiresAt === warned};
 }

@@ -1,26 +1,9 @@
-import type {SessionError} from "./errors.js";
-import type {Flights} from "./flights.js";
 import {camelCase} from "./state.js";
-import type {SessionClient} from "./types.js";
-import type {Wire} from "./wire.js";
+import type {SessionInfo} from "./types.js";
+import type {Read} from "./wire.js";
 
-/** The user's sessions elsewhere. */
-export function createDevices(
-	call: Wire["call"],
-	join: Flights["join"],
-): Pick<SessionClient, "list" | "revoke" | "revokeOthers"> {
-	return {
-		list: () => join("list", async () => (await call("GET", "/sessions")).body.sessions.map(camelCase)),
-		revoke: (id) =>
-			join("revoke " + id, () =>
-				call("DELETE", "/sessions/" + encodeURIComponent(id)).then(
-					({body}) => !!body.ended,
-					(error: SessionError) => {
-						if (error.status === 404) return false;
-						throw error;
-					},
-				),
-			),
-		revokeOthers: () => join("revoke", async () => (await call("DELETE", "/sessions")).body.ended),
-	};
-}
+export const readList: Read<SessionInfo[]> = (body) =>
+	body.sessions.every((one: SessionInfo) => one.id) ? body.sessions.map(camelCase) : undefined;
+
+/** How many sessions were ended. */
+export const readCount: Read<number> = (body) => (Number.isFinite(body.ended) ? body.ended : undefined);

@@ -8,7 +8,7 @@ export function createEvents<Map>(): Events<Map> {
 	const target = new EventTarget();
 	return {
 		on(name, listener) {
-			const hear = (event: Event) => listener((event as CustomEvent).detail);
+			const hear = ({detail}: any) => listener(detail);
 			target.addEventListener(name, hear);
 			return () => target.removeEventListener(name, hear);
 		},

@@ -1,5 +1,5 @@
 export {createSessionClient} from "./client.js";
-export {isSessionError, SessionError} from "./errors.js";
+export {isSessionError, SessionError, type SessionErrorCode} from "./errors.js";
 export type {
 	ActiveState,
 	EmptyState,

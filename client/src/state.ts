@@ -2,14 +2,18 @@ import type {EndReason, SessionState} from "./types.js";
 
 // An answer later than this is never a slow one that lost a race: it wins even where versions went back,
 // as after a fail-over that lost a write.
-const RACE = 10_000;
+export const RACE = 10_000;
 
-const KEYS =
-	"id userId createdAt authenticatedAt seenAt expiresAt absoluteExpiresAt idleTimeout version endReason endedAt follows";
+/** What each key holds, where it is not `null`. */
+const LIKE = {
+	...{id: "", userId: "", endReason: "", follows: ""},
+	...{seenAt: 0, createdAt: 0, authenticatedAt: 0, expiresAt: 0, absoluteExpiresAt: 0, endedAt: 0, idleTimeout: 0, version: 0},
+};
 
 export const LOADING: SessionState<any> = {
-	...(Object.fromEntries(KEYS.split(" ").map((key) => [key, null])) as any),
+	...(Object.fromEntries(Object.keys(LIKE).map((key) => [key, null])) as any),
 	status: "loading",
+	expiring: false,
 	data: {},
 	now: 0,
 };
@@ -19,6 +23,21 @@ export function camelCase<T>(wire: object): T {
 	return Object.fromEntries(
 		Object.entries(wire).map(([key, value]) => [key.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase()), value]),
 	) as T;
+}
+
+/** A value, if it is a state, and not what a gateway, a service worker or a stranger in our channel has to say. */
+export function asState(value: any): SessionState<any> | undefined {
+	const isWhole =
+		value.status === "none"
+			? !value.id
+			: value.id &&
+				(value.status === "ended" ? value.endReason : value.status === "active" && value.version && !value.endReason);
+	return isWhole &&
+		Number.isFinite(value.now) &&
+		Object.entries(LIKE).every(([key, like]) => typeof (value[key] ?? like) === typeof like) &&
+		/^{/.test(JSON.stringify(value.data))
+		? value
+		: undefined;
 }
 
 /**

@@ -1,4 +1,4 @@
-const TOKEN = /^sj1-[0-9a-f]{32}-[0-9a-f]{64}$/;
+const TOKEN = /^sj1-[\da-f]{32}-[\da-f]{64}$/;
 
 const idOf = (token: string | null) => token && token.slice(4, 36);
 
@@ -41,7 +41,7 @@ export function createTokenJar(
 		take(sent, said) {
 			if (idOf(keep()) !== idOf(sent)) return false;
 			if (said === "none") keep(null);
-			else if (said && TOKEN.test(said)) keep(said);
+			else if (TOKEN.test(said!)) keep(said);
 			return true;
 		},
 	};

@@ -4,27 +4,23 @@ export const fetchTransport: Transport = (request) => fetch(request);
 
 export const xhrTransport: Transport = async (request) => {
 	const {method, url, headers, credentials, signal} = request;
-	const body = await request.arrayBuffer();
+	const body = await request.blob();
 	signal.throwIfAborted();
 	return new Promise((resolve, reject) => {
 		const xhr = new XMLHttpRequest();
 		xhr.open(method, url);
-		xhr.responseType = "arraybuffer";
+		xhr.responseType = "blob";
 		xhr.withCredentials = credentials === "include";
 		headers.forEach((value, name) => xhr.setRequestHeader(name, value));
 		xhr.onload = () => {
-			const {status, statusText, response} = xhr;
-			const lines = xhr.getAllResponseHeaders().matchAll(/^(.+?): (.*)$/gm);
-			const answer = new Response(
-				// With these a Response refuses even an empty body.
-				[204, 205, 304].includes(status) ? null : response,
-				{status, statusText, headers: [...lines].map(([, name, value]) => [name!, value!])},
-			);
+			const headers = xhr.getAllResponseHeaders().match(/.+/g)?.map((line) => line.split(/: (.*)/, 2)) as [string, string][];
+			// For 204 and its like a Response refuses even an empty body.
+			const answer = new Response(xhr.response.size ? xhr.response : null, Object.assign(xhr, {headers}));
 			resolve(Object.defineProperty(answer, "url", {value: xhr.responseURL}));
 		};
-		xhr.onerror = xhr.onabort = () => reject(signal.reason ?? new TypeError("Network error"));
+		xhr.onerror = xhr.onabort = () => reject(signal.reason ?? new TypeError("network"));
 		signal.addEventListener("abort", () => xhr.abort());
 		// An empty body would add a Content-Type.
-		xhr.send(body.byteLength ? body : null);
+		xhr.send(body.size ? body : null);
 	});
 };

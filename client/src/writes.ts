@@ -1,9 +1,11 @@
 import type {JsonValue} from "./types.js";
 
+type Values = Record<string, JsonValue | undefined>;
+
 /** Writes one after another; those made while one is under way go out together. */
 export interface Writes<Result> {
 	/** `undefined` removes a key. */
-	change(values: Iterable<readonly [string, JsonValue | undefined]>): Promise<Result>;
+	change(values: Values): Promise<Result>;
 	start(data?: object): Promise<Result>;
 }
 
@@ -13,7 +15,7 @@ export function createWrites<Result>(
 ): Writes<Result> {
 	let last: Promise<unknown> = Promise.resolve();
 	/** What waits for its turn, if anything does, and the promise to send it. */
-	let waiting: Map<string, JsonValue | undefined> | undefined;
+	let waiting: Values | undefined;
 	let sent: Promise<Result>;
 
 	function queue(task: () => Promise<Result>): Promise<Result> {
@@ -26,15 +28,15 @@ export function createWrites<Result>(
 	return {
 		change(values) {
 			if (!waiting) {
-				const batch = (waiting = new Map<string, JsonValue | undefined>());
+				// Without a prototype even a key "__proto__" is one like any other.
+				const batch: Values = (waiting = Object.create(null));
 				sent = queue(() => {
 					if (waiting === batch) waiting = undefined;
 					// JSON leaves out of `set` what is undefined.
-					const remove = [...batch.keys()].filter((key) => batch.get(key) === undefined);
-					return patch({set: Object.fromEntries(batch), remove});
+					return patch({set: batch, remove: Object.keys(batch).filter((key) => batch[key] === undefined)});
 				});
 			}
-			for (const [key, value] of values) waiting.set(key, value);
+			Object.assign(waiting!, values);
 			return sent;
 		},
 		start(data) {

@@ -20,52 +20,17 @@ export function cookieJar(): {transport: Transport; cookie: string} {
 	return jar;
 }
 
-/** The part of LockManager that is used: one holder, a queue. */
-export function lockManager(): {request: (name: string, task: () => Promise<unknown>) => Promise<unknown>; requests: string[]} {
-	const tails = new Map<string, Promise<unknown>>();
-	const requests: string[] = [];
-	return {
-		requests,
-		request(name, task) {
-			requests.push(name);
-			const done = (tails.get(name) ?? Promise.resolve()).then(task);
-			tails.set(name, done.catch(() => {}));
-			return done;
-		},
-	};
-}
-
-/** Web storage; a page's `storage` events go to the other pages only, so they are sent by hand. */
-export function webStorage(onSet: (key: string, value: string) => void = () => {}): Storage {
-	const items = new Map<string, string>();
-	return {
-		getItem: (key) => items.get(key) ?? null,
-		setItem(key: string, value: string) {
-			items.set(key, String(value));
-			onSet(key, String(value));
-		},
-		removeItem: (key) => void items.delete(key),
-		clear: () => items.clear(),
-		key: (index: number) => [...items.keys()][index] ?? null,
-		get length() {
-			return items.size;
-		},
-	};
-}
-
-/** `document` and the window's events. */
-export function stubPage(server: TestServer): {window: EventTarget; document: EventTarget & {hidden: boolean}} {
+/** Enough of a page for the client to live in; what a page does is tried in real browsers, in tests/browser. */
+export function stubPage(server: TestServer): {window: EventTarget} {
 	const window = new EventTarget();
-	const document = Object.assign(new EventTarget(), {hidden: false});
 	vi.stubGlobal("location", {href: server.url + "/page"});
-	vi.stubGlobal("document", document);
 	vi.stubGlobal("addEventListener", window.addEventListener.bind(window));
-	return {window, document};
+	return {window};
 }
 
 export interface Tab {
 	client: SessionClient;
-	/** What its listeners were told, in order: "active", "expiring 60", "ended logout", … */
+	/** What its listeners were told, in order: "active", "near", "expiring 60", "ended logout", … */
 	seen: string[];
 	errors: unknown[];
 }
@@ -76,7 +41,7 @@ export function openTab(server: TestServer, options: Partial<SessionClientOption
 	const client = createSessionClient({url: server.url + "/session", ...options});
 	const tab: Tab = {client, seen: [], errors: []};
 	opened.push(client);
-	client.subscribe((state) => tab.seen.push(state.status));
+	client.subscribe(({status, expiring}) => tab.seen.push(expiring ? "near" : status));
 	client.on("expiring", ({secondsLeft}: SessionEvents["expiring"]) => tab.seen.push(`expiring ${secondsLeft}`));
 	client.on("ended", ({reason}) => tab.seen.push(`ended ${reason}`));
 	client.on("error", ({error}) => tab.errors.push(error));

@@ -254,6 +254,7 @@ describe("errors", () => {
 
 	test("a session that disappears without a word ended for a reason unknown", async () => {
 		const {client, seen, jar} = await activeTab();
+		await client.touch();
 		jar.cookie = "";
 		await client.refresh();
 

@@ -1,12 +1,11 @@
 import {afterEach, beforeEach, vi} from "vitest";
-import {closeTabs, lockManager, stubPage} from "./browser.js";
+import {closeTabs, stubPage} from "./browser.js";
 import {TestServer} from "./server.js";
 
-/** A server, a page and locks for each test of a file. */
+/** A server and a page for each test of a file. */
 export interface World {
 	server: TestServer;
 	page: ReturnType<typeof stubPage>;
-	locks: ReturnType<typeof lockManager>;
 }
 
 export function setUp(): World {
@@ -14,8 +13,6 @@ export function setUp(): World {
 	beforeEach(async () => {
 		world.server = await new TestServer().open();
 		world.page = stubPage(world.server);
-		world.locks = lockManager();
-		vi.stubGlobal("navigator", {locks: world.locks});
 	});
 	afterEach(async () => {
 		closeTabs();

@@ -94,7 +94,8 @@ async def run(folder: Path, sessions: Part, back_ends: list[Part], front: Part) 
         await asyncio.gather(*map(processes.start, back_ends))
         await processes.start(front)
         print(
-            f"\nOne session, {len(back_ends)} back ends: http://localhost:{front.address}\nCtrl-C stops them.\n",
+            f"\nOne session, {len(back_ends)} back ends: http://localhost:{front.address}\n"
+            "Open it in Chrome, Edge or Firefox: Safari keeps no Secure cookie over plain http.\nCtrl-C stops them.\n",
             flush=True,
         )
         raise RuntimeError(f"{await processes.first_end()}. So the others were stopped too.")

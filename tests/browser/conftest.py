@@ -1,14 +1,24 @@
-"""A real Chromium for the tests in this folder, which are coroutines on asyncio (Playwright's async API)."""
+"""Real browsers for the tests in this folder, which are coroutines on asyncio (Playwright's async API).
+
+They run in Chromium, unless `@pytest.mark.engines("chromium", "firefox", "webkit")` says where.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncIterator
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, Playwright, async_playwright
+from selenium.webdriver import WebKitGTK
+
+from .sites import Sites
+from .stage import Stage, serve
+from .webkit import WebKitContext, launch_webkit
 
 HERE = Path(__file__).parent
 FLAGS = [
@@ -20,6 +30,12 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "engine" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("engines")
+        metafunc.parametrize("engine", marker.args if marker else ["chromium"])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -38,26 +54,90 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="package")
-async def chromium(anyio_backend: str) -> AsyncIterator[Browser]:
-    executable = shutil.which(os.environ.get("CHROMIUM", "chromium"))
-    if executable is None:
-        pytest.fail("There is no Chromium: run `make test`, which installs it, or set CHROMIUM to one.")
+async def playwright(anyio_backend: str) -> AsyncIterator[Playwright]:
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=executable, args=FLAGS, headless=True)
-        yield browser
-        await browser.close()
+        yield playwright
+
+
+@pytest.fixture(scope="package")
+async def chromium(playwright: Playwright) -> AsyncIterator[Browser]:
+    browser = await playwright.chromium.launch(executable_path=installed("chromium"), args=FLAGS)
+    yield browser
+    await browser.close()
+
+
+@pytest.fixture(scope="package")
+async def firefox(playwright: Playwright) -> AsyncIterator[Browser]:
+    # Debian's own, over WebDriver BiDi: "moz-firefox" is any Firefox that is not Playwright's build.
+    browser = await playwright.firefox.launch(channel="moz-firefox", executable_path=installed("firefox-esr"))
+    yield browser
+    await browser.close()
+
+
+@pytest.fixture(scope="package")
+def webkit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebKitGTK]:
+    with launch_webkit(tmp_path_factory.mktemp("webkit") / "driver.log") as driver:
+        yield driver
+
+
+def installed(browser: str) -> str:
+    """The path of a browser; CHROMIUM and FIREFOX name others than Debian's."""
+    executable = shutil.which(os.environ.get(browser.partition("-")[0].upper(), browser))
+    if executable is None:
+        pytest.fail(f"There is no {browser}: run `make test`, which installs it.")
+    return executable
 
 
 @pytest.fixture
-async def context(chromium: Browser) -> AsyncIterator[BrowserContext]:
+def browser(engine: str, request: pytest.FixtureRequest) -> Browser | WebKitGTK:
+    found: Browser | WebKitGTK = request.getfixturevalue(engine)
+    return found
+
+
+@pytest.fixture
+async def context(engine: str, browser: Browser | WebKitGTK) -> AsyncIterator[BrowserContext | WebKitContext]:
     """A browser profile of its own: no cookies, no storage. Its pages are the tabs of one browser."""
-    context = await chromium.new_context()
-    context.set_default_timeout(10_000)
-    yield context
-    await context.close()
+    if not isinstance(browser, Browser):
+        found: BrowserContext | WebKitContext = WebKitContext(browser)
+    else:
+        found = await browser.new_context(ignore_https_errors=True)
+        found.set_default_timeout(10_000)
+    yield found
+    await found.close()
 
 
 @pytest.fixture
 async def page(context: BrowserContext) -> Page:
     """A tab."""
     return await context.new_page()
+
+
+@pytest.fixture
+def sites(tmp_path: Path) -> Iterator[Sites]:
+    with ExitStack() as running:
+        yield Sites(running, tmp_path)
+
+
+@pytest.fixture(scope="package")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for localhost, by itself, with its private key in the same file."""
+    path = tmp_path_factory.mktemp("tls") / "localhost.pem"
+    make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    more = ["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    subprocess.run([*make, *more, "-keyout", str(path), "-out", f"{path}.crt"], check=True, capture_output=True)
+    path.write_text(path.read_text() + Path(f"{path}.crt").read_text())
+    return path
+
+
+@pytest.fixture
+def tls(engine: str, request: pytest.FixtureRequest) -> Path | None:
+    """A certificate for WebKit, which keeps no Secure cookie without TLS; the others take localhost without."""
+    return request.getfixturevalue("certificate") if engine == "webkit" else None
+
+
+@pytest.fixture
+async def stage(tls: Path | None) -> AsyncIterator[Stage]:
+    """The endpoints and a log-in, on a server of the test's own."""
+    stage = Stage()
+    async with serve(stage, tls=tls) as stage.url:
+        yield stage

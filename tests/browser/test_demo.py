@@ -1,4 +1,4 @@
-"""The demo in a real Chromium, on a real server process: what a visitor is promised there."""
+"""The demo in real browsers, on a real server process: what a visitor is promised there."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ from playwright.async_api import Browser, BrowserContext, Page, expect
 from tests.conftest import StartServer
 from tests.server import Server, run_server
 
+from .webkit import WebKitContext
+
+pytestmark = pytest.mark.engines("chromium", "firefox")
+
 PASSWORD = "a long enough password"
 TOKEN = re.compile(r"sj1-[0-9a-f]{32}-[0-9a-f]{64}")
 
@@ -24,8 +28,21 @@ def demo(folder: Path, *options: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def server(start_server: StartServer, tmp_path_factory: pytest.TempPathFactory) -> Server:
-    return start_server(demo(tmp_path_factory.mktemp("demo")), path="/session")
+def servers() -> dict[str, Server]:
+    """A demo for each engine, whose accounts are its own."""
+    return {}
+
+
+@pytest.fixture
+def server(
+    engine: str,
+    servers: dict[str, Server],
+    start_server: StartServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Server:
+    if engine not in servers:
+        servers[engine] = start_server(demo(tmp_path_factory.mktemp("demo")), path="/session")
+    return servers[engine]
 
 
 @pytest.fixture
@@ -127,9 +144,9 @@ async def test_a_slow_request_does_not_bring_a_logged_out_session_back(page: Pag
     await expect(page.locator("#presence")).to_have_text("Signed in as dora")
 
 
-async def test_a_session_is_ended_from_another_browser(chromium: Browser, page: Page, server: Server) -> None:
+async def test_a_session_is_ended_from_another_browser(browser: Browser, page: Page, server: Server) -> None:
     await sign_up(page, "emil")
-    elsewhere = await chromium.new_context()
+    elsewhere = await browser.new_context()
     other = await open_demo(elsewhere, server)
     await enter(other, "emil", "sign-in")
     await expect(other.locator("#device-list li")).to_have_count(2)
@@ -209,6 +226,26 @@ async def test_sessions_survive_a_restart(context: BrowserContext, tmp_path: Pat
         page = await open_demo(context, server)
         await expect(page.locator("#presence")).to_have_text("Signed in as iris")
         await expect(page.locator("#things")).to_contain_text("Book")
+
+
+@pytest.mark.engines("webkit")
+async def test_a_browser_that_keeps_no_secure_cookie_over_http_is_told_what_to_do(
+    context: WebKitContext, server: Server, start_server: StartServer, tmp_path: Path
+) -> None:
+    assert "for Safari, start it with --insecure-cookies." in server.output()
+    page = await context.new_page()
+    await page.goto(server.url)
+    await page.wait_for_function("() => document.body.dataset.status === 'none'")
+    said = await page.evaluate("() => document.getElementById('no-cookie').innerText")
+    assert "start the demo with --insecure-cookies" in said
+
+    willing = start_server(demo(tmp_path, "--insecure-cookies"), path="/session")
+    page = await context.new_page()
+    await page.goto(willing.url)
+    await page.wait_for_function("() => document.body.dataset.status === 'none'")
+    await page.evaluate("() => document.querySelector('.thing').click()")
+    await page.wait_for_function("() => document.body.dataset.status === 'active'")
+    assert await page.evaluate("() => document.getElementById('no-cookie').hidden")
 
 
 def test_a_taken_port_is_told_in_a_line(server: Server, tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from tests.server import Server, run_server
 from tests.servers.process import is_alive
 from tests.servers.waiting import wait_until
 
+from .webkit import WebKitContext
+
 ROOT = Path(__file__).parents[2]
 LAUNCHER = [sys.executable, str(ROOT / "examples/one-session/launcher.py"), "--port", "{port}"]
 TOKEN = re.compile(r"sj1-[0-9a-f]{32}-[0-9a-f]{64}")
@@ -100,6 +102,7 @@ async def test_who_signs_in_at_one_is_known_at_all(context: BrowserContext, page
     assert (cookie["name"], cookie["httpOnly"], cookie["secure"]) == ("__Host-session", True, True)
 
 
+@pytest.mark.engines("chromium", "firefox")
 async def test_what_each_has_written_is_read_by_each_and_comes_along_at_a_log_in(
     context: BrowserContext, page: Page, site: Server
 ) -> None:
@@ -213,6 +216,18 @@ async def test_no_slow_request_of_any_language_brings_a_session_back(
     assert [answer["user"] for answer in await told_by_all(context, site)] == [None] * len(BACK_ENDS)
 
 
+@pytest.mark.engines("webkit")
+async def test_a_browser_that_keeps_no_secure_cookie_over_http_is_told(context: WebKitContext, site: Server) -> None:
+    assert "Safari keeps no Secure cookie" in site.output()
+    page = await context.new_page()
+    await page.goto(site.url)
+    await page.wait_for_function("() => !document.getElementById('notice').hidden")
+    assert "Open this page in another browser" in await page.evaluate(
+        "() => document.getElementById('notice').innerText"
+    )
+
+
+@pytest.mark.engines("chromium", "firefox")
 async def test_the_page_races_a_log_out_against_all_of_them(page: Page) -> None:
     await sign_in(page, "php")
     await all_say(page, "Ada")

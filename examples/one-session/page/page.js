@@ -189,6 +189,17 @@ session.on("error", ({error}) => {
 });
 byId("log-out").addEventListener("click", () => session.logout().catch(() => {})); // at none of the four: at the service
 
+// Safari keeps no Secure cookie over plain http, localhost included: nothing here can work then, and no click says why.
+
+document.cookie = "probe=1; Secure; SameSite=Lax; Path=/";
+if (!document.cookie.includes("probe=1")) {
+	byId("notice").hidden = false;
+	byId("notice").textContent =
+		"This browser keeps no cookie of this page, and so no session. Safari keeps none over plain http, and you may have " +
+		"blocked them. Open this page in another browser.";
+}
+document.cookie = "probe=; Secure; SameSite=Lax; Path=/; Max-Age=0";
+
 // Trials
 
 const result = (card, isGood, words) =>

@@ -36,6 +36,8 @@ def run(
         bound = listener.getsockname()[1]
         place = StoreURL.parse(store).path or name_of(store)
         write(f"Sojourn demo: http://{shown(host)}:{bound}  (Ctrl+C stops it; sessions in {place})")
+        if not insecure_cookies:
+            write("  Safari keeps no cookie of a page over plain http: for Safari, start it with --insecure-cookies.")
         if not insecure_cookies and not is_loopback(host):
             write(
                 "  Browsers keep its Secure cookies on this machine only: from another one, use an HTTPS proxy, or "

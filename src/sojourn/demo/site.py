@@ -77,7 +77,7 @@ def make_site(url: str, users: Path, idle_timeout: float, absolute_timeout: floa
 
     return Starlette(
         routes=[
-            Route("/", _page(idle_timeout, name_of(url))),
+            Route("/", _page(idle_timeout, name_of(url), insecure_cookies)),
             Mount("/session", BrowserEndpoints(readable=READABLE, writable=WRITABLE)),
             Mount("/static", StaticFiles(packages=[("sojourn.demo", "static")])),
             *accounts.routes(Users(users)),
@@ -95,7 +95,7 @@ def make_site(url: str, users: Path, idle_timeout: float, absolute_timeout: floa
     )
 
 
-def _page(idle_timeout: float, store: str) -> Callable[[Request], Awaitable[Response]]:
+def _page(idle_timeout: float, store: str, insecure_cookies: bool) -> Callable[[Request], Awaitable[Response]]:
     template = Template(files("sojourn.demo").joinpath("page.html").read_text("utf-8"))
 
     async def page(request: Request) -> Response:
@@ -106,6 +106,7 @@ def _page(idle_timeout: float, store: str) -> Callable[[Request], Awaitable[Resp
             accent=_one_of(session.get("accent"), ACCENTS),
             usual=spoken(idle_timeout),
             store=store,
+            secure="no" if insecure_cookies else "yes",
         )
         return HTMLResponse(html, headers={"cache-control": "no-cache"})
 

@@ -118,8 +118,10 @@ def _become(response: Response, other: Response) -> None:
     close = getattr(response.response, "close", None)
     if close is not None:
         close()
-    # What CORS said is true of any answer to this request, and without it a page of another origin cannot read one.
-    cors = [pair for pair in response.headers if pair[0].lower().startswith("access-control-")]
+    # What CORS said is true of any answer to this request, and without it, or with it twice, as flask-cors speaks for
+    # error handlers too, a page of another origin cannot read one.
+    said = [pair for pair in response.headers if pair[0].lower().startswith("access-control-")]
+    cors = [pair for pair in said if pair[0] not in other.headers]
     response.response, response.status = other.response, other.status
     response.direct_passthrough = other.direct_passthrough
     response.headers[:] = [*other.headers, *cors]

@@ -1,5 +1,6 @@
 import {startAccount} from "./account.js";
 import {startBag} from "./bag.js";
+import {startCookies} from "./cookies.js";
 import {startCountdown} from "./countdown.js";
 import {startDevices} from "./devices.js";
 import {startInspector} from "./inspector.js";
@@ -9,6 +10,7 @@ import {startPreferences} from "./preferences.js";
 import {startPresence} from "./presence.js";
 import {startRaces} from "./races.js";
 
+startCookies();
 startPresence();
 startPreferences();
 startAccount();

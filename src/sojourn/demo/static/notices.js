@@ -2,7 +2,7 @@ import {act} from "./action.js";
 import {running} from "./durations.js";
 import {byId, element} from "./elements.js";
 import {sentence} from "./reasons.js";
-import {client, warnBefore} from "./session.js";
+import {client} from "./session.js";
 
 const dialog = byId("warning");
 const notice = byId("notice");
@@ -24,13 +24,13 @@ const SPOKEN_AT = [20, 10, 5];
 /** The session as it was while it lived. */
 let last = null;
 let spokenAt = null;
+/** The end that nothing puts off, and that was acknowledged. */
+let acknowledged = null;
 
 /** Whether "stay" helps: nothing extends a session past its absolute limit. */
 const canStay = ({expiresAt, absoluteExpiresAt}) => expiresAt < absoluteExpiresAt;
 
-function warn() {
-	const {state} = client;
-	if (state.status !== "active" || dialog.open) return;
+function warn(state) {
 	const words = state.userId === null ? ANONYMOUS : SIGNED_IN;
 	byId("warning-title").textContent = canStay(state) ? "Still there?" : words.over;
 	byId("warning-text").textContent = canStay(state) ? words.idle : words.absolute;
@@ -55,7 +55,10 @@ function tick() {
 }
 
 function stay() {
-	if (!canStay(client.state)) return dialog.close();
+	if (!canStay(client.state)) {
+		acknowledged = client.state.expiresAt;
+		return dialog.close();
+	}
 	act(byId("warning-stay"), byId("warning-message"), async () => {
 		await client.touch();
 	});
@@ -76,11 +79,12 @@ function show(state) {
 		last = state;
 		notice.hidden = true;
 	}
-	if (dialog.open && (state.status !== "active" || client.secondsLeft() > warnBefore)) dialog.close();
+	// "Stay signed in" in one tab closes the dialog in all.
+	if (!state.expiring) dialog.close();
+	else if (!dialog.open && state.expiresAt !== acknowledged) warn(state);
 }
 
 export function startNotices() {
-	client.on("expiring", warn);
 	client.on("ended", tell);
 	client.subscribe(show);
 	byId("warning-stay").addEventListener("click", stay);

@@ -1,0 +1,1 @@
+"""Sites whose front end stands at another origin: each framework with the CORS package that its people use."""
