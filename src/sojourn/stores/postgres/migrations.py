@@ -11,7 +11,7 @@ from .connections import complete
 from .errors import unreachable
 from .schema import MIGRATION_LOCK, MIGRATIONS
 
-__all__ = ["CURRENT", "SELECT_VERSION", "judge_version", "migrate"]
+__all__ = ["CURRENT", "SELECT_VERSION", "SchemaBehind", "judge_version", "migrate"]
 
 CONNECT_TIMEOUT = 5.0
 CURRENT = len(MIGRATIONS)
@@ -43,10 +43,14 @@ def migrate(conninfo: str) -> list[str]:
         raise ConfigurationError(f"PostgreSQL refused the migration: {error.diag.message_primary}.") from error
 
 
+class SchemaBehind(ConfigurationError):
+    """The database waits for a migration."""
+
+
 def judge_version(found: int) -> None:
     """Raise ConfigurationError, with the mend, unless the database has this Sojourn's schema."""
     if found < CURRENT:
-        raise ConfigurationError(
+        raise SchemaBehind(
             f"The PostgreSQL database is at migration {found} of {CURRENT}. Run `sojourn migrate --store URL`, or call "
             "sojourn.stores.postgres.migrate()."
         )
