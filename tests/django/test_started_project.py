@@ -110,7 +110,9 @@ class EndTest(TestCase):
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[str]:
     """An empty database of PostgreSQL."""
-    server = start_postgres(tmp_path / "postgres")
+    folder = tmp_path / "postgres"
+    folder.mkdir()
+    server = start_postgres(folder)
     yield server.new_database()
     server.stop()
 

@@ -29,7 +29,7 @@ def is_behind(error: ConfigurationError) -> bool:
     """Whether this is said of a database that `manage.py migrate` would put right."""
     if _database() is None:
         return False
-    from sojourn.stores.postgres.migrations import SchemaBehind
+    from sojourn.stores.postgres.errors import SchemaBehind
 
     return isinstance(error, SchemaBehind)
 

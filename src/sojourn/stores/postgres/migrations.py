@@ -8,10 +8,10 @@ from psycopg.rows import scalar_row
 from sojourn.core.errors import ConfigurationError
 
 from .connections import complete
-from .errors import unreachable
+from .errors import SchemaBehind, unreachable
 from .schema import MIGRATION_LOCK, MIGRATIONS
 
-__all__ = ["CURRENT", "SELECT_VERSION", "SchemaBehind", "judge_version", "migrate"]
+__all__ = ["CURRENT", "SELECT_VERSION", "judge_version", "migrate"]
 
 CONNECT_TIMEOUT = 5.0
 CURRENT = len(MIGRATIONS)
@@ -41,10 +41,6 @@ def migrate(conninfo: str) -> list[str]:
         raise unreachable(error) from error
     except psycopg.Error as error:
         raise ConfigurationError(f"PostgreSQL refused the migration: {error.diag.message_primary}.") from error
-
-
-class SchemaBehind(ConfigurationError):
-    """The database waits for a migration."""
 
 
 def judge_version(found: int) -> None:
