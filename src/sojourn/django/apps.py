@@ -34,5 +34,5 @@ def _migrate(*, sender: AppConfig, using: str, verbosity: int = 1, stdout: Any =
     from .tables import bring_tables_up
 
     for applied in bring_tables_up():
-        if verbosity >= 1:
-            print(f"  Sojourn: applied {applied}", file=stdout)
+        if verbosity >= 1 and stdout is not None:
+            stdout.write(f"  Sojourn: applied {applied}\n")

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME
-from django.contrib.auth.mixins import AccessMixin
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
@@ -64,11 +63,13 @@ def recent_login_required(
     return decorate
 
 
-class RecentLoginRequiredMixin(AccessMixin):
+class RecentLoginRequiredMixin:
     """The same for views that are classes: put it first among the parents, and set `within` or `level`."""
 
     within: float | None = None
     level: Level | None = None
+    login_url: str | None = None
+    redirect_field_name = REDIRECT_FIELD_NAME
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Answer as recent_login_required does."""
@@ -76,8 +77,8 @@ class RecentLoginRequiredMixin(AccessMixin):
         asked = recent_login_required(
             within=self.within,
             level=self.level,
-            login_url=None if self.login_url is None else str(self.login_url),
-            redirect_field_name=self.get_redirect_field_name(),
+            login_url=self.login_url,
+            redirect_field_name=self.redirect_field_name,
         )
         is_async = getattr(self, "view_is_async", False)
 
