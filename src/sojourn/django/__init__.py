@@ -19,10 +19,25 @@ if TYPE_CHECKING:
     from .engine import SessionStore, session_of
     from .middleware import SessionMiddleware
     from .process import manager
+    from .recent_login import RecentLoginRequiredMixin, recent_login_required
 
-__all__ = ["SessionMiddleware", "SessionStore", "manager", "session_of"]
+__all__ = [
+    "RecentLoginRequiredMixin",
+    "SessionMiddleware",
+    "SessionStore",
+    "manager",
+    "recent_login_required",
+    "session_of",
+]
 
-_HOMES = {"SessionMiddleware": "middleware", "SessionStore": "engine", "manager": "process", "session_of": "engine"}
+_HOMES = {
+    "RecentLoginRequiredMixin": "recent_login",
+    "SessionMiddleware": "middleware",
+    "SessionStore": "engine",
+    "manager": "process",
+    "recent_login_required": "recent_login",
+    "session_of": "engine",
+}
 
 
 _find = late_exports(__name__, _HOMES)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from django.apps import AppConfig
+from typing import Any
+
+from django.apps import AppConfig, apps
+from django.db import DEFAULT_DB_ALIAS
+from django.db.models.signals import post_migrate
 
 __all__ = ["SojournConfig"]
 
@@ -15,7 +19,20 @@ class SojournConfig(AppConfig):
     verbose_name = "Sojourn"
 
     def ready(self) -> None:
-        """Register the checks."""
+        """Register the checks, and go along with `manage.py migrate`."""
         from . import checks
 
         checks.register()
+        post_migrate.connect(_migrate, dispatch_uid="sojourn")
+
+
+def _migrate(*, sender: AppConfig, using: str, verbosity: int = 1, stdout: Any = None, **_: Any) -> None:
+    # It is sent once for each application with models: here for the first.
+    first = next(each for each in apps.get_app_configs() if each.models_module is not None)
+    if sender is not first or using != DEFAULT_DB_ALIAS:
+        return
+    from .tables import bring_tables_up
+
+    for applied in bring_tables_up():
+        if verbosity >= 1 and stdout is not None:
+            stdout.write(f"  Sojourn: applied {applied}\n")

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, Warning
@@ -17,6 +18,7 @@ from sojourn.stores.store_url import StoreURL
 from . import process
 from .settings import SojournSettings
 from .stack import DJANGOS, OURS, has_middleware, is_kind, named
+from .tables import is_behind
 
 __all__ = ["check_deployment", "check_setup", "check_store", "register"]
 
@@ -47,7 +49,7 @@ def check_setup(app_configs: Any, **_: Any) -> list[CheckMessage]:
         found = SojournSettings.read()
     except (ConfigurationError, ImportError) as error:
         return [Error(str(error), id="sojourn.E001")]
-    return [*_extras(found), *_middleware(), *_serializer(), *_cookie(), *_path(found)]
+    return [*_extras(found), *_middleware(), *_serializer(), *_cookie(), *_path(found), *_keepers()]
 
 
 def check_store(app_configs: Any, **_: Any) -> list[CheckMessage]:
@@ -57,6 +59,9 @@ def check_store(app_configs: Any, **_: Any) -> list[CheckMessage]:
     try:
         process.wiring()
     except ConfigurationError as error:
+        if is_behind(error):
+            # No error, which would keep `migrate` itself from running.
+            return [Warning(f"{error}", "Run manage.py migrate: it makes these tables too.", id="sojourn.W006")]
         return [Error(str(error), id="sojourn.E007")]
     except StoreUnavailable as error:
         return [Warning(str(error), "Start it, or put SOJOURN['store'] right.", id="sojourn.W003")]
@@ -83,13 +88,13 @@ def _weak_cookie() -> list[CheckMessage]:
     name = settings.SESSION_COOKIE_NAME
     if not settings.SESSION_COOKIE_SECURE:
         told = f"The cookie {name} is sent by plain http too, where anyone on the network can read the token."
-        found.append(Warning(told, "Set SESSION_COOKIE_SECURE = True.", id="sojourn.W006"))
+        found.append(Warning(told, "Set SESSION_COOKIE_SECURE = True.", id="sojourn.W008"))
     if not settings.SESSION_COOKIE_HTTPONLY:
         told = f"The cookie {name} can be read by scripts: one that is injected into a page takes the token."
-        found.append(Warning(told, "Leave SESSION_COOKIE_HTTPONLY at True.", id="sojourn.W007"))
+        found.append(Warning(told, "Leave SESSION_COOKIE_HTTPONLY at True.", id="sojourn.W009"))
     if not name.lower().startswith(("__host-", "__secure-")):
         told = f"A cookie named {name} can be set by any host of this site, and by plain http."
-        found.append(Warning(told, "Set SESSION_COOKIE_NAME = '__Host-session'.", id="sojourn.W008"))
+        found.append(Warning(told, "Set SESSION_COOKIE_NAME = '__Host-session'.", id="sojourn.W010"))
     return found
 
 
@@ -136,6 +141,21 @@ def _cookie() -> list[CheckMessage]:
         hint = "Leave SESSION_COOKIE_DOMAIN and SESSION_COOKIE_PATH away, or begin the name with __Secure-."
         return [Error(f"Browsers refuse a cookie named {name} with a domain or a path.", hint, id="sojourn.E006")]
     return []
+
+
+def _keepers() -> list[CheckMessage]:
+    """Models that would keep what Django's own middleware lets them see: tokens, which open sessions."""
+    if has_middleware(OURS) or not apps.models_ready:
+        return []
+    kept = [
+        f"{model._meta.label}.{field.name}"
+        for model in apps.get_models()
+        for field in model._meta.get_fields()
+        if field.name == "session_key" and model._meta.label != "sessions.Session"
+    ]
+    told = "would keep live secrets, of 101 characters: with Django's SessionMiddleware session_key is the token."
+    hint = f"Put {ADVISED!r} into MIDDLEWARE in its place: session_key is the public id then, of 32 characters."
+    return [Warning(f"{field} {told}", hint, id="sojourn.W007") for field in kept]
 
 
 def _path(found: SojournSettings) -> list[CheckMessage]:

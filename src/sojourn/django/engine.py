@@ -1,4 +1,4 @@
-"""SessionStore: Django's SessionBase over a Session. `session_key` is the token, a secret; the public name is `id`."""
+"""SessionStore: Django's SessionBase over a Session, opened at the first look."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from sojourn.core.session import Session
 
 from . import process
 from .lazy_exchange import LazyExchange
+from .session_key import SessionKey, find_live
 
 __all__ = ["SessionStore", "in_commit_thread", "session_of"]
 
@@ -26,14 +27,16 @@ T = TypeVar("T")
 class SessionStore(SessionBase):
     """`request.session`: what Django documents, and nested changes are kept without `modified = True`.
 
-    `session_key` is the secret that the browser holds: not for a log, a page or a database. Nothing is read before the
+    `session_key` is the public id under our middleware. Under Django's, and of a store that you made yourself, it is
+    the token, the secret that the browser holds: not for a log, a page or a database. Nothing is read before the
     first look at the session, by one read. To read may raise StoreUnavailable, and ConfigurationError for a wrong
     SOJOURN; to write, what SessionManager.commit raises, and SessionCommitted once the response has begun.
     """
 
     def __init__(self, session_key: str | None = None) -> None:
         # Not SessionBase's own: it imports the serializer, for each request.
-        self.lazy_exchange = LazyExchange(session_key)
+        self.lazy_exchange = LazyExchange(SessionKey.opens_by(session_key))
+        self.lazy_exchange.has_public_key = isinstance(session_key, SessionKey)
         self._accessed = self._modified = False
 
     @property
@@ -61,8 +64,9 @@ class SessionStore(SessionBase):
 
     @modified.setter
     def modified(self, value: bool) -> None:
-        """Have it saved in any case, or leave that to what was changed."""
+        """Have it saved in any case; with False, not save what this request changed so far, but by `save`."""
         self._modified = value
+        self.lazy_exchange.held_back = not value
 
     def is_empty(self) -> bool:
         """Whether there is nothing to keep and nothing to wait for: Django's middleware deletes the cookie then.
@@ -82,8 +86,13 @@ class SessionStore(SessionBase):
 
     @property
     def session_key(self) -> str | None:
-        """The token: what the cookie holds. A secret. None where it opens nothing."""
-        return self.lazy_exchange.token
+        """The public id under our middleware, else the token: a secret. None where there is no session."""
+        lazy = self.lazy_exchange
+        token = lazy.token
+        if token is None or not lazy.has_public_key:
+            return token
+        id = lazy.open().session.id
+        return None if id is None else SessionKey.of(id, lazy.token_to_open_by or token)
 
     _session_key = session_key
 
@@ -146,19 +155,23 @@ class SessionStore(SessionBase):
         self._modified = True
 
     def delete(self, session_key: str | None = None) -> None:
-        """End the session of this token, or this one."""
-        lazy = self.lazy_exchange if session_key is None else LazyExchange(session_key)
-        live = lazy.open().session._live
-        if live is not None:
-            process.manager().revoke(live.id, "logout")
+        """End the session of this id, or token, or this one."""
+        if session_key is None:
+            live = self.lazy_exchange.open().session._live
+            id = live.id if live is not None else None
+        else:
+            id = find_live(process.manager(), session_key)
+        if id is not None:
+            process.manager().revoke(id, "logout")
 
     def exists(self, session_key: str) -> bool:
-        """Whether this token opens a session."""
-        return LazyExchange(session_key).open().session._live is not None
+        """Whether a live session has this id, or is opened by this token. Looking at a token is not showing it."""
+        return find_live(process.manager(), session_key) is not None
 
     def load(self) -> dict[str, Any]:
-        """All of the data."""
-        return dict(self._get_session())
+        """All of the data as the store has it, without what this request changed and did not save. One read."""
+        token = self.lazy_exchange.token_to_open_by
+        return dict(LazyExchange(token).open().session) if token else {}
 
     def get_session_cookie_age(self) -> int:
         """The policy's idle timeout in seconds, which is SESSION_COOKIE_AGE unless SOJOURN has a policy."""
@@ -174,7 +187,7 @@ class SessionStore(SessionBase):
 
     async def aload(self) -> dict[str, Any]:
         """As load."""
-        return dict(await self._aget_session())
+        return await _in_thread(self.load)
 
     async def asave(self, must_create: bool = False) -> None:
         """As save."""
@@ -228,11 +241,16 @@ def session_of(request: HttpRequest) -> Session:
     return found.lazy_exchange.open().session
 
 
-def _note_client(*, request: HttpRequest, **_: Any) -> None:
-    session = getattr(request, "session", None)
-    if isinstance(session, SessionStore):
-        session.lazy_exchange.came_from(request.META)
+def _note_login(*, request: HttpRequest, user: Any, **_: Any) -> None:
+    store = getattr(request, "session", None)
+    if not isinstance(store, SessionStore):
+        return
+    # Only here does an engine get to see the request, where Django's own middleware made it.
+    store.lazy_exchange.came_from(request.META)
+    session, user_id = store.lazy_exchange.open().session, str(user.pk)
+    # Who is logged in already has proved it anew, of which the data that Django writes says nothing.
+    if session.user_id == user_id and session._login is None and session._live is not None:
+        session.login(user_id)
 
 
-# Only here does an engine get to see the request, where Django's own middleware made it.
-user_logged_in.connect(_note_client, dispatch_uid="sojourn")
+user_logged_in.connect(_note_login, dispatch_uid="sojourn")

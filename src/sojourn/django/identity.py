@@ -11,7 +11,7 @@ from sojourn.core.codec import decode
 from sojourn.core.session import Session
 from sojourn.core.store import Change
 
-__all__ = ["password_changed", "settle_user"]
+__all__ = ["hash_before", "password_changed", "settle_user"]
 
 
 def settle_user(session: Session, changes: Mapping[str, Change]) -> None:
@@ -33,16 +33,21 @@ def settle_user(session: Session, changes: Mapping[str, Change]) -> None:
         session.login(user_id)
 
 
-def password_changed(session: Session, changes: Mapping[str, Change]) -> bool:
-    """Whether the same user goes on with another password: what update_session_auth_hash leaves behind."""
+def hash_before(session: Session, changes: Mapping[str, Change]) -> str | None:
+    """The hash of the user's password that the same user's next one takes the place of; None where none does."""
     change = changes.get(HASH_SESSION_KEY)
-    if change is None or SESSION_KEY in changes or session.user_id is None:
-        return False
+    if change is None or SESSION_KEY in changes or session.user_id is None or change.value is None:
+        return None
     before = decode(change.base) if change.base else None
-    if not before or change.value is None:
-        return False
-    # Where SECRET_KEY was renewed, Django writes the hash anew, of the same password.
-    return not settings.SECRET_KEY_FALLBACKS or not _hash_of_old_key(session.user_id, before)
+    return before or None
+
+
+def password_changed(user_id: str, before: str) -> bool:
+    """Whether `before` is the hash of another password than the user has now: update_session_auth_hash leaves it so.
+
+    May read the database, for where SECRET_KEY was renewed, Django writes the hash anew, of the same password.
+    """
+    return not settings.SECRET_KEY_FALLBACKS or not _hash_of_old_key(user_id, before)
 
 
 def _hash_of_old_key(user_id: str, hash: str) -> bool:

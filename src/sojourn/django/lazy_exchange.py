@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from copy import copy
 
@@ -9,7 +10,7 @@ from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY
 
 from sojourn.core.codec import decode, encode
-from sojourn.core.commit import nothing_due, plan_commit
+from sojourn.core.commit import NO_REPLY, Reply, nothing_due, plan_commit
 from sojourn.core.errors import InvalidData, SessionEnded, SojournError, StoreUnavailable
 from sojourn.core.outcome import end
 from sojourn.core.session import Session
@@ -17,7 +18,7 @@ from sojourn.core.token import parse
 from sojourn.exchange import Environ, Exchange, Wiring
 
 from . import process
-from .identity import password_changed, settle_user
+from .identity import hash_before, password_changed, settle_user
 from .limits import EXPIRY, over, policy_for
 from .plain import plain
 
@@ -28,7 +29,8 @@ class LazyExchange:
     """The token that a request shows and, once somebody looked, the exchange that it opens.
 
     `environ` is the request's META where it is known: Django's own middleware hands on the cookie's value alone.
-    `outage` is what the store raised; `cookie_due`, that the cookie's age changed.
+    `outage` is what the store raised; `cookie_due`, that the cookie's age changed; `has_public_key`, that the request
+    came through our middleware; `held_back`, that what was changed is not to be saved with the response.
     """
 
     def __init__(self, shown: str | None) -> None:
@@ -36,7 +38,8 @@ class LazyExchange:
         self.environ: Environ | None = None
         self.exchange: Exchange | None = None
         self.outage: StoreUnavailable | None = None
-        self.cookie_due = False
+        self.cookie_due = self.has_public_key = self.held_back = False
+        self._hash_before: str | None = None
         self._first: Exchange | None = None
         self._is_limited = False
 
@@ -52,6 +55,16 @@ class LazyExchange:
         if exchange.reply.token is not None:
             return exchange.reply.token.reveal()
         return self.shown if session._live is not None else None
+
+    @property
+    def token_to_open_by(self) -> str | None:
+        """The token to open the same session by once more: what the browser showed, as long as that is it."""
+        live = self.open().session._live
+        shown = parse(self.shown) if self.shown else None
+        if live is None or (shown is not None and shown.id == live.id):
+            return self.shown
+        reply = self.open().reply
+        return reply.token.reveal() if reply.token is not None else None
 
     def open(self) -> Exchange:
         """The exchange; at the first call, at most one read of the store."""
@@ -90,9 +103,29 @@ class LazyExchange:
     def came_from(self, environ: Environ) -> None:
         """Note the client, where it was not known."""
         if self.environ is None:
-            self.environ = environ
+            # By the token that this was made with, not by the request's.
             exchange = self.open()
+            self.environ = environ
             self._carry_on(exchange, process.wiring(), exchange.session)
+
+    def take_over(self, first: LazyExchange) -> None:
+        """Be the request's session in the place of the one that it came with: the answer carries this one's token.
+
+        A new secret of the same session that the first one's answer was to carry goes along.
+        """
+        if self.environ is None and first.environ is not None:
+            self.came_from(first.environ)
+        exchange, start, before = self.open(), self._first, first._first
+        if start is not None and before is not None:
+            start.bearer, start._forget = before.bearer, before._forget
+        live, said = exchange.session._live, NO_REPLY if first.exchange is None else first.exchange.reply
+        shown, token = parse(first.shown or ""), exchange.session._token
+        if exchange.reply is not NO_REPLY:
+            return
+        if said.clear if live is None else said.token is not None and said.token.id == live.id:
+            exchange.reply = said
+        elif live is not None and (shown is None or shown.id != live.id):
+            exchange.reply = Reply(token)
 
     def begin_anew(self) -> Session:
         """A session that does not exist yet, in place of the one there is."""
@@ -111,7 +144,7 @@ class LazyExchange:
         session, manager = exchange.session, exchange.manager
         if exchange.reply.token is not None:
             return True
-        if nothing_due(session, manager.policy):
+        if self.held_back or nothing_due(session, manager.policy):
             return False
         # A session of sojourn.remote: the service said that activity is to be noted down.
         if getattr(session, "commit_due", False) and not session.passive:
@@ -127,6 +160,8 @@ class LazyExchange:
             return
         exchange = self.limited()
         session = exchange.session
+        if self.held_back:
+            session._replace_data(session._base)
         hash_alone = session._wish == "regenerate" and session._changes().keys() == {HASH_SESSION_KEY}
         try:
             if not nothing_due(session, exchange.manager.policy):
@@ -135,6 +170,7 @@ class LazyExchange:
             # SECRET_KEY was renewed, and another request of this browser wrote the new hash.
             if not hash_alone or error.reason != "replaced":
                 raise
+        self._end_others()
         session._sealed = True
 
     def commit(self) -> None:
@@ -146,16 +182,27 @@ class LazyExchange:
             _make_plain(session)
             changes = session._changes()
         settle_user(session, changes)
-        renewed = password_changed(session, changes)
+        self._hash_before = hash_before(session, changes) or self._hash_before
         exchange = self.limited()
         try:
             exchange.commit()
-            if renewed and session.user_id is not None:
-                exchange.manager.revoke_all(session.user_id, keep=session.id)
+            self._end_others()
         except StoreUnavailable as error:
             self.outage = error
             raise
         self.cookie_due = self.cookie_due or EXPIRY in changes
+
+    def _end_others(self) -> None:
+        """End the user's other sessions, where the password is another by now."""
+        before = self._hash_before
+        # The database may be asked who it is, which Django forbids in a coroutine: then at the response.
+        if before is None or (settings.SECRET_KEY_FALLBACKS and _in_coroutine()):
+            return
+        self._hash_before = None
+        exchange = self.open()
+        user_id = exchange.session.user_id
+        if user_id is not None and password_changed(user_id, before):
+            exchange.manager.revoke_all(user_id, keep=exchange.session.id)
 
     def headers(self) -> list[tuple[str, str]]:
         """The headers that go with the answer."""
@@ -169,6 +216,14 @@ class LazyExchange:
         self.exchange = exchange = Exchange(wiring, session, self.environ or {}, before.bearer)
         exchange.take_over(before)
         return exchange
+
+
+def _in_coroutine() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _end_by_expiry(exchange: Exchange) -> None:

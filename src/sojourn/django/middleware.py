@@ -19,9 +19,14 @@ from sojourn.exchange import Exchange
 
 from . import process
 from .engine import SessionStore, in_commit_thread
+from .lazy_exchange import LazyExchange
 from .stack import CSRF, has_middleware
+from .start import require_tables
 
 __all__ = ["SessionMiddleware", "problem_response"]
+
+# Where a request keeps the session that it came with, as applications may put another in its place.
+FIRST = "_sojourn_first"
 
 
 class SessionMiddleware(DjangoSessionMiddleware):
@@ -37,6 +42,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         super().__init__(get_response)
         if not issubclass(self.SessionStore, SessionStore):
             raise ConfigurationError("sojourn.django.SessionMiddleware needs SESSION_ENGINE = 'sojourn.django'.")
+        require_tables()
         self._guards = not has_middleware(CSRF)
 
     def process_request(self, request: HttpRequest) -> HttpResponse | None:  # type: ignore[override]
@@ -54,8 +60,10 @@ class SessionMiddleware(DjangoSessionMiddleware):
         else:
             shown = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
         session = self.SessionStore(shown)
-        session.lazy_exchange.environ = meta  # type: ignore[attr-defined]  # see __init__
+        lazy: LazyExchange = session.lazy_exchange  # type: ignore[attr-defined]  # see __init__
+        lazy.environ, lazy.has_public_key = meta, True
         request.session = session
+        setattr(request, FIRST, lazy)
         return None
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
@@ -69,13 +77,16 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if not isinstance(session, SessionStore):
             return response
         lazy = session.lazy_exchange
+        first: LazyExchange | None = getattr(request, FIRST, None)
         if lazy.outage is not None and response.status_code >= 500:
             return problem_response(problem_to_send(lazy.outage))
-        if response.status_code < 500:
-            try:
+        try:
+            if first is not None and first is not lazy:
+                lazy.take_over(first)
+            if response.status_code < 500:
                 lazy.finish()
-            except SojournError as error:
-                return problem_response(problem_to_send(error))
+        except SojournError as error:
+            return problem_response(problem_to_send(error))
         self._add_headers(session, response)
         return response
 
@@ -85,7 +96,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if response is None:
             response = await self.get_response(request)  # type: ignore[misc]  # a coroutine, here
         session = getattr(request, "session", None)
-        if isinstance(session, SessionStore) and _is_calm(session):
+        first = getattr(request, FIRST, None)
+        if isinstance(session, SessionStore) and session.lazy_exchange is first and _is_calm(session):
             return self.process_response(request, response)
         return await in_commit_thread(self.process_response, request, response)
 
@@ -96,6 +108,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
         for name, value in session.lazy_exchange.headers():
             if name == "Vary":
                 patch_vary_headers(response, value.split(", "))
+            elif name == "Cache-Control":
+                _never_store(response)
             elif name != "Set-Cookie":
                 response[name] = value
             elif rivals is not None and value in rivals.lines:
@@ -123,7 +137,7 @@ def _set_cookie(session: SessionStore, response: HttpResponseBase) -> None:
             samesite=settings.SESSION_COOKIE_SAMESITE,
         )
         return
-    response["Cache-Control"] = "no-store"
+    _never_store(response)
     response.set_cookie(
         settings.SESSION_COOKIE_NAME,
         lazy.token,
@@ -145,6 +159,13 @@ class _Line(Morsel[str]):
 
     def OutputString(self, attrs: Container[str] | None = None) -> str:  # noqa: N802  # Python's
         return self._line
+
+
+def _never_store(response: HttpResponseBase) -> None:
+    # What the application says besides may be stricter still, for caches that know no better.
+    said = response.get("Cache-Control", "").lower()
+    if "no-store" not in (word.strip() for word in said.split(",")):
+        response["Cache-Control"] = "no-store"
 
 
 def _is_calm(session: SessionStore) -> bool:

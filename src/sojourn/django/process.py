@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 import threading
 from copy import copy
 from dataclasses import replace
@@ -24,12 +25,13 @@ from sojourn.stores.store_url import open_store
 from .settings import SojournSettings
 from .stack import OURS, has_middleware
 
-__all__ = ["browser_options", "close", "forget", "idle_timeout", "manager", "wiring"]
+__all__ = ["browser_options", "close", "forget", "idle_timeout", "in_tests", "manager", "wiring"]
 
 
 class _Opened(NamedTuple):
     settings: SojournSettings
     wiring: Wiring
+    in_tests: bool
 
 
 _lock = threading.Lock()
@@ -49,12 +51,28 @@ def manager() -> SessionManager:
 
 def wiring() -> Wiring:
     """The manager with what all requests share."""
-    return (_opened or _open()).wiring
+    return _process().wiring
+
+
+def in_tests() -> bool:
+    """Whether Django's test runner is at work, or pytest's: the store is one in memory then, whatever SOJOURN says."""
+    # Looked for, not imported: a server has no use for it.
+    runner = sys.modules.get("django.test.utils")
+    return runner is not None and hasattr(runner._TestState, "saved_data")
+
+
+def _process() -> _Opened:
+    opened = _opened
+    if opened is not None and opened.in_tests == in_tests():
+        return opened
+    if opened is not None:
+        close()
+    return _open()
 
 
 def idle_timeout() -> int:
     """The seconds that a session lasts without activity, where nothing else was set for it."""
-    opened = _opened or _open()
+    opened = _process()
     if opened.settings.policy is not None:
         return int(opened.settings.policy.idle_timeout)
     # A remote manager's policy says nothing: the service has it.
@@ -74,7 +92,9 @@ def _open() -> _Opened:
     global _opened  # noqa: PLW0603  # this module is the process's
     with _lock:
         if _opened is None:
-            found = SojournSettings.read()
+            found, tested = SojournSettings.read(), in_tests()
+            if tested:
+                found = replace(found, store="memory:")
             wiring = Wiring(
                 _manager(found),
                 cookie=_cookie(settings.SESSION_COOKIE_NAME),
@@ -85,7 +105,7 @@ def _open() -> _Opened:
                 cleanup_interval=found.cleanup_interval,
                 adopt=_adoption(found),
             )
-            _opened = _Opened(found, wiring)
+            _opened = _Opened(found, wiring, tested)
         return _opened
 
 

@@ -11,9 +11,10 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.template import engines
+from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
-from sojourn.django import session_of
+from sojourn.django import RecentLoginRequiredMixin, SessionStore, recent_login_required, session_of
 
 HOME = engines["django"].from_string("""<!doctype html><title>Shop</title>
 <h1>{% if user.is_authenticated %}Hello, {{ user }}{% else %}Hello, stranger{% endif %}</h1>
@@ -104,6 +105,38 @@ async def _aset(request: HttpRequest, body: Any) -> None:
         await request.session.aset(key, value)
 
 
+async def _aget_user(request: HttpRequest, body: Any) -> Any:
+    from django.contrib.auth import aget_user
+
+    user = await aget_user(request)
+    return [user.get_username(), bool(request.session.session_key)]
+
+
+def _reload(request: HttpRequest, body: Any) -> None:
+    """As some libraries have newer data of a session that they saved."""
+    request.session.update(body)
+    request.session.save()
+    request.session = SessionStore(request.session.session_key)
+    request.session.modified = True
+
+
+def _replace(request: HttpRequest, body: Any) -> None:
+    request.session = SessionStore()
+    request.session.update(body)
+
+
+def _login_with_level(request: HttpRequest, body: Any) -> Any:
+    user = User.objects.get(username=body)
+    session_of(request).login(str(user.pk), level="aal2", methods=("pwd", "otp"))
+    login(request, user)
+
+
+def _hold_back(request: HttpRequest, body: Any) -> Any:
+    request.session.update(body)
+    request.session.modified = False
+    return dict(request.session.items())
+
+
 async def _alogin(request: HttpRequest, body: Any) -> None:
     from django.contrib.auth import alogin
 
@@ -127,6 +160,49 @@ DEEDS: dict[str, Any] = {
     "expiry": lambda request, body: request.session.set_expiry(body),
     "login": lambda request, body: login(request, User.objects.get(username=body)),
     "slow_write": _slow_write,
+    "key": lambda request, body: request.session.session_key,
+    "load": lambda request, body: (request.session.update(body), request.session.load())[1],
+    "hold_back": _hold_back,
+    "reload": _reload,
+    "replace": _replace,
+    "login_with_level": _login_with_level,
+    "proof": lambda request, body: [session_of(request).level, list(session_of(request).methods)],
     "raw_logout": lambda request, body: session_of(request).logout(),
 }
-ASYNC_DEEDS: dict[str, Any] = {"put": _aset, "login": _alogin, "logout": _alogout}
+ASYNC_DEEDS: dict[str, Any] = {"put": _aset, "login": _alogin, "logout": _alogout, "get_user": _aget_user}
+
+
+@recent_login_required(within=300)
+def recent(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("recent")
+
+
+@recent_login_required(within=300)
+async def recent_awaited(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("recent")
+
+
+class Recent(RecentLoginRequiredMixin, View):
+    within = 300
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponse("recent")
+
+
+class RecentAwaited(RecentLoginRequiredMixin, View):
+    within = 300
+
+    async def get(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponse("recent")
+
+
+@recent_login_required(level="aal2", login_url="/second-factor")
+def sure(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("sure")
+
+
+def cached(request: HttpRequest) -> HttpResponse:
+    session_of(request).regenerate()
+    response = HttpResponse()
+    response["Cache-Control"] = request.GET["cache"]
+    return response

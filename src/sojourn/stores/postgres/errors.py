@@ -8,7 +8,7 @@ from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
 from sojourn.core.errors import ConfigurationError, SessionExists, SojournError, StoreUnavailable
 
-__all__ = ["MAX_RETRIES", "may_retry", "translated", "unreachable"]
+__all__ = ["MAX_RETRIES", "SchemaBehind", "may_retry", "translated", "unreachable"]
 
 MAX_RETRIES = 3
 
@@ -17,6 +17,10 @@ _UNDONE = (errors.SerializationFailure, errors.DeadlockDetected, errors.ReadOnly
 _NOT_SENT = (PoolTimeout, PoolClosed, TooManyRequests)
 # psycopg's own limit on waiting, and the server's.
 _TOO_LATE = (errors._WaitTimeout, errors.QueryCanceled, errors.LockNotAvailable)
+
+
+class SchemaBehind(ConfigurationError):
+    """The database waits for a migration."""
 
 
 def may_retry(error: psycopg.Error, *, repeatable: bool) -> bool:
@@ -32,7 +36,7 @@ def translated(error: psycopg.Error) -> SojournError:
     if isinstance(error, errors.UniqueViolation):
         return SessionExists()
     if isinstance(error, errors.UndefinedTable):
-        return ConfigurationError(
+        return SchemaBehind(
             "The PostgreSQL database has no tables of Sojourn's. Run `sojourn migrate --store URL` first."
         )
     if isinstance(error, errors.InsufficientPrivilege):

@@ -8,7 +8,7 @@ from psycopg.rows import scalar_row
 from sojourn.core.errors import ConfigurationError
 
 from .connections import complete
-from .errors import unreachable
+from .errors import SchemaBehind, unreachable
 from .schema import MIGRATION_LOCK, MIGRATIONS
 
 __all__ = ["CURRENT", "SELECT_ENCODINGS", "SELECT_VERSION", "judge_encodings", "judge_version", "migrate"]
@@ -47,7 +47,7 @@ def migrate(conninfo: str) -> list[str]:
 def judge_version(found: int) -> None:
     """Raise ConfigurationError, with the mend, unless the database has this Sojourn's schema."""
     if found < CURRENT:
-        raise ConfigurationError(
+        raise SchemaBehind(
             f"The PostgreSQL database is at migration {found} of {CURRENT}. Run `sojourn migrate --store URL`, or call "
             "sojourn.stores.postgres.migrate()."
         )

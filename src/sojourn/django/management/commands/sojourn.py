@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from sojourn.core.errors import ConfigurationError
 from sojourn.core.policy import Policy
+from sojourn.django.process import in_tests
 from sojourn.django.settings import SojournSettings
 
 __all__ = ["Command"]
@@ -39,6 +40,10 @@ class Command(BaseCommand):
             found = SojournSettings.read()
         except ConfigurationError as error:
             raise CommandError(str(error)) from error
+        if in_tests() and verb != "policy":
+            raise CommandError(
+                "Under the test runner the sessions are in its memory, where no other program sees them."
+            )
         env = dict(os.environ)
         if verb != "policy":
             env["SOJOURN_STORE"] = _url(found)
