@@ -144,7 +144,7 @@ def test_a_busy_connection_is_not_probed(redis_server: RedisServer, database: st
         with table._connections.lend(time.monotonic() + 5, time.monotonic() + 5) as connection:
             assert connection.execute("SELECT 1").fetchone() == (1,)
         assert table.get(row.id) == row
-        assert table._connections._last_use.probe(connection) is None
+        assert table._connections._idleness.probe(connection) is None
 
 
 def pings(server: RedisServer) -> int:

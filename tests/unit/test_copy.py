@@ -369,7 +369,7 @@ def test_whatever_happens_on_both_sides_one_run_settles_it_and_a_run_back_makes_
     copied(source, target)
     for second, (here, deed) in enumerate(deeds):
         do(source if here else target, id, deed, NOW + second)
-    now = NOW + after * MINUTE
+    now = NOW + len(deeds) + after * MINUTE
     was, there = live(source, id), live(target, id)
 
     copied(source, target, now)

@@ -54,7 +54,7 @@ def plan_copy(source: Record, target: Record | None, now: int, before: int, barr
     is_same = (
         source.version == target.version
         and not _changes(source, target)
-        and (source.seen_at, source.secrets) == (target.seen_at, target.secrets)
+        and (min(source.seen_at, now), source.secrets) == (min(target.seen_at, now), target.secrets)
     )
     return CopyPlan("same" if is_same else "newer")
 
@@ -71,7 +71,9 @@ def _plan_end(source: Record, target: Record, at: int) -> CopyPlan:
 
 def _commits(source: Record, target: Record, now: int) -> Sequence[Commit]:
     """Commits that give the other store's record this one's data and version; none where it is ahead already."""
-    seen_at = source.seen_at if source.seen_at > target.seen_at else None
+    # As a store has it: activity that a clock noted in the future is no later than now.
+    latest = min(source.seen_at, now)
+    seen_at = latest if latest > target.seen_at else None
     renewed = source.secrets != target.secrets and _renewed_at(source.secrets) > _renewed_at(target.secrets)
     first = Commit(
         id=source.id,

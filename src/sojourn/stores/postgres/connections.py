@@ -20,7 +20,7 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool
 from sojourn.core.errors import ConfigurationError
 
 from .bound_connection import CANCEL_TIMEOUT, AsyncBoundConnection, BoundConnection, answers, answers_async, is_cut
-from .last_use import LastUse
+from .idleness import Idleness
 
 __all__ = ["AsyncPool", "AsyncPostgresConnections", "Pool", "PostgresConnections", "complete"]
 
@@ -81,7 +81,7 @@ class PostgresConnections:
     def __init__(self, where: str | Pool, max_connections: int, timeout: float) -> None:
         self._where = where
         self._max_connections = max_connections
-        self._last_use = LastUse(timeout)
+        self._idleness = Idleness(timeout)
         self._lock = threading.Lock()
         self._pool: Pool | None = None
         self._pid = 0
@@ -109,16 +109,16 @@ class PostgresConnections:
             raise
         finally:
             self._settle(connection, was_autocommit)
-            self._last_use.note(connection)
+            self._idleness.note(connection)
             pool.putconn(connection)
 
     def _works(self, connection: psycopg.Connection[Any]) -> bool:
         if is_cut(connection):
             return False
-        patience = self._last_use.probe(connection)
+        patience = self._idleness.probe(connection)
         if patience is None or (patience and answers(connection, patience)):
             return True
-        self._last_use.condemn(connection)
+        self._idleness.condemn(connection)
         return False
 
     def close(self) -> None:
@@ -170,7 +170,7 @@ class AsyncPostgresConnections:
     def __init__(self, where: str | AsyncPool, max_connections: int, timeout: float) -> None:
         self._where = where
         self._max_connections = max_connections
-        self._last_use = LastUse(timeout)
+        self._idleness = Idleness(timeout)
         self._pool: AsyncPool | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -195,16 +195,16 @@ class AsyncPostgresConnections:
             raise
         finally:
             await self._settle(connection, was_autocommit)
-            self._last_use.note(connection)
+            self._idleness.note(connection)
             await pool.putconn(connection)
 
     async def _works(self, connection: psycopg.AsyncConnection[Any]) -> bool:
         if is_cut(connection):
             return False
-        patience = self._last_use.probe(connection)
+        patience = self._idleness.probe(connection)
         if patience is None or (patience and await answers_async(connection, patience)):
             return True
-        self._last_use.condemn(connection)
+        self._idleness.condemn(connection)
         return False
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""LastUse: when each connection was last used, and which of them must be probed before they are trusted. No I/O."""
+"""Idleness: when each connection was last used, and which of them must be probed before they are trusted. No I/O."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 import psycopg
 
-__all__ = ["LastUse"]
+__all__ = ["Idleness"]
 
 # What was not used for so many seconds is probed: a router in between may have forgotten the connection, and then drops
 # in silence what is sent.
@@ -19,7 +19,7 @@ PROBE_SHARE = 10
 _Connection = psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
 
 
-class LastUse:
+class Idleness:
     """Of the connections of one pool. For any number of threads."""
 
     def __init__(self, timeout: float) -> None:
