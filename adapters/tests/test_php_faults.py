@@ -181,7 +181,7 @@ def test_a_kept_connection_that_the_service_closed_is_opened_anew(visitor: Visit
 
 
 def test_a_service_on_another_machine_is_asked_in_the_open_where_that_is_said(visitor: Visitor) -> None:
-    options = {"service": "http://sojourn.invalid:8100", "dangerouslyAllowPlainHttp": True}
+    options = {"service": "http://no-such-host.invalid:8100", "dangerouslyAllowPlainHttp": True}
     assert_unavailable(visitor, MARGIN, **options)
 
 

@@ -100,35 +100,11 @@ class SessionMiddleware:
             return
         if "session" in scope:
             self._require_alone(scope)
-        headers = find_headers(scope["headers"])
-        may_be_bearer = b"authorization" in headers or b"sojourn-transport" in headers
-        bearer = may_be_bearer and self._transport.is_bearer(look_up(headers))
-        if (bearer or scope["method"] not in SAFE_METHODS) and await self._refuses(scope, headers, bearer, send):
-            return
         exchange = None
         try:
-            tokens = (
-                self._transport.tokens(look_up(headers), True)
-                if bearer
-                else self._find_cookie(headers.get(b"cookie", b""))
-            )
-            adopted = None
-            if self._adopt is not None and not bearer:
-                tokens, adopted = await self._take_over(self._adopt, tokens, headers, scope)
-            # The common case spares a coroutine.
-            session, rivals = (
-                (await self.manager.open(tokens[0]), None)
-                if len(tokens) == 1
-                else await self._open(tokens, adopted, headers, scope)
-            )
-            if self._as_keyed is not None:
-                self._as_keyed(session)
-            if (now := monotonic()) >= self._cleanup_schedule.at:
-                self._cleanup.start_if_due(self.manager, now)
-            agent = headers.get(b"user-agent", b"")
-            exchange = AsyncExchange(self.manager, self._transport, session, scope, agent, send, bearer, adopted)
-            exchange.rivals = rivals
-            scope["session"], scope["sojourn"] = session, exchange
+            exchange = await self._begin(scope, send)
+            if exchange is None:
+                return
             await self.app(scope, receive, exchange.send)
         except SojournError as error:
             if exchange is not None and exchange.started:
@@ -139,6 +115,39 @@ class SessionMiddleware:
             _explain(error)
             raise
         exchange.check_late_changes()
+
+    async def _begin(self, scope: Scope, send: Send) -> AsyncExchange | None:
+        """Open the session that the request shows; None for one that was refused.
+
+        Apart from `__call__`, whose frame is in the traceback of every handler that fails: a reporter of errors sends
+        what frames hold, and here that is a token.
+        """
+        headers = find_headers(scope["headers"])
+        may_be_bearer = b"authorization" in headers or b"sojourn-transport" in headers
+        bearer = may_be_bearer and self._transport.is_bearer(look_up(headers))
+        if (bearer or scope["method"] not in SAFE_METHODS) and await self._refuses(scope, headers, bearer, send):
+            return None
+        tokens = (
+            self._transport.tokens(look_up(headers), True) if bearer else self._find_cookie(headers.get(b"cookie", b""))
+        )
+        adopted = None
+        if self._adopt is not None and not bearer:
+            tokens, adopted = await self._take_over(self._adopt, tokens, headers, scope)
+        # The common case spares a coroutine.
+        session, rivals = (
+            (await self.manager.open(tokens[0]), None)
+            if len(tokens) == 1
+            else await self._open(tokens, adopted, headers, scope)
+        )
+        if self._as_keyed is not None:
+            self._as_keyed(session)
+        if (now := monotonic()) >= self._cleanup_schedule.at:
+            self._cleanup.start_if_due(self.manager, now)
+        agent = headers.get(b"user-agent", b"")
+        exchange = AsyncExchange(self.manager, self._transport, session, scope, agent, send, bearer, adopted)
+        exchange.rivals = rivals
+        scope["session"], scope["sojourn"] = session, exchange
+        return exchange
 
     async def _refuses(self, scope: Scope, headers: dict[bytes, bytes], bearer: bool, send: Send) -> bool:
         refusal = self._transport.refusal(scope["method"], look_up(headers), bearer, _path(scope))

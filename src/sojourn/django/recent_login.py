@@ -64,7 +64,7 @@ def recent_login_required(
 
 
 class RecentLoginRequiredMixin:
-    """The same for views that are classes: put it first among the parents, and set `within` or `level`."""
+    """The same for views that are classes: put it first among the parents, and set `within`, in seconds, or `level`."""
 
     within: float | None = None
     level: Level | None = None

@@ -91,7 +91,7 @@ class AsyncSessionManager(ManagerContext):
         DataTooLarge, InvalidData or ConfigurationError (as Session.login): nothing is written, and that is forgotten.
         """
         try:
-            backoff = Backoff(time.monotonic())
+            backoff = None
             for _ in range(MAX_ATTEMPTS):
                 now = self.clock()
                 plan = plan_commit(session, self.policy, now, self._random, self.realm, self._device_label)
@@ -103,6 +103,7 @@ class AsyncSessionManager(ManagerContext):
                 if settled is not None:
                     self._emit(settled.events)
                     return settled.reply
+                backoff = backoff or Backoff(time.monotonic())
                 if pause := backoff.pause(time.monotonic(), self._random):
                     await _sleep(pause)
             raise SessionConflict(tuple(session._merged))
