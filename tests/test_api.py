@@ -155,7 +155,7 @@ def _told() -> Iterator[tuple[str, str, frozenset[str], list[ast.arg | ast.AnnAs
             init = [] if definition.init is None else _taken(definition.init)
             yield path, said, raised_by_class(definition), init or list(definition.fields)
             for member in definition.members():
-                if isinstance(member.node, Function):
+                if isinstance(member.node, Function) and not member.node.name.startswith("test_"):
                     text = f"{said}\n" + "\n".join(_with_references(member.doc, member.owner, definition))
                     yield f"{path}.{member.name}", text, raised_by_member(member, definition), _taken(member.node)
 

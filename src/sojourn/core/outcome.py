@@ -93,18 +93,19 @@ def is_upkeep(write: Create | Commit | End | None) -> bool:
 class Rest:
     """Since a store refused a write, and for REST_MS, upkeep is not tried."""
 
-    __slots__ = ("_until",)
+    __slots__ = ("until",)
 
     def __init__(self) -> None:
-        self._until = 0
+        # 0 as long as nothing was refused: most requests need not ask.
+        self.until = 0
 
     def begin(self, now: int) -> None:
         """A write was refused at `now`, in Unix milliseconds."""
-        self._until = now + REST_MS
+        self.until = now + REST_MS
 
     def holds(self, write: Create | Commit | End | None, now: int) -> bool:
         """Whether `write` is upkeep, and is not to be tried at `now`. A clock that was put back ends it."""
-        return 0 < self._until - now <= REST_MS and is_upkeep(write)
+        return 0 < self.until - now <= REST_MS and is_upkeep(write)
 
 
 class Backoff:

@@ -112,7 +112,7 @@ class AsyncSessionManager(ManagerContext):
             raise
 
     async def _write(self, write: Create | Commit | End | None) -> Answer:
-        if write is None or self._rest.holds(write, write.now):
+        if write is None or (self._rest.until and self._rest.holds(write, write.now)):
             return POSTPONED if write else None
         try:
             match write:
