@@ -26,6 +26,7 @@ NEVER = {
     ("sojourn.adopt.Adoption.open", "InvalidData"),
     ("sojourn.adopt.Adoption.open_async", "InvalidData"),
     ("sojourn.browser.plan", "ConfigurationError"),
+    ("sojourn.testing.make_record", "ConfigurationError"),
 }
 # Some error of ours, whichever it is; a ConfigurationError that Django's `migrate` tells from others; and an outage of
 # one row alone.
