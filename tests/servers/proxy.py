@@ -1,87 +1,14 @@
-"""Proxy: what is between a client and a server, and can stop forwarding or hang up."""
+"""Proxy: that of `sojourn torture`, before a server of the tests."""
 
 from __future__ import annotations
 
-import socket
-import threading
-from contextlib import suppress
-
-from tests.servers.process import Running
+from sojourn.torture.proxy import Proxy as TortureProxy
 
 __all__ = ["Proxy"]
 
 
-class Proxy(Running):
+class Proxy(TortureProxy):
     """Forwards what comes to `port`, on 127.0.0.1, to the server's port there. Runs from the start."""
 
     def __init__(self, server_port: int) -> None:
-        self._server_port = server_port
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._flowing = threading.Event()
-        self._flowing.set()
-        self._stopped = False
-        self._sockets: set[socket.socket] = set()
-        self._lock = threading.Lock()  # over _stopped and _sockets
-        self._threads = [threading.Thread(target=self._accept, daemon=True)]
-        self._threads[0].start()
-
-    def pause(self) -> None:
-        """Forward nothing: all sockets stay open, and new ones are accepted. A network that drops packets is alike."""
-        self._flowing.clear()
-
-    def resume(self) -> None:
-        """Forward again, first what came meanwhile."""
-        self._flowing.set()
-
-    def cut(self) -> None:
-        """Close all connections. New ones are served."""
-        with self._lock:
-            for each in self._sockets:
-                _hang_up(each)
-
-    def stop(self) -> None:
-        with self._lock:
-            self._stopped = True
-        _hang_up(self._listener)
-        self.cut()
-        self.resume()
-        for thread in self._threads:
-            thread.join(10)
-        self._listener.close()
-
-    def _accept(self) -> None:
-        with suppress(OSError):  # stopped
-            while True:
-                client, _ = self._listener.accept()
-                thread = threading.Thread(target=self._serve, args=(client,), daemon=True)
-                self._threads.append(thread)
-                thread.start()
-
-    def _serve(self, client: socket.socket) -> None:
-        with client, socket.socket() as server:
-            with suppress(OSError):  # there is no server
-                server.connect(("127.0.0.1", self._server_port))
-                with self._lock:
-                    if self._stopped:
-                        return
-                    self._sockets |= {client, server}
-                answering = threading.Thread(target=self._pump, args=(server, client), daemon=True)
-                answering.start()
-                self._pump(client, server)
-                answering.join()
-            with self._lock:
-                self._sockets -= {client, server}
-
-    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
-        with suppress(OSError):
-            while received := source.recv(65536):
-                self._flowing.wait()
-                sink.sendall(received)
-        _hang_up(source)
-        _hang_up(sink)
-
-
-def _hang_up(each: socket.socket) -> None:
-    with suppress(OSError):  # hung up already
-        each.shutdown(socket.SHUT_RDWR)
+        super().__init__("127.0.0.1", server_port)

@@ -23,7 +23,7 @@ class Race(NamedTuple, Generic[C]):
     name: str
     run: Callable[[C], Tally]
     lost: str
-    needs: Literal["processes", "slow write"] | None = None
+    needs: Literal["processes", "address", "slow write"] | None = None
 
     @property
     def meaning(self) -> str:
