@@ -10,7 +10,7 @@ from .history import Fault
 from .proxy import Proxy
 from .race_context import RaceContext
 from .result import Figure
-from .storm_client import COME_BACK_WITHIN
+from .storm_sight import COME_BACK_WITHIN
 
 __all__ = ["Command", "Faults", "Kills", "Network", "Pauses"]
 

@@ -13,7 +13,7 @@ from sojourn.core.session import Status
 
 __all__ = ["Fault", "Heading", "History", "Listed", "Operation", "Outcome", "Saw", "read_histories", "write_history"]
 
-FORMAT = 1
+FORMAT: Literal[1] = 1
 
 Outcome = Literal["ok", "refused", "unknown"]
 
@@ -35,7 +35,7 @@ class Listed(msgspec.Struct, frozen=True, array_like=True):
     name: str
 
 
-class Operation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Operation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Something that a client asked for. Times are seconds of one clock that all processes of a history share.
 
     A client asks for one thing after the other, numbered. `unknown`: it may have happened, at any time since it was
@@ -73,10 +73,10 @@ class Fault(msgspec.Struct, frozen=True, array_like=True):
     what: str
 
 
-class Heading(msgspec.Struct, frozen=True, kw_only=True):
-    """The first line. `staleness` is for how many seconds reads may be behind, as the store's cache says."""
+class Heading(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The first line. `history` is the format; `staleness`: for how many seconds the store's cache may be behind."""
 
-    history: int = FORMAT
+    history: Literal[1] = FORMAT
     race: str
     staleness: float
     faults: tuple[Fault, ...] = ()
@@ -120,14 +120,11 @@ def _histories(file: IO[bytes]) -> Iterator[History]:
     operations: list[Operation] = []
     for number, line in enumerate(file, 1):
         try:
-            if line.startswith(b'{"history"'):
+            # The first line is a heading, or is refused as none.
+            if heading is None or line.startswith(b'{"history":'):
                 if heading:
                     yield History(heading, operations)
                 heading, operations = _heading(line), []
-                if heading.history != FORMAT:
-                    raise msgspec.MsgspecError(f"it has the format {heading.history}, and this version reads {FORMAT}.")
-            elif heading is None:
-                raise msgspec.MsgspecError("it does not begin with a heading.")
             else:
                 operations.append(_operation(line))
         except msgspec.MsgspecError as error:

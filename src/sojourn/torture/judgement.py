@@ -142,7 +142,9 @@ def _judge_order_of_reads(known: Known, session: str, reads: Sequence[Operation]
             if over:
                 yield Violation("went_back", session, f"{read.name} found it live, and the process had seen it ended")
             if missing := seen.difference(saw.values):
-                yield Violation("went_back", session, f"{read.name} did not find {', '.join(sorted(missing)[:3])} again")
+                yield Violation(
+                    "went_back", session, f"{read.name} did not find {', '.join(sorted(missing)[:3])} again"
+                )
             if saw.count < count:
                 yield Violation("went_back", session, f"{read.name} counted {saw.count} after {count}")
 

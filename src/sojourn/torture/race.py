@@ -18,12 +18,16 @@ C = TypeVar("C")
 
 
 class Race(NamedTuple, Generic[C]):
-    """One race. `lost` says what a try that is lost means, after "of so many tries"; `needs` what not every run has."""
+    """One race. `lost` says what a try that is lost means, after "of so many tries"; `needs` what not every run has.
+
+    A storm has a history.
+    """
 
     name: str
     run: Callable[[C], Tally]
     lost: str
     needs: Literal["processes", "address", "slow write"] | None = None
+    is_storm: bool = False
 
     @property
     def meaning(self) -> str:

@@ -7,7 +7,7 @@ from .race import Race
 from .race_context import RaceContext
 from .user_index import index
 
-__all__ = ["RACES"]
+__all__ = ["BROKEN_PROMISES", "RACES"]
 
 BROKEN_PROMISES = "promises to a storm's clients were broken"
 
@@ -33,8 +33,8 @@ RACES: tuple[Race[RaceContext], ...] = (
     Race("bar", revocations.bar, "what began before it is live, or what began after it is not"),
     Race("cap", logins.cap, "sessions were too many, too few, or ended for another reason than the limit"),
     Race("index", index, "times a session was in the list and not live, or live and not in the list"),
-    Race("pause", storm.pause, BROKEN_PROMISES),
-    Race("kill", storm.kill, BROKEN_PROMISES, needs="processes"),
-    Race("network", storm.network, BROKEN_PROMISES, needs="address"),
-    Race("storm", storm.failover, BROKEN_PROMISES, needs="processes"),
+    Race("pause", storm.pause, BROKEN_PROMISES, is_storm=True),
+    Race("kill", storm.kill, BROKEN_PROMISES, "processes", is_storm=True),
+    Race("network", storm.network, BROKEN_PROMISES, "address", is_storm=True),
+    Race("storm", storm.failover, BROKEN_PROMISES, "processes", is_storm=True),
 )

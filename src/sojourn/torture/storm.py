@@ -14,7 +14,8 @@ from .judgement import BROKEN, Violation, judge
 from .proxy import Proxy
 from .race_context import RaceContext
 from .result import Figure, Tally
-from .storm_client import A_SECOND, AT_A_TIME, Failed, StormPlan, Writer, begin_shared, look, storm
+from .storm_client import A_SECOND, AT_A_TIME, Failed, StormPlan, Writer, storm
+from .storm_sight import begin_shared, look
 from .worker_pool import Killed, WorkerCall, WorkerPool
 
 __all__ = ["failover", "judged", "kill", "network", "pause"]

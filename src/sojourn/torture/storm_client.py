@@ -10,28 +10,23 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from sojourn.core.errors import EndReason, SessionConflict, SessionEnded, SessionLimitReached, StoreUnavailable
+from sojourn.core.errors import EndReason, SessionConflict, SessionEnded, SessionLimitReached
 from sojourn.core.events import Ended, Event
 from sojourn.core.policy import Policy
 from sojourn.core.record import Client
 from sojourn.core.session import Session
 from sojourn.manager import AsyncSessionManager
 
-from .history import Listed, Operation, Saw
+from .history import Operation, Saw
 from .instance import OWNER, Instance, Visitor
 from .race_context import revealed
+from .storm_sight import COME_BACK_WITHIN, POLICY, RETRY_AFTER, list_of, saw_in
 
-__all__ = ["COME_BACK_WITHIN", "CAP", "Failed", "StormPlan", "Writer", "look", "begin_shared", "list_of", "storm"]
+__all__ = ["CAP", "Failed", "StormPlan", "Writer", "storm"]
 
-# Its tokens are never renewed, as these clients keep the first one.
-POLICY = Policy(idle_timeout=6 * 3600, max_sessions=None, rotate_interval=None)
 CAP = 3
 END_OLDEST = with_policy(POLICY, max_sessions=CAP)
 REFUSE = with_policy(END_OLDEST, on_limit="refuse")
-# After an error a request is tried again, as a browser's user would.
-RETRY_AFTER = 0.02
-# How long after the storm the store may take to be back.
-COME_BACK_WITHIN = 30.0
 # Of the shared sessions so many are written to at a time, and so many come and go in a second.
 AT_A_TIME, A_SECOND = 12, 4
 # Those that have just been ended are asked for still.
@@ -137,10 +132,10 @@ class StormClient:
             await self._instance.pause(self._chance.random() * SLOWEST)
         if what == "write" and len(saw.values) < FULL:
             session.setdefault(self._list, []).append(self._next_name)
-            await self._ask("write", lambda: self._commit(session), session=visitor.id)
+            await self._ask("write", lambda: self._done(self._manager().commit(session)), session=visitor.id)
         else:
             session.increment("count")
-            await self._ask("count", lambda: self._commit(session), session=visitor.id)
+            await self._ask("count", lambda: self._done(self._manager().commit(session)), session=visitor.id)
 
     async def _read(self, visitor: Visitor) -> tuple[Session | None, Saw | None]:
         opened: list[Session] = []
@@ -148,7 +143,7 @@ class StormClient:
         async def read() -> Mapping[str, Any]:
             session = await self._instance.open(visitor, self._manager())
             opened.append(session)
-            return {"saw": _saw(session)}
+            return {"saw": saw_in(session)}
 
         asked = await self._ask("read", read, session=visitor.id)
         return (opened[0] if opened else None), asked.saw
@@ -160,9 +155,16 @@ class StormClient:
         if how < 0.6:
             await self._log_out(visitor)
         elif how < 0.85:
-            await self._ask("end", lambda: self._revoke(visitor.id), session=visitor.id, reason="revoked")
+            await self._ask(
+                "end", lambda: self._done(self._manager().revoke(visitor.id)), session=visitor.id, reason="revoked"
+            )
         else:
-            await self._ask("end", lambda: self._revoke_all(visitor.user or ""), user=visitor.user, reason="revoked")
+            await self._ask(
+                "end",
+                lambda: self._done(self._manager().revoke_all(visitor.user or "")),
+                user=visitor.user,
+                reason="revoked",
+            )
 
     async def _log_out(self, visitor: Visitor) -> None:
         """Press the button, and again if an error comes, until it is told that the session is over."""
@@ -171,7 +173,9 @@ class StormClient:
             if session is None or saw is None or saw.status == "none":
                 continue
             session.logout()
-            asked = await self._ask("end", lambda: self._commit(session), session=visitor.id, reason="logout")  # noqa: B023  # awaited here
+            asked = await self._ask(
+                "end", lambda: self._done(self._manager().commit(session)), session=visitor.id, reason="logout"
+            )  # noqa: B023  # awaited here
             if asked.outcome != "unknown":
                 return
 
@@ -239,21 +243,11 @@ class StormClient:
 
     # What is asked of a manager
 
-    async def _commit(self, session: Session) -> Mapping[str, Any]:
-        await self._manager().commit(session)
+    async def _done(self, asked: Coroutine[Any, Any, object]) -> Mapping[str, Any]:
+        await asked
         return {}
 
-    async def _revoke(self, id: str) -> Mapping[str, Any]:
-        await self._manager().revoke(id)
-        return {}
-
-    async def _revoke_all(self, user: str) -> Mapping[str, Any]:
-        await self._manager().revoke_all(user)
-        return {}
-
-    def _manager(
-        self, policy: Policy = POLICY, on_event: Callable[[Event], None] | None = None
-    ) -> AsyncSessionManager:
+    def _manager(self, policy: Policy = POLICY, on_event: Callable[[Event], None] | None = None) -> AsyncSessionManager:
         return self._instance.manager(policy, skew=self._skew, on_event=on_event)
 
     def _capped_now(self) -> int:
@@ -313,70 +307,3 @@ class StormClient:
         now, self.failing = time.monotonic(), False
         self._longest, self._answered = max(self._longest, now - self._answered), now
         return answered
-
-
-# Before the storm and after it
-
-
-async def begin_shared(instance: Instance, began: float, number: int, user: str) -> tuple[Visitor, Operation]:
-    """A session that all clients are to share."""
-    login = Operation(
-        client="before", number=number, process=-1, kind="login", invoked=time.monotonic() - began, user=user
-    )
-    manager = instance.manager(POLICY)
-    session = manager.anonymous(Client(user_agent=login.name))
-    session[OWNER] = user
-    session.login(user)
-    visitor = Visitor(revealed((await manager.commit(session)).token), user, user)
-    return visitor, replace(login, completed=time.monotonic() - began, outcome="ok", session=visitor.id)
-
-
-async def look(instance: Instance, began: float, number: int, id: str | None, user: str | None) -> Operation:
-    """What a session holds by its id alone, or what a user's list does, once the store is back."""
-    manager, until = instance.manager(POLICY), time.monotonic() + COME_BACK_WITHIN
-    while True:
-        invoked = time.monotonic() - began
-        try:
-            found = await list_of(manager, user) if user is not None else {"saw": await _saw_by_id(manager, id or "")}
-        except StoreUnavailable:
-            if time.monotonic() > until:
-                raise
-            await instance.pause(RETRY_AFTER)
-        else:
-            return Operation(
-                client="after",
-                number=number,
-                process=-1,
-                kind="read" if user is None else "list",
-                invoked=invoked,
-                completed=time.monotonic() - began,
-                outcome="ok",
-                session=id,
-                user=user,
-                **found,
-            )
-
-
-async def list_of(manager: AsyncSessionManager, user: str) -> Mapping[str, Any]:
-    """The user's sessions."""
-    infos = await manager.list(user, limit=10_000)
-    return {"listed": tuple(Listed(info.id, info.user_agent) for info in infos)}
-
-
-async def _saw_by_id(manager: AsyncSessionManager, id: str) -> Saw:
-    info = await manager.get(id)
-    if info is None:
-        return Saw("none")
-    if info.end_reason is not None:
-        return Saw("ended", info.user_id, info.end_reason)
-    return Saw("active", info.user_id, None, *_content(info.data))
-
-
-def _saw(session: Session) -> Saw:
-    content = _content(session) if session.status == "active" else ()
-    return Saw(session.status, session.user_id, session.end_reason, *content)
-
-
-def _content(data: Mapping[str, Any]) -> tuple[tuple[str, ...], int]:
-    values = [value for key in sorted(data) if key.startswith("log") for value in data[key]]
-    return tuple(values), int(data.get("count", 0))
