@@ -8,13 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from msgspec.structs import replace as changed
+
 from .faults import Command, Faults, Kills, Network, Pauses
 from .history import Fault, Heading, History, Operation
 from .judgement import BROKEN, Violation, judge
 from .proxy import Proxy
 from .race_context import RaceContext
 from .result import Figure, Tally
-from .storm_client import A_SECOND, AT_A_TIME, Failed, StormPlan, Writer, storm
+from .storm_client import Failed, Writer, storm
+from .storm_plan import StormPlan
 from .storm_sight import begin_shared, look
 from .worker_pool import Killed, WorkerCall, WorkerPool
 
@@ -74,7 +77,7 @@ class _Storm:
                 calls.append(WorkerCall(where, storm, args))
 
         def tick() -> None:
-            passed = time.monotonic() - plan.began
+            passed = plan.passed
             shown = f"{min(passed, context.storm):.1f} of {context.storm:g} s, {self._acknowledged:,} acknowledged"
             context.progress(shown)
             faults.inject(passed)
@@ -93,13 +96,13 @@ class _Storm:
     def _plan(self) -> StormPlan:
         """Make the sessions that all clients share, two of each of some users."""
         context = self._context
-        count = AT_A_TIME + int(context.storm * A_SECOND)
-        users = [context.user(f"shared-{number // 2}") for number in range(count)]
+        shared, capped_users = StormPlan.sizes(context.storm)
+        users = [context.user(f"shared-{number // 2}") for number in range(shared)]
         begun = context.in_batches(begin_shared, [(self._began, number, user) for number, user in enumerate(users)])
         shift = time.monotonic() - self._began
         for _, login in begun:
             self._note(_shifted(login, shift))
-        capped = [context.user(f"capped-{number}") for number in range(int(context.storm) + 2)]
+        capped = [context.user(f"capped-{number}") for number in range(capped_users)]
         return StormPlan(self._began + shift, context.storm, [visitor for visitor, _ in begun], capped)
 
     def _on_report(self, fact: Any) -> None:
@@ -177,6 +180,4 @@ def _told(violations: Sequence[Violation], counts: Mapping[str, int]) -> str:
 
 
 def _shifted(login: Operation, by: float) -> Operation:
-    from msgspec.structs import replace as changed
-
     return changed(login, invoked=login.invoked - by, completed=(login.completed or 0.0) - by)

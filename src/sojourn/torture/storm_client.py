@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace as with_policy
 from random import Random
 from typing import Any, NamedTuple
@@ -20,16 +20,15 @@ from sojourn.manager import AsyncSessionManager
 from .history import Operation, Saw
 from .instance import OWNER, Instance, Visitor
 from .race_context import revealed
+from .storm_plan import StormPlan
 from .storm_sight import COME_BACK_WITHIN, POLICY, RETRY_AFTER, list_of, saw_in
 
-__all__ = ["CAP", "Failed", "StormPlan", "Writer", "storm"]
+__all__ = ["CAP", "Failed", "Writer", "storm"]
 
 CAP = 3
 END_OLDEST = with_policy(POLICY, max_sessions=CAP)
 REFUSE = with_policy(END_OLDEST, on_limit="refuse")
-# Of the shared sessions so many are written to at a time, and so many come and go in a second.
-AT_A_TIME, A_SECOND = 12, 4
-# Those that have just been ended are asked for still.
+# Those that have just been ended are asked for still, and ended again.
 LATE, ENDED_LATE = 6, 2
 # A session of so many values gets no more, or a history of reads would be long.
 FULL = 60
@@ -37,6 +36,8 @@ FULL = 60
 SLOW, SLOWEST = 0.05, 0.05
 # By so many milliseconds the clients' clocks are wrong at most.
 SKEW = 1000
+
+Work = Callable[[], Coroutine[Any, Any, Mapping[str, Any]]]
 
 STEPS = ("write", "count", "read", "end", "log in", "use own", "list", "move")
 WEIGHTS = (30, 12, 20, 5, 8, 10, 8, 6)
@@ -53,15 +54,6 @@ class Writer(NamedTuple):
 
     longest_wait: float
     is_back: bool
-
-
-class StormPlan(NamedTuple):
-    """What all clients of a storm know. `began` is in seconds of time.monotonic(), as are a history's times since."""
-
-    began: float
-    seconds: float
-    sessions: Sequence[Visitor]
-    capped: Sequence[str]
 
 
 async def storm(instance: Instance, plan: StormPlan, name: str, process: int, mover: str, seed: float) -> Writer:
@@ -113,13 +105,7 @@ class StormClient:
         elif what == "move":
             await self._move()
         else:
-            await self._use(self._chance.choice(self._shared(AT_A_TIME)), what)
-
-    def _shared(self, count: int, late: int = LATE) -> Sequence[Visitor]:
-        """Sessions that all clients use now, and some of those that they used just before."""
-        sessions = self._plan.sessions
-        first = min(int((time.monotonic() - self._plan.began) * A_SECOND), len(sessions) - AT_A_TIME)
-        return sessions[max(0, first - late) : first + count]
+            await self._use(self._chance.choice(self._plan.shared_now(LATE)), what)
 
     # Requests
 
@@ -132,10 +118,10 @@ class StormClient:
             await self._instance.pause(self._chance.random() * SLOWEST)
         if what == "write" and len(saw.values) < FULL:
             session.setdefault(self._list, []).append(self._next_name)
-            await self._ask("write", lambda: self._done(self._manager().commit(session)), session=visitor.id)
+            await self._ask("write", self._committing(session), session=visitor.id)
         else:
             session.increment("count")
-            await self._ask("count", lambda: self._done(self._manager().commit(session)), session=visitor.id)
+            await self._ask("count", self._committing(session), session=visitor.id)
 
     async def _read(self, visitor: Visitor) -> tuple[Session | None, Saw | None]:
         opened: list[Session] = []
@@ -150,18 +136,18 @@ class StormClient:
 
     async def _end(self) -> None:
         """End one of the sessions that are to go now, by one of the ways."""
-        visitor = self._chance.choice(self._shared(1, ENDED_LATE))
+        visitor = self._chance.choice(self._plan.ending_now(ENDED_LATE))
         how = self._chance.random()
         if how < 0.6:
             await self._log_out(visitor)
         elif how < 0.85:
             await self._ask(
-                "end", lambda: self._done(self._manager().revoke(visitor.id)), session=visitor.id, reason="revoked"
+                "end", self._done(lambda manager: manager.revoke(visitor.id)), session=visitor.id, reason="revoked"
             )
         else:
             await self._ask(
                 "end",
-                lambda: self._done(self._manager().revoke_all(visitor.user or "")),
+                self._done(lambda manager: manager.revoke_all(visitor.user or "")),
                 user=visitor.user,
                 reason="revoked",
             )
@@ -173,15 +159,13 @@ class StormClient:
             if session is None or saw is None or saw.status == "none":
                 continue
             session.logout()
-            asked = await self._ask(
-                "end", lambda: self._done(self._manager().commit(session)), session=visitor.id, reason="logout"
-            )  # noqa: B023  # awaited here
+            asked = await self._ask("end", self._committing(session), session=visitor.id, reason="logout")
             if asked.outcome != "unknown":
                 return
 
     async def _log_in(self) -> None:
         """Log in as one of the users who may have few sessions."""
-        number = self._capped_now()
+        number = self._plan.capped_now()
         policy, user = (REFUSE if number % 2 else END_OLDEST), self._plan.capped[number]
         visitor = await self._begin(user, policy)
         if visitor:
@@ -194,8 +178,8 @@ class StormClient:
             await self._use(self._chance.choice(self._own), "write")
 
     async def _list_some(self) -> None:
-        number = self._capped_now()
-        shared = self._chance.choice(self._shared(AT_A_TIME)).user or ""
+        number = self._plan.capped_now()
+        shared = self._chance.choice(self._plan.shared_now(LATE)).user or ""
         user = self._chance.choice([self._plan.capped[number], self._plan.capped[max(0, number - 1)], shared])
         await self._ask("list", lambda: list_of(self._manager(), user), user=user)
 
@@ -243,16 +227,18 @@ class StormClient:
 
     # What is asked of a manager
 
-    async def _done(self, asked: Coroutine[Any, Any, object]) -> Mapping[str, Any]:
-        await asked
-        return {}
+    def _committing(self, session: Session) -> Work:
+        return self._done(lambda manager: manager.commit(session))
+
+    def _done(self, ask: Callable[[AsyncSessionManager], Awaitable[object]]) -> Work:
+        async def work() -> Mapping[str, Any]:
+            await ask(self._manager())
+            return {}
+
+        return work
 
     def _manager(self, policy: Policy = POLICY, on_event: Callable[[Event], None] | None = None) -> AsyncSessionManager:
         return self._instance.manager(policy, skew=self._skew, on_event=on_event)
-
-    def _capped_now(self) -> int:
-        """One user after the other, so that none has too many sessions to tell what must be listed."""
-        return min(int(time.monotonic() - self._plan.began), len(self._plan.capped) - 1)
 
     # What is reported
 
@@ -263,7 +249,7 @@ class StormClient:
     async def _ask(
         self,
         kind: Any,
-        work: Callable[[], Coroutine[Any, Any, Mapping[str, Any]]],
+        work: Work,
         *,
         session: str | None = None,
         user: str | None = None,
@@ -278,7 +264,7 @@ class StormClient:
             number=self._number,
             process=self._process,
             kind=kind,
-            invoked=time.monotonic() - self._plan.began,
+            invoked=self._plan.passed,
             session=session,
             user=user,
             reason=reason,
@@ -302,7 +288,7 @@ class StormClient:
             self.failing = True
             await self._instance.pause(RETRY_AFTER)
             return asked
-        answered = replace(asked, completed=time.monotonic() - self._plan.began, **found)
+        answered = replace(asked, completed=self._plan.passed, **found)
         self._instance.report(answered)
         now, self.failing = time.monotonic(), False
         self._longest, self._answered = max(self._longest, now - self._answered), now
