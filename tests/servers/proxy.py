@@ -8,7 +8,7 @@ __all__ = ["Proxy"]
 
 
 class Proxy(TortureProxy):
-    """Forwards what comes to `port`, on 127.0.0.1, to the server's port there. Runs from the start."""
+    """Forwards what comes to `port`, on 127.0.0.1, to the server's port there, or socket. Runs from the start."""
 
-    def __init__(self, server_port: int) -> None:
-        super().__init__("127.0.0.1", server_port)
+    def __init__(self, server: int | str) -> None:
+        super().__init__(("127.0.0.1", server) if isinstance(server, int) else server)

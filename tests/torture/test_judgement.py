@@ -48,7 +48,7 @@ class Told:
     def read_over(self, reason: Any = "logout", session: str = "s", **about: Any) -> str:
         return self.add("read", session=session, saw=Saw("ended", "ada", reason), **about)
 
-    def list(self, *listed: tuple[str, str], user: str = "ada", **about: Any) -> str:
+    def lists(self, *listed: tuple[str, str], user: str = "ada", **about: Any) -> str:
         return self.add("list", user=user, listed=tuple(Listed(*one) for one in listed), **about)
 
     @property
@@ -58,7 +58,7 @@ class Told:
         return [(violation.kind, violation.subject) for violation in found]
 
 
-UNKNOWN = {"outcome": "unknown", "completed": None}
+UNKNOWN: dict[str, Any] = {"outcome": "unknown", "completed": None}
 
 
 # Writes
@@ -70,10 +70,10 @@ def test_all_that_was_acknowledged_and_seen_breaks_nothing() -> None:
     first, other = told.write(), told.write(client="b")
     told.count()
     told.read(first, other, count=1)
-    told.list(("s", login))
+    told.lists(("s", login))
     told.end()
     told.read_over()
-    told.list()
+    told.lists()
 
     assert told.broken == []
 
@@ -392,9 +392,9 @@ def test_a_session_is_not_another_user_s() -> None:
 
 def test_a_list_without_a_live_session_lacks_one() -> None:
     told = Told()
-    told.list(("s", told.login()), ("t", told.login("t")))
+    told.lists(("s", told.login()), ("t", told.login("t")))
     missing = told.login("u")
-    told.list(("s", "a:0"), ("t", "a:1"))
+    told.lists(("s", "a:0"), ("t", "a:1"))
 
     assert told.broken == [("wrong_lists", missing)]
 
@@ -405,7 +405,7 @@ def test_a_list_may_lack_a_session_whose_log_in_or_end_is_unknown_or_under_way(o
     told.login()
     told.login("t", **outcome)
     told.end(**outcome)
-    told.list()
+    told.lists()
 
     assert told.broken == []
 
@@ -414,7 +414,7 @@ def test_a_list_has_nothing_that_is_over_whatever_a_cache_may() -> None:
     told = Told(staleness=60)
     login = told.login()
     told.end()
-    told.list(("s", login))
+    told.lists(("s", login))
 
     assert told.broken == [("lost_logouts", "s")]
 
@@ -426,7 +426,7 @@ def test_a_list_has_nothing_that_no_log_in_of_the_user_made(case: str) -> None:
         told.login(None, outcome="refused")
     elif case == "another user's":
         told.login("s", "bob")
-    told.list(("s", "a:0"))
+    told.lists(("s", "a:0"))
 
     assert told.broken == [("wrong_lists", "s")]
 
@@ -434,8 +434,8 @@ def test_a_list_has_nothing_that_no_log_in_of_the_user_made(case: str) -> None:
 def test_a_log_in_of_unknown_outcome_made_one_session_or_none() -> None:
     told = Told()
     login = told.login(None, **UNKNOWN)
-    told.list(("s", login))
-    told.list(("s", login), ("t", login))
+    told.lists(("s", login))
+    told.lists(("s", login), ("t", login))
 
     assert told.broken == [("wrong_lists", login)]
 
@@ -446,7 +446,7 @@ def test_what_a_list_alone_tells_of_is_judged_too() -> None:
     value = told.write("anonymous")
     login = told.login(None, replaces="anonymous", **UNKNOWN)
     told.read_over("replaced", "anonymous")
-    told.list(("t", login))
+    told.lists(("t", login))
     told.read(session="t")
 
     assert told.broken == [("lost_writes", value)]
@@ -457,7 +457,7 @@ def test_a_log_in_of_unknown_outcome_leaves_the_session_before_or_makes_the_one_
     told.login("anonymous", None)
     login = told.login(None, replaces="anonymous", **UNKNOWN)
     told.read_over("replaced", "anonymous")
-    told.list()
+    told.lists()
 
     assert told.broken == [("wrong_lists", login)]
 
@@ -467,7 +467,7 @@ def test_a_log_in_of_unknown_outcome_that_left_the_session_before_made_none() ->
     told.login("anonymous", None)
     told.login(None, replaces="anonymous", **UNKNOWN)
     told.read(session="anonymous", user=None)
-    told.list()
+    told.lists()
 
     assert told.broken == []
 
@@ -491,7 +491,7 @@ def test_what_was_in_the_session_before_comes_along() -> None:
 
 def test_more_sessions_than_the_cap_are_too_many_though_nobody_was_told_of_one() -> None:
     told = Told()
-    told.list(("s", told.login(limit=2)), ("t", told.login("t", limit=2)), ("u", told.login(None, limit=2, **UNKNOWN)))
+    told.lists(("s", told.login(limit=2)), ("t", told.login("t", limit=2)), ("u", told.login(None, limit=2, **UNKNOWN)))
 
     assert told.broken == [("over_cap", "ada")]
 
@@ -545,7 +545,7 @@ def test_histories_are_read_as_they_were_kept(tmp_path: Path) -> None:
     told = Told(staleness=1.5)
     login = told.login(limit=3, ended=("t",))
     told.read(told.write(**UNKNOWN), count=2)
-    told.list(("s", login))
+    told.lists(("s", login))
     first = History(Heading(race="kill", staleness=1.5, faults=(Fault(0.5, "process 1 is killed"),)), told.operations)
     second = History(Heading(race="pause", staleness=0), [replace(told.operations[0], process=3)])
 

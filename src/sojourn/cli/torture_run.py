@@ -125,7 +125,7 @@ def _missing(race: Race[Any], target: Target, size: int, command: str | None) ->
     if race.needs == "processes" and size == 1:
         return "more than one process"
     if race.needs == "address" and target.address is None:
-        return "a server at one address, for a proxy to stand before: PostgreSQL or Redis, and no proof of its name"
+        return "a PostgreSQL or Redis server at one address, where a proxy can take its place"
     return "--during-storm" if race.name == "storm" and command is None else ""
 
 

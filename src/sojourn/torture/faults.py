@@ -104,7 +104,7 @@ def _killing(context: RaceContext, where: int) -> Callable[[], None]:
 
 
 class Network(Faults):
-    """Connections are cut; answers are held back and then lost; nothing is let through for a while."""
+    """Connections are cut; answers are lost; nothing is let through for a while; connections are forgotten."""
 
     def __init__(self, context: RaceContext, proxy: Proxy) -> None:
         self._proxy = proxy
@@ -115,11 +115,13 @@ class Network(Faults):
         for number in range(self._count):
             at = (number + chance.random() / 2) * room
             over = at + chance.uniform(0.2, 1) * min(LONGEST, room / 2)
-            if number % 3 == 0:
+            if number % 4 == 0:
                 due.append(_Due(at, "connections are cut", proxy.cut))
-            elif number % 3 == 1:
+            elif number % 4 == 1:
                 due.append(_Due(at, "answers are held back", proxy.mute))
                 due.append(_Due(over, "and lost", self._lose))
+            elif number % 4 == 3:
+                due.append(_Due(at, "connections are forgotten, as by a NAT", proxy.forget))
             else:
                 due.append(_Due(at, "nothing is let through", proxy.pause))
                 ends = self._lose if chance.random() < 0.5 else proxy.resume

@@ -39,10 +39,10 @@ def kill(context: RaceContext) -> Tally:
 
 
 def network(context: RaceContext) -> Tally:
-    """Between the processes and the server connections are cut, answers are held back, and nothing gets through."""
+    """Between the processes and the server connections are cut or forgotten, answers lost, and nothing gets through."""
     target = context.pool.target
     assert target.address is not None
-    with Proxy(*target.address) as proxy, WorkerPool(target.at_port(proxy.port), context.pool.size) as pool:
+    with Proxy(target.address) as proxy, WorkerPool(target.at_port(proxy.port), context.pool.size) as pool:
         return _Storm(replace(context, pool=pool), "network").run(Network(context, proxy))
 
 
