@@ -177,7 +177,7 @@ def test_a_value_without_the_acknowledged_one_before_it_is_out_of_order_though_a
     told = Told(staleness=60)
     told.login()
     first, second = told.write(), told.write()
-    told.read(second)
+    told.read(second, process=1)
 
     assert told.broken == [("out_of_order", first)]
 
@@ -187,7 +187,7 @@ def test_a_value_may_lack_what_another_client_wrote_before_or_what_is_unknown() 
     told.login()
     told.write(client="b")
     told.write(**UNKNOWN)
-    told.read(told.write())
+    told.read(told.write(), process=1)
 
     assert told.broken == []
 
@@ -212,10 +212,19 @@ def test_a_count_lies_between_what_was_acknowledged_and_what_was_asked_for(count
 def test_a_cache_may_be_behind_by_its_staleness_and_no_longer(staleness: float, kinds: list[str]) -> None:
     told = Told(staleness)
     told.login()
-    told.write()
+    told.write(process=1)
     told.read()
 
     assert [kind for kind, _ in told.broken] == kinds
+
+
+def test_a_process_reads_its_own_writes_whatever_a_cache_may() -> None:
+    told = Told(staleness=60)
+    told.login()
+    value = told.write(process=1)
+    told.read(process=1)
+
+    assert told.broken == [("lost_writes", value)]
 
 
 @pytest.mark.parametrize(("staleness", "kinds"), [(0.0, ["lost_logouts"]), (0.4, ["lost_logouts"]), (5.0, [])])
@@ -233,11 +242,11 @@ def test_a_session_may_be_served_after_its_end_for_the_staleness_and_no_longer(
 def test_what_a_process_has_seen_it_goes_on_seeing_though_its_cache_may_be_behind() -> None:
     told = Told(staleness=60)
     told.login()
-    value = told.write()
-    told.count()
+    value = told.write(process=1)
+    told.count(process=1)
     told.read(value, count=1)
     told.read()
-    told.read(process=1)
+    told.read(process=2)
 
     assert told.broken == [("went_back", "s")]
 
@@ -268,7 +277,7 @@ def test_what_nobody_was_told_of_may_be_seen_and_be_undone_as_by_a_failover() ->
 def test_reads_that_overlap_are_in_no_order() -> None:
     told = Told(staleness=60)
     told.login()
-    value = told.write()
+    value = told.write(process=1)
     told.read(value, lasts=5)
     told.read()
 

@@ -103,7 +103,8 @@ def _judge_values(known: Known, session: str, read: Operation, saw: Saw, stalene
     for write in writes.values():
         if write.outcome != "ok" or write.name in values:
             continue
-        if _end_of(write) < read.invoked - staleness:
+        # Who has written it sees it at once, whatever a cache may.
+        if _end_of(write) < read.invoked - (staleness if write.process != read.process else 0):
             yield Violation("lost_writes", write.name, f"{read.name} did not find it in {session}")
         elif write.number < max(seen.get(write.client, [-1])):
             yield Violation("out_of_order", write.name, f"{read.name} found a later one of its client in {session}")
