@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sojourn.torture import RACES, Result, Run, RunSettings, Target, WorkerPool
+from sojourn.torture.history import Operation
+from sojourn.torture.judgement import BROKEN
 from tests.cli.program import Program
 from tests.servers.redis import RedisServer
 from tests.store_kinds import url_of
@@ -99,3 +102,11 @@ def test_a_network_that_fails_loses_nothing(redis_server: RedisServer, sojourn: 
     assert done.json["races"][0]["verdict"] == "ok"
     assert done.json["races"][0]["figures"]["network_faults"] == 3
     assert done.json["races"][0]["figures"]["errors"] > 0
+
+
+def test_the_page_on_torture_has_every_figure_and_every_member_of_a_history() -> None:
+    page = (Path(__file__).parents[2] / "docs/torture.md").read_text("utf-8")
+    rows = re.findall(r"^\| (`[^|]*)\|", page, re.MULTILINE)
+    names = set(re.findall(r"`(\w+)`", "".join(rows)))
+
+    assert names >= {*BROKEN, *Operation.__struct_fields__}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from .history import Fault
@@ -62,8 +63,8 @@ class Pauses(Faults):
         for _ in range(self._count):
             where, at = chance.randrange(pool.size), chance.uniform(0.05, 0.75) * seconds
             lasts = chance.uniform(0.2, 1) * min(LONGEST, SHARE * seconds)
-            due.append(_Due(at, f"process {where} is stopped", lambda where=where: pool.pause(where)))  # type: ignore[misc]
-            due.append(_Due(at + lasts, f"process {where} goes on", lambda where=where: pool.resume(where)))  # type: ignore[misc]
+            due.append(_Due(at, f"process {where} is stopped", partial(pool.pause, where)))
+            due.append(_Due(at + lasts, f"process {where} goes on", partial(pool.resume, where)))
         super().__init__(due)
         self.note = f"{self._count} pauses of processes"
 
@@ -86,7 +87,7 @@ class Kills(Faults):
         victims = chance.sample(range(pool.size), max(1, pool.size // 4))
         super().__init__(
             [
-                _Due(context.storm * chance.uniform(0.3, 0.7), f"process {where} is killed", _killing(context, where))
+                _Due(context.storm * chance.uniform(0.3, 0.7), f"process {where} is killed", partial(pool.kill, where))
                 for where in victims
             ]
         )
@@ -97,10 +98,6 @@ class Kills(Faults):
     def figures(self) -> Mapping[str, Figure]:
         """As Faults.figures."""
         return {"killed": self._count}
-
-
-def _killing(context: RaceContext, where: int) -> Callable[[], None]:
-    return lambda: context.pool.kill(where)
 
 
 class Network(Faults):
