@@ -121,8 +121,10 @@ class Network(Faults):
                 due.append(_Due(at, "connections are forgotten, as by a NAT", proxy.forget))
             else:
                 due.append(_Due(at, "nothing is let through", proxy.pause))
-                ends = self._lose if chance.random() < 0.5 else proxy.resume
-                due.append(_Due(over, "all is let through" if ends is not self._lose else "and lost", ends))
+                if chance.random() < 0.5:
+                    due.append(_Due(over, "and lost", self._lose))
+                else:
+                    due.append(_Due(over, "and let through late", proxy.resume))
         super().__init__(due)
         self.note = f"{self._count} faults of the network"
 
@@ -148,7 +150,7 @@ class Command(Faults):
         self._running: subprocess.Popen[str] | None = None
         self.exit_code = 0
         self.last_line = ""
-        super().__init__([_Due(context.storm * 0.4, f"the command is run: {command}", self._run)])
+        super().__init__([_Due(context.storm * 0.4, "the command is run", self._run)])
 
     def _run(self) -> None:
         # The command is the caller's own, for their own shell.

@@ -111,7 +111,7 @@ def read_histories(path: Path) -> Sequence[History]:
     except msgspec.MsgspecError as error:
         raise ConfigurationError(f"{path} is no history of `sojourn torture --history`: {error}") from None
     if not histories:
-        raise ConfigurationError(f"{path} is empty: a run with --history has not ended, or was a run without storms.")
+        raise ConfigurationError(f"{path} is empty: there is no history in it.")
     return histories
 
 

@@ -42,8 +42,9 @@ def run_race(race: Race[C], context: C, tidy: Callable[[], None]) -> Result:
     try:
         try:
             result.tally = race.run(context)
-        except RaceError as error:
-            result.error, result.unavailable = str(error), error.unavailable
+        except (RaceError, StoreUnavailable) as error:
+            result.error = str(error)
+            result.unavailable = isinstance(error, StoreUnavailable) or error.unavailable
         finally:
             tidy()
     except (RaceError, StoreUnavailable) as error:

@@ -24,8 +24,6 @@ from .worker_pool import Killed, WorkerCall, WorkerPool
 __all__ = ["failover", "judged", "kill", "network", "pause"]
 
 CLIENTS = 4  # in each process
-# Of the violations so many are told.
-TOLD = 3
 
 
 def pause(context: RaceContext) -> Tally:
