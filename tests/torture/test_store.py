@@ -218,7 +218,7 @@ def test_the_list_tells_what_each_race_does(sojourn: Program) -> None:
         (["--app", "http://localhost", "--history", "new"], "--history is for a STORE."),
         (["sqlite:///a.db", "--only", "keys", "--history", "new"], "--history keeps the storms, and none of the races"),
         (["sqlite:///a.db", "--history", "/dev/null"], "/dev/null exists: name a new file for --history."),
-        (["sqlite:///a.db", "--history", "nowhere/new"], "nowhere/new cannot be written: nowhere is no folder"),
+        (["sqlite:///a.db", "--history", "nowhere/new"], "nowhere/new cannot be written: No such file or directory."),
         (["sqlite:///a.db", "--check", "/dev/null"], "--check judges a FILE: give no STORE and no --app with it."),
         (["--check", "nowhere"], "nowhere"),
         (["--check", "/dev/null"], "/dev/null is empty"),

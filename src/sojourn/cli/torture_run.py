@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -134,11 +133,14 @@ def _require_new(history: Path, races: Sequence[Race[Any]]) -> None:
     """Whether the file for histories can be made. A kept one is not written over."""
     if not any(race.is_storm for race in races):
         raise click.UsageError("--history keeps the storms, and none of the races is one: see --list.")
-    if history.exists():
-        raise click.UsageError(f"{history} exists: name a new file for --history.")
-    # Made after the storm: a run whose store cannot be opened leaves no file behind.
-    if not os.access(history.parent, os.W_OK | os.X_OK):
-        raise click.UsageError(f"{history} cannot be written: {history.parent} is no folder that you may write to.")
+    try:
+        history.open("xb").close()
+    except FileExistsError:
+        raise click.UsageError(f"{history} exists: name a new file for --history.") from None
+    except OSError as error:
+        raise click.UsageError(f"{history} cannot be written: {error.strerror}.") from None
+    # It was a trial: a run whose store cannot be opened leaves no file behind.
+    history.unlink()
 
 
 def check_history(path: Path, *, as_json: bool) -> int:
