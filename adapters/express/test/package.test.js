@@ -53,7 +53,7 @@ test("require and import give the same, and need no flag", () => {
 	);
 
 	assert.deepEqual(told.split("\n"), [
-		"sojourn-express SojournError sojourn",
+		"sojourn-express SojournError requireLogin sojourn",
 		"sojourn-express/store SojournStore",
 		"sojourn-express/fetch refusal sessions",
 		"sojourn-express/fastify sojournFastify",
