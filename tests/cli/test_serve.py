@@ -6,6 +6,7 @@ import pytest
 
 from sojourn.cli import Exit
 from tests.cli.program import Program
+from tests.servers.redis import RedisServer
 
 GOOD = ["serve", "--check", "--store", "sqlite:///s.sqlite3", "--keys", "keys.json"]
 
@@ -69,7 +70,27 @@ def test_files_that_others_may_read_are_told(ready: Program) -> None:
     done = ready("serve", "--check", "--keys", "keys.json", "--config", "sojourn.toml")
     assert done.out.startswith("weak: sojourn.toml holds the store's password and others may read it")
     config.chmod(0o600)
-    assert ready("serve", "--check", "--keys", "keys.json", "--config", "sojourn.toml").code == Exit.DONE
+    done = ready("serve", "--check", "--keys", "keys.json", "--config", "sojourn.toml")
+    assert done.out.startswith("weak: store: its server could not be asked. PostgreSQL cannot be reached: ")
+    assert "hunter2" not in done.out
+
+
+def test_a_redis_that_throws_sessions_away_is_wrong_and_one_without_bounds_weak(
+    ready: Program, redis_server: RedisServer
+) -> None:
+    check = [*GOOD[:3], f"{redis_server.url}?cache=1MiB", *GOOD[4:]]
+    redis_server.ask("CONFIG", "SET", "maxmemory", "1gb")
+    redis_server.ask("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    try:
+        done = ready(*check)
+        assert (done.code, done.out.count("\n")) == (Exit.USAGE, 1)
+        assert done.out.startswith(f"wrong: store: Redis at {redis_server.address} throws live sessions away")
+    finally:
+        redis_server.ask("CONFIG", "SET", "maxmemory-policy", "noeviction")
+        redis_server.ask("CONFIG", "SET", "maxmemory", 0)
+    done = ready(*check)
+    assert (done.code, done.out.count("\n")) == (Exit.NOTHING, 1)
+    assert "keeps without bound what a process with a cache does not read" in done.out
 
 
 def test_sessions_in_memory_and_several_workers_are_wrong(ready: Program) -> None:

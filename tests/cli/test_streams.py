@@ -25,6 +25,8 @@ COMMANDS = {
     "list": "",
     "show": "{id}",
     "revoke": "{id}",
+    "export": "--user ada",
+    "erase": "--user ada",
     "cleanup": "",
     "stats": "",
     "export": "--user ada",

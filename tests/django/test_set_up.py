@@ -17,6 +17,7 @@ from django.test.utils import override_settings
 
 from sojourn import ConfigurationError, Policy
 from sojourn.django.checks import check_deployment, check_setup, check_store
+from tests.servers.redis import RedisServer
 
 ROOT = Path(__file__).parents[2]
 DJANGOS = "django.contrib.sessions.middleware.SessionMiddleware"
@@ -140,6 +141,26 @@ def test_before_a_deployment_what_is_weaker_is_told(project: Path) -> None:
     names = [line.partition(" ")[0].removeprefix("sojourn.") for line in found]
     assert names[:2] == ["W004", "W005"]
     assert f"Put {OURS!r} into MIDDLEWARE in its place." in found[0]
+
+
+def test_before_a_deployment_what_is_weak_in_a_redis_is_told(project: Path, redis_server: RedisServer) -> None:
+    def deployment(url: str) -> list[str]:
+        with override_settings(SOJOURN={"store": url}):
+            return [line for line in map(one_line, check_deployment(None)) if "Redis" in line]
+
+    redis_server.ask("CONFIG", "SET", "maxmemory", "1gb")
+    redis_server.ask("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    try:
+        (refused,) = deployment(redis_server.url)
+        (weak,) = deployment(f"{redis_server.url}?dangerously_allow_eviction=true")
+    finally:
+        redis_server.ask("CONFIG", "SET", "maxmemory-policy", "noeviction")
+        redis_server.ask("CONFIG", "SET", "maxmemory", 0)
+    assert refused.startswith(f"sojourn.E008 Redis at {redis_server.address} throws live sessions away")
+    assert weak.startswith(f"sojourn.W011 Redis at {redis_server.address} throws live sessions away")
+    assert deployment(redis_server.url) == []
+    (bound,) = deployment(f"{redis_server.url}?cache=1MiB")
+    assert bound.startswith(f"sojourn.W011 Redis at {redis_server.address} keeps without bound")
 
 
 def test_our_middleware_needs_our_engine(project: Path) -> None:

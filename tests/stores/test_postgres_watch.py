@@ -218,7 +218,7 @@ def test_a_pooler_is_refused(database: str) -> None:
     """It answers for another process than the one that it said it was."""
     watcher: Watcher = RecordingWatcher()
     steps = _listen(watcher, INTERVAL, 1234)
-    assert next(steps) == ("SELECT pg_backend_pid()", ())
+    assert next(steps) == ("SELECT pg_catalog.pg_backend_pid()", ())
     with pytest.raises(ConfigurationError, match=r"pooler.*listen_conninfo="):
         steps.send([(4321,)])
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
 
 from sojourn.core.errors import ConfigurationError, UnreadableRecord
-from sojourn.core.info import SessionInfo
+from sojourn.core.info import SessionInfo, info
+from sojourn.core.store import Store
 from sojourn.manager import SessionManager
 
 from .duration import DURATION, relative
 from .exit import Exit
+from .inventory import all_of, all_records, all_records_of
 from .selection import NETWORK, Selection
-from .session_id import find_session
-from .sessions import pages
-from .store_option import open_manager, realm_option, store_options
+from .session_id import find_record
+from .store_option import open_existing, realm_option, store_options
 from .terminal import echo_json, live_line, safe
 
 __all__ = ["revoke"]
@@ -56,20 +57,21 @@ def revoke(
     user = selection.user
     if (id is not None) + (selection != EVERYONE) + everyone != 1:
         raise click.UsageError("Say which sessions: an ID, or any of --user, --ip and --older-than, or --all.")
-    with open_manager(url, realm=realm) as manager:
+    with open_existing(url) as store:
+        manager = SessionManager(store, realm=realm)
         if dry_run:
-            return _foretell(manager, id, selection, as_json)
+            return _foretell(store, manager, id, selection, as_json)
         if id is not None:
-            ended = _revoke_one(manager, id)
+            ended = _revoke_one(store, manager, id)
         elif user is not None and selection == Selection(user):
             ended = manager.revoke_all(user)
-        elif user is None and not _confirmed(manager, selection, yes):
+        elif user is None and not _confirmed(store, manager, selection, yes):
             click.echo("Nothing was ended.", err=True)
             return Exit.NOTHING
         elif everyone:
             ended = _revoke_everything(manager, wanted=not as_json)
         else:
-            ended = _revoke_selected(manager, selection, wanted=not as_json)
+            ended = _revoke_selected(store, manager, selection, wanted=not as_json)
     if as_json:
         echo_json({"ended": ended})
     elif id is None:
@@ -79,12 +81,12 @@ def revoke(
     return Exit.DONE if ended else Exit.NOTHING
 
 
-def _foretell(manager: SessionManager, id: str | None, selection: Selection, as_json: bool) -> int:
+def _foretell(store: Store, manager: SessionManager, id: str | None, selection: Selection, as_json: bool) -> int:
     if id is not None:
-        session = find_session(manager, id)
-        count = int(session is not None and session.end_reason is None)
+        record = find_record(store, id, manager.realm)
+        count = int(record is not None and record.end_reason_at(manager.clock()) is None)
     else:
-        count, _ = _counted(manager, selection)
+        count, _ = _counted(store, manager, selection)
     if as_json:
         echo_json({"ended": 0, "would_end": count})
     else:
@@ -92,53 +94,56 @@ def _foretell(manager: SessionManager, id: str | None, selection: Selection, as_
     return Exit.DONE if count else Exit.NOTHING
 
 
-def _revoke_one(manager: SessionManager, id: str) -> int:
+def _revoke_one(store: Store, manager: SessionManager, id: str) -> int:
     try:
-        session = find_session(manager, id)
+        record = find_record(store, id, manager.realm)
     except UnreadableRecord as unreadable:
         return int(manager.revoke(unreadable.id))
-    if session is None:
+    if record is None:
         click.echo(f"No session has the id {safe(id)}.", err=True)
         return 0
     # Asked of the store in any case: its application's clock may run behind this one.
-    if manager.revoke(session.id):
+    if manager.revoke(record.id):
         return 1
     now = manager.clock()
-    session = manager.get(session.id) or session
+    session = info(store.get(record.id) or record, now)
     click.echo(f"It was over already: {session.end_reason}, {relative(session.expires_at, now)}.", err=True)
     return 0
 
 
-def _confirmed(manager: SessionManager, selection: Selection, yes: bool) -> bool:
+def _confirmed(store: Store, manager: SessionManager, selection: Selection, yes: bool) -> bool:
     if yes:
         return True
     if not sys.stdin.isatty():
         raise ConfigurationError(
             "This ends sessions of more than one user, and nobody is here to confirm it. Add --yes, or first --dry-run."
         )
-    count, users = _counted(manager, selection)
+    count, users = _counted(store, manager, selection)
     people = f"{users:,} user{'' if users == 1 else 's'}"
     return click.confirm(
         f"End {'all ' if selection == EVERYONE else ''}{_count(count)}, of {people} and of visitors?", err=True
     )
 
 
-def _counted(manager: SessionManager, selection: Selection) -> tuple[int, int]:
+def _counted(store: Store, manager: SessionManager, selection: Selection) -> tuple[int, int]:
     """How many live sessions there are of these, and of how many users."""
     if selection == EVERYONE:
         stats = manager.stats()
         return stats.live, stats.users
     now, count = manager.clock(), 0
     users: set[str] = set()
-    for page in _pages(manager, selection):
+    for page in _pages(store, manager, selection):
         live = [each for each in page if each.end_reason is None and selection.includes(each, now)]
         count += len(live)
         users.update(each.user_id for each in live if each.user_id is not None)
     return count, len(users)
 
 
-def _pages(manager: SessionManager, selection: Selection) -> Iterable[Sequence[SessionInfo]]:
-    return pages(manager) if selection.user is None else [manager.list(selection.user)]
+def _pages(store: Store, manager: SessionManager, selection: Selection) -> Iterator[Sequence[SessionInfo]]:
+    now = manager.clock()
+    if selection.user is not None:
+        return all_of(all_records_of(store, selection.user, now, manager.realm), now)
+    return all_of(all_records(store, manager.realm), now)
 
 
 def _revoke_everything(manager: SessionManager, *, wanted: bool) -> int:
@@ -149,7 +154,7 @@ def _revoke_everything(manager: SessionManager, *, wanted: bool) -> int:
     return ended
 
 
-def _revoke_selected(manager: SessionManager, selection: Selection, *, wanted: bool) -> int:
+def _revoke_selected(store: Store, manager: SessionManager, selection: Selection, *, wanted: bool) -> int:
     """End every one of these that there was when this began; how many.
 
     In passes, until one sees none: a session may get a new id meanwhile, behind the place where a pass was.
@@ -159,7 +164,7 @@ def _revoke_selected(manager: SessionManager, selection: Selection, *, wanted: b
     total = 0
     for attempt in range(MAX_PASSES):
         seen = False
-        for page in _pages(manager, selection):
+        for page in _pages(store, manager, selection):
             live = [each for each in page if each.end_reason is None and selection.includes(each, began)]
             if attempt == 0:
                 # By its application's clock, which may run before this one.

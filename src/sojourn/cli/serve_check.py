@@ -8,11 +8,12 @@ from typing import Literal, NamedTuple
 
 import click
 
-from sojourn.core.errors import ConfigurationError
+from sojourn.core.errors import ConfigurationError, StoreUnavailable
 from sojourn.core.policy import Policy
 from sojourn.service.keys import read_keys
 from sojourn.service.settings import ServiceSettings
 from sojourn.stores.store_url import StoreURL
+from sojourn.stores.weaknesses import store_weaknesses
 
 from .duration import spell
 from .exit import Exit
@@ -32,7 +33,7 @@ class Finding(NamedTuple):
 
 def report(settings: ServiceSettings, config: Path | None) -> int:
     """Print what is found; the exit code."""
-    found = [*findings(settings, config)]
+    found = [*findings(settings, config), *asked(settings)]
     for finding in found:
         colour = "red" if finding.how == "wrong" else "yellow"
         click.echo(f"{click.style(finding.how + ':', fg=colour)} {finding.text}")
@@ -43,8 +44,18 @@ def report(settings: ServiceSettings, config: Path | None) -> int:
     return Exit.NOTHING if found else Exit.DONE
 
 
+def asked(settings: ServiceSettings) -> Iterator[Finding]:
+    """What the store's server says itself."""
+    try:
+        yield from [Finding("weak", weakness) for weakness in store_weaknesses(settings.store)]
+    except ConfigurationError as error:
+        yield Finding("wrong", f"store: {error}")
+    except StoreUnavailable as error:
+        yield Finding("weak", f"store: its server could not be asked. {error}")
+
+
 def findings(settings: ServiceSettings, config: Path | None) -> Iterator[Finding]:
-    """What is wrong or weak. Reads files; asks no store and no network."""
+    """What is wrong or weak in the settings themselves. Reads files; asks no store and no network."""
     yield from _store(settings, config)
     yield from _keys(Path(settings.keys))
     if settings.cookie.insecure_http:

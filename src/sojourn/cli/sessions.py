@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any, get_args
@@ -12,25 +12,25 @@ from typing import Any, get_args
 import click
 
 from sojourn.core.errors import EndReason
-from sojourn.core.info import SessionInfo
-from sojourn.manager import SessionManager
+from sojourn.core.info import SessionInfo, info
 
 from .duration import DURATION, relative
 from .exit import Exit
+from .inventory import all_of, all_records, all_records_of, with_progress
 from .selection import NETWORK, Selection
-from .session_id import find_session
-from .store_option import open_manager, store_options
+from .session_id import find_record
+from .store_option import either_realm_option, now_ms, open_existing, store_options
 from .terminal import columns, echo_json, fields, is_terminal, safe, table
 
-__all__ = ["describe", "list_", "pages", "show"]
+__all__ = ["describe", "list_", "show"]
 
-PAGE = 1000
 SHORT_ID = 12
 NOBODY = "-"
 
 
 @click.command("list")
 @store_options
+@either_realm_option
 @click.option("--user", metavar="USER", help="Only this user's sessions.")
 @click.option(
     "--ip", "addresses", metavar="ADDRESS", type=NETWORK, help="Only those that began there: one, or a network's."
@@ -41,16 +41,23 @@ NOBODY = "-"
 @click.option("--reason", type=click.Choice(get_args(EndReason)), help="Only dead ones that ended for this.")
 @click.option("--all", "with_dead", is_flag=True, help="Dead sessions too, with why they ended.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Show at most so many.")
-def list_(url: str, as_json: bool, with_dead: bool, limit: int, **which: Any) -> int:
+def list_(url: str, as_json: bool, realm: str | None, with_dead: bool, limit: int, **which: Any) -> int:
     """List sessions, the latest seen first.
 
-    Reads the whole store, but the live ones of a --user. On a terminal ids are shortened; every command takes them so.
+    Reads the whole store, but for the live ones of a --user, in the --realm or in none. On a terminal ids are
+    shortened; every command takes them so.
     """
     selection = Selection(**which)
     with_dead = with_dead or selection.reason is not None
-    with open_manager(url) as manager:
-        now = manager.clock()
-        total, latest = _latest(_wanted(manager, selection, with_dead, now), limit)
+    now = now_ms()
+    with open_existing(url) as store:
+        if selection.user is not None and not with_dead:
+            records = all_records_of(store, selection.user, now, realm or "")
+        else:
+            records = all_records(store, realm)
+        there = chain.from_iterable(all_of(with_progress(records, wanted=not as_json), now))
+        wanted = (each for each in there if with_dead or each.end_reason is None)
+        total, latest = _latest((each for each in wanted if selection.includes(each, now)), limit)
     if as_json:
         documents = [_document(session, now) for session in latest]
         echo_json({"now": now, "total": total, "sessions": documents})
@@ -64,15 +71,17 @@ def list_(url: str, as_json: bool, with_dead: bool, limit: int, **which: Any) ->
 
 @click.command()
 @store_options
+@either_realm_option
 @click.argument("id")
-def show(url: str, as_json: bool, id: str) -> int:
+def show(url: str, as_json: bool, realm: str | None, id: str) -> int:
     """Show one session, live or dead, with its data.
 
     ID may be its first 4 or more digits, where no other session begins so.
     """
-    with open_manager(url) as manager:
-        now = manager.clock()
-        session = find_session(manager, id)
+    now = now_ms()
+    with open_existing(url) as store:
+        record = find_record(store, id, realm)
+    session = info(record, now) if record else None
     if as_json:
         document = _document(session, now) | {"data": session.data} if session else None
         echo_json({"now": now, "session": document})
@@ -82,14 +91,6 @@ def show(url: str, as_json: bool, id: str) -> int:
         click.echo(describe(session, now))
         click.echo(_pretty(session.data))
     return Exit.DONE if session else Exit.NOTHING
-
-
-def pages(manager: SessionManager) -> Iterator[Sequence[SessionInfo]]:
-    """Every session of the store, dead ones too, a page at a time."""
-    after = ""
-    while page := manager.scan(after, PAGE):
-        yield page
-        after = page[-1].id
 
 
 def describe(session: SessionInfo, now: int) -> str:
@@ -117,15 +118,6 @@ def describe(session: SessionInfo, now: int) -> str:
 def device(session: SessionInfo) -> str:
     """The label like "Chrome on Windows" that was made at the log-in, or the header itself where there is none."""
     return session.device or session.user_agent or NOBODY
-
-
-def _wanted(manager: SessionManager, selection: Selection, with_dead: bool, now: int) -> Iterable[SessionInfo]:
-    there: Iterable[SessionInfo] = chain.from_iterable(pages(manager))
-    if selection.user is not None and not with_dead:
-        there = manager.list(selection.user)
-    return (
-        session for session in there if (with_dead or session.end_reason is None) and selection.includes(session, now)
-    )
 
 
 def _latest(sessions: Iterable[SessionInfo], limit: int) -> tuple[int, list[SessionInfo]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,17 @@ from sojourn.core.store import Store
 from sojourn.manager import SessionManager
 from sojourn.stores.store_url import StoreURL, open_store
 
-__all__ = ["existing_store", "json_option", "open_manager", "realm_option", "shared_store", "store_options"]
+__all__ = [
+    "either_realm_option",
+    "existing_store",
+    "json_option",
+    "now_ms",
+    "open_existing",
+    "open_manager",
+    "realm_option",
+    "shared_store",
+    "store_options",
+]
 
 _SQLITE = b"SQLite format 3\0"
 
@@ -43,14 +54,29 @@ def store_options(command: F) -> F:
 realm_option = click.option("--realm", default="", help="The realm of the application, where it has one.")
 
 
+either_realm_option = click.option("--realm", help="Only this realm's; without it, all realms'.")
+
+
+def now_ms() -> int:
+    """The time by this machine, in Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+@contextmanager
+def open_existing(url: str) -> Iterator[Store]:
+    """The store at `url`, for the time of a command. Raises ConfigurationError as open_manager does."""
+    store = existing_store(url)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
 @contextmanager
 def open_manager(url: str, policy: Policy | None = None, realm: str = "") -> Iterator[SessionManager]:
     """The sessions at `url`. Raises ConfigurationError, with the mend, where there is no store yet: none is made."""
-    manager = SessionManager(existing_store(url), policy, realm=realm)
-    try:
-        yield manager
-    finally:
-        manager.close()
+    with open_existing(url) as store:
+        yield SessionManager(store, policy, realm=realm)
 
 
 def existing_store(url: str) -> Store:

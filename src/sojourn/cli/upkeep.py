@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import click
 import msgspec
 
 from sojourn.core.policy import Policy
+from sojourn.core.record import Record
+from sojourn.core.store import Stats
 from sojourn.stores.store_url import StoreURL
 
 from .duration import DURATION, spell
 from .exit import Exit
-from .store_option import open_manager, store_options
+from .inventory import all_records, with_progress
+from .store_option import either_realm_option, now_ms, open_existing, open_manager, store_options
 from .terminal import echo_json, fields, live_line
 
 __all__ = ["cleanup", "stats"]
@@ -57,10 +62,15 @@ def cleanup(url: str, as_json: bool, keep_ended: float, vacuum: bool) -> int:
 
 @click.command()
 @store_options
-def stats(url: str, as_json: bool) -> int:
+@either_realm_option
+def stats(url: str, as_json: bool, realm: str | None) -> int:
     """Count the sessions. Reads the whole store."""
-    with open_manager(url) as manager:
-        now, counts = manager.clock(), manager.stats()
+    now = now_ms()
+    with open_existing(url) as store:
+        if realm is None:
+            counts = store.stats(now)
+        else:
+            counts = _counted(with_progress(all_records(store, realm), wanted=not as_json), now)
     if as_json:
         echo_json({"now": now, **msgspec.to_builtins(counts)})
         return Exit.DONE
@@ -75,3 +85,15 @@ def stats(url: str, as_json: bool) -> int:
     lines = [(name, f"{number:>{widest},}  {note}".rstrip()) for name, number, note in pairs]
     click.echo(fields([*lines, ("size", size)]))
     return Exit.DONE
+
+
+def _counted(pages: Iterable[Sequence[Record]], now: int) -> Stats:
+    live = ended = expired = 0
+    users: set[str | None] = set()
+    for page in pages:
+        for record in page:
+            is_live = record.end_reason_at(now) is None
+            live, ended = live + is_live, ended + (record.ended_at is not None)
+            expired += not is_live and record.ended_at is None
+            users.update([record.user_id] if is_live else [])
+    return Stats(live=live, ended=ended, expired=expired, users=len(users - {None}), bytes=0)

@@ -8,11 +8,14 @@ from typing import Any
 import click
 import msgspec
 
-from sojourn.manager import SessionManager
+from sojourn.core.errors import StoreUnavailable
+from sojourn.core.info import info
+from sojourn.core.record import Record
+from sojourn.core.store import Store
 
 from .exit import Exit
-from .sessions import pages
-from .store_option import open_manager, realm_option, store_options
+from .inventory import all_records, with_progress
+from .store_option import now_ms, open_existing, open_manager, realm_option, store_options
 from .terminal import echo_json, safe
 
 __all__ = ["erase", "export"]
@@ -27,11 +30,16 @@ _user = click.option("--user", metavar="USER", required=True, help="The user's i
 def export(url: str, as_json: bool, realm: str, user: str) -> int:
     """Print what is held about a user, as JSON: sessions, live and dead, with data, devices, addresses and times.
 
-    Reads the whole store. No token and no hash is in it: nothing there opens a session.
+    Reads the whole store. No token and no hash is in it: nothing there opens a session. Where the data of a session
+    cannot be read, it says so for that one, and goes on.
     """
-    with open_manager(url, realm=realm) as manager:
-        now, sessions = manager.clock(), _held(manager, user)
+    now = now_ms()
+    with open_existing(url) as store:
+        sessions = [_document(record, now) for record in _held(store, user, realm)]
     echo_json({"now": now, "user_id": user, "realm": realm, "sessions": sessions})
+    for session in sessions:
+        if session["data"] is None:
+            click.echo(f"The data of session {session['id']} cannot be read; all else of it is there.", err=True)
     return Exit.DONE if sessions else Exit.NOTHING
 
 
@@ -45,8 +53,12 @@ def erase(url: str, as_json: bool, realm: str, user: str, dry_run: bool) -> int:
 
     Reads the whole store. The browser is told nothing of why: there is nothing left that could say so.
     """
-    with open_manager(url, realm=realm) as manager:
-        count = len(_held(manager, user)) if dry_run else manager.erase(user)
+    if dry_run:
+        with open_existing(url) as store:
+            count = len(_held(store, user, realm))
+    else:
+        with open_manager(url, realm=realm) as manager:
+            count = manager.erase(user)
     if as_json:
         echo_json({"erased": 0, "would_erase": count} if dry_run else {"erased": count})
     else:
@@ -55,6 +67,14 @@ def erase(url: str, as_json: bool, realm: str, user: str, dry_run: bool) -> int:
     return Exit.DONE if count else Exit.NOTHING
 
 
-def _held(manager: SessionManager, user: str) -> list[dict[str, Any]]:
-    found = [each for each in chain.from_iterable(pages(manager)) if each.user_id == user]
-    return [msgspec.to_builtins(each) for each in found if manager.get(each.id) is not None]
+def _held(store: Store, user: str, realm: str) -> list[Record]:
+    records = chain.from_iterable(with_progress(all_records(store, realm), wanted=True))
+    return [record for record in records if record.user_id == user]
+
+
+def _document(record: Record, now: int) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = msgspec.to_builtins(info(record, now))
+    except StoreUnavailable:
+        found = msgspec.to_builtins(info(msgspec.structs.replace(record, data={}), now)) | {"data": None}
+    return found

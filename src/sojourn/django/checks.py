@@ -14,6 +14,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning
 
 from sojourn.core.errors import ConfigurationError, StoreUnavailable
 from sojourn.stores.store_url import StoreURL
+from sojourn.stores.weaknesses import store_weaknesses
 
 from . import process
 from .settings import SojournSettings
@@ -79,7 +80,22 @@ def check_deployment(app_configs: Any, **_: Any) -> list[CheckMessage]:
     if getattr(settings, "SOJOURN", {}).get("store") == "memory:":
         told = "Sessions in memory: are lost with the process, and each process has its own."
         found.append(Warning(told, "Give SOJOURN['store'] the URL of a file or a server.", id="sojourn.W005"))
-    return [*found, *_weak_cookie()]
+    return [*found, *_weak_cookie(), *_weak_server()]
+
+
+def _weak_server() -> list[CheckMessage]:
+    """What the store's server says itself; where it is away, nothing: an image may be built without it."""
+    try:
+        url = SojournSettings.read().url
+    except (ConfigurationError, ImportError):
+        return []  # check_setup tells
+    try:
+        told = store_weaknesses(url) if url else ()
+    except ConfigurationError as error:
+        return [] if is_behind(error) else [Error(f"{error}", id="sojourn.E008")]
+    except StoreUnavailable:
+        return []
+    return [Warning(weakness, id="sojourn.W011") for weakness in told]
 
 
 def _weak_cookie() -> list[CheckMessage]:

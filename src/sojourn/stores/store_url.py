@@ -13,11 +13,11 @@ from sojourn.core.async_store import AsyncStore, AsyncWatchableStore
 from sojourn.core.errors import ConfigurationError
 from sojourn.core.store import Store, WatchableStore
 
-__all__ = ["StoreURL", "open_async_store", "open_store"]
+__all__ = ["POSTGRES", "TIMEOUT", "StoreURL", "extra", "open_async_store", "open_store"]
 
 TIMEOUT = 5.0
 
-_POSTGRES = ("postgresql", "postgres")
+POSTGRES = ("postgresql", "postgres")
 _SERVERS = ("redis", "rediss", "valkey", "valkeys")
 _REDIS = ("unix", *[f"{server}{kind}" for server in _SERVERS for kind in ("", "+cluster", "+sentinel")])
 _KNOWN = (
@@ -70,7 +70,7 @@ class StoreURL(NamedTuple):
                 return cls(scheme, f"sqlite:{rest}", unquote(path[1]))
             if scheme == "memory" and not rest:
                 return cls(scheme, "memory:")
-        elif scheme in _POSTGRES + _REDIS and rest.startswith("//"):
+        elif scheme in POSTGRES + _REDIS and rest.startswith("//"):
             return cls(scheme, f"{scheme}:{rest}", None, cache)
         raise ConfigurationError(f"No store has a URL like this one, of the scheme {scheme!r}. Write {_KNOWN}.")
 
@@ -118,27 +118,27 @@ def open_async_store(url: str, *, timeout: float = TIMEOUT) -> AsyncStore:
 
 
 def _open_watchable(at: StoreURL, timeout: float) -> WatchableStore:
-    if at.scheme in _POSTGRES:
-        with _extra("postgres"):
+    if at.scheme in POSTGRES:
+        with extra("postgres"):
             from .postgres import PostgresStore
         return PostgresStore(at.bare, timeout=timeout)
-    with _extra("redis"):
+    with extra("redis"):
         from .redis import RedisStore
     return RedisStore(at.bare, timeout=timeout)
 
 
 def _open_async_watchable(at: StoreURL, timeout: float) -> AsyncWatchableStore:
-    if at.scheme in _POSTGRES:
-        with _extra("postgres"):
+    if at.scheme in POSTGRES:
+        with extra("postgres"):
             from .postgres import AsyncPostgresStore
         return AsyncPostgresStore(at.bare, timeout=timeout)
-    with _extra("redis"):
+    with extra("redis"):
         from .redis import AsyncRedisStore
     return AsyncRedisStore(at.bare, timeout=timeout)
 
 
 @contextmanager
-def _extra(name: str) -> Iterator[None]:
+def extra(name: str) -> Iterator[None]:
     """Name the extra of a driver that cannot be imported."""
     try:
         yield

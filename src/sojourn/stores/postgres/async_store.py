@@ -19,7 +19,7 @@ from . import operations
 from .batched_reads import BatchedReads
 from .connections import AsyncPool, AsyncPostgresConnections, complete
 from .errors import MAX_RETRIES, may_retry, translated
-from .statements import Rows, Statement, Steps
+from .statements import Rows, Statement, Steps, qualified
 from .store import (
     MAX_CONNECTIONS,
     STATS_TIMEOUT,
@@ -52,8 +52,7 @@ class AsyncPostgresStore:
         self._listen_conninfo = listening_conninfo(where, listen_conninfo, timeout)
         if isinstance(where, str):
             where = complete(where, timeout)
-            require_schema(where, timeout)
-        self._ready = isinstance(where, str)
+        self._schema = require_schema(where, timeout) if isinstance(where, str) else ""
         self._timeout = timeout
         self._connections = AsyncPostgresConnections(where, max_connections, timeout)
         self._batched_reads = BatchedReads(self._read)
@@ -157,28 +156,29 @@ class AsyncPostgresStore:
 
     async def _try(self, work: Callable[[], Steps[T]], wait_until: float, give_up: float) -> T:
         async with self._connections.lend(wait_until, give_up) as connection:
-            if not self._ready:
-                await _perform_async(connection, operations.require_schema())
-                self._ready = True
-            return await _perform_async(connection, work())
+            if not self._schema:
+                self._schema = await _perform_async(connection, operations.require_schema(), "")
+            return await _perform_async(connection, work(), self._schema)
 
 
-async def _perform_async(connection: psycopg.AsyncConnection[Any], steps: Steps[T]) -> T:
+async def _perform_async(connection: psycopg.AsyncConnection[Any], steps: Steps[T], schema: str) -> T:
     try:
         batch = next(steps)
         while True:
-            batch = steps.send(await _execute_async(connection, batch))
+            batch = steps.send(await _execute_async(connection, batch, schema))
     except StopIteration as stop:
         result: T = stop.value
         return result
 
 
-async def _execute_async(connection: psycopg.AsyncConnection[Any], batch: Sequence[Statement]) -> Sequence[Rows]:
+async def _execute_async(
+    connection: psycopg.AsyncConnection[Any], batch: Sequence[Statement], schema: str
+) -> Sequence[Rows]:
     cursors = [psycopg.AsyncCursor(connection, row_factory=tuple_row) for _ in batch]
     if len(batch) == 1:
-        await cursors[0].execute(*batch[0])
+        await cursors[0].execute(qualified(batch[0].sql, schema, batch[0].values is not None), batch[0].values)
     else:
         async with connection.pipeline():
             for cursor, statement in zip(cursors, batch, strict=True):
-                await cursor.execute(*statement)
+                await cursor.execute(qualified(statement.sql, schema, statement.values is not None), statement.values)
     return [await cursor.fetchall() if has_rows(cursor) else [] for cursor in cursors]

@@ -21,6 +21,7 @@ from sojourn.core.errors import ConfigurationError
 
 from .bound_connection import CANCEL_TIMEOUT, AsyncBoundConnection, BoundConnection, answers, answers_async, is_cut
 from .idleness import Idleness
+from .tables import HARDEN
 
 __all__ = ["AsyncPool", "AsyncPostgresConnections", "Pool", "PostgresConnections", "complete"]
 
@@ -61,6 +62,15 @@ def _own_pool(conninfo: str, max_connections: int) -> dict[str, Any]:
         # away: by itself, a pool would wait longer and longer.
         "reconnect_timeout": RECONNECT_PAUSE,
     }
+
+
+def _harden(connection: psycopg.Connection[Any]) -> None:
+    """Have no name but the server's own found by search_path; where a pooler is in between, the statements suffice."""
+    connection.execute(HARDEN, (connection.info.backend_pid,))
+
+
+async def _harden_async(connection: psycopg.AsyncConnection[Any]) -> None:
+    await connection.execute(HARDEN, (connection.info.backend_pid,))
 
 
 def _try_again(pool: Pool) -> None:
@@ -141,6 +151,7 @@ class PostgresConnections:
                     _inherited.append(self._pool)
                 pool = ConnectionPool(
                     connection_class=BoundConnection,
+                    configure=_harden,
                     reconnect_failed=_try_again,
                     **_own_pool(self._where, self._max_connections),
                 )
@@ -220,6 +231,7 @@ class AsyncPostgresConnections:
         if self._pool is None or self._loop is not loop:
             pool: AsyncPool = AsyncConnectionPool(
                 connection_class=AsyncBoundConnection,
+                configure=_harden_async,
                 reconnect_failed=_try_again_async,
                 **_own_pool(self._where, self._max_connections),
             )

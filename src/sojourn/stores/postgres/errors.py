@@ -8,9 +8,10 @@ from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
 from sojourn.core.errors import ConfigurationError, SessionExists, SojournError, StoreUnavailable
 
-__all__ = ["MAX_RETRIES", "SchemaBehind", "may_retry", "translated", "unreachable"]
+__all__ = ["MAX_RETRIES", "NO_TABLES", "SchemaBehind", "may_retry", "translated", "unreachable"]
 
 MAX_RETRIES = 3
+NO_TABLES = "The PostgreSQL database has no tables of Sojourn's. Run `sojourn migrate --store URL` first."
 
 # PostgreSQL undid what it had done of it, or had done nothing.
 _UNDONE = (errors.SerializationFailure, errors.DeadlockDetected, errors.ReadOnlySqlTransaction)
@@ -36,9 +37,7 @@ def translated(error: psycopg.Error) -> SojournError:
     if isinstance(error, errors.UniqueViolation):
         return SessionExists()
     if isinstance(error, errors.UndefinedTable):
-        return SchemaBehind(
-            "The PostgreSQL database has no tables of Sojourn's. Run `sojourn migrate --store URL` first."
-        )
+        return SchemaBehind(NO_TABLES)
     if isinstance(error, errors.InsufficientPrivilege):
         return ConfigurationError(
             f"PostgreSQL refuses: {error.diag.message_primary}. Grant the application's role SELECT, INSERT, UPDATE "

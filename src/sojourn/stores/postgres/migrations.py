@@ -10,19 +10,25 @@ from sojourn.core.errors import ConfigurationError
 from .connections import complete
 from .errors import SchemaBehind, unreachable
 from .schema import MIGRATION_LOCK, MIGRATIONS
+from .statements import qualified
+from .tables import SELECT_TABLES, judge_tables
 
 __all__ = ["CURRENT", "SELECT_ENCODINGS", "SELECT_VERSION", "judge_encodings", "judge_version", "migrate"]
 
 CONNECT_TIMEOUT = 5.0
 CURRENT = len(MIGRATIONS)
-SELECT_VERSION = "SELECT coalesce(max(number), 0) FROM sojourn_migration"
-SELECT_ENCODINGS = "SELECT current_setting('server_encoding'), current_setting('client_encoding')"
+SELECT_VERSION = "SELECT coalesce(pg_catalog.max(number), 0) FROM ours.sojourn_migration"
+SELECT_ENCODINGS = """
+SELECT pg_catalog.current_setting('server_encoding'), pg_catalog.current_setting('client_encoding')
+"""
 
+_SELECT_SCHEMA = "SELECT pg_catalog.quote_ident(pg_catalog.current_schema())"
+_NOTE = "INSERT INTO ours.sojourn_migration (number, name) VALUES (%s, %s)"
 _LEDGER = """
-CREATE TABLE IF NOT EXISTS sojourn_migration (
+CREATE TABLE IF NOT EXISTS ours.sojourn_migration (
     number integer PRIMARY KEY,
     name text NOT NULL,
-    applied_at timestamptz NOT NULL DEFAULT now()
+    applied_at timestamptz NOT NULL DEFAULT pg_catalog.now()
 )
 """
 
@@ -81,15 +87,27 @@ def _apply_missing(connection: psycopg.Connection) -> list[int]:
     judge_encodings(*connection.execute(SELECT_ENCODINGS).fetchall()[0])
     for number, (name, statements) in enumerate(MIGRATIONS, 1):
         with connection.transaction():
-            connection.execute("SELECT pg_advisory_xact_lock(%s, 0)", (MIGRATION_LOCK,))
-            connection.execute(_LEDGER)
-            [version] = connection.cursor(row_factory=scalar_row).execute(SELECT_VERSION).fetchall()
+            connection.execute("SELECT pg_catalog.pg_advisory_xact_lock(%s, 0)", (MIGRATION_LOCK,))
+            schema = _schema(connection)
+            connection.execute(qualified(_LEDGER, schema, False))
+            count = connection.cursor(row_factory=scalar_row).execute(qualified(SELECT_VERSION, schema, False))
+            [version] = count.fetchall()
             if version > CURRENT:
                 judge_version(version)
             if version >= number:
                 continue
             for statement in statements:
-                connection.execute(statement)
-            connection.execute("INSERT INTO sojourn_migration (number, name) VALUES (%s, %s)", (number, name))
+                connection.execute(qualified(statement, schema, False))
+            connection.execute(qualified(_NOTE, schema, True), (number, name))
         applied.append(number)
     return applied
+
+
+def _schema(connection: psycopg.Connection) -> str:
+    """Where the tables are, or are to be: the first schema on the search_path. Then nothing else is on it."""
+    found = judge_tables(connection.execute(SELECT_TABLES).fetchall())
+    [(first,)] = connection.execute(_SELECT_SCHEMA).fetchall()
+    if first is None:
+        raise ConfigurationError("search_path names no schema that is there: CREATE SCHEMA it first, or grant its use.")
+    connection.execute("SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)")
+    return found or str(first)

@@ -12,9 +12,11 @@ from sojourn.core.store import Applied, Bar, Change, Commit, Create, End, Mark, 
 from sojourn.core.token import hash_user
 
 from . import statements as sql
+from .errors import NO_TABLES, SchemaBehind
 from .migrations import SELECT_ENCODINGS, SELECT_VERSION, judge_encodings, judge_version
 from .rows import cost, encode_data, encode_secrets, escaped, readable, record_of, row_of, unescaped
-from .statements import Statement, Steps
+from .statements import Statement, Steps, qualified
+from .tables import SELECT_TABLES, judge_tables
 
 __all__ = [
     "bar",
@@ -42,12 +44,17 @@ BATCH = 500
 BARRED_FOR = 400 * 86_400_000
 
 
-def require_schema() -> Steps[None]:
-    """Raise ConfigurationError unless the database has this Sojourn's tables, in UTF-8."""
-    [[(version,)]] = yield [Statement(SELECT_VERSION)]
-    judge_version(version)
+def require_schema() -> Steps[str]:
+    """The schema with this Sojourn's tables. Raises ConfigurationError unless they are there, in UTF-8, and ours."""
     [[encodings]] = yield [Statement(SELECT_ENCODINGS)]
     judge_encodings(*encodings)
+    [rows] = yield [Statement(SELECT_TABLES)]
+    schema = judge_tables(rows)
+    if schema is None:
+        raise SchemaBehind(NO_TABLES)
+    [[(version,)]] = yield [Statement(qualified(SELECT_VERSION, schema, False))]
+    judge_version(version)
+    return schema
 
 
 def get(id: str) -> Steps[Record | None]:

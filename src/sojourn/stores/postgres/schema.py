@@ -1,4 +1,7 @@
-"""The tables, as numbered migrations: each is applied once, and never changed after its release."""
+"""The tables, as numbered migrations: each is applied once, and never changed after its release.
+
+`ours` is as in statements.py.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ class Migration(NamedTuple):
 # sweep_at: not later than when the session stops being live. A touch leaves it and every other indexed column, so that
 # PostgreSQL updates the row in its page (HOT), without a write to an index; fillfactor leaves the room.
 _TABLE = """
-CREATE TABLE sojourn_session (
+CREATE TABLE ours.sojourn_session (
     id text COLLATE "C" PRIMARY KEY,
     user_id text COLLATE "C",
     seen_at bigint NOT NULL,
@@ -43,17 +46,17 @@ CREATE TABLE sojourn_session (
 """
 
 _USER_INDEX = """
-CREATE INDEX sojourn_session_user ON sojourn_session (user_id) WHERE ended_at IS NULL AND user_id IS NOT NULL
+CREATE INDEX sojourn_session_user ON ours.sojourn_session (user_id) WHERE ended_at IS NULL AND user_id IS NOT NULL
 """
 
 _USER_INDEX_OF_REALM = """
-CREATE INDEX sojourn_session_user ON sojourn_session (realm, user_id, id)
+CREATE INDEX sojourn_session_user ON ours.sojourn_session (realm, user_id, id)
 WHERE ended_at IS NULL AND user_id IS NOT NULL
 """
 
 # The instants of Store.bar, with no user, and of Store.end_all.
 _BAR = """
-CREATE TABLE sojourn_bar (
+CREATE TABLE ours.sojourn_bar (
     realm text COLLATE "C",
     user_hash text COLLATE "C",
     at bigint NOT NULL,
@@ -61,21 +64,23 @@ CREATE TABLE sojourn_bar (
 )
 """
 _MARK = """
-CREATE TABLE sojourn_mark (id text COLLATE "C" PRIMARY KEY, session_id text NOT NULL, ends_at bigint NOT NULL)
+CREATE TABLE ours.sojourn_mark (id text COLLATE "C" PRIMARY KEY, session_id text NOT NULL, ends_at bigint NOT NULL)
 """
 
 # Who notifies takes a lock of the whole server until its commit is on disk: a fifth of the writes per second. So
 # nobody notifies where nobody listens. A listener holds all stripes, shared. A writer that gets a stripe for itself
 # knows that there is none, and keeps the stripe until it is done: who begins to listen waits for it, and then begins.
 _TELL = f"""
-CREATE FUNCTION sojourn_session_tell() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION ours.sojourn_session_tell() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     FOR n IN 1..{LISTENER_STRIPES} LOOP
-        IF pg_try_advisory_xact_lock({LISTENERS_LOCK}, (pg_backend_pid() + n) % {LISTENER_STRIPES}) THEN
+        IF pg_catalog.pg_try_advisory_xact_lock(
+            {LISTENERS_LOCK}, (pg_catalog.pg_backend_pid() + n) % {LISTENER_STRIPES}
+        ) THEN
             RETURN NULL;
         END IF;
     END LOOP;
-    PERFORM pg_notify('{CHANNEL}', CASE TG_OP WHEN 'TRUNCATE' THEN '*' ELSE OLD.id END);
+    PERFORM pg_catalog.pg_notify('{CHANNEL}', CASE TG_OP WHEN 'TRUNCATE' THEN '*' ELSE OLD.id END);
     RETURN NULL;
 END
 $$
@@ -85,11 +90,11 @@ $$
 _TELL_ROW = """
 CREATE TRIGGER sojourn_session_tell AFTER DELETE OR UPDATE OF id, user_id, seen_at, idle_timeout, absolute_expires_at,
     ended_at, version, end_reason, secrets, record, data
-ON sojourn_session FOR EACH ROW EXECUTE FUNCTION sojourn_session_tell()
+ON ours.sojourn_session FOR EACH ROW EXECUTE FUNCTION ours.sojourn_session_tell()
 """
 _TELL_TRUNCATE = """
 CREATE TRIGGER sojourn_session_tell_all AFTER TRUNCATE
-ON sojourn_session FOR EACH STATEMENT EXECUTE FUNCTION sojourn_session_tell()
+ON ours.sojourn_session FOR EACH STATEMENT EXECUTE FUNCTION ours.sojourn_session_tell()
 """
 
 MIGRATIONS = (
@@ -98,7 +103,7 @@ MIGRATIONS = (
         (
             _TABLE,
             _USER_INDEX,
-            "CREATE INDEX sojourn_session_sweep ON sojourn_session (sweep_at)",
+            "CREATE INDEX sojourn_session_sweep ON ours.sojourn_session (sweep_at)",
             _TELL,
             _TELL_ROW,
             _TELL_TRUNCATE,
@@ -108,17 +113,17 @@ MIGRATIONS = (
         "realms, instants and marks",
         (
             # From before the first release: their secrets have no family, so that nobody could open them.
-            "TRUNCATE sojourn_session",
-            'ALTER TABLE sojourn_session ADD COLUMN realm text COLLATE "C" NOT NULL',
-            "DROP INDEX sojourn_session_user",
-            "DROP INDEX sojourn_session_sweep",
+            "TRUNCATE ours.sojourn_session",
+            'ALTER TABLE ours.sojourn_session ADD COLUMN realm text COLLATE "C" NOT NULL',
+            "DROP INDEX ours.sojourn_session_user",
+            "DROP INDEX ours.sojourn_session_sweep",
             _USER_INDEX_OF_REALM,
             # A row is in one of the two: the first finds what ran out, the second what is dead for long.
-            "CREATE INDEX sojourn_session_live ON sojourn_session (sweep_at) WHERE ended_at IS NULL",
-            "CREATE INDEX sojourn_session_dead ON sojourn_session (ended_at) WHERE ended_at IS NOT NULL",
+            "CREATE INDEX sojourn_session_live ON ours.sojourn_session (sweep_at) WHERE ended_at IS NULL",
+            "CREATE INDEX sojourn_session_dead ON ours.sojourn_session (ended_at) WHERE ended_at IS NOT NULL",
             _BAR,
             _MARK,
-            "CREATE INDEX sojourn_mark_end ON sojourn_mark (ends_at)",
+            "CREATE INDEX sojourn_mark_end ON ours.sojourn_mark (ends_at)",
         ),
     ),
 )

@@ -2,11 +2,15 @@
 
 PostgreSQL looks at a row that another transaction has just changed again, newest version and all conditions, before it
 updates it (READ COMMITTED): so two writers are judged one after the other, and neither has to try again.
+
+`ours` stands for the schema that the tables were found in. Tables and functions are named with their schema, and
+operators meet the very types that they are for: no search_path leads to somebody else's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 from sojourn.core.codec import MAX_INTEGER
@@ -48,6 +52,7 @@ __all__ = [
     "Rows",
     "Statement",
     "Steps",
+    "qualified",
 ]
 
 T = TypeVar("T")
@@ -58,6 +63,14 @@ class Statement(NamedTuple):
 
     sql: str
     values: Sequence[Any] | Mapping[str, Any] | None = None
+
+
+@lru_cache(512)
+def qualified(sql: str, schema: str, with_values: bool) -> str:
+    """`sql` with the schema, as SQL writes its name, for each `ours.`. Where there are values, % is psycopg's."""
+    if not schema:
+        return sql  # it is not known yet, and not asked for
+    return sql.replace("ours.", f"{schema.replace('%', '%%') if with_values else schema}.")
 
 
 Rows = list[tuple[Any, ...]]
@@ -74,49 +87,49 @@ ROLLBACK = Statement("ROLLBACK")
 _RUNS_OUT_AT = "least(s.seen_at + s.idle_timeout, s.absolute_expires_at)"
 _OVER_AT = f"coalesce(s.ended_at, {_RUNS_OUT_AT})"
 
-GET = f"SELECT {COLUMNS} FROM sojourn_session AS s WHERE s.id = %s"
-GET_MANY = f"SELECT {COLUMNS} FROM sojourn_session AS s WHERE s.id = ANY(%s::text[])"
+GET = f"SELECT {COLUMNS} FROM ours.sojourn_session AS s WHERE s.id = %s"
+GET_MANY = f"SELECT {COLUMNS} FROM ours.sojourn_session AS s WHERE s.id = ANY(%s::text[])"
 LIST = f"""
-SELECT {COLUMNS} FROM sojourn_session AS s
+SELECT {COLUMNS} FROM ours.sojourn_session AS s
 WHERE s.realm = %(realm)s AND s.user_id = %(user_id)s AND s.ended_at IS NULL AND s.id > %(after)s
     AND {_RUNS_OUT_AT} > %(now)s
 ORDER BY s.id LIMIT %(limit)s
 """
-DELETE = "DELETE FROM sojourn_session WHERE id = %s"
-SCAN = f"SELECT {COLUMNS} FROM sojourn_session AS s WHERE s.id > %(after)s ORDER BY s.id LIMIT %(limit)s"
+DELETE = "DELETE FROM ours.sojourn_session WHERE id = %s"
+SCAN = f"SELECT {COLUMNS} FROM ours.sojourn_session AS s WHERE s.id > %(after)s ORDER BY s.id LIMIT %(limit)s"
 STATS = f"""
-SELECT count(*) FILTER (WHERE {_OVER_AT} > %(now)s AND ended_at IS NULL), count(ended_at),
-    count(DISTINCT user_id) FILTER (WHERE {_OVER_AT} > %(now)s AND ended_at IS NULL), count(*),
-    pg_total_relation_size('sojourn_session')
-FROM sojourn_session AS s
+SELECT pg_catalog.count(*) FILTER (WHERE {_OVER_AT} > %(now)s AND ended_at IS NULL), pg_catalog.count(ended_at),
+    pg_catalog.count(DISTINCT user_id) FILTER (WHERE {_OVER_AT} > %(now)s AND ended_at IS NULL), pg_catalog.count(*),
+    coalesce(pg_catalog.pg_total_relation_size(pg_catalog.min(s.tableoid)), 0)
+FROM ours.sojourn_session AS s
 """
 
 # Creating
 
 # No row where it was barred. What is inserted alone takes its snapshot once it has its lock on the table: see BAR.
 INSERT = """
-INSERT INTO sojourn_session
+INSERT INTO ours.sojourn_session
     (id, realm, user_id, seen_at, idle_timeout, absolute_expires_at, ended_at, sweep_at, version, bytes, end_reason,
     secrets, record, data)
 SELECT %(id)s, %(realm)s, %(user_id)s, %(seen_at)s::bigint, %(idle_timeout)s::bigint, %(absolute_expires_at)s::bigint,
     %(ended_at)s::bigint, %(sweep_at)s::bigint, %(version)s::bigint, %(bytes)s::integer, %(end_reason)s, %(secrets)s,
     %(record)s::json, %(data)s::jsonb
-WHERE NOT EXISTS (SELECT FROM sojourn_bar WHERE realm = %(realm)s AND user_hash = '' AND at > %(began_at)s)
+WHERE NOT EXISTS (SELECT FROM ours.sojourn_bar WHERE realm = %(realm)s AND user_hash = '' AND at > %(began_at)s)
 RETURNING 1
 """
 # After SELECT_AND_LOCK, whose lock on the table BAR waits for.
-BARS = "SELECT user_hash, at FROM sojourn_bar WHERE realm = %s AND user_hash IN ('', %s)"
+BARS = "SELECT user_hash, at FROM ours.sojourn_bar WHERE realm = %s AND user_hash IN ('', %s)"
 SET_BAR = """
-INSERT INTO sojourn_bar VALUES (%s, %s, %s)
-ON CONFLICT (realm, user_hash) DO UPDATE SET at = greatest(sojourn_bar.at, excluded.at)
+INSERT INTO ours.sojourn_bar VALUES (%s, %s, %s)
+ON CONFLICT (realm, user_hash) DO UPDATE SET at = greatest(ours.sojourn_bar.at, excluded.at)
 """
 # Who creates holds a weaker lock until it is done: it is seen by whoever looks after this, or sees the instant itself.
-LOCK_TABLE = "LOCK TABLE sojourn_session IN EXCLUSIVE MODE"
+LOCK_TABLE = "LOCK TABLE ours.sojourn_session IN EXCLUSIVE MODE"
 # Before any look at the user's sessions: what a statement sees is settled when it begins.
-LOCK_USER = f"SELECT pg_advisory_xact_lock({USER_LOCK}, hashtext(%s))"
+LOCK_USER = f"SELECT pg_catalog.pg_advisory_xact_lock({USER_LOCK}, pg_catalog.hashtext(%s))"
 # In one order, so that two who wait for each other's rows cannot be.
 SELECT_AND_LOCK = f"""
-SELECT {COLUMNS} FROM sojourn_session AS s
+SELECT {COLUMNS} FROM ours.sojourn_session AS s
 WHERE s.id = %(ends)s OR s.realm = %(realm)s AND s.user_id = %(user_id)s AND s.ended_at IS NULL
 ORDER BY s.id FOR UPDATE
 """
@@ -130,19 +143,19 @@ _ENDED = f"""
 """
 END = f"""
 WITH before AS (
-    SELECT {COLUMNS} FROM sojourn_session AS s
+    SELECT {COLUMNS} FROM ours.sojourn_session AS s
     WHERE s.id = %(id)s AND s.realm = %(realm)s AND s.ended_at IS NULL
         AND (NOT %(ran_out)s OR {_RUNS_OUT_AT} <= %(now)s)
     FOR UPDATE
 )
-UPDATE sojourn_session AS s SET {_ENDED} FROM before WHERE s.id = before.id RETURNING before.*
+UPDATE ours.sojourn_session AS s SET {_ENDED} FROM before WHERE s.id = before.id RETURNING before.*
 """
 # One that ended before: a standby that must have it may not, if whoever ended it did not wait that long. A commit that
 # comes later waits for both.
-CONFIRM = "UPDATE sojourn_session SET sweep_at = sweep_at WHERE id = %s AND ended_at IS NOT NULL"
-END_LOCKED = f"UPDATE sojourn_session AS s SET {_ENDED} WHERE s.id = ANY(%(ids)s::text[])"
+CONFIRM = "UPDATE ours.sojourn_session SET sweep_at = sweep_at WHERE id = %s AND ended_at IS NOT NULL"
+END_LOCKED = f"UPDATE ours.sojourn_session AS s SET {_ENDED} WHERE s.id = ANY(%(ids)s::text[])"
 END_ALL = f"""
-UPDATE sojourn_session AS s SET {_ENDED}
+UPDATE ours.sojourn_session AS s SET {_ENDED}
 WHERE s.realm = %(realm)s AND s.user_id = %(user_id)s AND s.ended_at IS NULL AND s.id IS DISTINCT FROM %(keep)s
 RETURNING s.id, {_RUNS_OUT_AT} > %(now)s
 """
@@ -162,30 +175,32 @@ _AS_LOADED = "s.data @> %(base)s::jsonb AND NOT s.data ?| %(absent)s::text[]"
 # Data over the limit, by an older and wider policy, may always be made smaller.
 _ROOM = "greatest(0, %(max_bytes)s - 1 - s.bytes)"
 _COUNTERS = f"""
-    FROM unnest(%(counters)s::text[], %(by)s::numeric[], %(overheads)s::int[]) AS counter (key, by, overhead),
+    FROM ROWS FROM (pg_catalog.unnest(%(counters)s::text[]), pg_catalog.unnest(%(by)s::numeric[]),
+            pg_catalog.unnest(%(overheads)s::int[])) AS counter (key, by, overhead),
         LATERAL (SELECT {_ALTERED} ->> key AS old) AS before,
         LATERAL (SELECT CASE WHEN coalesce(old, '0') ~ '^-?[0-9]{{1,99}}$'
             THEN coalesce(old, '0')::numeric + by END AS value) AS after
 """
-_SUMS = f"(SELECT jsonb_object_agg(key, value::text) {_COUNTERS})"
+_SUMS = f"(SELECT pg_catalog.jsonb_object_agg(key, value::text) {_COUNTERS})"
 # NULL, which is not within any room, where a counter is no integer or would leave ±(2**53 - 1).
-_GROWTH = f"""(SELECT CASE WHEN bool_and(coalesce(abs(value) <= {MAX_INTEGER}, false))
-    THEN %(growth)s + sum(octet_length(value::text) - coalesce(octet_length(old), -overhead)) END {_COUNTERS})"""
+_GROWTH = f"""(SELECT CASE WHEN pg_catalog.bool_and(coalesce(pg_catalog.abs(value) <= {MAX_INTEGER}::numeric, false))
+    THEN %(growth)s + pg_catalog.sum(pg_catalog.octet_length(value::text)
+        - coalesce(pg_catalog.octet_length(old), -overhead)) END {_COUNTERS})"""
 
 # A crash of the server may take back the touches of its last second: nobody waits for the disk for them.
 TOUCH = f"""
-UPDATE sojourn_session AS s SET {_SEEN} WHERE {_LIVE}
-    AND (%(durable)s OR set_config('synchronous_commit', 'off', true) = 'off')
+UPDATE ours.sojourn_session AS s SET {_SEEN} WHERE {_LIVE}
+    AND (%(durable)s OR pg_catalog.set_config('synchronous_commit', 'off', true) = 'off')
 RETURNING s.version
 """
 CHANGE = f"""
-UPDATE sojourn_session AS s
+UPDATE ours.sojourn_session AS s
 SET {_SEEN}, version = s.version + 1, bytes = s.bytes + %(growth)s, data = {_ALTERED}
 WHERE {_LIVE} AND {_AS_LOADED} AND %(growth)s <= {_ROOM}
 RETURNING s.version
 """
 COUNT = f"""
-UPDATE sojourn_session AS s
+UPDATE ours.sojourn_session AS s
 SET {_SEEN}, version = s.version + 1, bytes = s.bytes + {_GROWTH}, data = {_ALTERED} || {_SUMS}
 WHERE {_LIVE} AND {_AS_LOADED} AND {_GROWTH} <= {_ROOM}
 RETURNING s.version
@@ -193,54 +208,55 @@ RETURNING s.version
 
 # Erasing
 
-ERASE = "DELETE FROM sojourn_session WHERE realm = %s AND user_id = %s"
+ERASE = "DELETE FROM ours.sojourn_session WHERE realm = %s AND user_id = %s"
 
 # Marks
 
-PUT_MARK = "INSERT INTO sojourn_mark VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
-MARKS = "SELECT id, session_id, ends_at FROM sojourn_mark WHERE id > %s ORDER BY id LIMIT %s"
+PUT_MARK = "INSERT INTO ours.sojourn_mark VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
+MARKS = "SELECT id, session_id, ends_at FROM ours.sojourn_mark WHERE id > %s ORDER BY id LIMIT %s"
 ALL_BARS = """
-SELECT realm, user_hash, at FROM sojourn_bar
+SELECT realm, user_hash, at FROM ours.sojourn_bar
 WHERE realm || ':' || user_hash > %s ORDER BY realm || ':' || user_hash LIMIT %s
 """
-GET_MARK = "SELECT id, session_id, ends_at FROM sojourn_mark WHERE id = %s"
+GET_MARK = "SELECT id, session_id, ends_at FROM ours.sojourn_mark WHERE id = %s"
 
 # Cleaning up
 
 # Of those that might be over, the dead are ended or deleted and the others put off until they will be: each live
 # session is looked at once per idle timeout, and no index needs to know when it was seen.
 _PUT_OFF = """
-UPDATE sojourn_session AS s SET sweep_at = due.over_at FROM due WHERE s.id = due.id AND due.over_at >= %(before)s
+UPDATE ours.sojourn_session AS s SET sweep_at = due.over_at FROM due WHERE s.id = due.id AND due.over_at >= %(before)s
 """
 END_EXPIRED = f"""
 WITH due AS (
-    SELECT s.id, {_RUNS_OUT_AT} AS over_at FROM sojourn_session AS s
+    SELECT s.id, {_RUNS_OUT_AT} AS over_at FROM ours.sojourn_session AS s
     WHERE s.ended_at IS NULL AND s.sweep_at < %(before)s ORDER BY s.sweep_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED
 ), dead AS (
     SELECT id FROM due WHERE over_at < %(before)s LIMIT %(limit)s
 ), ended AS (
-    UPDATE sojourn_session AS s SET {_ENDED} FROM dead WHERE s.id = dead.id RETURNING s.id
+    UPDATE ours.sojourn_session AS s SET {_ENDED} FROM dead WHERE s.id = dead.id RETURNING s.id
 ), put_off AS ({_PUT_OFF})
-SELECT (SELECT count(*) FROM ended), (SELECT count(*) FROM due)
+SELECT (SELECT pg_catalog.count(*) FROM ended), (SELECT pg_catalog.count(*) FROM due)
 """
 DELETE_EXPIRED = f"""
 WITH due AS (
-    SELECT s.id, {_RUNS_OUT_AT} AS over_at FROM sojourn_session AS s
+    SELECT s.id, {_RUNS_OUT_AT} AS over_at FROM ours.sojourn_session AS s
     WHERE s.ended_at IS NULL AND s.sweep_at < %(before)s ORDER BY s.sweep_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED
 ), gone AS (
-    SELECT s.id FROM sojourn_session AS s WHERE s.ended_at < %(before)s ORDER BY s.ended_at LIMIT %(batch)s
+    SELECT s.id FROM ours.sojourn_session AS s WHERE s.ended_at < %(before)s ORDER BY s.ended_at LIMIT %(batch)s
     FOR UPDATE SKIP LOCKED
 ), dead AS (
     SELECT id FROM (SELECT id FROM gone UNION ALL SELECT id FROM due WHERE over_at < %(before)s) AS both_kinds
     LIMIT %(limit)s
 ), deleted AS (
-    DELETE FROM sojourn_session WHERE id IN (SELECT id FROM dead) RETURNING id
+    DELETE FROM ours.sojourn_session WHERE id IN (SELECT id FROM dead) RETURNING id
 ), put_off AS ({_PUT_OFF})
-SELECT (SELECT count(*) FROM deleted), greatest((SELECT count(*) FROM due), (SELECT count(*) FROM gone))
+SELECT (SELECT pg_catalog.count(*) FROM deleted), greatest((SELECT pg_catalog.count(*) FROM due),
+    (SELECT pg_catalog.count(*) FROM gone))
 """
 DELETE_MARKS = """
-WITH due AS (SELECT id FROM sojourn_mark WHERE ends_at < %s LIMIT %s),
-    gone AS (DELETE FROM sojourn_mark WHERE id IN (SELECT id FROM due) RETURNING id)
-SELECT count(*) FROM gone
+WITH due AS (SELECT id FROM ours.sojourn_mark WHERE ends_at < %s LIMIT %s),
+    gone AS (DELETE FROM ours.sojourn_mark WHERE id IN (SELECT id FROM due) RETURNING id)
+SELECT pg_catalog.count(*) FROM gone
 """
-DELETE_BARS = "DELETE FROM sojourn_bar WHERE at < %s"
+DELETE_BARS = "DELETE FROM ours.sojourn_bar WHERE at < %s"

@@ -19,7 +19,7 @@ from . import operations
 from .bound_connection import BoundConnection
 from .connections import AsyncPool, Pool, PostgresConnections, complete
 from .errors import MAX_RETRIES, may_retry, translated, unreachable
-from .statements import Rows, Statement, Steps
+from .statements import Rows, Statement, Steps, qualified
 from .watch import watch
 
 __all__ = [
@@ -66,8 +66,7 @@ class PostgresStore:
         self._listen_conninfo = listening_conninfo(where, listen_conninfo, timeout)
         if isinstance(where, str):
             where = complete(where, timeout)
-            require_schema(where, timeout)
-        self._ready = isinstance(where, str)
+        self._schema = require_schema(where, timeout) if isinstance(where, str) else ""
         self._timeout = timeout
         self._connections = PostgresConnections(where, max_connections, timeout)
 
@@ -165,30 +164,29 @@ class PostgresStore:
 
     def _try(self, work: Callable[[], Steps[T]], wait_until: float, give_up: float) -> T:
         with self._connections.lend(wait_until, give_up) as connection:
-            if not self._ready:
-                _perform(connection, operations.require_schema())
-                self._ready = True
-            return _perform(connection, work())
+            if not self._schema:
+                self._schema = _perform(connection, operations.require_schema(), "")
+            return _perform(connection, work(), self._schema)
 
 
-def _perform(connection: psycopg.Connection[Any], steps: Steps[T]) -> T:
+def _perform(connection: psycopg.Connection[Any], steps: Steps[T], schema: str) -> T:
     try:
         batch = next(steps)
         while True:
-            batch = steps.send(_execute(connection, batch))
+            batch = steps.send(_execute(connection, batch, schema))
     except StopIteration as stop:
         result: T = stop.value
         return result
 
 
-def _execute(connection: psycopg.Connection[Any], batch: Sequence[Statement]) -> Sequence[Rows]:
+def _execute(connection: psycopg.Connection[Any], batch: Sequence[Statement], schema: str) -> Sequence[Rows]:
     cursors = [psycopg.Cursor(connection, row_factory=tuple_row) for _ in batch]
     if len(batch) == 1:
-        cursors[0].execute(*batch[0])
+        cursors[0].execute(qualified(batch[0].sql, schema, batch[0].values is not None), batch[0].values)
     else:
         with connection.pipeline():
             for cursor, statement in zip(cursors, batch, strict=True):
-                cursor.execute(*statement)
+                cursor.execute(qualified(statement.sql, schema, statement.values is not None), statement.values)
     return [cursor.fetchall() if has_rows(cursor) else [] for cursor in cursors]
 
 
@@ -222,8 +220,8 @@ def require_direct(conninfo: str | None) -> str:
     return conninfo
 
 
-def require_schema(conninfo: str, timeout: float) -> None:
-    """Judge the schema over a connection of its own, so that the pool is made where it is used: after a fork, say."""
+def require_schema(conninfo: str, timeout: float) -> str:
+    """The schema with the tables. Over a connection of its own: the pool is made where it is used, after a fork say."""
     try:
         connection = BoundConnection.connect(conninfo, autocommit=True, prepare_threshold=None)
     except psycopg.Error as error:
@@ -231,6 +229,6 @@ def require_schema(conninfo: str, timeout: float) -> None:
     connection.give_up = time.monotonic() + timeout
     try:
         with connection:
-            _perform(connection, operations.require_schema())
+            return _perform(connection, operations.require_schema(), "")
     except psycopg.Error as error:
         raise translated(error) from error

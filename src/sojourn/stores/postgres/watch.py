@@ -40,7 +40,7 @@ _Steps = Generator[tuple[str, Sequence[Any]] | float, Any, None]
 
 def _listen(watcher: Watcher, interval: float, process: int) -> _Steps:
     """What to do over one connection: SQL, for its rows, or seconds to wait, for the notifications until then."""
-    [(answering,)] = yield "SELECT pg_backend_pid()", ()
+    [(answering,)] = yield "SELECT pg_catalog.pg_backend_pid()", ()
     if answering != process:
         raise ConfigurationError(
             "There is a pooler in front of this PostgreSQL server, and NOTIFY is not heard through one. Give the store "
@@ -48,11 +48,11 @@ def _listen(watcher: Watcher, interval: float, process: int) -> _Steps:
         )
     beat = f"sojourn_beat_{token_hex(8)}"
     # A heartbeat need not be on disk, and whoever writes waits for that.
-    yield "SELECT set_config('synchronous_commit', 'off', false)", ()
+    yield "SELECT pg_catalog.set_config('synchronous_commit', 'off', false)", ()
     yield f"LISTEN {CHANNEL}", ()
     yield f"LISTEN {beat}", ()
     # Waits for those who began to write when nobody listened, and so notify nobody: see schema.py.
-    stripes = "SELECT pg_advisory_lock_shared(%s, stripe) FROM generate_series(0, %s) AS stripe"
+    stripes = "SELECT pg_catalog.pg_advisory_lock_shared(%s, stripe) FROM pg_catalog.generate_series(0, %s) AS stripe"
     yield stripes, (LISTENERS_LOCK, LISTENER_STRIPES - 1)
     watcher.lost()
     heard = time.monotonic()
@@ -60,7 +60,7 @@ def _listen(watcher: Watcher, interval: float, process: int) -> _Steps:
         sent = time.monotonic()
         if sent - heard > _patience(interval):
             raise psycopg.OperationalError("no beat came back")
-        yield "SELECT pg_notify(%s, %s)", (beat, repr(sent))
+        yield "SELECT pg_catalog.pg_notify(%s, %s)", (beat, repr(sent))
         while (left := sent + interval - time.monotonic()) > 0:
             heard = _dispatch(watcher, beat, (yield left)) or heard
 

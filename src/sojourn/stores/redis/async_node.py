@@ -14,8 +14,11 @@ from typing import Any
 from redis.asyncio.connection import AbstractConnection as AsyncConnection
 from redis.exceptions import ConnectionError, RedisError, ResponseError
 
+from sojourn.core.errors import ConfigurationError
+
 from .calls import PING, pack
 from .idle import HUNG_UP, PROBE_SHARE, TRUSTED, Idle, condemned
+from .memory import ASK_MEMORY, Memory
 from .refusal import is_refusal
 from .retry import AnswerLost, NotReplicated, NotSent
 
@@ -79,7 +82,8 @@ class Batch:
 
     def not_sent(self, error: Exception) -> list[Any]:
         """The answers where no connection was to be had."""
-        return [error if is_refusal(error) else _because(NotSent(), error) for _ in self.calls]
+        told = is_refusal(error) or isinstance(error, ConfigurationError)
+        return [error if told else _because(NotSent(), error) for _ in self.calls]
 
     def broken_off(self, replies: list[Any], error: Exception) -> list[Any]:
         """The answers where the connection broke after `replies`."""
@@ -94,16 +98,22 @@ class Batch:
 class AsyncNode:
     """One server, for an event loop. `timeout` is the longest that a call may take, waiting for its turn included.
 
-    `watched`: as for Node.
+    `watched` and `memory`: as for Node.
     """
 
     def __init__(
-        self, connect: Callable[[], AsyncConnection], min_replicas: int, timeout: float, watched: bool = False
+        self,
+        connect: Callable[[], AsyncConnection],
+        min_replicas: int,
+        timeout: float,
+        watched: bool = False,
+        memory: Memory | None = None,
     ) -> None:
         self._connect = connect
         self._min_replicas = min_replicas
         self._timeout = timeout
         self._watched = watched
+        self._memory = memory
         self._idle: Idle[AsyncConnection] = deque()
         self._free = asyncio.Semaphore(MAX_CONNECTIONS)
         self._next_batch: Batch | None = None
@@ -179,7 +189,7 @@ class AsyncNode:
         try:
             try:
                 connection, used_at = await self._take(began, batch.give_up)
-            except (RedisError, OSError) as error:
+            except (RedisError, OSError, ConfigurationError) as error:
                 return batch.not_sent(error)
             return await self._talk(connection, batch, began, used_at)
         finally:
@@ -236,6 +246,9 @@ class AsyncNode:
         try:
             async with asyncio.timeout(give_up - time.monotonic()):
                 await connection.connect()
+                if self._memory is not None and not self._memory.known:
+                    await connection.send_packed_command(ASK_MEMORY, check_health=False)
+                    self._memory.take(await _read(connection))
         except BaseException:
             await connection.disconnect(nowait=True)
             raise

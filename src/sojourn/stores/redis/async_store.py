@@ -20,6 +20,7 @@ from .async_node import AsyncNode
 from .blob import decode_record
 from .calls import Address, Call, Steps
 from .connections import async_connect
+from .memory import Memory
 from .retry import QUESTION_SHARE, PendingCalls, limit_of
 from .scan import Scan, Sweep, bars, erase, marks, stats
 from .store import KEEP_ENDED, TIMEOUT
@@ -47,6 +48,7 @@ class AsyncRedisStore:
         self._keep = int(keep_ended * 1000)
         self._here: tuple[asyncio.AbstractEventLoop | None, _Loop] = (None, _Loop())
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Loop] = WeakKeyDictionary()
+        self._memories: dict[Address, Memory] = {}
         self._scan = Scan()
         self._sweep = Sweep()
         self._connect(self._location.addresses[0])  # so that a wrong option fails now
@@ -224,8 +226,11 @@ class AsyncRedisStore:
         node = here.nodes.get((address, to_sentinel))
         if node is None:
             watched = self._location.kind == "sentinel" and not to_sentinel
+            judged = not to_sentinel and not self._location.allow_eviction
+            memory = self._memories.setdefault(address, Memory(address)) if judged else None
             maker = self._connect(address, to_sentinel)
-            node = here.nodes[address, to_sentinel] = AsyncNode(maker, self._min_replicas, self._timeout, watched)
+            node = AsyncNode(maker, self._min_replicas, self._timeout, watched, memory)
+            here.nodes[address, to_sentinel] = node
         return node
 
     def _connect(self, address: Address, to_sentinel: bool = False) -> Callable[[], AsyncConnection]:

@@ -15,9 +15,12 @@ from typing import Any
 from redis.connection import AbstractConnection as Connection
 from redis.exceptions import ConnectionError, RedisError, ResponseError
 
+from sojourn.core.errors import ConfigurationError
+
 from .async_node import BUSY, MAX_CONNECTIONS, Batch, Packed
 from .calls import PING
 from .idle import HUNG_UP, PROBE_SHARE, TRUSTED, Idle, condemned
+from .memory import ASK_MEMORY, Memory
 
 __all__ = ["Node"]
 
@@ -26,16 +29,22 @@ class Node:
     """One server: each call has a connection to itself while it lasts. `timeout` is the longest that it may.
 
     Up to MAX_CONNECTIONS at once; who comes then waits for its turn. `watched`: by Sentinels, which are asked before
-    what hung up is called again.
+    what hung up is called again. `memory`: the server's, judged over the first connection.
     """
 
     def __init__(
-        self, connect: Callable[[], Connection], min_replicas: int, timeout: float, watched: bool = False
+        self,
+        connect: Callable[[], Connection],
+        min_replicas: int,
+        timeout: float,
+        watched: bool = False,
+        memory: Memory | None = None,
     ) -> None:
         self._connect = connect
         self._min_replicas = min_replicas
         self._timeout = timeout
         self._watched = watched
+        self._memory = memory
         self._idle: Idle[Connection] = deque()
         self._free = threading.Semaphore(MAX_CONNECTIONS)
         self._pid = os.getpid()
@@ -58,7 +67,7 @@ class Node:
     def _exchange(self, batch: Batch, began: float, limit: float | None) -> list[Any]:
         try:
             connection, used_at = self._take(began, limit)
-        except (RedisError, OSError) as error:
+        except (RedisError, OSError, ConfigurationError) as error:
             return batch.not_sent(error)
         replies: list[Any] = []
         try:
@@ -103,8 +112,18 @@ class Node:
         if limit is not None:
             connection.socket_timeout = connection.socket_connect_timeout = limit
         connection.connect()
+        try:
+            self._judge(connection)
+        except BaseException:
+            connection.disconnect()
+            raise
         _bound(connection, self._timeout)
         return connection, 0.0
+
+    def _judge(self, connection: Connection) -> None:
+        if self._memory is not None and not self._memory.known:
+            connection.send_packed_command([ASK_MEMORY], check_health=False)
+            self._memory.take(_read(connection))
 
     def _answers(self, connection: Connection) -> bool:
         try:

@@ -10,7 +10,7 @@ from typing import Any
 
 from redis import exceptions
 
-from sojourn.core.errors import StoreUnavailable
+from sojourn.core.errors import ConfigurationError, StoreUnavailable
 
 from .calls import Address, Call
 from .refusal import code_of, explained, is_refusal, may_pass
@@ -87,8 +87,12 @@ class PendingCalls:
         return (_ASKING + packed, 1, call.durable) if index in self._asking else (packed, 0, call.durable)
 
     def take(self, indexes: Sequence[int], replies: Sequence[Any]) -> None:
-        """What came back for a batch, an exception where that was no answer. Raises StoreUnavailable to give up."""
+        """What came back for a batch, an exception where that was no answer. Raises StoreUnavailable to give up,
+        and ConfigurationError for a server that must not be used.
+        """
         for index, reply in zip(indexes, replies, strict=True):
+            if isinstance(reply, ConfigurationError):
+                raise reply
             if isinstance(reply, Exception):
                 self._asking.pop(index, None)
                 self._last = reply

@@ -15,6 +15,7 @@ from . import operations
 from .blob import decode_record
 from .calls import Address, Call, Steps
 from .connections import connect
+from .memory import Memory
 from .node import Node
 from .retry import QUESTION_SHARE, PendingCalls
 from .scan import Scan, Sweep, bars, erase, marks, stats
@@ -50,6 +51,7 @@ class RedisStore:
         self._timeout = timeout
         self._keep = int(keep_ended * 1000)
         self._nodes: dict[tuple[Address, bool], Node] = {}
+        self._memories: dict[Address, Memory] = {}
         self._scan = Scan()
         self._sweep = Sweep()
         self._node(self._location.addresses[0])  # so that a wrong option fails now
@@ -200,8 +202,10 @@ class RedisStore:
         if node is None:
             watched = self._location.kind == "sentinel" and not to_sentinel
             maker = connect(self._location, address, self._timeout, to_sentinel=to_sentinel)
+            judged = not to_sentinel and not self._location.allow_eviction
+            memory = self._memories.setdefault(address, Memory(address)) if judged else None
             node = self._nodes.setdefault(
                 (address, to_sentinel),
-                Node(maker, self._min_replicas, self._timeout, watched),
+                Node(maker, self._min_replicas, self._timeout, watched, memory),
             )
         return node

@@ -189,6 +189,8 @@ class Cluster:
 
 def _undiscovered(what: str, answer: object) -> StoreUnavailable | ConfigurationError:
     """What to raise where nobody told: `answer` is the last one's. Waiting does not mend a server of another kind."""
+    if isinstance(answer, ConfigurationError):
+        return answer
     if answer is None or (isinstance(answer, Exception) and is_refusal(answer) and not may_pass(answer)):
         why = f" ({code_of(answer)}): {explained(answer)}" if answer else ""
         return ConfigurationError(f"{what}{why}.")

@@ -36,6 +36,7 @@ class Location(msgspec.Struct, frozen=True, kw_only=True):
     sentinel_options: dict[str, Any]
     tls: bool
     min_replicas: int
+    allow_eviction: bool
 
 
 def parse(url: str) -> Location:
@@ -46,6 +47,7 @@ def parse(url: str) -> Location:
     scheme, more, user, hosts, path, query = match.groups()
     asked = dict(parse_qsl(query or ""))
     min_replicas = _whole("min_replicas", asked.pop("min_replicas", "0"))
+    allow_eviction = _flag("dangerously_allow_eviction", asked.pop("dangerously_allow_eviction", "false"))
     sentinel = {name[9:]: asked.pop(name) for name in ("sentinel_username", "sentinel_password") if name in asked}
     kind: Literal["redis", "cluster", "sentinel"] = "redis"
     if more:
@@ -76,6 +78,7 @@ def parse(url: str) -> Location:
         sentinel_options={**{k: v for k, v in options.items() if k.startswith("ssl")}, **sentinel},
         tls=scheme in ("rediss", "valkeys"),
         min_replicas=min_replicas,
+        allow_eviction=allow_eviction,
     )
 
 
@@ -113,3 +116,9 @@ def _whole(name: str, value: str) -> int:
     if not value.isdecimal() or int(value) > 100:
         raise ConfigurationError(f"{name}={value} in the URL of Redis: give a whole number from 0 to 100.")
     return int(value)
+
+
+def _flag(name: str, value: str) -> bool:
+    if value not in ("true", "false"):
+        raise ConfigurationError(f"{name}={value} in the URL of Redis: write true, or leave it away.")
+    return value == "true"
