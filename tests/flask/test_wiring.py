@@ -13,12 +13,14 @@ import pytest
 from flask import Blueprint, Flask
 from flask_session import Session as FlaskSessionExtension  # type: ignore[import-untyped]
 from flask_wtf import CSRFProtect  # type: ignore[import-untyped]
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.test import Client
 
 from sojourn import AsyncSessionManager, ConfigurationError, CookieOptions, SessionManager
 from sojourn.flask import BrowserEndpoints, commit, init_app, manager_of
 from sojourn.stores.memory import AsyncMemoryStore, MemoryStore
 from sojourn.wsgi import SessionMiddleware
-from tests.flask.world import World
+from tests.flask.world import URL, World
 
 ELSEWHERE = {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}
 
@@ -139,6 +141,29 @@ def test_a_cookie_for_a_domain_or_a_path_cannot_be_host_only() -> None:
     World(app)
 
     assert app.config["SESSION_COOKIE_NAME"] == "__Secure-session"
+
+
+def shop_under(prefix: str) -> Flask:
+    app = Flask(__name__)
+    app.config["APPLICATION_ROOT"] = prefix
+    return World(app).app
+
+
+def test_two_applications_under_prefixes_stay_apart() -> None:
+    shops = {prefix: shop_under(prefix) for prefix in ("/tea", "/cups")}
+    browser = Client(DispatcherMiddleware(lambda environ, start: [], shops))
+    users = {"/tea": "ada", "/cups": "bob"}
+    for prefix, user in users.items():
+        cookie = browser.post(f"{prefix}/in/{user}", base_url=URL).headers["Set-Cookie"]
+        assert cookie.startswith("__Secure-session=sj1-")
+        assert f"; Path={prefix};" in cookie
+
+    def seen() -> list[str]:
+        return [browser.get(f"{prefix}/session/", base_url=URL).get_json()["status"] for prefix in users]
+
+    assert seen() == ["active", "active"]
+    browser.post("/tea/out", base_url=URL)
+    assert seen() == ["none", "active"]
 
 
 def test_usual_hardening_is_no_contradiction(manager: SessionManager) -> None:
