@@ -223,6 +223,16 @@ def test_a_cookie_that_is_meant_for_plain_http_is_not_told(caplog: pytest.LogCap
     assert caplog.text == ""
 
 
+@pytest.mark.parametrize("name", ["session", "__Host-session", "__secure-shop"])
+def test_a_cookie_s_name_without_a_prefix_is_told_at_start(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    World(cookie=CookieOptions(name=name))
+
+    told = [record.getMessage() for record in caplog.records if record.name == "sojourn"]
+    assert [line.partition(":")[0] for line in told] == (
+        ["The session's cookie is named session"] if name == "session" else []
+    )
+
+
 # CSRF
 
 

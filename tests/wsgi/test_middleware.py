@@ -165,6 +165,16 @@ def test_a_mistake_in_the_code_is_raised_not_answered() -> None:
         world.browser.post("/wrong")
 
 
+@pytest.mark.parametrize("name", ["session", "__Host-session", "__secure-shop"])
+def test_a_cookie_s_name_without_a_prefix_is_told_at_start(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    World(cookie=CookieOptions(name=name))
+
+    told = [record.getMessage() for record in caplog.records if record.name == "sojourn"]
+    assert [line.partition(":")[0] for line in told] == (
+        ["The session's cookie is named session"] if name == "session" else []
+    )
+
+
 class Broken(CountingStore):
     """A store that does not answer."""
 
