@@ -83,9 +83,10 @@ def test_endpoints_without_sessions_are_told() -> None:
         Flask(__name__).register_blueprint(BrowserEndpoints())
 
 
-def test_a_browser_may_not_write_who_is_logged_in(manager: SessionManager) -> None:
+@pytest.mark.parametrize("user_key", ["user", "user.id"])
+def test_a_browser_may_not_write_who_is_logged_in(manager: SessionManager, user_key: str) -> None:
     app = Flask(__name__)
-    init_app(app, manager, user_key="user")
+    init_app(app, manager, user_key=user_key)
 
     with pytest.raises(ConfigurationError, match="who is logged in"):
         app.register_blueprint(BrowserEndpoints(writable={"user"}))

@@ -73,6 +73,16 @@ def test_what_sets_the_cookie_is_not_cached() -> None:
     assert answer["set-cookie"].endswith("; Path=/; Secure; HttpOnly; SameSite=Lax")
 
 
+@pytest.mark.parametrize("said", ["no-store, private, max-age=0", "private, No-Store", "public, max-age=60", "private"])
+def test_a_cache_control_that_says_no_store_is_kept_and_any_other_replaced(said: str) -> None:
+    world = World()
+    world.headers.append(("Cache-Control", said))
+    answer = world.browser.post("/put", {"a": 1})
+
+    told = [value for name, value in answer.headers if name == "cache-control"]
+    assert told == [said if "store" in said.lower() else "no-store"]
+
+
 @pytest.mark.parametrize(("vary", "told"), [("*", "*"), ("cookie", "cookie"), ("X-Cookie", "X-Cookie, Cookie")])
 def test_vary_is_put_right_and_no_more(vary: str, told: str) -> None:
     world = World()

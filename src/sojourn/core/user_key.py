@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 
 from .session import Session
 
-__all__ = ["KeyedSession", "become", "keyed", "user_at"]
+__all__ = ["KeyedSession", "become", "keyed", "user_at", "user_member"]
 
 K = TypeVar("K", bound="KeyedSession")
 
@@ -43,7 +43,7 @@ class KeyedSession(Session):
     @property
     def _user_member(self) -> str | None:
         """The member of the session that `user_key` leads into."""
-        return self.user_key.partition(".")[0] if self.user_key is not None else None
+        return user_member(self.user_key)
 
 
 def keyed(session: Session, user_key: str) -> None:
@@ -61,6 +61,11 @@ def become(session: Session, kind: type[K]) -> K:
         _KINDS[kind, before] = found
     session.__class__ = found
     return cast("K", session)
+
+
+def user_member(user_key: str | None) -> str | None:
+    """The member of a session that a `user_key` leads into: "passport" of "passport.user"."""
+    return None if user_key is None else user_key.partition(".")[0]
 
 
 def user_at(data: Mapping[Any, Any], path: str | None) -> object:
