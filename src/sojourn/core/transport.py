@@ -16,7 +16,7 @@ from .session import Session
 if TYPE_CHECKING:
     from .rivals import Rivals
 
-__all__ = ["BEARER", "FAILED", "Header", "HeaderPairs", "Transport", "merged", "never_stored", "set_cookie"]
+__all__ = ["BEARER", "FAILED", "Header", "HeaderPairs", "Transport", "merged", "never_stored", "set_cookie", "taken"]
 
 logger = logging.getLogger("sojourn")
 
@@ -203,6 +203,13 @@ def merged(headers: HeaderPairs, needed: HeaderPairs) -> list[tuple[str, str]]:
 def never_stored(cache_control: str) -> bool:
     """Whether a Cache-Control keeps an answer out of every cache."""
     return "no-store" in (word.strip() for word in cache_control.lower().split(","))
+
+
+def taken(tokens: list[str]) -> str:
+    """The first of `tokens`, which forgets them all: what a frame holds, a reporter of errors sends."""
+    token = tokens[0]
+    tokens.clear()
+    return token
 
 
 def set_cookie(cookie: CookieOptions, reply: Reply) -> str:
