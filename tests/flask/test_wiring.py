@@ -8,6 +8,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from wsgiref.types import WSGIApplication
 
 import pytest
 from flask import Blueprint, Flask
@@ -151,7 +152,7 @@ def shop_under(prefix: str) -> Flask:
 
 
 def test_two_applications_under_prefixes_stay_apart() -> None:
-    shops = {prefix: shop_under(prefix) for prefix in ("/tea", "/cups")}
+    shops: dict[str, WSGIApplication] = {prefix: shop_under(prefix) for prefix in ("/tea", "/cups")}
     browser = Client(DispatcherMiddleware(lambda environ, start: [], shops))
     users = {"/tea": "ada", "/cups": "bob"}
     for prefix, user in users.items():

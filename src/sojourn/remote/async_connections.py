@@ -103,8 +103,7 @@ class AsyncServiceConnections:
                             raise
                 return await self._ask(await self._connect(), call)
         except OSError as error:
-            # Not from error: the event loop's own frames hold the request.
-            raise away(self._address, error, self._timeout) from None
+            raise away(self._address, error, self._timeout) from _without_frames(error)
 
     async def _ask(self, connection: AsyncServiceConnection, call: ServiceCall) -> ServiceAnswer:
         answer = None
@@ -165,3 +164,9 @@ class AsyncServiceConnections:
         with suppress(IndexError):
             while True:
                 self._idle.pop().socket.close()
+
+
+def _without_frames(error: OSError) -> OSError:
+    """The same, but not how it came: the event loop's own frames hold the request, with token and key."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
