@@ -27,6 +27,8 @@ COMMANDS = {
     "revoke": "{id}",
     "cleanup": "",
     "stats": "",
+    "export": "--user ada",
+    "erase": "--user ada",
     "copy": "--from {store} --to sqlite:///there.db",
     "migrate": "",
     "policy": "",

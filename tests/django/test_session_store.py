@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.safestring import mark_safe
 
 import sojourn.manager
-from sojourn import InvalidData, Policy
+from sojourn import Policy
 from sojourn.django import SessionStore, manager
 
 NOW = 1_800_000_000_000
@@ -160,13 +160,12 @@ def test_what_django_s_json_would_write_is_written() -> None:
     assert again(session).load() == {"text": "x", "choice": "red", "pair": [1, [2, "y"]], "deep": {"a": ["red"]}}
 
 
-def test_what_json_would_change_is_refused() -> None:
-    session = SessionStore()
-    with pytest.raises(InvalidData, match="keys are text"):
-        session[0] = "bar"  # type: ignore[index]
-    session["deep"] = {0: "bar"}
-    with pytest.raises(InvalidData, match="JSON's keys are text"):
-        session.save()
+def test_a_key_that_is_no_text_is_kept_as_django_s_json_would_write_it() -> None:
+    session = saved(deep={0: "bar", None: 1})
+    session[0] = "foo"  # type: ignore[index]
+    session.save()
+
+    assert again(session).load() == {"0": "foo", "deep": {"0": "bar", "null": 1}}
 
 
 # Saved, found, ended

@@ -203,7 +203,7 @@ def test_what_json_cannot_hold_is_the_developers_mistake_and_no_problem(site: Si
     browser = site.browser()
     browser.act("put", {"a": 1})
 
-    assert browser.post("/do/put", {"big": 2**60}).status == 500
+    assert browser.post("/do/put", {"big": 2**64}).status == 500
     assert browser.show()["data"] == {"a": 1}
     assert "InvalidData" in site.server.output()
 
@@ -223,9 +223,8 @@ def test_of_two_different_tokens_neither_is_believed(site: Site) -> None:
     mine.log_in("ada")
     theirs.log_in("eve")
     for planted in ("{0}={2}; {0}={1}", "{0}={1}; {0}={2}", "other=1; {0}={2};{0}={1}"):
-        answer = mine.get("/see/show", Cookie=planted.format(COOKIE, mine.token, theirs.token))
+        answer = site.browser().get("/see/show", Cookie=planted.format(COOKIE, mine.token, theirs.token))
         assert answer.json()["user"] is None, planted
-        assert answer.one("set-cookie") is None
 
     assert mine.show()["user"] == "ada"
 

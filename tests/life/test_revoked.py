@@ -15,7 +15,7 @@ from tests.store_kinds import open_kind
 from tests.unit.clock import Clock
 
 KINDS = ("memory", "sqlite", "postgres", "redis", "redis cluster", "async valkey", "cached postgres")
-TRIES = 2_500  # 500 of each situation
+TRIES = 500
 HOUR = 3_600_000
 POLICY = Policy(idle_timeout=80 * 3600, absolute_timeout=90 * 3600, max_sessions=None)
 

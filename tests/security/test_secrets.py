@@ -212,6 +212,8 @@ NOT_AGAINST_A_STRANGER = {
     ("copy.py", "plan_copy"): "the same",
     ("copy.py", "_commits"): "the same",
     ("session.py", "_go_on"): "ids, which are public",
+    ("lazy_exchange.py", "take_over"): "the same",
+    ("lazy_exchange.py", "token_to_open_by"): "the same",
     ("identity.py", "_hash_of_old_key"): "a hash of the session's own, against the user's",
 }
 SECRET_WORDS = {"hash", "secret", "secrets", "_secret", "shown", "_shown", "digest", "token"}

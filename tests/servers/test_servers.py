@@ -149,6 +149,21 @@ def test_a_proxy_forwards_pauses_and_cuts(redis_server: RedisServer) -> None:
             assert again.recv(100) == b"+PONG\r\n"
 
 
+def test_a_mute_proxy_asks_the_server_and_keeps_its_answers(redis_server: RedisServer) -> None:
+    with Proxy(redis_server.port) as proxy, socket.create_connection(("127.0.0.1", proxy.port), 5) as connection:
+        connection.sendall(b"SET mute 0\r\n")
+        assert connection.recv(100) == b"+OK\r\n"
+        proxy.mute()
+        connection.sendall(b"SET mute 1\r\n")
+        wait_until(lambda: redis_server.ask("GET", "mute") == "1", "a write that was asked for")
+        connection.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            connection.recv(100)
+        proxy.resume()
+        connection.settimeout(5)
+        assert connection.recv(100) == b"+OK\r\n"
+
+
 _KILLED_RUN = """
 import sys, time
 from pathlib import Path

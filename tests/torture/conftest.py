@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -28,9 +28,9 @@ def torture(sojourn: Program) -> Torture:
     sessions = sojourn.folder / "sessions"
     sessions.mkdir()
 
-    def run(store: str, *races: str, rounds: int = 1) -> Result:
+    def run(store: str, *races: str, rounds: int = 1, words: Sequence[str] = ()) -> Result:
         only = [word for race in races for word in ("--only", race)]
-        options = ["--processes", "2", "--rounds", str(rounds), "--storm", "1", "--json", *only]
+        options = ["--processes", "2", "--rounds", str(rounds), "--storm", "1", "--json", *only, *words]
         return sojourn("torture", f"stores:{store}", *options, env={"SESSIONS": str(sessions)})
 
     return run

@@ -345,19 +345,23 @@ class Caches(Right):
     def __init__(self) -> None:
         super().__init__()
         self.cached: dict[str, tuple[float, Record | None]] = {}
+        # What a thread has read before a write must not be kept after it.
+        self.filling = threading.Lock()
 
     def get(self, id: str) -> Record | None:
-        at, record = self.cached.get(id, (0.0, None))
-        if time.monotonic() - at < self.LONGEST:
+        with self.filling:
+            at, record = self.cached.get(id, (0.0, None))
+            if time.monotonic() - at < self.LONGEST:
+                return record
+            at, record = time.monotonic(), super().get(id)
+            if record:
+                self.cached[id] = at, record
             return record
-        at, record = time.monotonic(), super().get(id)
-        if record:
-            self.cached[id] = at, record
-        return record
 
     def keep(self, record: Record) -> None:
         super().keep(record)
-        self.cached.pop(record.id, None)
+        with self.filling:
+            self.cached.pop(record.id, None)
 
 
 class CachesTooLong(Caches):

@@ -20,9 +20,11 @@ def test_eight_processes_lose_nothing(
     url = url_of(kind.removeprefix("cached "), request, tmp_path) + ("?cache=1MiB" if "cached" in kind else "")
     done = sojourn("torture", url, "--rounds", "1", "--storm", "1", "--json")
     races = {race["name"]: race for race in done.json["races"]}
+    # A cluster has more than one address for a proxy to stand before.
+    without = {"storm", "network"} if "cluster" in kind else {"storm"}
 
     assert {name: race["verdict"] for name, race in races.items()} == dict.fromkeys(
-        [*[race.name for race in RACES if race.name != "storm"], "strangers"], "ok"
+        [*[race.name for race in RACES if race.name not in without], "strangers"], "ok"
     )
     assert races["cache"]["figures"]["staleness_allowed"] == (1000 if "cached" in kind else 0)
     assert (done.code, done.err.count("\n")) == (0, 2)

@@ -52,19 +52,19 @@ WRONG = {
     "CountsBefore": ["cap"],
     "Drifts": ["index"],
     "DropsFromIndex": ["index"],
-    "WritesLater": ["kill"],
+    "WritesLater": ["pause", "kill"],
 }
 
 
 def test_there_is_a_wrong_store_for_each_race() -> None:
-    # The storm is `kill` with another fault; test_storm.py has it.
-    assert {name for names in WRONG.values() for name in names} == {race.name for race in RACES} - {"storm"}
+    # The others are `kill` with other faults; test_storm.py and test_history.py have them.
+    assert {name for names in WRONG.values() for name in names} == {race.name for race in RACES} - {"network", "storm"}
 
 
 @pytest.mark.parametrize("store", WRONG)
 def test_a_wrong_store_is_found(store: str, torture: Torture) -> None:
     # A lottery of milliseconds is played for longer.
-    done = torture(store, *WRONG[store], rounds=4 if store == "LooksThenWrites" else 1)
+    done = torture(store, *WRONG[store], rounds=4 if store in ("LooksThenWrites", "LetsIn") else 1)
 
     for name in WRONG[store]:
         assert race(done, name)["verdict"] == "lost"
@@ -122,7 +122,7 @@ def test_on_a_file_it_shows_a_table_and_leaves_nothing_alive(sojourn: Program) -
     rows = [line.split()[:4] for line in lines[4:-2] if not line.startswith(" ")]
     assert [row[0] for row in rows] == [*IN_ONE_PROCESS, "kill", "strangers"]
     assert {(row[2], row[3]) for row in rows} == {("0", "ok")}
-    assert re.fullmatch(r"Nothing was lost: [\d,]+ tries in 17 races\.", lines[-1])
+    assert re.fullmatch(r"Nothing was lost: [\d,]+ tries in 18 races\.", lines[-1])
     assert left.live == 0
     assert left.ended > 500
 
@@ -215,6 +215,15 @@ def test_the_list_tells_what_each_race_does(sojourn: Program) -> None:
         (["memory:", "--only", "nonsense"], "nonsense is no race here. These are: keys, appends,"),
         (["memory:", "--only", "kill"], "The race kill needs more than one process."),
         (["sqlite:///a.db", "--only", "storm"], "The race storm needs --during-storm."),
+        (["sqlite:///a.db", "--only", "network"], "The race network needs a PostgreSQL or Redis server at one address"),
+        (["--app", "http://localhost", "--during-storm", "true"], "--during-storm is for a STORE."),
+        (["--app", "http://localhost", "--history", "new"], "--history is for a STORE."),
+        (["sqlite:///a.db", "--only", "keys", "--history", "new"], "--history keeps the storms, and none of the races"),
+        (["sqlite:///a.db", "--history", "/dev/null"], "/dev/null exists: name a new file for --history."),
+        (["sqlite:///a.db", "--history", "nowhere/new"], "nowhere/new cannot be written: No such file or directory."),
+        (["sqlite:///a.db", "--check", "/dev/null"], "--check judges a FILE: give no STORE and no --app with it."),
+        (["--check", "nowhere"], "nowhere"),
+        (["--check", "/dev/null"], "/dev/null is empty"),
         (["sqlite:///a.db", "--login", "POST /login"], "--login is for --app."),
         (["sqlite:///a.db", "--slow-write", "POST /slow"], "--slow-write is for --app."),
         (["sqlite:///a.db", "--header", "A: b"], "--header is for --app."),
@@ -239,7 +248,8 @@ def test_wrong_usage_is_told_with_its_mend(words: list[str], told: str, sojourn:
 
 def test_the_page_on_torture_has_every_race() -> None:
     page = (Path(__file__).parents[2] / "docs/torture.md").read_text("utf-8")
-    first = "".join(re.findall(r"^\| (`[^|]*)\|", page, re.MULTILINE))
+    tables = "".join(re.findall(r"^\| Race \|.*?\n\n", page, re.MULTILINE | re.DOTALL))
+    first = "".join(re.findall(r"^\| (`[^|]*)\|", tables, re.MULTILINE))
     names = re.findall(r"`([a-z-]+)`", first)
 
     races = [*[race.name for race in RACES], *[race.name for race in APP_RACES]]

@@ -21,11 +21,13 @@ const STEPS = {
 const app = express();
 app.get("/ready", (req, res) => res.send("ready"));
 app.use(sojourn({service: SOJOURN_SERVICE, key: SOJOURN_KEY, trustedOrigins: ["https://trusted.example.com"]}));
-app.post("/", express.json({type: () => true}), async (req, res) => {
+const perform = async (steps, req, res) => {
 	const results = [];
-	for (const [name, ...more] of req.body.do) results.push((await STEPS[name](req.session, ...more)) ?? null);
+	for (const [name, ...more] of steps) results.push((await STEPS[name](req.session, ...more)) ?? null);
 	res.json(results);
-});
+};
+app.post("/", express.json({type: () => true}), (req, res) => perform(req.body.do, req, res));
+app.get("/", (req, res) => perform(JSON.parse(req.query.ask).do, req, res));
 // What a handler waited for is the application's to answer.
 app.use((error, req, res, next) => {
 	if (!error.problem) return next(error);

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from sojourn.core.codec import encode, is_unicode, size
+from sojourn.core.codec import checked_key, encode, is_unicode, size
 from sojourn.core.commit import Reply
 from sojourn.core.errors import InvalidData
 from sojourn.core.policy import Policy
@@ -30,8 +30,6 @@ logger = logging.getLogger("sojourn")
 DAY_MS = 86_400_000
 # When the user logged in is not known: so long ago that no `logged_in(within=…)` takes it for recent.
 LONG_AGO = 0
-# Deeper, no value of a session may nest.
-DEPTH = 40
 
 
 class OldCookie:
@@ -124,26 +122,15 @@ def _user_id(value: object) -> str | None:
 
 
 def _encoded(data: Mapping[Any, Any]) -> dict[str, bytes]:
-    """The members of `data` that are JSON, encoded; a tuple as a list. The names of the others go to the log."""
+    """The members of `data` that are JSON, encoded. The names of the others go to the log."""
     kept: dict[str, bytes] = {}
     left = []
     for key, value in data.items():
-        if type(key) is not str or not is_unicode(key):
-            left.append(key)
-            continue
         try:
-            kept[key] = encode(_listed(value, DEPTH), key)
+            name = checked_key(key)
+            kept[name] = encode(value, name)
         except InvalidData:
             left.append(key)
     if left:
         logger.warning("an old session was adopted without what is no JSON: %s", ", ".join(map(ascii, left[:20])))
     return kept
-
-
-def _listed(value: Any, depth: int) -> Any:
-    if depth and isinstance(value, (list, tuple)):
-        return [_listed(member, depth - 1) for member in value]
-    if depth and type(value) is dict:
-        return {key: _listed(member, depth - 1) for key, member in value.items()}
-    # Markup is text; a date, bytes or an object is refused by the codec.
-    return str(value) if isinstance(value, str) else value

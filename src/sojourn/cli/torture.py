@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -13,6 +14,8 @@ from .store_option import json_option
 
 __all__ = ["torture"]
 
+NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+OLD_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 ENDPOINTS = ("login", "write", "slow_write", "read", "logout")
 
 
@@ -36,9 +39,18 @@ def _endpoint(name: str, example: str) -> Callable[[Any], Any]:
 @click.option("--list", "wants_list", is_flag=True, help="List the races and what each does.")
 @click.option("--storm", type=click.FloatRange(0.5, 3600), default=5.0, show_default=True, help="Seconds of a storm.")
 @click.option("--during-storm", "command", metavar="COMMAND", help="Run in the middle of a storm: a failover, say.")
+@click.option("--history", type=NEW_FILE, metavar="FILE", help="Keep in a new FILE what the storms' clients asked for.")
+@click.option("--check", type=OLD_FILE, metavar="FILE", help="Judge the histories in FILE again. No store is asked.")
 @json_option
 def torture(
-    store: str | None, app: str | None, wants_list: bool, as_json: bool, seed: int | None, rounds: int, **options: Any
+    store: str | None,
+    app: str | None,
+    wants_list: bool,
+    as_json: bool,
+    seed: int | None,
+    rounds: int,
+    check: Path | None,
+    **options: Any,
 ) -> int:
     """Fire races and faults at a STORE and count what it loses: a store's URL, or package.module:Class.
 
@@ -48,19 +60,24 @@ def torture(
     Exit code 0: nothing was lost; 1: something was, or a race came to no end.
     """
     # Here, not above: the other commands do without processes, event loops and HTTP.
-    from .torture_run import Show, race_list, torture_app, torture_store
+    from .torture_run import Show, check_history, race_list, torture_app, torture_store
 
     if wants_list:
         click.echo(race_list())
         return Exit.DONE
+    if check is not None:
+        if store or app:
+            raise click.UsageError("--check judges a FILE: give no STORE and no --app with it.")
+        return check_history(check, as_json=as_json)
     if (store is None) == (app is None):
         raise click.UsageError("Say what to torture: a STORE, or --app URL.")
     endpoints = {name: text for name in ENDPOINTS if (text := options.pop(name)) is not None}
-    headers, only, command = options.pop("headers"), options.pop("only"), options["command"]
+    headers, only = options.pop("headers"), options.pop("only")
     if store and (endpoints or headers):
         raise click.UsageError(f"--{next(iter(endpoints), 'header').replace('_', '-')} is for --app.")
-    if app and command:
-        raise click.UsageError("--during-storm is for a STORE.")
+    for_store = {"--during-storm": options["command"], "--history": options["history"]}
+    if app and (given := [option for option, value in for_store.items() if value]):
+        raise click.UsageError(f"{given[0]} is for a STORE.")
     show = Show(as_json, rounds, secrets.randbelow(1_000_000) if seed is None else seed)
     if app:
         torture_app(show, app, only, endpoints, headers)

@@ -5,18 +5,31 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from sojourn.torture import RACES, Race, Result, Run, RunSettings, Target, WorkerPool
+from sojourn.torture import (
+    BROKEN_PROMISES,
+    RACES,
+    History,
+    Race,
+    Result,
+    Run,
+    RunSettings,
+    Target,
+    WorkerPool,
+    judged,
+    read_histories,
+)
 from sojourn.torture.app import APP_RACES, AppEndpoint, Application, Site, check_endpoints, run_app_race
 
 from .exit import Exit
 from .terminal import columns, echo_json, fields, live_line
 from .torture_page import document, heading, row, verdict
 
-__all__ = ["Show", "race_list", "torture_app", "torture_store"]
+__all__ = ["Show", "check_history", "race_list", "torture_app", "torture_store"]
 
 # A storm reports thousands of writes a second; an eye sees twenty lines.
 REDRAW = 0.05
@@ -41,6 +54,14 @@ class Show:
         self._about = {"target": target, **about, "seed": self.seed, "rounds": self.rounds}
         parts = [how, f"{self.rounds:,} round{'' if self.rounds == 1 else 's'}", f"seed {self.seed}"]
         click.echo(f"{click.style(target, bold=True)}  {', '.join(filter(None, parts))}\n{warning}", err=self._as_json)
+        if not self._as_json:
+            click.echo(f"\n{heading()}")
+
+    def begin_check(self, path: str, histories: Sequence[History]) -> None:
+        """Say what is about to be judged."""
+        self._about = {"target": path}
+        count = len(histories)
+        click.echo(f"{click.style(path, bold=True)}  {count} histor{'y' if count == 1 else 'ies'}", err=self._as_json)
         if not self._as_json:
             click.echo(f"\n{heading()}")
 
@@ -77,25 +98,60 @@ class Show:
 
 
 def torture_store(
-    show: Show, name: str, only: Sequence[str], *, processes: int, storm: float, command: str | None
+    show: Show,
+    name: str,
+    only: Sequence[str],
+    *,
+    processes: int,
+    storm: float,
+    command: str | None,
+    history: Path | None,
 ) -> None:
     """Run races on the store that `name` names."""
     target = Target.parse(name)
     size = 1 if target.in_memory else processes
-    races = _chosen(RACES, only, lambda race: _missing(race, size, command))
+    races = _chosen(RACES, only, lambda race: _missing(race, target, size, command))
+    if history is not None:
+        _require_new(history, races)
     with WorkerPool(target, size) as pool:
         warning = "Sessions of made-up users, sojourn-torture-*, are begun and ended. No other session is touched."
         show.begin(target.label, _spread(pool), warning, processes=size)
-        run = Run(pool, RunSettings(show.rounds, show.seed, storm, command))
+        run = Run(pool, RunSettings(show.rounds, show.seed, storm, command, history))
         for race in races:
             show.result(run.race(race, show.progress(race.name)))
         show.result(run.strangers())
 
 
-def _missing(race: Race[Any], size: int, command: str | None) -> str:
+def _missing(race: Race[Any], target: Target, size: int, command: str | None) -> str:
     if race.needs == "processes" and size == 1:
         return "more than one process"
+    if race.needs == "address" and target.address is None:
+        return "a PostgreSQL or Redis server at one address, where a proxy can take its place"
     return "--during-storm" if race.name == "storm" and command is None else ""
+
+
+def _require_new(history: Path, races: Sequence[Race[Any]]) -> None:
+    """Whether the file for histories can be made. A kept one is not written over."""
+    if not any(race.is_storm for race in races):
+        raise click.UsageError("--history keeps the storms, and none of the races is one: see --list.")
+    try:
+        history.open("xb").close()
+    except FileExistsError:
+        raise click.UsageError(f"{history} exists: name a new file for --history.") from None
+    except OSError as error:
+        raise click.UsageError(f"{history} cannot be written: {error.strerror}.") from None
+    # It was a trial: a run whose store cannot be opened leaves no file behind.
+    history.unlink()
+
+
+def check_history(path: Path, *, as_json: bool) -> int:
+    """Judge kept histories again."""
+    show = Show(as_json, 0, 0)
+    histories = read_histories(path)
+    show.begin_check(str(path), histories)
+    for history in histories:
+        show.result(Result(history.heading.race, judged(history), 0.0, BROKEN_PROMISES))
+    return show.end()
 
 
 def _spread(pool: WorkerPool) -> str:

@@ -255,6 +255,9 @@ def refuse(session: Session, error: SojournError) -> None:
     if isinstance(error, StoreUnavailable):
         return
     logged_out = session._logged_out
+    if isinstance(error, SessionEnded) and session._end_reason is None:
+        # The store refused what was to follow: an end of all came in between.
+        end(session, error.reason)
     session._forget_wishes()
     session._logged_out, session._merged = logged_out, {}
     session._replace_data(session._base)

@@ -9,9 +9,9 @@ from copy import copy
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY
 
-from sojourn.core.codec import decode, encode
+from sojourn.core.codec import decode
 from sojourn.core.commit import NO_REPLY, Reply, nothing_due, plan_commit
-from sojourn.core.errors import InvalidData, SessionEnded, SojournError, StoreUnavailable
+from sojourn.core.errors import SessionEnded, SojournError, StoreUnavailable
 from sojourn.core.outcome import end
 from sojourn.core.session import Session
 from sojourn.core.token import parse
@@ -20,7 +20,6 @@ from sojourn.exchange import Environ, Exchange, Wiring
 from . import process
 from .identity import hash_before, password_changed, settle_user
 from .limits import EXPIRY, over, policy_for
-from .plain import plain
 
 __all__ = ["LazyExchange"]
 
@@ -176,11 +175,7 @@ class LazyExchange:
     def commit(self) -> None:
         """Write what was changed so far. Raises as a manager's commit."""
         session = self.open().session
-        try:
-            changes = session._changes()
-        except InvalidData:
-            _make_plain(session)
-            changes = session._changes()
+        changes = session._changes()
         settle_user(session, changes)
         self._hash_before = hash_before(session, changes) or self._hash_before
         exchange = self.limited()
@@ -236,12 +231,3 @@ def _end_by_expiry(exchange: Exchange) -> None:
         # The store knows no such limit, and takes nobody's word that a session ran out.
         manager.revoke(live.id)
         end(session, reason)
-
-
-def _make_plain(session: Session) -> None:
-    for key in session:
-        value = session[key]
-        try:
-            encode(value, key)
-        except InvalidData:
-            session[key] = plain(value)

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from .history import History, read_histories
 from .race import Race
-from .races import RACES
+from .races import BROKEN_PROMISES, RACES
 from .result import Result, Tally
 from .run import Run, RunSettings
+from .storm import judged
 from .target import Target
 from .worker_pool import WorkerPool
 
-__all__ = ["RACES", "Race", "Result", "Run", "RunSettings", "Tally", "Target", "WorkerPool"]
+__all__ = [
+    "BROKEN_PROMISES",
+    "RACES",
+    "History",
+    "Race",
+    "Result",
+    "Run",
+    "RunSettings",
+    "Tally",
+    "Target",
+    "WorkerPool",
+    "judged",
+    "read_histories",
+]

@@ -61,11 +61,12 @@ class Instance:
         policy: Policy = DEFAULT_POLICY,
         *,
         now: int | None = None,
+        skew: int = 0,
         realm: str = "",
         on_event: Callable[[Event], None] | None = None,
     ) -> AsyncSessionManager:
-        """A manager over the store, at the moment `now` or by the clock."""
-        clock = milliseconds if now is None else lambda: now
+        """A manager over the store, at the moment `now`, or by a clock that is `skew` milliseconds ahead."""
+        clock = (lambda: milliseconds() + skew) if now is None else lambda: now
         if self.waits:
             store = cast(AsyncStore, self.store)
             return AsyncSessionManager(store, policy, realm=realm, on_event=on_event, clock=clock)

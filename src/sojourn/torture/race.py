@@ -18,12 +18,16 @@ C = TypeVar("C")
 
 
 class Race(NamedTuple, Generic[C]):
-    """One race. `lost` says what a try that is lost means, after "of so many tries"; `needs` what not every run has."""
+    """One race. `lost` says what a try that is lost means, after "of so many tries"; `needs` what not every run has.
+
+    A storm has a history.
+    """
 
     name: str
     run: Callable[[C], Tally]
     lost: str
-    needs: Literal["processes", "slow write"] | None = None
+    needs: Literal["processes", "address", "slow write"] | None = None
+    is_storm: bool = False
 
     @property
     def meaning(self) -> str:
@@ -38,8 +42,9 @@ def run_race(race: Race[C], context: C, tidy: Callable[[], None]) -> Result:
     try:
         try:
             result.tally = race.run(context)
-        except RaceError as error:
-            result.error, result.unavailable = str(error), error.unavailable
+        except (RaceError, StoreUnavailable) as error:
+            result.error = str(error)
+            result.unavailable = isinstance(error, StoreUnavailable) or error.unavailable
         finally:
             tidy()
     except (RaceError, StoreUnavailable) as error:

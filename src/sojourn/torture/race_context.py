@@ -9,6 +9,7 @@ from typing import Any
 
 from sojourn.core.token import Token
 
+from .history import History
 from .instance import OWNER, Instance, Visitor
 from .worker import Work
 from .worker_pool import WorkerCall, WorkerPool
@@ -32,6 +33,8 @@ class RaceContext:
     progress: Callable[[str], None]
     storm: float = 5.0
     command: str | None = None
+    # What a storm's history is given to.
+    keep: Callable[[History], None] = lambda history: None
     _users: set[tuple[str, str]] = field(default_factory=set)
     _ids: set[str] = field(default_factory=set)
 

@@ -7,8 +7,9 @@ from .race import Race
 from .race_context import RaceContext
 from .user_index import index
 
-__all__ = ["RACES"]
+__all__ = ["BROKEN_PROMISES", "RACES"]
 
+BROKEN_PROMISES = "promises to a storm's clients were broken"
 
 RACES: tuple[Race[RaceContext], ...] = (
     Race("keys", parallel_requests.keys, "changes are gone: another request's write went over them"),
@@ -32,11 +33,8 @@ RACES: tuple[Race[RaceContext], ...] = (
     Race("bar", revocations.bar, "what began before it is live, or what began after it is not"),
     Race("cap", logins.cap, "sessions were too many, too few, or ended for another reason than the limit"),
     Race("index", index, "times a session was in the list and not live, or live and not in the list"),
-    Race("kill", storm.kill, "acknowledged writes or log-outs are gone, or answers wrong", needs="processes"),
-    Race(
-        "storm",
-        storm.failover,
-        "acknowledged writes or log-outs are gone, or answers were wrong",
-        needs="processes",
-    ),
+    Race("pause", storm.pause, BROKEN_PROMISES, is_storm=True),
+    Race("kill", storm.kill, BROKEN_PROMISES, "processes", is_storm=True),
+    Race("network", storm.network, BROKEN_PROMISES, "address", is_storm=True),
+    Race("storm", storm.failover, BROKEN_PROMISES, "processes", is_storm=True),
 )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 
+from .history import History, write_history
 from .instance import Instance
 from .race import Race, run_race
 from .race_context import PREFIX, RaceContext
@@ -18,12 +20,16 @@ __all__ = ["Run", "RunSettings"]
 
 @dataclass(frozen=True)
 class RunSettings:
-    """How long, and with what chance. `storm` is in seconds; `command` is run in the middle of it."""
+    """How long, and with what chance. `storm` is in seconds; `command` is run in the middle of it.
+
+    `history`: the new file that keeps what the storms' clients asked for.
+    """
 
     rounds: int
     seed: int
     storm: float
     command: str | None = None
+    history: Path | None = None
 
 
 @dataclass
@@ -51,7 +57,13 @@ class Run:
             progress=progress,
             storm=self.settings.storm,
             command=self.settings.command,
+            keep=self._keep,
         )
+
+    def _keep(self, history: History) -> None:
+        if self.settings.history is not None:
+            with self.settings.history.open("ab") as file:
+                write_history(file, history)
 
     def strangers(self) -> Result:
         """Of all that was opened so far, what belonged to somebody else."""

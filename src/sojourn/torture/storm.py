@@ -1,251 +1,181 @@
-"""The storm: writes and log-outs in every process while something fails. What was acknowledged must be there."""
+"""The storm: in every process clients use sessions while something fails. The history of it all is judged then."""
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from random import Random
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
-from sojourn.core.errors import StoreUnavailable
-from sojourn.core.session import Session
+from msgspec.structs import replace as changed
 
-from .instance import OWNER, Instance, Visitor
-from .race_context import RaceContext, revealed
-from .result import Tally
-from .worker_pool import Killed, WorkerCall
+from .faults import Command, Faults, Kills, Network, Pauses
+from .history import Fault, Heading, History, Operation
+from .judgement import BROKEN, Violation, judge
+from .proxy import Proxy
+from .race_context import RaceContext
+from .result import Figure, Tally
+from .storm_client import Failed, Writer, storm
+from .storm_plan import StormPlan
+from .storm_sight import begin_shared, look
+from .worker_pool import Killed, WorkerCall, WorkerPool
 
-__all__ = ["failover", "kill"]
+__all__ = ["failover", "judged", "kill", "network", "pause"]
 
-SESSIONS = 16
-WRITERS = 4  # in each process
-LOG_OUT_EVERY = 20
-# After an error a request is tried again, as a browser's user would.
-RETRY_AFTER = 0.02
-# How long after the storm the store may take to be back.
-COME_BACK_WITHIN = 30.0
-
-
-class Wrote(NamedTuple):
-    """The store acknowledged that this writer's key of that session holds `number`."""
-
-    session: int
-    writer: str
-    number: int
+CLIENTS = 4  # in each process
 
 
-class LoggedOut(NamedTuple):
-    """The store acknowledged that this session is over."""
-
-    visitor: Visitor
-
-
-class Failed(NamedTuple):
-    """A request came to an error of this class."""
-
-    kind: str
-
-
-class Mistaken(NamedTuple):
-    """A live token was served as nobody, or as somebody else, and without an error."""
-
-
-class Writer(NamedTuple):
-    """How it went for one writer: its longest time without a good answer, and whether the last one was good."""
-
-    longest_wait: float
-    is_back: bool
+def pause(context: RaceContext) -> Tally:
+    """Processes are stopped for a while, again and again, in a storm: log-ins, writes, reads, log-outs, lists."""
+    return _Storm(context, "pause").run(Pauses(context))
 
 
 def kill(context: RaceContext) -> Tally:
-    """A quarter of the processes are killed (kill -9) in a storm of writes and log-outs."""
-    pool = context.pool
-    victims = context.random.sample(range(pool.size), max(1, pool.size // 4))
-    at = [context.storm * context.random.uniform(0.3, 0.7) for _ in victims]
-    due = sorted(zip(at, victims, strict=True))
+    """A quarter of the processes are killed (kill -9) in a storm."""
+    return _Storm(context, "kill").run(Kills(context))
 
-    def inject_fault(passed: float) -> None:
-        while due and passed >= due[0][0]:
-            pool.kill(due.pop(0)[1])
 
-    tally = _Storm(context).run(inject_fault)
-    tally.figures["killed"] = len(victims)
-    tally.note = f"{len(victims)} of {pool.size} processes killed, {tally.note}"
-    return tally
+def network(context: RaceContext) -> Tally:
+    """Between the processes and the server connections are cut or forgotten, answers lost, and nothing gets through."""
+    target = context.pool.target
+    assert target.address is not None
+    with Proxy(target.address) as proxy, WorkerPool(target.at_port(proxy.port), context.pool.size) as pool:
+        return _Storm(replace(context, pool=pool), "network").run(Network(context, proxy))
 
 
 def failover(context: RaceContext) -> Tally:
-    """The command of --during-storm is run in a storm of writes and log-outs: a restart of the server, say."""
+    """The command of --during-storm is run in a storm: a restart of the server, say."""
     assert context.command is not None
-    running: list[subprocess.Popen[str]] = []
-
-    def inject_fault(passed: float) -> None:
-        if not running and passed >= context.storm * 0.4:
-            # The command is the caller's own, for their own shell.
-            running.append(
-                subprocess.Popen(  # noqa: S602
-                    context.command or "", shell=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-                )
-            )
-
-    tally = _Storm(context).run(inject_fault)
-    (command,) = running
-    try:
-        output, _ = command.communicate(timeout=COME_BACK_WITHIN)
-    except subprocess.TimeoutExpired:
-        command.kill()
-        output = "It was still running and was ended."
-        command.communicate()
-    tally.figures["command_exit_code"] = command.returncode
-    if command.returncode:
-        last = output.strip().splitlines()[-1:] or [""]
-        tally.note += f"; the command ended with {command.returncode}: {last[0]}"
+    command = Command(context, context.command)
+    tally = _Storm(context, "storm").run(command)
+    tally.figures["command_exit_code"] = command.exit_code
+    if command.exit_code:
+        tally.note += f"; the command ended with {command.exit_code}: {command.last_line}"
     return tally
 
 
 class _Storm:
-    def __init__(self, context: RaceContext) -> None:
+    def __init__(self, context: RaceContext, name: str) -> None:
         self._context = context
-        self._sessions = context.log_in(SESSIONS)
-        self._wrote: dict[tuple[int, str], int] = {}
-        self._logged_out: list[Visitor] = []
+        self._name = name
+        self._began = time.monotonic()
+        self._operations: dict[str, Operation] = {}
         self._errors: Counter[str] = Counter()
-        self._mistaken = 0
         self._acknowledged = 0
 
-    def run(self, inject_fault: Callable[[float], None]) -> Tally:
-        """Storm; `inject_fault` is called again and again with the seconds passed. Then see what is there."""
-        context, began, calls = self._context, time.monotonic(), []
+    def run(self, faults: Faults) -> Tally:
+        """Storm while `faults` come, see what is there then, and judge."""
+        context, plan = self._context, self._plan()
+        calls = []
         for where in range(context.pool.size):
-            leaver = context.user(f"leaver-{where}")
-            for number in range(WRITERS):
-                args = (f"w{where}.{number}", leaver, self._sessions, context.storm, context.random.random())
+            for number in range(CLIENTS):
+                name = f"{where}.{number}"
+                args = (plan, name, where, context.user(f"mover-{name}"), context.random.random())
                 calls.append(WorkerCall(where, storm, args))
 
         def tick() -> None:
-            passed = time.monotonic() - began
-            context.progress(
-                f"{min(passed, context.storm):.1f} of {context.storm:g} s, {self._acknowledged:,} acknowledged"
-            )
-            inject_fault(passed)
+            passed = plan.passed
+            shown = f"{min(passed, context.storm):.1f} of {context.storm:g} s, {self._acknowledged:,} acknowledged"
+            context.progress(shown)
+            faults.inject(passed)
 
-        writers = context.pool.at_once(calls, on_report=self._on_report, tick=tick)
+        try:
+            writers = context.pool.at_once(calls, on_report=self._on_report, tick=tick)
+        finally:
+            faults.end()
         context.pool.replace_dead()
         time.sleep(context.pool.staleness)
-        return self._tally([writer for writer in writers if not isinstance(writer, Killed)])
+        self._look_afterwards(plan)
+        history = self._history(plan, faults.injected)
+        context.keep(history)
+        return self._tally(history, faults, [writer for writer in writers if not isinstance(writer, Killed)])
+
+    def _plan(self) -> StormPlan:
+        """Make the sessions that all clients share, two of each of some users."""
+        context = self._context
+        shared, capped_users = StormPlan.sizes(context.storm)
+        users = [context.user(f"shared-{number // 2}") for number in range(shared)]
+        begun = context.in_batches(begin_shared, [(self._began, number, user) for number, user in enumerate(users)])
+        shift = time.monotonic() - self._began
+        for _, login in begun:
+            self._note(_shifted(login, shift))
+        capped = [context.user(f"capped-{number}") for number in range(capped_users)]
+        return StormPlan(self._began + shift, context.storm, [visitor for visitor, _ in begun], capped)
 
     def _on_report(self, fact: Any) -> None:
         match fact:
-            case Wrote(session, writer, number):
-                self._acknowledged += 1
-                self._wrote[session, writer] = number
-            case LoggedOut(visitor):
-                self._acknowledged += 1
-                self._logged_out.append(visitor)
+            case Operation():
+                self._note(fact)
+                self._acknowledged += fact.outcome == "ok" and fact.kind not in ("read", "list")
             case Failed(kind):
                 self._errors[kind] += 1
-            case Mistaken():
-                self._mistaken += 1
 
-    def _tally(self, writers: Sequence[Writer]) -> Tally:
-        lost, back = self._lost_writes(), self._lost_logouts()
+    def _note(self, operation: Operation) -> None:
+        self._operations[operation.name] = operation
+        if operation.kind == "login" and operation.user is None and operation.session:
+            self._context.remember([operation.session])
+
+    def _look_afterwards(self, plan: StormPlan) -> None:
+        """Every session, then every list, then what is in the lists and was not known of."""
+        done = list(self._operations.values())
+        ids = {each.session for each in done if each.kind == "login" and each.session}
+        users = {each.user for each in done if each.kind in ("login", "list") and each.user}
+        self._look(plan, [(id, None) for id in sorted(ids)])
+        lists = self._look(plan, [(None, user) for user in sorted(users)])
+        self._look(plan, [(id, None) for id in sorted({one.id for each in lists for one in each.listed} - ids)])
+
+    def _look(self, plan: StormPlan, what: Sequence[tuple[str | None, str | None]]) -> Sequence[Operation]:
+        first = len(self._operations)
+        args = [(plan.began, first + number, id, user) for number, (id, user) in enumerate(what)]
+        found: Sequence[Operation] = self._context.in_batches(look, args)
+        for operation in found:
+            self._note(operation)
+        return found
+
+    def _history(self, plan: StormPlan, faults: Sequence[Fault]) -> History:
+        staleness = self._context.pool.staleness
+        heading = Heading(race=self._name, staleness=staleness, faults=tuple(faults))
+        return History(heading, sorted(self._operations.values(), key=lambda each: each.invoked))
+
+    def _tally(self, history: History, faults: Faults, writers: Sequence[Writer]) -> Tally:
+        tally = judged(history)
         wait = max((writer.longest_wait for writer in writers), default=0.0)
         is_back = all(writer.is_back for writer in writers)
         errors = ", ".join(f"{count:,} {kind}" for kind, count in self._errors.most_common())
-        note = [f"{self._acknowledged:,} acknowledged", f"errors: {errors or 'none'}", f"longest wait {wait:.1f} s"]
+        notes = [faults.note, f"{self._acknowledged:,} acknowledged", f"errors: {errors or 'none'}"]
+        notes.append(f"longest wait {wait:.1f} s")
         if self._errors:
-            note.append("back by itself" if is_back else "NOT back by itself")
-        if self._mistaken:
-            note.append(f"{self._mistaken:,} requests with a live token were served as nobody, or as somebody else")
-        figures = {
+            notes.append("back by itself" if is_back else "NOT back by itself")
+        tally.note = ", ".join(filter(None, notes)) + (f". {tally.note}" if tally.note else "")
+        tally.figures |= {
+            **faults.figures,
             "acknowledged": self._acknowledged,
-            "lost_writes": lost,
-            "lost_logouts": back,
-            "served_wrongly": self._mistaken,
             "errors": sum(self._errors.values()),
             "longest_wait": int(wait * 1000),
             "back_by_itself": is_back,
         }
-        lost += back + self._mistaken + (not is_back)
-        return Tally(tries=self._acknowledged, lost=lost, note=", ".join(note), figures=dict(figures))
-
-    def _lost_writes(self) -> int:
-        held = self._context.in_batches(holds, [(session,) for session in self._sessions])
-        return sum(held[session].get(writer, -1) < number for (session, writer), number in self._wrote.items())
-
-    def _lost_logouts(self) -> int:
-        return sum(self._context.in_batches(is_back, [(visitor,) for visitor in self._logged_out]))
+        tally.lost += not is_back
+        return tally
 
 
-# In the processes
+def judged(history: History) -> Tally:
+    """What a history shows: each operation a try, each broken promise lost."""
+    violations = judge(history)
+    counts = Counter(violation.kind for violation in violations)
+    figures: dict[str, Figure] = {kind: counts[kind] for kind in BROKEN}
+    return Tally(len(history.operations), len(violations), _told(violations, counts), figures)
 
 
-async def storm(
-    instance: Instance, name: str, leaver: str, sessions: Sequence[Visitor], seconds: float, seed: float
-) -> Writer:
-    """Write to sessions at random, log in and out now and then, and report all that was acknowledged."""
-    chance, until = Random(seed), time.monotonic() + seconds  # noqa: S311  # chance, not secrets
-    number, answered, longest, failing = 0, time.monotonic(), 0.0, False
-    while time.monotonic() < until + (COME_BACK_WITHIN if failing else 0):
-        number += 1
-        try:
-            if number % LOG_OUT_EVERY == 0:
-                await _log_in_and_out(instance, leaver)
-            else:
-                await _write(instance, chance.randrange(len(sessions)), sessions, name, number)
-        # Whatever it is: an application would have answered with an error.
-        except Exception as error:  # noqa: BLE001
-            instance.report(Failed(type(error).__name__))
-            failing = True
-            await instance.pause(RETRY_AFTER)
-        else:
-            now, failing = time.monotonic(), False
-            longest, answered = max(longest, now - answered), now
-            await instance.pause(0)
-    return Writer(max(longest, time.monotonic() - answered), not failing)
+def _told(violations: Sequence[Violation], counts: Mapping[str, int]) -> str:
+    """Each kind with what it means, and an example."""
+    first = {violation.kind: violation for violation in reversed(violations)}
+    return "; ".join(
+        f"{counts[kind]:,} {kind} ({BROKEN[kind]}), {first[kind].subject} say: {first[kind].told}"
+        for kind in BROKEN
+        if counts[kind]
+    )
 
 
-async def _write(instance: Instance, chosen: int, sessions: Sequence[Visitor], name: str, number: int) -> None:
-    session = await instance.open(sessions[chosen])
-    if session.status != "active" or session.user_id != sessions[chosen].user:
-        instance.report(Mistaken())
-        return
-    session[name] = number
-    await instance.manager().commit(session)
-    instance.report(Wrote(chosen, name, number))
-
-
-async def _log_in_and_out(instance: Instance, user: str) -> None:
-    manager = instance.manager()
-    session = manager.anonymous()
-    session[OWNER] = user
-    session.login(user)
-    token = revealed((await manager.commit(session)).token)
-    session.logout()
-    await manager.commit(session)
-    instance.report(LoggedOut(Visitor(token, user, user)))
-
-
-async def holds(instance: Instance, visitor: Visitor) -> dict[str, int]:
-    """What each writer's key of the session holds; nothing, if it is not there."""
-    session = await _patiently(instance, visitor)
-    return {key: value for key, value in session.items() if isinstance(value, int)}
-
-
-async def is_back(instance: Instance, visitor: Visitor) -> bool:
-    """Whether a session is live that was logged out."""
-    return (await _patiently(instance, visitor)).status == "active"
-
-
-async def _patiently(instance: Instance, visitor: Visitor) -> Session:
-    """Open a session, when the store is back."""
-    until = time.monotonic() + COME_BACK_WITHIN
-    while True:
-        try:
-            return await instance.open(visitor)
-        except StoreUnavailable:
-            if time.monotonic() > until:
-                raise
-            await instance.pause(RETRY_AFTER)
+def _shifted(login: Operation, by: float) -> Operation:
+    return changed(login, invoked=login.invoked - by, completed=(login.completed or 0.0) - by)

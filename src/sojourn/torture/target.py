@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from sojourn.core.async_store import AsyncStore
 from sojourn.core.errors import ConfigurationError
@@ -20,6 +21,8 @@ __all__ = ["Target"]
 _is_name = re.compile(r"[^\W\d][\w.]*:[^\W\d][\w.]*", re.ASCII).fullmatch
 
 
+# The stores that talk to one address without proof of its name, and their usual ports.
+PORTS = {"postgresql": 5432, "postgres": 5432, "redis": 6379, "valkey": 6379}
 # Those that are needed here.
 METHODS = ("get", "create", "commit", "end", "end_all", "list", "close")
 
@@ -44,6 +47,22 @@ class Target(NamedTuple):
             return cls(name, name, is_url=True, in_memory=True)
         label = f"sqlite:///{at.path}" if at.path is not None else f"{at.scheme}://..."
         return cls(name, label, is_url=True)
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """The host and port of the one server of a store, where a proxy may take its place: its name is not proved."""
+        at = urlsplit(self.name) if self.is_url else None
+        if at is None or at.scheme not in PORTS or not at.hostname or "," in at.netloc:
+            return None
+        if "verify-full" in at.query or "host" in at.query:
+            return None
+        return at.hostname, at.port or PORTS[at.scheme]
+
+    def at_port(self, port: int) -> Target:
+        """The same store behind that port of this machine."""
+        at = urlsplit(self.name)
+        credentials, mark, _ = at.netloc.rpartition("@")
+        return self._replace(name=at._replace(netloc=f"{credentials}{mark}127.0.0.1:{port}").geturl())
 
     async def open(self, *, awaited: bool) -> Store | AsyncStore:
         """A store of one's own. `awaited` asks for the one for an event loop, where there are both."""

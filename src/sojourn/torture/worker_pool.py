@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -50,7 +52,7 @@ class WorkerPool:
     """`size` processes over the target, every other one with an event loop where the target has both kinds."""
 
     def __init__(self, target: Target, size: int) -> None:
-        self._target = target
+        self.target = target
         self._workers = [_WorkerProcess(target, number) for number in range(size)]
         self.staleness = 0.0
         self.awaited = 0
@@ -140,12 +142,20 @@ class WorkerPool:
         """End a process as `kill -9` does, in the middle of what it is at."""
         self._workers[where].kill()
 
+    def pause(self, where: int) -> None:
+        """Stop a process in the middle of what it is at (SIGSTOP)."""
+        self._workers[where].signal(signal.SIGSTOP)
+
+    def resume(self, where: int) -> None:
+        """Let it go on."""
+        self._workers[where].signal(signal.SIGCONT)
+
     def replace_dead(self) -> None:
         """Start a process in the place of each that was killed, or that died."""
         fresh = [number for number, worker in enumerate(self._workers) if worker.killed]
         for number in fresh:
             self._workers[number].end()
-            self._workers[number] = _WorkerProcess(self._target, number)
+            self._workers[number] = _WorkerProcess(self.target, number)
         for number in fresh:
             self._workers[number].ready()
 
@@ -202,6 +212,11 @@ class _WorkerProcess:
         """As WorkerPool.kill."""
         self.killed = True
         self._process.kill()
+
+    def signal(self, what: signal.Signals) -> None:
+        """Send it a signal, if it is alive."""
+        if self._process.pid is not None and self._process.is_alive():
+            os.kill(self._process.pid, what)
 
     def dismiss(self) -> None:
         """Let it close its store and end."""

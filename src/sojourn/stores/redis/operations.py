@@ -13,7 +13,6 @@ from sojourn.core.errors import (
     SessionEnded,
     SessionExists,
     SessionLimitReached,
-    StoreUnavailable,
     UnreadableRecord,
 )
 from sojourn.core.record import Record, stand_in
@@ -24,6 +23,7 @@ from . import scripts
 from .blob import decode_mark, decode_record, encode_record, encode_secrets, encode_user, readable
 from .calls import Call, Steps, command, pack, run
 from .keys import bar_keys, id_in, index_key, mark_key, member, session_key, user_bar_key
+from .retry import NotMade
 
 __all__ = ["bar", "commit", "create", "end", "end_all", "get", "get_mark", "of_user", "put_mark"]
 
@@ -93,7 +93,8 @@ def _create_call(create: Create, user: str, here: Ends | None, keep: int) -> Cal
 def _replace(create: Create, user: str, keep: int) -> Steps[Refused | None]:
     """End the session before. Where it is not as it was taken to be, the new one, whose token nobody has, is undone.
 
-    A process that dies between the steps leaves a session that nobody can open, and the one before as it was.
+    A process that dies between the steps leaves a session that nobody can open, and the one before as it was. Where
+    nobody knows whether the one before was ended, the new one stays: else both might be gone.
     """
     ends = create.ends
     assert ends is not None
@@ -110,7 +111,7 @@ def _replace(create: Create, user: str, keep: int) -> Steps[Refused | None]:
     undo = run(scripts.DROP, [session_key(create.record.id)], user, repeatable=True)
     try:
         answer = (yield [old])[0]
-    except StoreUnavailable:
+    except NotMade:
         yield [undo]
         raise
     if isinstance(answer, list):

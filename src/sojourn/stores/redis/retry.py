@@ -16,7 +16,7 @@ from .calls import Address, Call
 from .refusal import code_of, explained, is_refusal, may_pass
 from .topology import Topology
 
-__all__ = ["QUESTION_SHARE", "AnswerLost", "NotReplicated", "NotSent", "PendingCalls", "limit_of"]
+__all__ = ["QUESTION_SHARE", "AnswerLost", "NotMade", "NotReplicated", "NotSent", "PendingCalls", "limit_of"]
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.25
 LEAST = 0.001
@@ -32,6 +32,10 @@ class NotSent(Exception):
 
 class AnswerLost(Exception):
     """The connection broke, or stayed silent for too long, after the call was sent."""
+
+
+class NotMade(StoreUnavailable):
+    """No write of the calls was made, for sure: they never left, or were refused."""
 
 
 class NotReplicated(Exception):
@@ -104,9 +108,10 @@ class PendingCalls:
         if self.done and self._calls:
             return
         if now + self.pause >= self._give_up:
+            kind = StoreUnavailable if self._cut_off else NotMade
             written = "the write may be made, or not" if self._cut_off else "nothing was written"
             cause = self._last.__cause__ if isinstance(self._last, NotSent) else self._last
-            raise _unavailable(f"did not answer within {self._timeout:g} s; {written}{_why(self._last)}") from cause
+            raise kind(f"Redis did not answer within {self._timeout:g} s; {written}{_why(self._last)}.") from cause
 
     def discovery_failed(self, error: StoreUnavailable) -> None:
         """The topology could not be learned: the next round waits, and says why when the time is up."""
@@ -137,7 +142,8 @@ class PendingCalls:
                     self._later = True
                     self._refused_once.add(index)
                 else:
-                    raise _unavailable(f"refused ({code_of(reply)}): {explained(reply)}") from reply
+                    kind = StoreUnavailable if self._cut_off else NotMade
+                    raise kind(f"Redis refused ({code_of(reply)}): {explained(reply)}.") from reply
 
 
 def _why(last: BaseException | None) -> str:
