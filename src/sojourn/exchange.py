@@ -20,7 +20,7 @@ from .core.origin import SAFE_METHODS
 from .core.problem import Problem
 from .core.record import Client
 from .core.session import Session
-from .core.transport import FAILED, Header, Transport, merged
+from .core.transport import FAILED, Header, Transport, merged, taken
 from .manager import AsyncSessionManager, SessionManager
 
 if TYPE_CHECKING:
@@ -89,24 +89,24 @@ class Wiring:
             return self.transport.is_bearer(look_up(environ))
         return False
 
-    def open(self, environ: Environ) -> Exchange:
-        """Open the session that the request shows, by at most one read. Raises StoreUnavailable."""
+    def open(self, environ: Environ, shown: str | None = None) -> Exchange:
+        """Open the session that the request shows, by at most one read. Raises StoreUnavailable.
+
+        `shown` is the cookie's value where the environ says none: Django's own middleware hands on no more. No frame
+        that a store's failure passes through holds a token: a reporter of errors sends what frames hold.
+        """
         outer = environ.get(EXCHANGE_KEY)
         if outer is not None and outer.cookie == self.transport.cookie.name:
             raise ConfigurationError("Two session layers of Sojourn are there, one inside the other. Take one out.")
-        bearer, adopted, rivals = self._is_bearer(environ), None, None
-        if bearer:
-            tokens = self.transport.tokens(look_up(environ), True)
-        else:
-            cookies = environ.get("HTTP_COOKIE", "").encode("latin-1", "replace")
-            tokens = self.transport.cookie.find(cookies)
-            if self._adopt is not None:
-                tokens = self._adopt.ours(tokens)
-                adopted = None if tokens else self._adopt.open(self.manager, cookies, _client(environ))
+        bearer, rivals = self._is_bearer(environ), None
+        tokens, adopted = self._find(environ, bearer, shown)
+        del shown
         if len(tokens) > 1 and len(set(tokens)) > 1:
             session, rivals = self._open_rivals(tokens, environ)
+        elif tokens:
+            session = self.manager.open(taken(tokens))
         else:
-            session = adopted.session if adopted else self._open(tokens)
+            session = adopted.session if adopted else self.manager.anonymous()
         if self._as_keyed is not None:
             self._as_keyed(session)
         if (now := monotonic()) >= self._cleanup.at:
@@ -117,16 +117,25 @@ class Wiring:
             exchange.note_adopted(adopted)
         return exchange
 
-    def _open(self, tokens: list[str]) -> Session:
-        return self.manager.open(tokens[0]) if tokens else self.manager.anonymous()
+    def _find(self, environ: Environ, bearer: bool, shown: str | None) -> tuple[list[str], AdoptedSession | None]:
+        if bearer:
+            return self.transport.tokens(look_up(environ), True), None
+        said = environ.get("HTTP_COOKIE", "") if shown is None else f"{self.transport.cookie.name}={shown}"
+        cookies = said.encode("latin-1", "replace")
+        tokens = self.transport.cookie.find(cookies)
+        if self._adopt is None:
+            return tokens, None
+        tokens = self._adopt.ours(tokens)
+        return tokens, None if tokens else self._adopt.open(self.manager, cookies, _client(environ))
 
     def _open_rivals(self, values: list[str], environ: Environ) -> tuple[Session, Rivals]:
         from .core.rivals import Rivals, counting, secrets_by_session  # here: most requests show one token
 
-        live, over = [], []
-        for secrets in secrets_by_session(values):
+        live, over, sessions = [], [], secrets_by_session(values)
+        values.clear()
+        for secrets in sessions:
             for token in secrets:
-                session = self.manager.open(token)
+                session = self.manager.open(token.reveal())
                 if session._live is not None:
                     live.append(session)
                     break

@@ -164,6 +164,16 @@ def test_plain_http_that_was_asked_for_is_not_told(caplog: pytest.LogCaptureFixt
     assert [record for record in caplog.records if record.name == "sojourn"] == []
 
 
+@pytest.mark.parametrize("name", ["session", "__Host-session", "__secure-shop"])
+def test_a_cookie_s_name_without_a_prefix_is_told_at_start(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    SessionMiddleware(Starlette(), new_manager(), cookie=CookieOptions(name=name))
+
+    told = [record.getMessage() for record in caplog.records if record.name == "sojourn"]
+    assert [line.partition(":")[0] for line in told] == (
+        ["The session's cookie is named session"] if name == "session" else []
+    )
+
+
 # Litestar
 
 

@@ -76,6 +76,16 @@ def test_what_sets_the_cookie_is_not_cached() -> None:
     assert answer.headers["set-cookie"].endswith("; Path=/; Secure; HttpOnly; SameSite=Lax")
 
 
+@pytest.mark.parametrize("said", ["no-store, private, max-age=0", "private, No-Store", "public, max-age=60", "private"])
+def test_a_cache_control_that_says_no_store_is_kept_and_any_other_replaced(said: str) -> None:
+    async def strict(request: Any) -> Response:
+        request.session["seen"] = True
+        return PlainTextResponse("hello", headers={"Cache-Control": said})
+
+    told = World(Route("/strict", strict)).browser.get("/strict").headers.get_list("Cache-Control")
+    assert told == [said if "store" in said.lower() else "no-store"]
+
+
 def test_activity_is_written_once_in_a_touch_interval() -> None:
     world = World()
     world.browser.post("/put", json={"a": 1})

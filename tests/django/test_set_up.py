@@ -39,9 +39,10 @@ def middleware(change: Callable[[list[str]], list[str]]) -> dict[str, Any]:
 
 
 def test_a_sound_project_is_told_nothing(ours: None) -> None:
-    assert [found for found in run_checks() if (found.id or "").startswith("sojourn")] == []
-    assert check_store(None) == []
-    assert check_deployment(None) == []
+    with override_settings(SESSION_COOKIE_NAME="__Host-session", SESSION_COOKIE_SECURE=True):
+        assert [found for found in run_checks() if (found.id or "").startswith("sojourn")] == []
+        assert check_store(None) == []
+        assert check_deployment(None) == []
 
 
 def test_without_the_setting(project: Path) -> None:
@@ -135,12 +136,30 @@ def test_a_store_that_is_not_ready(project: Path, tmp_path: Path) -> None:
 
 
 def test_before_a_deployment_what_is_weaker_is_told(project: Path) -> None:
-    with override_settings(SOJOURN={"store": "memory:"}):
-        found = [one_line(one) for one in check_deployment(None)]
+    with override_settings(SOJOURN={"store": "memory:"}, SESSION_COOKIE_HTTPONLY=False):
+        found = [one_line(one).removeprefix("sojourn.") for one in check_deployment(None)]
 
-    names = [line.partition(" ")[0].removeprefix("sojourn.") for line in found]
-    assert names[:2] == ["W004", "W005"]
-    assert f"Put {OURS!r} into MIDDLEWARE in its place." in found[0]
+    w004, w005, w008, w009, w010 = found
+    assert w004 == (
+        "W004 With Django's own SessionMiddleware the sessions' secrets are not renewed, so theft goes unnoticed. "
+        f"Put {OURS!r} into MIDDLEWARE in its place."
+    )
+    assert w005 == (
+        "W005 Sessions in memory: are lost with the process, and each process has its own. "
+        "Give SOJOURN['store'] the URL of a file or a server."
+    )
+    assert w008 == (
+        "W008 The cookie sessionid is sent by plain http too, where anyone on the network can read the token. "
+        "Set SESSION_COOKIE_SECURE = True."
+    )
+    assert w009 == (
+        "W009 The cookie sessionid can be read by scripts: one that is injected into a page takes the token. "
+        "Leave SESSION_COOKIE_HTTPONLY at True."
+    )
+    assert w010 == (
+        "W010 A cookie named sessionid can be set by any host of this site, and by plain http. "
+        "Set SESSION_COOKIE_NAME = '__Host-session'."
+    )
 
 
 def test_before_a_deployment_what_is_weak_in_a_redis_is_told(project: Path, redis_server: RedisServer) -> None:
@@ -200,11 +219,12 @@ def test_this_is_the_release_that_was_asked_for() -> None:
 def test_a_cookie_that_is_weaker_than_it_could_be_is_told_before_a_deployment(project: Path) -> None:
     def names(**changed: Any) -> list[str]:
         with override_settings(**changed):
-            return [found.id or "" for found in check_deployment(None) if (found.id or "") > "sojourn.W005"]
+            return [found.id or "" for found in check_deployment(None)]
 
-    strong = {"SESSION_COOKIE_NAME": "__Host-session", "SESSION_COOKIE_SECURE": True}
+    strong = {"SESSION_COOKIE_NAME": "__Host-session", "SESSION_COOKIE_SECURE": True, "MIDDLEWARE": [OURS]}
     assert names(**strong) == []
+    assert names(**{**strong, "SESSION_COOKIE_NAME": "__Secure-s"}) == []
     assert names(**strong, SESSION_COOKIE_HTTPONLY=False) == ["sojourn.W009"]
-    for middleware in (OURS, DJANGOS):
+    for middleware, more in ((OURS, []), (DJANGOS, ["sojourn.W004"])):
         weak = {"SESSION_COOKIE_NAME": "sessionid", "SESSION_COOKIE_SECURE": False}
-        assert names(**weak, MIDDLEWARE=[middleware]) == ["sojourn.W008", "sojourn.W010"]
+        assert names(**weak, MIDDLEWARE=[middleware]) == [*more, "sojourn.W008", "sojourn.W010"]

@@ -113,6 +113,19 @@ def test_what_sets_the_cookie_is_not_cached() -> None:
     assert answer.headers["Set-Cookie"].endswith("; Path=/; Secure; HttpOnly; SameSite=Lax")
 
 
+@pytest.mark.parametrize("said", ["no-store, private, max-age=0", "private, No-Store", "public, max-age=60", "private"])
+def test_a_cache_control_that_says_no_store_is_kept_and_any_other_replaced(said: str) -> None:
+    world = World()
+
+    @world.app.get("/strict")
+    def strict() -> Any:
+        session["seen"] = True
+        return Response("hello", headers={"Cache-Control": said})
+
+    told = world.browser.get("/strict").headers.getlist("Cache-Control")
+    assert told == [said if "store" in said.lower() else "no-store"]
+
+
 def test_a_log_in_makes_a_new_id_and_a_log_out_is_final() -> None:
     world = World()
     world.browser.post("/put", json={"cart": ["tea"]})

@@ -8,17 +8,20 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from wsgiref.types import WSGIApplication
 
 import pytest
 from flask import Blueprint, Flask
 from flask_session import Session as FlaskSessionExtension  # type: ignore[import-untyped]
 from flask_wtf import CSRFProtect  # type: ignore[import-untyped]
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.test import Client
 
 from sojourn import AsyncSessionManager, ConfigurationError, CookieOptions, SessionManager
 from sojourn.flask import BrowserEndpoints, commit, init_app, manager_of
 from sojourn.stores.memory import AsyncMemoryStore, MemoryStore
 from sojourn.wsgi import SessionMiddleware
-from tests.flask.world import World
+from tests.flask.world import URL, World
 
 ELSEWHERE = {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}
 
@@ -81,9 +84,10 @@ def test_endpoints_without_sessions_are_told() -> None:
         Flask(__name__).register_blueprint(BrowserEndpoints())
 
 
-def test_a_browser_may_not_write_who_is_logged_in(manager: SessionManager) -> None:
+@pytest.mark.parametrize("user_key", ["user", "user.id"])
+def test_a_browser_may_not_write_who_is_logged_in(manager: SessionManager, user_key: str) -> None:
     app = Flask(__name__)
-    init_app(app, manager, user_key="user")
+    init_app(app, manager, user_key=user_key)
 
     with pytest.raises(ConfigurationError, match="who is logged in"):
         app.register_blueprint(BrowserEndpoints(writable={"user"}))
@@ -141,6 +145,29 @@ def test_a_cookie_for_a_domain_or_a_path_cannot_be_host_only() -> None:
     assert app.config["SESSION_COOKIE_NAME"] == "__Secure-session"
 
 
+def shop_under(prefix: str) -> Flask:
+    app = Flask(__name__)
+    app.config["APPLICATION_ROOT"] = prefix
+    return World(app).app
+
+
+def test_two_applications_under_prefixes_stay_apart() -> None:
+    shops: dict[str, WSGIApplication] = {prefix: shop_under(prefix) for prefix in ("/tea", "/cups")}
+    browser = Client(DispatcherMiddleware(lambda environ, start: [], shops))
+    users = {"/tea": "ada", "/cups": "bob"}
+    for prefix, user in users.items():
+        cookie = browser.post(f"{prefix}/in/{user}", base_url=URL).headers["Set-Cookie"]
+        assert cookie.startswith("__Secure-session=sj1-")
+        assert f"; Path={prefix};" in cookie
+
+    def seen() -> list[str]:
+        return [browser.get(f"{prefix}/session/", base_url=URL).get_json()["status"] for prefix in users]
+
+    assert seen() == ["active", "active"]
+    browser.post("/tea/out", base_url=URL)
+    assert seen() == ["none", "active"]
+
+
 def test_usual_hardening_is_no_contradiction(manager: SessionManager) -> None:
     app = Flask(__name__)
     app.config.update(SESSION_COOKIE_SECURE=True, SESSION_COOKIE_HTTPONLY=True, SESSION_COOKIE_SAMESITE="Lax")
@@ -196,6 +223,16 @@ def test_a_cookie_that_is_meant_for_plain_http_is_not_told(caplog: pytest.LogCap
     world.browser.post("/put", json={"a": 1}, base_url="http://192.0.2.7:5000")
 
     assert caplog.text == ""
+
+
+@pytest.mark.parametrize("name", ["session", "__Host-session", "__secure-shop"])
+def test_a_cookie_s_name_without_a_prefix_is_told_at_start(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    World(cookie=CookieOptions(name=name))
+
+    told = [record.getMessage() for record in caplog.records if record.name == "sojourn"]
+    assert [line.partition(":")[0] for line in told] == (
+        ["The session's cookie is named session"] if name == "session" else []
+    )
 
 
 # CSRF

@@ -9,14 +9,20 @@ __all__ = ["KINDS", "Kind"]
 
 PYTHON = sys.executable
 UVICORN = [PYTHON, "-m", "uvicorn", "{app}:app", "--port", "{port}", "--log-level", "warning"]
+HYPERCORN = [PYTHON, "-m", "hypercorn", "{app}:app", "--bind", "127.0.0.1:{port}", "--log-level", "warning"]
 GUNICORN = [PYTHON, "-m", "gunicorn", "{app}:app", "--bind", "127.0.0.1:{port}", "--worker-class", "gthread"]
 GUNICORN += ["--threads", "16", "--keep-alive", "30", "--log-level", "warning", "--no-control-socket"]
 WAITRESS = [PYTHON, "-m", "waitress", "--listen", "127.0.0.1:{port}", "--threads", "16", "--connection-limit", "1100"]
 # A thousand connections are too many for select().
 WAITRESS += ["--asyncore-use-poll", "--backlog", "2048", "--channel-timeout", "60", "{app}:app"]
 
-PROCESSES = {"uvicorn": ["--workers", "2"], "gunicorn": ["--workers", "2"], "waitress": []}
-SERVERS = {"uvicorn": UVICORN, "gunicorn": GUNICORN, "waitress": WAITRESS}
+PROCESSES = {
+    "uvicorn": ["--workers", "2"],
+    "hypercorn": ["--workers", "2"],
+    "gunicorn": ["--workers", "2"],
+    "waitress": [],
+}
+SERVERS = {"uvicorn": UVICORN, "hypercorn": HYPERCORN, "gunicorn": GUNICORN, "waitress": WAITRESS}
 
 
 @dataclass(frozen=True)

@@ -91,15 +91,26 @@ class Slow:
 
 @contextmanager
 def serve(
-    kind: Kind, folder: Path, store: str, *, processes: bool, bearer: bool = False, used_before: bool = False
+    kind: Kind,
+    folder: Path,
+    store: str,
+    *,
+    processes: bool,
+    bearer: bool = False,
+    used_before: bool = False,
+    root_path: str = "",
 ) -> Iterator[Site]:
-    """The site of this kind, once it answers. `used_before`: its store is asked while the application is loaded."""
+    """The site of this kind, once it answers. `used_before`: its store is asked while the application is loaded.
+
+    `root_path` is what the application itself says that a proxy strips.
+    """
     (folder / "clock").write_text("0")
     paths = [str(ROOT), str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
     env = {
         "SITE_FOLDER": str(folder),
         "SITE_STORE": store,
         "SITE_BEARER": "1" if bearer else "",
+        "SITE_ROOT_PATH": root_path,
         "SITE_USED_BEFORE": "1" if used_before else "",
         "PYTHONPATH": os.pathsep.join(paths),
     }

@@ -17,11 +17,14 @@ __all__ = ["Nginx"]
 class Nginx(Running):
     """Keeps for ten minutes every answer of the site at `origin` that it may (RFC 9111); `more` goes into its location.
 
+    That is all of its paths, or those below `prefix` ("/shop"), which the site is not told.
     `x-cache` says of each answer whether it was kept: HIT, MISS, or BYPASS.
     """
 
-    def __init__(self, folder: Path, origin: str, more: str = "") -> None:
+    def __init__(self, folder: Path, origin: str, more: str = "", *, prefix: str = "") -> None:
         folder.mkdir()
+        # With a path of its own nginx sends on what comes after the location's.
+        origin += "/" if prefix else ""
         self.port = find_port()
         nginx = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin")
         assert nginx is not None, "apt-get install nginx-light"
@@ -40,7 +43,7 @@ class Nginx(Running):
                 proxy_cache_path {folder}/kept keys_zone=kept:1m;
                 server {{
                     listen 127.0.0.1:{self.port};
-                    location / {{
+                    location {prefix}/ {{
                         proxy_pass {origin};
                         proxy_set_header Host $http_host;
                         proxy_cache kept;

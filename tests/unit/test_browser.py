@@ -16,6 +16,7 @@ from sojourn.browser.openapi import openapi
 from sojourn.browser.state import ListedSession, State, listed, state_of
 from sojourn.core.info import info
 from sojourn.core.record import Record
+from sojourn.core.user_key import keyed
 from sojourn.manager import AsyncSessionManager, device_label
 from sojourn.stores.memory import AsyncMemoryStore, MemoryStore
 from sojourn.testing.records import HOUR, MINUTE, NOW, make_record
@@ -245,6 +246,17 @@ def test_a_key_that_is_not_declared_writable_is_refused_and_nothing_noted(body: 
     assert refused(ask(session, "PATCH", "", body)) == (403, "not-writable")
     assert not session._values
     assert session._wish is None
+
+
+@pytest.mark.parametrize("body", [{"set": {"user": {"id": "eve"}}}, {"remove": ["user"]}])
+def test_no_browser_says_who_is_logged_in_whatever_was_declared(body: Any) -> None:
+    session = active("ada")
+    keyed(session, "user.id")
+    options = BrowserOptions((), {"user"})
+    answered = plan(Request("PATCH", "", JSON, msgspec.json.encode(body)), session, options)
+
+    assert refused(answered) == (403, "not-writable")
+    assert (session.user_id, session._changes()) == ("ada", {})
 
 
 def test_a_refusal_holds_every_key_that_is_not_writable_and_names_a_few_in_words() -> None:

@@ -73,6 +73,16 @@ def test_what_sets_the_cookie_is_not_cached() -> None:
     assert answer["set-cookie"].endswith("; Path=/; Secure; HttpOnly; SameSite=Lax")
 
 
+@pytest.mark.parametrize("said", ["no-store, private, max-age=0", "private, No-Store", "public, max-age=60", "private"])
+def test_a_cache_control_that_says_no_store_is_kept_and_any_other_replaced(said: str) -> None:
+    world = World()
+    world.headers.append(("Cache-Control", said))
+    answer = world.browser.post("/put", {"a": 1})
+
+    told = [value for name, value in answer.headers if name == "cache-control"]
+    assert told == [said if "store" in said.lower() else "no-store"]
+
+
 @pytest.mark.parametrize(("vary", "told"), [("*", "*"), ("cookie", "cookie"), ("X-Cookie", "X-Cookie, Cookie")])
 def test_vary_is_put_right_and_no_more(vary: str, told: str) -> None:
     world = World()
@@ -163,6 +173,16 @@ def test_a_mistake_in_the_code_is_raised_not_answered() -> None:
 
     with pytest.raises(InvalidData, match="a sorted list"):
         world.browser.post("/wrong")
+
+
+@pytest.mark.parametrize("name", ["session", "__Host-session", "__secure-shop"])
+def test_a_cookie_s_name_without_a_prefix_is_told_at_start(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    World(cookie=CookieOptions(name=name))
+
+    told = [record.getMessage() for record in caplog.records if record.name == "sojourn"]
+    assert [line.partition(":")[0] for line in told] == (
+        ["The session's cookie is named session"] if name == "session" else []
+    )
 
 
 class Broken(CountingStore):

@@ -14,7 +14,7 @@ from sojourn.core.events import UnknownToken
 from sojourn.core.origin import SAFE_METHODS
 from sojourn.core.problem import problem_to_send
 from sojourn.core.session import Session
-from sojourn.core.transport import Transport
+from sojourn.core.transport import Transport, taken
 from sojourn.manager import AsyncSessionManager
 
 from .cleanup import Cleanup
@@ -130,15 +130,15 @@ class SessionMiddleware:
         tokens = (
             self._transport.tokens(look_up(headers), True) if bearer else self._find_cookie(headers.get(b"cookie", b""))
         )
-        adopted = None
+        adopted = rivals = None
         if self._adopt is not None and not bearer:
             tokens, adopted = await self._take_over(self._adopt, tokens, headers, scope)
-        # The common case spares a coroutine.
-        session, rivals = (
-            (await self.manager.open(tokens[0]), None)
-            if len(tokens) == 1
-            else await self._open(tokens, adopted, headers, scope)
-        )
+        _forget(headers)
+        if len(tokens) == 1:
+            # The common case spares a coroutine.
+            session = await self.manager.open(tokens.pop())
+        else:
+            session, rivals = await self._open(tokens, adopted, headers, scope)
         if self._as_keyed is not None:
             self._as_keyed(session)
         if (now := monotonic()) >= self._cleanup_schedule.at:
@@ -152,6 +152,7 @@ class SessionMiddleware:
     async def _refuses(self, scope: Scope, headers: dict[bytes, bytes], bearer: bool, send: Send) -> bool:
         refusal = self._transport.refusal(scope["method"], look_up(headers), bearer, _path(scope))
         if refusal is not None:
+            _forget(headers)
             await send_problem(send, refusal)
         return refusal is not None
 
@@ -161,13 +162,14 @@ class SessionMiddleware:
         if not values:
             return adopted.session if adopted else self.manager.anonymous(), None
         if len(set(values)) == 1:
-            return await self.manager.open(values[0]), None
+            return await self.manager.open(taken(values)), None
         from sojourn.core.rivals import Rivals, counting, secrets_by_session  # here: most requests show one token
 
-        live, over = [], []
-        for secrets in secrets_by_session(values):
+        live, over, sessions = [], [], secrets_by_session(values)
+        values.clear()
+        for secrets in sessions:
             for token in secrets:
-                session = await self.manager.open(token)
+                session = await self.manager.open(token.reveal())
                 if session._live is not None:
                     live.append(session)
                     break
@@ -186,7 +188,7 @@ class SessionMiddleware:
         if tokens:
             return tokens, None
         client = client_of(scope.get("client"), headers.get(b"user-agent", b""))
-        return tokens, await adopt.open_async(self.manager, headers.get(b"cookie", b""), client)
+        return tokens, await adopt.open_async(self.manager, headers.pop(b"cookie", b""), client)
 
     def _require_alone(self, scope: Scope) -> None:
         outer = scope.get("sojourn")
@@ -211,30 +213,47 @@ class SessionMiddleware:
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         if "session" in scope:
             self._require_alone(scope)
+        exchange = await self._begin_websocket(scope, receive, send)
+        if exchange is not None:
+            from .websocket import WebSocketSession
+
+            await WebSocketSession(exchange, receive, send, self._websocket_check).run(self.app, scope)
+
+    async def _begin_websocket(self, scope: Scope, receive: Receive, send: Send) -> AsyncExchange | None:
+        """As `_begin`, of a handshake."""
         headers = find_headers(scope["headers"])
         if self._transport.is_foreign_handshake(look_up(headers)):
-            await receive()
-            await send({"type": "websocket.close", "code": 1008, "reason": "from another origin"})
-            return
+            _forget(headers)
+            await _close(receive, send, 1008, "from another origin")
+            return None
+        tokens, adopted = self._find_cookie(headers.get(b"cookie", b"")), None
         try:
-            tokens, adopted = self._find_cookie(headers.get(b"cookie", b"")), None
             if self._adopt is not None:
                 tokens, adopted = await self._take_over(self._adopt, tokens, headers, scope)
+            _forget(headers)
             session, rivals = await self._open(tokens, adopted, headers, scope)
-            if self._as_keyed is not None:
-                self._as_keyed(session)
         except StoreUnavailable as error:
             logger.warning("%s", error)
-            await receive()
-            await send({"type": "websocket.close", "code": 1013, "reason": "sessions are not available"})
-            return
+            await _close(receive, send, 1013, "sessions are not available")
+            return None
+        if self._as_keyed is not None:
+            self._as_keyed(session)
         agent = headers.get(b"user-agent", b"")
-        from .websocket import WebSocketSession
-
         exchange = AsyncExchange(self.manager, self._transport, session, scope, agent, send, False, adopted)
         exchange.rivals = rivals
         scope["session"], scope["sojourn"] = session, exchange
-        await WebSocketSession(exchange, receive, send, self._websocket_check).run(self.app, scope)
+        return exchange
+
+
+def _forget(headers: dict[bytes, bytes]) -> None:
+    """Leave what holds tokens out: a store or a server may fail from here on, and a reporter would send them."""
+    headers.pop(b"cookie", None)
+    headers.pop(b"authorization", None)
+
+
+async def _close(receive: Receive, send: Send, code: int, reason: str) -> None:
+    await receive()
+    await send({"type": "websocket.close", "code": code, "reason": reason})
 
 
 def _explain(error: TypeError) -> None:

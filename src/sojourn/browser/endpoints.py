@@ -166,7 +166,9 @@ def _plan_write(path: str, session: Session, body: dict[str, Any], options: Brow
     if not isinstance(values, dict) or not isinstance(removed, list) or any(type(key) is not str for key in removed):
         detail = 'Send {"set": {"key": value}, "remove": ["key"]}; to start, {"data": {"key": value}}.'
         return _refuse(400, "invalid-body", "Not what this endpoint takes", detail)
-    unknown = sorted(key for key in [*values, *removed] if key not in options.writable)
+    # Whatever was declared, no browser says who is logged in.
+    may = options.writable - {getattr(session, "_user_member", None)}
+    unknown = sorted(key for key in [*values, *removed] if key not in may)
     if unknown:
         detail = f"A browser may not write {', '.join(map(repr, unknown[:5]))}. The server declares what it may."
         return _refuse(403, "not-writable", "Not the browser's to write", detail, keys=tuple(unknown))

@@ -78,7 +78,8 @@ class RotationStalled(Event, frozen=True, kw_only=True):
 class UnknownToken(Event, frozen=True, kw_only=True):
     """A token was refused and nothing created for it. Many from one source are somebody guessing (OWASP).
 
-    The `cause` is that it has no token's shape, that its id or its secret is not known, or that two were shown.
+    The `cause` is that it has no token's shape, that its id or its secret is not known, or that two live
+    ones were shown.
     """
 
     cause: Literal["malformed", "unknown", "wrong_secret", "ambiguous"]

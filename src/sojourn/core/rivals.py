@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from .cookie import clearings
 from .session import Session
-from .token import parse
+from .token import Token, parse
 
 __all__ = ["Rivals", "counting", "secrets_by_session"]
 
@@ -42,18 +42,16 @@ class Rivals:
         return ends
 
 
-def secrets_by_session(values: Sequence[str]) -> list[list[str]]:
+def secrets_by_session(values: Sequence[str]) -> list[list[Token]]:
     """What of `values` has a token's shape, by session; of one session's the last first. Empty where they are too many.
 
     Browsers send the newer cookie later, and of one session's two secrets the older may be taken for a thief's: it is
     shown only where the newer opens nothing.
     """
-    sessions: dict[str, list[str]] = {}
-    different = dict.fromkeys(value for value in values if parse(value))
-    for value in reversed(different) if len(different) <= MOST else ():
-        token = parse(value)
-        assert token is not None
-        sessions.setdefault(token.id, []).append(value)
+    sessions: dict[str, list[Token]] = {}
+    different = [token for value in dict.fromkeys(values) if (token := parse(value))]
+    for token in reversed(different) if len(different) <= MOST else ():
+        sessions.setdefault(token.id, []).append(token)
     return list(sessions.values())
 
 

@@ -16,7 +16,7 @@ from .session import Session
 if TYPE_CHECKING:
     from .rivals import Rivals
 
-__all__ = ["BEARER", "FAILED", "Header", "HeaderPairs", "Transport", "merged", "set_cookie"]
+__all__ = ["BEARER", "FAILED", "Header", "HeaderPairs", "Transport", "merged", "never_stored", "set_cookie", "taken"]
 
 logger = logging.getLogger("sojourn")
 
@@ -178,10 +178,16 @@ class Transport:
 
 
 def merged(headers: HeaderPairs, needed: HeaderPairs) -> list[tuple[str, str]]:
-    """An answer's own headers with what it needs: Vary gains names, Cache-Control is replaced, the others are added."""
-    replaced = {name.lower() for name, _ in needed} & {"cache-control"}
-    found = [pair for pair in headers if pair[0].lower() not in replaced]
+    """An answer's own headers with what it needs: Vary gains names, the others are added.
+
+    Cache-Control is replaced, unless it says no-store itself, and maybe more that is stricter.
+    """
+    found = list(headers)
     for name, value in needed:
+        if name.lower() == "cache-control":
+            if never_stored(", ".join(each for said, each in found if said.lower() == "cache-control")):
+                continue
+            found = [pair for pair in found if pair[0].lower() != "cache-control"]
         vary = name.lower() == "vary"
         at = next((at for at, pair in enumerate(found) if vary and pair[0].lower() == "vary"), None)
         if at is None:
@@ -192,6 +198,18 @@ def merged(headers: HeaderPairs, needed: HeaderPairs) -> list[tuple[str, str]]:
         if "*" not in present and not present.issuperset(value.lower().split(", ")):
             found[at] = (found[at][0], f"{found[at][1]}, {value}")
     return found
+
+
+def never_stored(cache_control: str) -> bool:
+    """Whether a Cache-Control keeps an answer out of every cache."""
+    return "no-store" in (word.strip() for word in cache_control.lower().split(","))
+
+
+def taken(tokens: list[str]) -> str:
+    """The first of `tokens`, which forgets them all: what a frame holds, a reporter of errors sends."""
+    token = tokens[0]
+    tokens.clear()
+    return token
 
 
 def set_cookie(cookie: CookieOptions, reply: Reply) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from .session import Session
 
-__all__ = ["KeyedSession", "keyed", "user_at"]
+__all__ = ["KeyedSession", "become", "keyed", "user_at", "user_member"]
+
+K = TypeVar("K", bound="KeyedSession")
 
 
 class KeyedSession(Session):
@@ -17,10 +19,10 @@ class KeyedSession(Session):
     What comes after a log-out starts a new session.
     """
 
-    user_key: str = ""
+    user_key: str | None = None
 
     def __setitem__(self, key: str, value: Any) -> None:
-        if key == self._first():
+        if key == self._user_member:
             user = user_at({key: value}, self.user_key)
             if user is not None:
                 self.login(str(user))
@@ -29,7 +31,7 @@ class KeyedSession(Session):
         super().__setitem__(key, value)
 
     def __delitem__(self, key: str) -> None:
-        if key == self._first() and key in self and self.user_id is not None:
+        if key == self._user_member and key in self and self.user_id is not None:
             self.logout()
         else:
             super().__delitem__(key)
@@ -38,21 +40,32 @@ class KeyedSession(Session):
         """Log out: the browser's old cookie opens nothing any more."""
         self.logout()
 
-    def _first(self) -> str:
+    @property
+    def _user_member(self) -> str | None:
         """The member of the session that `user_key` leads into."""
-        return self.user_key.partition(".")[0]
+        return user_member(self.user_key)
 
 
 def keyed(session: Session, user_key: str) -> None:
     """Make `session`, which a manager made, a KeyedSession."""
-    kind = type(session)
-    found = _KINDS.get(kind)
+    become(session, KeyedSession).user_key = user_key
+
+
+def become(session: Session, kind: type[K]) -> K:
+    """`session`, which a manager made, as one of this kind of KeyedSession."""
+    before = type(session)
+    found = _KINDS.get((kind, before))
     if found is None:
         # A remote manager has a Session of its own.
-        found = _KINDS[kind] = KeyedSession if kind is Session else type("KeyedSession", (KeyedSession, kind), {})
+        found = kind if before is Session else cast("type[K]", type(kind.__name__, (kind, before), {}))
+        _KINDS[kind, before] = found
     session.__class__ = found
-    assert isinstance(session, KeyedSession)
-    session.user_key = user_key
+    return cast("K", session)
+
+
+def user_member(user_key: str | None) -> str | None:
+    """The member of a session that a `user_key` leads into: "passport" of "passport.user"."""
+    return None if user_key is None else user_key.partition(".")[0]
 
 
 def user_at(data: Mapping[Any, Any], path: str | None) -> object:
@@ -65,4 +78,5 @@ def user_at(data: Mapping[Any, Any], path: str | None) -> object:
     return value
 
 
-_KINDS: dict[type[Session], type[KeyedSession]] = {}
+# Which class is both: by the kind that is asked for, and the one that a manager made.
+_KINDS: dict[tuple[type[KeyedSession], type[Session]], type[KeyedSession]] = {}

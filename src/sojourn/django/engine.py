@@ -170,8 +170,8 @@ class SessionStore(SessionBase):
 
     def load(self) -> dict[str, Any]:
         """All of the data as the store has it, without what this request changed and did not save. One read."""
-        token = self.lazy_exchange.token_to_open_by
-        return dict(LazyExchange(token).open().session) if token else {}
+        again = LazyExchange(self.lazy_exchange.token_to_open_by)
+        return dict(again.open().session) if again.shown else {}
 
     def get_session_cookie_age(self) -> int:
         """The policy's idle timeout in seconds, which is SESSION_COOKIE_AGE unless SOJOURN has a policy."""

@@ -69,11 +69,11 @@ class LazyExchange:
         """The exchange; at the first call, at most one read of the store."""
         if self.exchange is not None:
             return self.exchange
-        environ = self.environ
-        if environ is None:
-            environ = {"HTTP_COOKIE": f"{settings.SESSION_COOKIE_NAME}={self.shown}"} if self.shown else {}
         try:
-            exchange = process.wiring().open(environ)
+            if self.environ is None:
+                exchange = process.wiring().open({}, self.shown)
+            else:
+                exchange = process.wiring().open(self.environ)
             _end_by_expiry(exchange)
         except StoreUnavailable as error:
             self.outage = error

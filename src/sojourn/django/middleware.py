@@ -15,6 +15,7 @@ from django.utils.cache import patch_vary_headers
 from sojourn.core.commit import nothing_due
 from sojourn.core.errors import ConfigurationError, SojournError
 from sojourn.core.problem import Problem, problem_of, problem_to_send
+from sojourn.core.transport import never_stored
 from sojourn.exchange import Exchange
 
 from . import process
@@ -163,8 +164,7 @@ class _Line(Morsel[str]):
 
 def _never_store(response: HttpResponseBase) -> None:
     # What the application says besides may be stricter still, for caches that know no better.
-    said = response.get("Cache-Control", "").lower()
-    if "no-store" not in (word.strip() for word in said.split(",")):
+    if not never_stored(response.get("Cache-Control", "")):
         response["Cache-Control"] = "no-store"
 
 

@@ -11,6 +11,7 @@ from flask.blueprints import BlueprintSetupState
 from sojourn.browser import BrowserOptions, Request
 from sojourn.browser.endpoints import MAX_BODY, REAUTHENTICATE_WITHIN
 from sojourn.core.errors import ConfigurationError
+from sojourn.core.user_key import user_member
 
 from .interface import SojournInterface, answer_with
 
@@ -47,10 +48,9 @@ class BrowserEndpoints(Blueprint):
         interface = state.app.extensions.get("sojourn")
         if not isinstance(interface, SojournInterface):
             raise ConfigurationError("BrowserEndpoints needs sessions: call sojourn.flask.init_app(app, …) before.")
-        if interface.user_key in self._options.writable:
-            raise ConfigurationError(
-                f"writable has {interface.user_key!r}, which says who is logged in: no browser may write it."
-            )
+        member = user_member(interface.user_key)
+        if member in self._options.writable:
+            raise ConfigurationError(f"writable has {member!r}, which says who is logged in: no browser may write it.")
         interface.without_csrf_tokens.append(self)
 
     def _answer(self, path: str = "") -> Response:

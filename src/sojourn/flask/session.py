@@ -13,6 +13,7 @@ from sojourn.core.changes import changed
 from sojourn.core.login import Level
 from sojourn.core.merge import MISSING
 from sojourn.core.session import Session
+from sojourn.core.user_key import KeyedSession, become
 
 __all__ = ["FlaskSession", "as_flask_session"]
 
@@ -25,12 +26,11 @@ OF_LOGIN = {FRESH, "_id"}
 _tagged = TaggedJSONSerializer()
 
 
-class FlaskSession(Session, SessionMixin):
-    """The request's Session, as `flask.session`.
+class FlaskSession(KeyedSession, SessionMixin):
+    """The request's Session, as `flask.session`: a KeyedSession, as Flask-Login keeps who is logged in under a key.
 
-    Under `user_key` the application, or Flask-Login, keeps who is logged in: to set it is a `login`, with a new id
-    and token, and to remove it, or to `clear()`, is a `logout`. A log-out drops what was loaded; what the same request
-    has set, a flash say, begins a new session, as does what comes after. `clear()` drops both.
+    A log-out drops what was loaded; what the same request has set, a flash say, begins a new session, as does what
+    comes after. `clear()` drops both.
     """
 
     user_key: str | None = LOGIN_KEY
@@ -45,17 +45,13 @@ class FlaskSession(Session, SessionMixin):
         return _tagged.loads(json.dumps(value)) if key == FLASHES else value
 
     def __setitem__(self, key: str, value: Any) -> None:
-        if key == self.user_key:
-            self._set_user(value)
-        elif key == FRESH and value is True:
+        if key == FRESH and value is True:
             self._confirm()
         super().__setitem__(key, json.loads(_tagged.dumps(value)) if key == FLASHES else value)
         self._said |= {key}
 
     def __delitem__(self, key: str) -> None:
-        if key == self.user_key and key in self:
-            self.logout()
-        elif key == FLASHES and self._answered and key in self:
+        if key == FLASHES and self._answered and key in self:
             # A test that looks at the flashes of the answer it was given, `with client:`; nothing is written.
             self._values[key] = MISSING
         else:
@@ -63,7 +59,7 @@ class FlaskSession(Session, SessionMixin):
 
     def logout(self) -> None:
         """End the session: what was loaded goes, and its token opens nothing any more; what this request set stays."""
-        dropped = OF_LOGIN | {self.user_key} | self._counters.keys()
+        dropped = OF_LOGIN | {self._user_member} | self._counters.keys()
         said = {key: self._values[key] for key in self._said - dropped if key in self._values}
         super().logout()
         self._values = {key: value for key, value in said.items() if value is not MISSING}
@@ -128,12 +124,6 @@ class FlaskSession(Session, SessionMixin):
         if self._values or self._wish or self._logged_out:
             self._modified = self.modified or None
 
-    def _set_user(self, user: Any) -> None:
-        if user is not None:
-            self.login(str(user))
-        elif self.user_id is not None:
-            self.logout()
-
     def _confirm(self) -> None:
         """Flask-Login's confirm_login: the user of an old log-in has proved anew who they are."""
         live = self._live
@@ -143,16 +133,7 @@ class FlaskSession(Session, SessionMixin):
 
 def as_flask_session(session: Session, user_key: str | None) -> FlaskSession:
     """`session`, which a manager made, as a FlaskSession."""
-    kind = type(session)
-    found = _KINDS.get(kind)
-    if found is None:
-        # A remote manager has a Session of its own.
-        found = _KINDS[kind] = FlaskSession if kind is Session else type("FlaskSession", (FlaskSession, kind), {})
-    session.__class__ = found
-    assert isinstance(session, FlaskSession)
+    found = become(session, FlaskSession)
     if user_key != LOGIN_KEY:
-        session.user_key = user_key
-    return session
-
-
-_KINDS: dict[type[Session], type[FlaskSession]] = {}
+        found.user_key = user_key
+    return found

@@ -64,6 +64,7 @@ class AsyncSessionManager(ManagerContext):
     def open_at_hand(self, token: str, client: Client = Client()) -> Session | None:
         """As `open`, of a live session whose record the store has at hand; None for any other, which `open` opens."""
         parsed = parse(token)
+        del token
         record = self._at_hand(parsed.id) if parsed else None
         if parsed is None or record is None:
             return None
@@ -73,6 +74,7 @@ class AsyncSessionManager(ManagerContext):
     async def open(self, token: str, client: Client = Client()) -> Session:
         """The session that `token` opens, or an empty one. At most one read, and one write at a session's end."""
         parsed = parse(token)
+        del token  # A reporter of errors sends what frames hold.
         if parsed is None:
             return self._malformed(client)
         session, end, events = plan_open(

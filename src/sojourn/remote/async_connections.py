@@ -46,18 +46,16 @@ class AsyncServiceConnection:
 
     async def ask(self, call: ServiceCall) -> ServiceAnswer:
         """The answer of the service. Raises OSError."""
-        await self._send(self.http.request(call))
+        # In no local: a request holds a token and the key, and a reporter of errors sends what frames hold.
+        if self._tls is None:
+            await asyncio.get_running_loop().sock_sendall(self.socket, self.http.request(call))
+        else:
+            self._tls.write(self.http.request(call))
+            await self._flush()
         while True:
             answer = self.http.receive(await self._receive())
             if answer is not None:
                 return answer
-
-    async def _send(self, data: bytes) -> None:
-        if self._tls is None:
-            await asyncio.get_running_loop().sock_sendall(self.socket, data)
-            return
-        self._tls.write(data)
-        await self._flush()
 
     async def _receive(self) -> bytes:
         if self._tls is None:
@@ -105,7 +103,7 @@ class AsyncServiceConnections:
                             raise
                 return await self._ask(await self._connect(), call)
         except OSError as error:
-            raise away(self._address, error, self._timeout) from error
+            raise away(self._address, error, self._timeout) from _without_frames(error)
 
     async def _ask(self, connection: AsyncServiceConnection, call: ServiceCall) -> ServiceAnswer:
         answer = None
@@ -166,3 +164,9 @@ class AsyncServiceConnections:
         with suppress(IndexError):
             while True:
                 self._idle.pop().socket.close()
+
+
+def _without_frames(error: OSError) -> OSError:
+    """The same, but not how it came: the event loop's own frames hold the request, with token and key."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)

@@ -42,6 +42,10 @@ class ServiceCall(msgspec.Struct, frozen=True):
     body: bytes = b""
     repeatable: bool = True
 
+    def __repr__(self) -> str:
+        # The body may hold a token, and a traceback's frames are sent to who collects errors.
+        return f"ServiceCall({self.method} {self.path})"
+
 
 def call_open(token: Token) -> ServiceCall:
     """What `token` opens."""

@@ -75,6 +75,10 @@ class Committed(msgspec.Struct, frozen=True, kw_only=True):
     merged: list[str]
     now: int
 
+    def __repr__(self) -> str:
+        # There may be a token in it, and a traceback's frames are sent to who collects errors.
+        return "Committed(hidden)"
+
 
 class FoundSession(SessionFacts, frozen=True, kw_only=True):
     """One session, live or ended, without its data. What is not known is null, the label of the device among it."""

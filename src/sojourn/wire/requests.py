@@ -27,6 +27,10 @@ Method = Annotated[str, msgspec.Meta(pattern=METHOD_PATTERN)]
 class _Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A part of a request. A misspelled key is refused: left out in silence, a change would be lost."""
 
+    def __repr__(self) -> str:
+        # There may be a token in it, and a traceback's frames are sent to who collects errors.
+        return f"{type(self).__name__}(hidden)"
+
 
 class ClientFacts(_Request, frozen=True, kw_only=True):
     """What the back end knows of the browser; both are kept with a session that begins."""

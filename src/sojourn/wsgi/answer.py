@@ -104,11 +104,15 @@ class WSGIAnswer:
 
     def _send(self, said: Start) -> None:
         status, headers, exc_info = said
-        told = list(headers)
-        self._exchange.add_headers(told)
         # exc_info only where there is one: some servers take two arguments.
         rest = () if exc_info is None else (exc_info,)
-        self._write = self._start_response(status, told, *rest)
+        self._write = self._start_response(status, self._told(headers), *rest)
+
+    def _told(self, headers: Headers) -> Headers:
+        # In no frame that calls the server, which may fail: a token may be among them.
+        told = list(headers)
+        self._exchange.add_headers(told)
+        return told
 
     def _replace(self, problem: Problem) -> Iterable[bytes]:
         self._instead = problem

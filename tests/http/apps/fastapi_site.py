@@ -26,7 +26,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
     await manager.close()
 
 
-app = FastAPI(lifespan=lifespan)
+app = FastAPI(lifespan=lifespan, root_path=place.ROOT_PATH)
 app.mount("/session", BrowserEndpoints(readable=place.READABLE, writable=place.WRITABLE))
 app.add_middleware(SessionMiddleware, manager=manager, **place.OPTIONS)
 

@@ -28,6 +28,7 @@ __all__ = [
     "POLICY",
     "READABLE",
     "RECENT",
+    "ROOT_PATH",
     "WRITABLE",
     "Gate",
     "async_manager",
@@ -43,6 +44,8 @@ OPTIONS: dict[str, Any] = {
     "cross_site_paths": ["/do/put"] if os.environ.get("SITE_EXEMPT") == "1" else [],
     "script_readable_tokens": os.environ.get("SITE_BEARER") == "1",
 }
+# The prefix that a proxy strips, where the application is to say it, and not the server.
+ROOT_PATH = os.environ.get("SITE_ROOT_PATH", "")
 READABLE = {"theme", "cart"}
 WRITABLE = {"theme"}
 

@@ -1,0 +1,76 @@
+"""A traceback, as a reporter of errors sends it with each frame's variables, holds no token."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sojourn import Policy
+from sojourn.flask import commit, session
+from tests.flask.world import COOKIE, World
+from tests.frames import require_no_secret
+
+WAYS = ["cookie", "cookies", "of one session", "bearer"]
+
+
+def new_world() -> World:
+    world = World(policy=Policy(rotate_interval=60, touch_interval=0), script_readable_tokens=True)
+
+    @world.app.post("/fail")
+    def fail() -> Any:
+        raise RuntimeError("This handler is broken.")
+
+    @world.app.post("/fail-later")
+    def fail_later() -> Any:
+        session["n"] = 1
+        commit()
+        raise RuntimeError("This handler is broken.")
+
+    return world
+
+
+def shown(world: World, way: str) -> tuple[dict[str, str], list[str]]:
+    """Headers that show a session, or two, and the tokens in them."""
+    tokens = []
+    for user in ("ada", "eve"):
+        browser = world.new_browser()
+        browser.post(f"/in/{user}")
+        tokens.append(world.token(browser))
+    if way == "bearer":
+        return {"Authorization": f"Bearer {tokens[0]}", "Sojourn-Transport": "bearer"}, tokens[:1]
+    if way == "of one session":
+        tokens[1] = tokens[0][:-64] + "0123456789abcdef" * 4
+    tokens = tokens[:1] if way == "cookie" else tokens
+    return {"Cookie": "; ".join(f"{COOKIE}={token}" for token in tokens)}, tokens
+
+
+def ask(world: World, path: str, headers: dict[str, str]) -> None:
+    world.app.test_client(use_cookies=False).post(path, json={"a": 1}, headers=headers)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("path", ["/fail", "/fail-later"])
+def test_a_view_that_fails_shows_no_token(way: str, path: str) -> None:
+    world = new_world()
+    headers, tokens = shown(world, way)
+    world.now += 61_000
+    with pytest.raises(RuntimeError) as raised:
+        ask(world, path, headers)
+
+    require_no_secret(raised.value, *tokens)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("call", "path"), [("get", "/put"), ("commit", "/put"), ("create", "/in/bob"), ("end", "/out")]
+)
+def test_a_store_that_fails_shows_no_token(way: str, call: str, path: str) -> None:
+    world = new_world()
+    headers, tokens = shown(world, way)
+    # Of two live ones none counts: there is nothing to commit, and a new one is made.
+    world.store.broken = "create" if (way, call) == ("cookies", "commit") else call
+    with pytest.raises(RuntimeError) as raised:
+        ask(world, path, headers)
+
+    assert require_no_secret(raised.value, *tokens)
