@@ -29,8 +29,6 @@ COMMANDS = {
     "erase": "--user ada",
     "cleanup": "",
     "stats": "",
-    "export": "--user ada",
-    "erase": "--user ada",
     "copy": "--from {store} --to sqlite:///there.db",
     "migrate": "",
     "policy": "",

@@ -60,9 +60,8 @@ Answer = Applied | Refused | Record | Postponed | None
 Outcome = Literal["left", "created", "committed", "postponed", "overtaken", "alone", "too_late", "over"]
 """What a commit came to.
 
-`left`: there was nothing to write but, at most, the end that a log-out makes.
-`created`, `committed`: it is written.
-`postponed`: only activity or a new secret was to be written, and it will be by a later request.
+`left`: there was nothing to write but, at most, the end that a log-in or log-out makes. `created`, `committed`: it is
+written. `postponed`: it was activity or a new secret alone, and a later request writes it.
 `overtaken`: another request wrote to the live session first: merge, and try again.
 `alone`: the session that a log-in or log-out was to end is over already: go on without it, and try again.
 `too_late`: the session ended, and changes with it: SessionEnded.
@@ -114,8 +113,7 @@ class Backoff:
     __slots__ = ("_refusals", "_since")
 
     def __init__(self, now: float) -> None:
-        self._refusals = 0
-        self._since = now
+        self._refusals, self._since = 0, now
 
     def pause(self, now: float, random: Random) -> float:
         """How long to wait, in seconds, after a refusal at `now`, by time.monotonic().
@@ -256,8 +254,7 @@ def refuse(session: Session, error: SojournError) -> None:
         return
     logged_out = session._logged_out
     if isinstance(error, SessionEnded) and session._end_reason is None:
-        # The store refused what was to follow: an end of all came in between.
-        end(session, error.reason)
+        end(session, error.reason)  # an end of all came in between
     session._forget_wishes()
     session._logged_out, session._merged = logged_out, {}
     session._replace_data(session._base)
@@ -273,8 +270,7 @@ def rebase(session: Session, record: Record) -> tuple[str, ...]:
     found = changes.rebased(session._base, session._values, session._counters, data)
     session._record, session._base = record, data
     session._values, session._counters = found.values, found.counters
-    merged, lost = dict.fromkeys(found.merged, False), dict.fromkeys(found.conflicts, True)
-    session._merged = {**session._merged, **merged, **lost}
+    session._merged = session._merged | dict.fromkeys(found.merged, False) | dict.fromkeys(found.conflicts, True)
     return _conflicts(session)
 
 

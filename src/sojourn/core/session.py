@@ -42,7 +42,7 @@ class Session(Dictionary):
     _sealed: bool = False
     _counters: Mapping[str, int] = {}
     _used: frozenset[str] = frozenset()  # the keys of grants that this request used
-    _merged: Mapping[str, bool] = {}
+    _merged: dict[str, bool] = {}  # noqa: RUF012  # never changed in place
     _end_reason: EndReason | None = None
     _login: Login | None = None
     _leaving: Record | None = None  # what a log-out left, until the commit ends it
