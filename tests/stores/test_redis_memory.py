@@ -142,6 +142,19 @@ def test_a_server_that_does_not_let_us_see_is_told_once_and_used(
     assert f"does not let us see its {LIMITS}" in buffers
 
 
+def test_a_server_without_the_command_is_told_once_and_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with start_redis(tmp_path, find_redis(), "--rename-command", "INFO", "") as server:
+        store = RedisStore(server.url)
+        with caplog.at_level(logging.WARNING, "sojourn"):
+            ids = [put(store).id for _ in range(3)]
+            store.close()
+            assert [live(store, id).id for id in ids] == ids
+        store.close()
+    assert [each.getMessage().partition(":")[0] for each in caplog.records] == [
+        f"Redis at {server.address.split(':')[0]}"
+    ]
+
+
 @pytest.mark.parametrize("store_type", [RedisStore, AsyncRedisStore])
 def test_the_question_is_asked_once_of_a_server_and_never_for_a_request(
     redis_server: RedisServer, store_type: type[RedisStore] | type[AsyncRedisStore]

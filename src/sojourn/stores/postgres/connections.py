@@ -27,6 +27,7 @@ __all__ = ["AsyncPool", "AsyncPostgresConnections", "Pool", "PostgresConnections
 
 # Between two looks for a server that is away, in seconds.
 RECONNECT_PAUSE = 0.5
+HARDEN_TIMEOUT = 5.0
 
 # So that no router in between forgets a connection that is idle: the kernel sends a sign of life after 15 s, and gives
 # the connection up after three that are not answered.
@@ -66,10 +67,14 @@ def _own_pool(conninfo: str, max_connections: int) -> dict[str, Any]:
 
 def _harden(connection: psycopg.Connection[Any]) -> None:
     """Have no name but the server's own found by search_path; where a pooler is in between, the statements suffice."""
+    if isinstance(connection, BoundConnection):
+        connection.give_up = time.monotonic() + HARDEN_TIMEOUT
     connection.execute(HARDEN, (connection.info.backend_pid,))
 
 
 async def _harden_async(connection: psycopg.AsyncConnection[Any]) -> None:
+    if isinstance(connection, AsyncBoundConnection):
+        connection.give_up = time.monotonic() + HARDEN_TIMEOUT
     await connection.execute(HARDEN, (connection.info.backend_pid,))
 
 

@@ -7,7 +7,7 @@ import logging
 from sojourn.core.errors import ConfigurationError
 
 from .calls import Address, pack
-from .refusal import code_of, is_refusal
+from .refusal import code_of, is_refusal, may_pass
 
 __all__ = ["ASK_MEMORY", "Memory", "name_of"]
 
@@ -15,7 +15,7 @@ logger = logging.getLogger("sojourn")
 
 # Not CONFIG GET, which managed servers refuse and which would show passwords too.
 ASK_MEMORY = pack("INFO", "memory")
-_WITHHELD = ("NOPERM", "ERR")
+_NOBODY = ("NOAUTH", "WRONGPASS")
 
 
 class Memory:
@@ -28,7 +28,7 @@ class Memory:
     def take(self, answer: object) -> None:
         """Judge the answer to ASK_MEMORY. Raises ConfigurationError, with the mend, where live sessions may go."""
         if isinstance(answer, Exception):
-            if not is_refusal(answer) or code_of(answer) not in _WITHHELD:
+            if not is_refusal(answer) or may_pass(answer) or code_of(answer) in _NOBODY:
                 return  # it is busy, or wants a password: what is asked next tells, and the next connection asks again
             policy = None
         else:
