@@ -45,7 +45,7 @@ export function createSessionClient<Data extends object = Record<string, JsonVal
 	let known: State = LOADING;
 	let state: State = LOADING;
 	let endedId: string | null = null;
-	/** When something was last learnt of the server, by this tab or from another. */
+	/** When something was last learnt of the server, by this tab or from another; 0 if not since the page came back. */
 	let heardAt = Date.now();
 	/** Whether this tab was told itself what it knows. */
 	let isFirsthand = false;
@@ -120,8 +120,8 @@ export function createSessionClient<Data extends object = Record<string, JsonVal
 		return state;
 	}
 
-	/** Whether a session disappeared without a word: or is it that the request left before the session was there? */
-	const isVanished = (next: State) => next.status === "none" && known.status === "active";
+	/** Whether a session disappeared without a word, in a page that runs: or did the request leave before it was there? */
+	const isVanished = (next: State) => heardAt && next.status === "none" && known.status === "active";
 
 	const tell = () => tabs.post({state: known, offset: clock.ahead()});
 
@@ -174,7 +174,7 @@ export function createSessionClient<Data extends object = Record<string, JsonVal
 
 	/** A session was begun, and the browser has nothing to show for it: the one symptom of a dozen mistakes in a set-up. */
 	function notKept() {
-		const error = new SessionError(0, jar ? "token-not-exposed" : "cookie-not-kept", "blocked, cross-site, or Secure over http?");
+		const error = new SessionError(0, jar ? "token-not-exposed" : "cookie-not-kept", "blocked, cross-site, or over http?");
 		console.warn(error);
 		report(error);
 	}
@@ -186,8 +186,10 @@ export function createSessionClient<Data extends object = Record<string, JsonVal
 		deadline.plan(known === LOADING || known.status !== state.status ? undefined : known);
 	}
 
-	function wake(isUrgent?: boolean) {
-		if (isUrgent || state.status !== known.status || Date.now() - heardAt > 5_000) lead().catch(report);
+	function wake(isBack?: boolean) {
+		// What was heard before the page stood still says nothing.
+		if (isBack) heardAt = 0;
+		if (state.status !== known.status || Date.now() - heardAt > 5_000) lead().catch(report);
 	}
 
 	const call: typeof wire.call = (...call) =>

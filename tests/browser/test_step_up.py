@@ -96,7 +96,9 @@ async def test_without_a_new_log_in_the_caller_has_the_refusal_and_nothing_is_se
     assert stage.count("POST /pay") == 1
     assert (await tab.call("revokeOthers"))["code"] == "reauthentication-required"
     uncaught = await tab.page.evaluate("() => uncaught")
-    assert [message.rpartition("Error: ")[2] for message in uncaught] == (["The dialog broke."] * 2 if goes_well else [])
+    assert [message.rpartition("Error: ")[2] for message in uncaught] == (
+        ["The dialog broke."] * 2 if goes_well else []
+    )
     assert await tab.errors() == []
 
 
