@@ -174,6 +174,7 @@ def test_the_javascript_of_the_pages_fits_the_client(tmp_path: Path) -> None:
         "strict": False,
         "paths": {
             "/session/client.js": client,
+            "/session/step-up.js": [str(types.with_name("step-up.d.ts"))],
             "sojourn-client": client,
             "sojourn-client/react": [str(types.with_name("react.d.ts"))],
         },

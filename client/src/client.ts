@@ -5,8 +5,9 @@ import {SessionError} from "./errors.js";
 import {createEvents} from "./events.js";
 import {createFetch} from "./fetch.js";
 import {type Flights, join, joinAfter} from "./flights.js";
+import {camelCase} from "./names.js";
 import {watchPage} from "./page.js";
-import {asState, camelCase, differs, isNewer,  LOADING, presumedReason, RACE, secondsLeft} from "./state.js";
+import {asState, gist, isNewer, LOADING, presumedReason, RACE, secondsLeft} from "./state.js";
 import {ALONE, openTabs, sleep, type TabMessage} from "./tabs.js";
 import {createTokenJar} from "./token.js";
 import type {JsonValue, SessionClient, SessionClientOptions, SessionEvents, SessionState} from "./types.js";
@@ -21,7 +22,7 @@ export function createSessionClient<Data extends object = Record<string, JsonVal
 	options: SessionClientOptions,
 ): SessionClient<Data> {
 	type State = SessionState<Data>;
-	const {storage = "cookie", warnBefore = 60, origins = [], reauthenticate} = options;
+	const {storage = "cookie", warnBefore = 60, origins = []} = options;
 	const here = globalThis.document?.baseURI ?? globalThis.location?.href;
 	let {url} = options;
 	try {
@@ -44,7 +45,7 @@ export function createSessionClient<Data extends object = Record<string, JsonVal
 	let known: State = LOADING;
 	let state: State = LOADING;
 	let endedId: string | null = null;
-	/** When something was last learnt of the server, by this tab or from another. */
+	/** When something was last learnt of the server, by this tab or from another; 0 if not since the page came back. */
 	let heardAt = Date.now();
 	/** Whether this tab was told itself what it knows. */
 	let isFirsthand = false;
@@ -62,7 +63,7 @@ export function createSessionClient<Data extends object = Record<string, JsonVal
 		miss: (missed) => tabs.post({missed}),
 	});
 	const writes = createWrites(
-		(body) => act("PATCH", "/", body),
+		act,
 		// Two tabs that start at once would make two sessions, one of them nobody's.
 		(body) =>
 			tabs.lock(":start", async () => {
@@ -84,7 +85,7 @@ export function createSessionClient<Data extends object = Record<string, JsonVal
 	function show(told: State) {
 		const before = state;
 		const next = {...told, expiring: deadline.isNear(told)};
-		if (!differs(next, before)) return;
+		if (gist(next) === gist(before)) return;
 		state = next;
 		const gone =
 			next.status === "ended" ? next.id : next.id !== before.id && (next.follows || !next.id) ? before.id : null;
@@ -119,8 +120,8 @@ export function createSessionClient<Data extends object = Record<string, JsonVal
 		return state;
 	}
 
-	/** Whether a session disappeared without a word: or is it that the request left before the session was there? */
-	const isVanished = (next: State) => next.status === "none" && known.status === "active";
+	/** Whether a session disappeared without a word, in a page that runs: or did the request leave before it was there? */
+	const isVanished = (next: State) => heardAt && next.status === "none" && known.status === "active";
 
 	const tell = () => tabs.post({state: known, offset: clock.ahead()});
 
@@ -173,7 +174,7 @@ export function createSessionClient<Data extends object = Record<string, JsonVal
 
 	/** A session was begun, and the browser has nothing to show for it: the one symptom of a dozen mistakes in a set-up. */
 	function notKept() {
-		const error = new SessionError(0, jar ? "token-not-exposed" : "cookie-not-kept", "blocked, cross-site, or Secure over http?");
+		const error = new SessionError(0, jar ? "token-not-exposed" : "cookie-not-kept", "blocked, cross-site, or over http?");
 		console.warn(error);
 		report(error);
 	}
@@ -185,19 +186,14 @@ export function createSessionClient<Data extends object = Record<string, JsonVal
 		deadline.plan(known === LOADING || known.status !== state.status ? undefined : known);
 	}
 
-	function wake(isUrgent?: boolean) {
-		if (isUrgent || state.status !== known.status || Date.now() - heardAt > 5_000) lead().catch(report);
+	function wake(isBack?: boolean) {
+		// What was heard before the page stood still says nothing.
+		if (isBack) heardAt = 0;
+		if (state.status !== known.status || Date.now() - heardAt > 5_000) lead().catch(report);
 	}
-
-	/** Whether the user has just proved anew who they are: asked once, however many requests wait for it. */
-	const prove =
-		reauthenticate &&
-		(async (error: SessionError) =>
-			error.code === "reauthentication-required" && join(flights, "prove", () => reauthenticate(error)).catch(report));
 
 	const call: typeof wire.call = (...call) =>
 		wire.call(...call).catch(async (error: SessionError) => {
-			if (await prove?.(error)) return wire.call(...call);
 			if (error.status === 401) await again().catch(report);
 			throw error;
 		});
@@ -248,7 +244,6 @@ export function createSessionClient<Data extends object = Record<string, JsonVal
 			!!jar,
 			isTrusted,
 			here && ((isBringing) => again(isBringing && state.status !== "active").catch(report)),
-			prove,
 		),
 		secondsLeft: left,
 		close: () => closing.abort(),

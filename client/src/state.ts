@@ -18,13 +18,6 @@ export const LOADING: SessionState<any> = {
 	now: 0,
 };
 
-/** Turns the wire's snake_case keys into ours; one level deep, since `data` is the application's. */
-export function camelCase<T>(wire: object): T {
-	return Object.fromEntries(
-		Object.entries(wire).map(([key, value]) => [key.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase()), value]),
-	) as T;
-}
-
 /** A value, if it is a state, and not what a gateway, a service worker or a stranger in our channel has to say. */
 export function asState(value: any): SessionState<any> | undefined {
 	const isWhole =
@@ -54,10 +47,8 @@ export function isNewer(next: SessionState<any>, known: SessionState<any>, ended
 	return (next.version! - known.version! || next.seenAt! - known.seenAt! || gap) >= 0;
 }
 
-/** Whether two states differ in more than the time of the answer. */
-export function differs(a: SessionState<any>, b: SessionState<any>): boolean {
-	return JSON.stringify({...a, now: 0}) !== JSON.stringify({...b, now: 0});
-}
+/** What is compared to see whether a state has changed: all but the time of the answer. */
+export const gist = (state: SessionState<any>): string => JSON.stringify({...state, now: 0});
 
 /** Why a session that is past its end must have ended, where the server does not say; `null` if it is not past it. */
 export function presumedReason({expiresAt, absoluteExpiresAt}: SessionState<any>, now: number): EndReason | null {

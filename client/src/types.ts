@@ -1,5 +1,3 @@
-import type {SessionError} from "./errors.js";
-
 /** What JSON can hold, and therefore what a session can. */
 export type JsonValue =
 	| null
@@ -132,13 +130,6 @@ export interface SessionClientOptions {
 	readonly warnBefore?: number;
 	/** Origins, besides that of `url`, that `fetch` may send the token to. */
 	readonly origins?: readonly string[];
-	/**
-	 * Called where the server wants a fresh proof of who the user is before it does what `fetch`, or a method here, asked for
-	 * (`reauthentication-required`). It asks the user, has the server check the answer by `fetch`, and resolves with whether
-	 * that went well: then the request is sent again, once. Else its caller has the refusal. Requests that are refused so
-	 * meanwhile wait for the same proof.
-	 */
-	readonly reauthenticate?: (refusal: SessionError) => Promise<boolean>;
 	/** How often to try again what is safe to repeat; 3 unless told. */
 	readonly retries?: number;
 	/** Seconds to wait for one answer of the session's endpoints; 15 unless told. */
@@ -174,8 +165,7 @@ export interface SessionClient<Data extends object = Record<string, JsonValue>> 
 	/**
 	 * The application's own requests. Sends the bearer token (to the session's origin and `origins` only) and takes up a
 	 * new one. After anything but a GET, after a 401 and with a new token it refreshes the state before it resolves, so
-	 * that a log-in made through it shows in all tabs at once; it waits for that two seconds at most. Never retries, but
-	 * after `reauthenticate`.
+	 * that a log-in made through it shows in all tabs at once; it waits for that two seconds at most. Never retries.
 	 */
 	fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>;
 	/** Whole seconds to the end, on the server's clock; `null` without a live session or a limit. */

@@ -1,5 +1,5 @@
 import {SessionError, type SessionErrorCode} from "./errors.js";
-import {camelCase} from "./state.js";
+import {camelCase} from "./names.js";
 import {sleep} from "./tabs.js";
 import type {TokenJar} from "./token.js";
 import {fetchTransport, xhrTransport} from "./transport.js";

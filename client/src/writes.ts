@@ -10,7 +10,7 @@ export interface Writes<Result> {
 }
 
 export function createWrites<Result>(
-	patch: (body: object) => Promise<Result>,
+	act: (method: string, path: string, body: object) => Promise<Result>,
 	start: (body?: object) => Promise<Result>,
 ): Writes<Result> {
 	let last: Promise<unknown> = Promise.resolve();
@@ -33,7 +33,7 @@ export function createWrites<Result>(
 				sent = queue(() => {
 					if (waiting === batch) waiting = undefined;
 					// JSON leaves out of `set` what is undefined.
-					return patch({set: batch, remove: Object.keys(batch).filter((key) => batch[key] === undefined)});
+					return act("PATCH", "/", {set: batch, remove: Object.keys(batch).filter((key) => batch[key] === undefined)});
 				});
 			}
 			Object.assign(waiting!, values);

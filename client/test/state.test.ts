@@ -1,6 +1,7 @@
 import {expect, test} from "vitest";
 import {createClock} from "../src/clock.js";
-import {camelCase, isNewer, LOADING} from "../src/state.js";
+import {camelCase} from "../src/names.js";
+import {isNewer, LOADING} from "../src/state.js";
 import type {SessionState} from "../src/index.js";
 
 const active = (values: object) =>

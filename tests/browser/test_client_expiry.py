@@ -103,7 +103,10 @@ async def test_the_state_stays_the_same_object_until_subscribers_are_told(
     assert await tab.page.evaluate(script) == [[1, 0], 2, 1]
 
 
-async def test_all_tabs_warn_and_end_and_one_of_them_asks(context: BrowserContext, stage: Stage) -> None:
+async def test_all_tabs_warn_and_end_and_one_of_them_asks(context: BrowserContext, stage: Stage, engine: str) -> None:
+    # Firefox carries locks and messages between processes by ways of their own, and orders neither after the other: the
+    # tab that gets the lock next may not have heard yet what the one before it learnt, and asks too.
+    most = 2 if engine == "firefox" else 1
     await stop_clocks(context, stage)
     tabs = await open_tabs(context, stage, 4)
     await pass_time(context, stage, 11)
@@ -111,13 +114,12 @@ async def test_all_tabs_warn_and_end_and_one_of_them_asks(context: BrowserContex
     await pass_time(context, stage, 2)
     for tab in tabs:
         await tab.until(NEAR)
-    # One, unless a message between tabs was slower than their lock: never each of the four.
-    assert 1 <= stage.count("GET /session/") == len(stage.asked) <= 2
+    assert 1 <= stage.count("GET /session/") == len(stage.asked) <= most
     await pass_time(context, stage, 9)
     for tab in tabs:
         await tab.until('seen.at(-1) === "ended idle_timeout"')
 
-    assert len(stage.asked) <= 3
+    assert len(stage.asked) <= 2 * most
 
 
 async def test_what_was_extended_elsewhere_neither_warns_nor_ends(context: BrowserContext, stage: Stage) -> None:

@@ -257,3 +257,43 @@ def test_a_taken_port_is_told_in_a_line(server: Server, tmp_path: Path) -> None:
     assert f"Port {server.port} is taken" in done.stderr
     assert "--port" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+async def test_the_headline_says_what_it_is_and_the_documentation_is_one_click_away(page: Page) -> None:
+    await expect(page.get_by_role("heading", level=1)).to_contain_text(
+        "Sojourn is the session layer for web applications"
+    )
+    await page.get_by_role("link", name="what it does and how to use it").click()
+    await expect(page.locator("body")).to_contain_text("pip install")
+
+
+async def test_choose_30_s_is_a_button_that_does_so(page: Page) -> None:
+    await page.get_by_role("button", name="Choose 30 s").click()
+    await expect(page.locator("[name=timeout][value='30']")).to_be_checked()
+    await expect(page.locator("#left")).to_have_text(re.compile("0:(30|2\\d)"))
+
+
+async def test_on_a_phone_the_record_follows_the_bag_and_can_be_scrolled_by_keyboard(page: Page) -> None:
+    await page.set_viewport_size({"width": 390, "height": 800})
+    order = "() => ['bag', 'inspector', 'devices'].map((id) => document.getElementById(id).getBoundingClientRect().top)"
+    tops = await page.evaluate(order)
+    assert tops == sorted(tops)
+    await page.locator("#record").focus()
+    await expect(page.locator("#record")).to_be_focused()
+
+
+async def test_the_warning_tells_how_long_is_left_before_it_opens(
+    start_server: StartServer, context: BrowserContext, tmp_path: Path
+) -> None:
+    server = start_server(demo(tmp_path, "--idle", "12s"), path="/session")
+    page = await open_demo(context, server, "?warn=11")
+    script = """() => { window.told = new Promise((done) => {
+        const show = HTMLDialogElement.prototype.showModal;
+        HTMLDialogElement.prototype.showModal = function () {
+            done(document.getElementById(this.getAttribute("aria-describedby")).textContent);
+            show.call(this);
+        };
+    }); }"""
+    await page.evaluate(script)
+    await sign_up(page, "hal")
+    assert re.match(r"1[01] seconds left\. ", await page.evaluate("() => told"))

@@ -17,8 +17,11 @@ from .tab import Tab, open_tab
 
 pytestmark = pytest.mark.engines("chromium", "firefox")
 
-ASK = """(goesWell) => {
+ASK = """async (goesWell) => {
+	const {createSessionClient} = await import("/session/step-up.js");
 	window.refusals = [];
+	window.uncaught = [];
+	addEventListener("error", ({message}) => uncaught.push(message));
 	window.session = createSessionClient({url: "/session", async reauthenticate(refusal) {
 		refusals.push([refusal.code, refusal.maxAge, refusal.level ?? null]);
 		if (goesWell === "throws") throw new Error("The dialog broke.");
@@ -92,7 +95,11 @@ async def test_without_a_new_log_in_the_caller_has_the_refusal_and_nothing_is_se
     assert (status, problem["type"]) == (401, "urn:sojourn:problem:reauthentication-required")
     assert stage.count("POST /pay") == 1
     assert (await tab.call("revokeOthers"))["code"] == "reauthentication-required"
-    assert await tab.errors() == (["Error: The dialog broke."] * 2 if goes_well else [])
+    uncaught = await tab.page.evaluate("() => uncaught")
+    assert [message.rpartition("Error: ")[2] for message in uncaught] == (
+        ["The dialog broke."] * 2 if goes_well else []
+    )
+    assert await tab.errors() == []
 
 
 async def test_a_request_is_sent_again_once_where_the_new_log_in_is_not_enough(

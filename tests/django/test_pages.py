@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import struct
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_out
-from django.test import Client
+from django.test import Client, override_settings
 
 from sojourn.django import manager
 
@@ -42,6 +44,42 @@ def test_the_page_lists_this_device_first(two: tuple[Client, Client]) -> None:
     assert "Firefox on Linux" in text
     assert "<b>" not in text
     assert "127.0.0.1" in text
+
+
+@pytest.mark.parametrize("language", ["en", "de", "ar"])
+def test_the_page_says_which_language_it_speaks(two: tuple[Client, Client], language: str) -> None:
+    with override_settings(LANGUAGE_CODE=language, USE_I18N=True):
+        text = two[0].get("/session/devices/").content.decode()
+
+    # Nobody has translated it, so that its dates are English too.
+    assert '<html lang="en" dir="ltr">' in text
+    assert "Where you are signed in" in text
+    assert "just now" in text
+
+
+def test_a_translation_that_a_project_brings_is_spoken(two: tuple[Client, Client], tmp_path: Path) -> None:
+    folder = tmp_path / "ar" / "LC_MESSAGES"
+    folder.mkdir(parents=True)
+    words = {"": "Content-Type: text/plain; charset=UTF-8\n", "Where you are signed in": "\u0623\u064a\u0646"}
+    folder.joinpath("django.mo").write_bytes(catalogue(words))
+    with override_settings(LANGUAGE_CODE="ar", USE_I18N=True, LOCALE_PATHS=[str(tmp_path)]):
+        text = two[0].get("/session/devices/").content.decode()
+
+    assert '<html lang="ar" dir="rtl">' in text
+    assert words["Where you are signed in"] in text
+
+
+def catalogue(words: dict[str, str]) -> bytes:
+    """A compiled catalogue, as GNU gettext's manual describes the format."""
+    pairs = sorted((key.encode(), value.encode()) for key, value in words.items())
+    count, at = len(pairs), 28 + 16 * len(pairs)
+    tables, texts = [b"", b""], b""
+    for column in (0, 1):
+        for pair in pairs:
+            tables[column] += struct.pack("<II", len(pair[column]), at + len(texts))
+            texts += pair[column] + b"\0"
+    head = struct.pack("<7I", 0x950412DE, 0, count, 28, 28 + 8 * count, 0, 0)
+    return head + tables[0] + tables[1] + texts
 
 
 def test_a_device_is_signed_out(two: tuple[Client, Client], ada: User) -> None:

@@ -275,7 +275,7 @@ def test_nothing_in_the_package_loads_code_from_data_or_draws_predictable_number
 
 def test_the_client_is_told_of_its_messages_by_its_own_origin_only() -> None:
     """BroadcastChannel is same-origin by itself; postMessage would need a check (ASVS 3.5.5)."""
-    client = (SOURCE / "browser/static/client.js").read_text()
+    client = "".join(path.read_text() for path in sorted((SOURCE / "browser/static").iterdir()))
 
     for target in ("window", "parent", "opener", "top", "globalThis", "self"):
         assert f"{target}.postMessage" not in client

@@ -31,9 +31,11 @@ def _asset(content_type: str, body: bytes) -> Asset:
     return Asset(content_type, body, f'"{hashlib.sha256(body).hexdigest()[:16]}"')
 
 
-_CLIENT = files("sojourn.browser").joinpath("static/client.js").read_bytes()
+_STATIC = files("sojourn.browser").joinpath("static")
 
 ASSETS = {
-    "/client.js": _asset("text/javascript; charset=utf-8", _CLIENT),
+    f"/{name}": _asset("text/javascript; charset=utf-8", _STATIC.joinpath(name).read_bytes())
+    for name in ("client.js", "step-up.js")
+} | {
     "/openapi.json": _asset("application/json", msgspec.json.encode(openapi())),
 }

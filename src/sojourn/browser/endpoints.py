@@ -47,6 +47,7 @@ _METHODS = {
     "/logout": ("POST",),
     "/sessions": ("GET", "DELETE"),
     "/client.js": ("GET",),
+    "/step-up.js": ("GET",),
     "/openapi.json": ("GET",),
 }
 

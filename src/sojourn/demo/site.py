@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from importlib.metadata import metadata
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -15,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -78,6 +79,7 @@ def make_site(url: str, users: Path, idle_timeout: float, absolute_timeout: floa
     return Starlette(
         routes=[
             Route("/", _page(idle_timeout, name_of(url), insecure_cookies)),
+            Route("/documentation", _documentation),
             Mount("/session", BrowserEndpoints(readable=READABLE, writable=WRITABLE)),
             Mount("/static", StaticFiles(packages=[("sojourn.demo", "static")])),
             *accounts.routes(Users(users)),
@@ -111,6 +113,11 @@ def _page(idle_timeout: float, store: str, insecure_cookies: bool) -> Callable[[
         return HTMLResponse(html, headers={"cache-control": "no-cache"})
 
     return page
+
+
+async def _documentation(_: Request) -> Response:
+    """The README as the package brings it: it is there wherever the demo is."""
+    return PlainTextResponse(str(metadata("sojourn").json["description"]))
 
 
 def _one_of(value: object, choices: tuple[str, ...]) -> str:

@@ -10,6 +10,7 @@ from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
@@ -39,7 +40,17 @@ def devices(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         refusal = process.wiring().refusal(request.META)
         return problem_response(refusal) if refusal is not None else _end(request, session)
-    return render(request, "sojourn/devices.html", {"devices": _devices(session)})
+    spoken = _spoken()
+    with translation.override(spoken):
+        direction = "rtl" if translation.get_language_bidi() else "ltr"
+    shown = {"devices": _devices(session), "spoken": spoken, "direction": direction}
+    return render(request, "sojourn/devices.html", shown)
+
+
+def _spoken() -> str:
+    """The language of the visitor, if somebody has translated this page into it; else English."""
+    title = "Where you are signed in"
+    return (translation.get_language() or "en") if _(title) != title else "en"
 
 
 def _devices(session: Session) -> list[dict[str, Any]]:

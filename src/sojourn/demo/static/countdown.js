@@ -50,6 +50,13 @@ async function choose(choice) {
 
 export function startCountdown() {
 	choices.addEventListener("change", ({target}) => act(target, message, () => choose(target.value)));
+	byId("choose-30").addEventListener("click", ({currentTarget}) => {
+		byId("clock").scrollIntoView({block: "nearest"});
+		const choice = choices.querySelector('[value="30"]');
+		choice.focus();
+		choice.checked = true;
+		act(currentTarget, message, () => choose(choice.value));
+	});
 	byId("stay").addEventListener("click", ({currentTarget}) =>
 		act(currentTarget, message, async () => {
 			await client.touch();

@@ -48,7 +48,7 @@ function table(record) {
 		"table",
 		{},
 		element("tbody", {}, ...Object.entries({id, user_id, version}).map(line)),
-		element("tbody", {className: "data"}, heading("data", "JSON"), ...(lines.length ? lines : [line(["", "{}"])])),
+		element("tbody", {className: "data"}, heading("data", "JSON"), ...(lines.length ? lines : [element("tr", {}, element("td", {colSpan: 2}, "{}"))])),
 		secrets ? element("tbody", {className: "secrets"}, heading("secrets", "hashes alone"), ...flat(secrets).map(line)) : null,
 		element("tbody", {}, heading("life", "in ms"), ...more.map(line)),
 	);

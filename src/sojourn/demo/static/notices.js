@@ -33,11 +33,15 @@ const canStay = ({expiresAt, absoluteExpiresAt}) => expiresAt < absoluteExpiresA
 function warn(state) {
 	const words = state.userId === null ? ANONYMOUS : SIGNED_IN;
 	byId("warning-title").textContent = canStay(state) ? "Still there?" : words.over;
-	byId("warning-text").textContent = canStay(state) ? words.idle : words.absolute;
+	// Read aloud with the dialog, as its description; the running number is for the eye.
+	byId("warning-text").textContent = `${client.secondsLeft()} seconds left. ${canStay(state) ? words.idle : words.absolute}`;
+	byId("warning-spoken").textContent = "";
 	byId("warning-stay").textContent = canStay(state) ? words.stay : "All right";
 	byId("warning-leave").textContent = words.leave;
 	byId("warning-message").textContent = "";
-	spokenAt = null;
+	const seconds = client.secondsLeft();
+	// What the description says need not be said twice.
+	spokenAt = SPOKEN_AT.find((moment) => seconds <= moment && seconds > moment - 2) ?? null;
 	tick();
 	dialog.showModal();
 }
