@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -316,3 +317,17 @@ def test_the_errors_page_has_every_exception_with_its_code() -> None:
         assert isinstance(error, SojournError)
         problem = problem_of(error)
         assert rows[name] == (problem.code if problem else "")
+
+
+def test_what_is_installed_is_a_checkout_with_extras_that_there_are() -> None:
+    """No index has the package: a line that names it there would install nothing, or somebody else's."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    texts = [page.read_text("utf-8") for page in [*PAGES, *ROOT.glob("adapters/*/README.md")]]
+    asked = [each for text in texts for each in re.findall(r"pip install '([^']*)'", text)]
+    sources = [file.read_text("utf-8") for file in (ROOT / "src").rglob("*.py")]
+
+    assert len(asked) > 9
+    for each in asked:
+        assert re.fullmatch(r"\.\[[a-z,]+\]", each), each
+        assert set(each[2:-1].split(",")) <= extras.keys()
+    assert sum("pip install '" in source for source in sources) == 1, "it is said in core/extras.py"

@@ -9,7 +9,9 @@ try:
     from fastapi import Depends
     from fastapi.requests import HTTPConnection
 except ImportError as error:
-    raise ImportError("sojourn.fastapi needs FastAPI: pip install 'sojourn[fastapi]'") from error
+    from .core.extras import install
+
+    raise ImportError(f"sojourn.fastapi needs FastAPI: {install('fastapi')}") from error
 
 from .core.errors import ConfigurationError
 from .core.login import Level

@@ -175,7 +175,7 @@ def test_without_click_it_says_what_to_install(tmp_path: Path) -> None:
     lines = "import sys; sys.modules['click'] = None; sys.argv = ['sojourn', 'list']; import sojourn.cli as c; c.main()"
     done = subprocess.run([sys.executable, "-c", lines], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "Error: The program needs click. Install it with: pip install 'sojourn[cli]'\n"
+    assert done.stderr == "Error: The program needs click: pip install '.[cli]' in a checkout of Sojourn\n"
 
 
 def test_version_and_help_exit_0(sojourn: Program) -> None:

@@ -75,10 +75,10 @@ def test_a_missing_extra(project: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("sojourn.django.checks.find_spec", lambda name: None)
 
     assert told(SOJOURN={"store": "redis://host"}) == [
-        "sojourn.E002 SOJOURN['store'] needs the extra `redis`. pip install 'sojourn[redis]'"
+        "sojourn.E002 SOJOURN['store'] needs the extra `redis`. pip install '.[redis]' in a checkout of Sojourn"
     ]
     assert told(SOJOURN={"store": "postgresql://host/db"}) == [
-        "sojourn.E002 SOJOURN['store'] needs the extra `postgres`. pip install 'sojourn[postgres]'"
+        "sojourn.E002 SOJOURN['store'] needs the extra `postgres`. pip install '.[postgres]' in a checkout of Sojourn"
     ]
 
 

@@ -105,7 +105,9 @@ def test_without_flask_the_extra_is_named() -> None:
     code = "import sys; sys.modules['flask'] = None; import sojourn.flask"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
-    assert run.stderr.endswith("ImportError: sojourn.flask needs Flask: pip install 'sojourn[flask]'\n")
+    assert run.stderr.endswith(
+        "ImportError: sojourn.flask needs Flask: pip install '.[flask]' in a checkout of Sojourn\n"
+    )
 
 
 def test_an_application_without_sessions_is_told() -> None:

@@ -50,7 +50,8 @@ def test_without_the_extra_the_import_says_which() -> None:
             print(type(error).__name__, error)
     """
 
-    assert run(code) == "ConfigurationError A remote manager needs the extra `remote`: pip install 'sojourn[remote]'"
+    told = "A remote manager needs the extra `remote`: pip install '.[remote]' in a checkout of Sojourn"
+    assert run(code) == f"ConfigurationError {told}"
 
 
 def test_the_threads_side_loads_no_event_loop_and_no_tls_before_it_is_asked_for() -> None:

@@ -201,5 +201,5 @@ def test_a_driver_that_is_missing_is_told_with_the_extra_that_brings_it(
 
     assert done.stderr.splitlines()[-1] == (
         f"sojourn.core.errors.ConfigurationError: A store of this scheme needs the extra `{extra}`: "
-        f"pip install 'sojourn[{extra}]'"
+        f"pip install '.[{extra}]' in a checkout of Sojourn"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from sojourn.core.errors import ConfigurationError, StoreUnavailable
+from sojourn.core.extras import install
 
 from .layer import MAX_BYTES
 
@@ -23,9 +24,7 @@ class RedisValues:
         try:
             from redis import Redis, RedisError
         except ImportError as error:
-            raise ConfigurationError(
-                "Sessions in Redis need the extra `redis`: pip install 'sojourn[redis]'"
-            ) from error
+            raise ConfigurationError(f"Sessions in Redis need the extra `redis`: {install('redis')}") from error
         if isinstance(redis, str):
             redis = Redis.from_url(redis, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT)
         elif not hasattr(redis, "getrange") or hasattr(redis, "__aenter__"):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from sojourn.core.extras import install
+
 from .exit import Exit
 from .streams import prepare_streams
 
@@ -18,6 +20,6 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name != "click":
             raise
-        sys.stderr.write("Error: The program needs click. Install it with: pip install 'sojourn[cli]'\n")
+        sys.stderr.write(f"Error: The program needs click: {install('cli')}\n")
         sys.exit(Exit.USAGE)
     sys.exit(run())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from sojourn.core.errors import ConfigurationError
+from sojourn.core.extras import install
 from sojourn.stores.store_url import StoreURL
 
 from .exit import Exit
@@ -39,5 +40,5 @@ def _migrate(conninfo: str) -> list[str]:
     except ImportError as error:
         if (error.name or "").startswith("sojourn"):
             raise
-        raise ConfigurationError("PostgreSQL needs the extra `postgres`: pip install 'sojourn[postgres]'") from error
+        raise ConfigurationError(f"PostgreSQL needs the extra `postgres`: {install('postgres')}") from error
     return postgres.migrate(conninfo)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sojourn.core.errors import ConfigurationError
+from sojourn.core.extras import install
 
 __all__ = ["serve"]
 
@@ -29,5 +30,5 @@ def serve(
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("sojourn"):
             raise
-        raise ConfigurationError(f"The demo needs {error.name}: pip install 'sojourn[demo]'") from None
+        raise ConfigurationError(f"The demo needs {error.name}: {install('demo')}") from None
     run(host, port, store, Path(users), idle_timeout, absolute_timeout, insecure_cookies)

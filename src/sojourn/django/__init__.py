@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 try:
     import django as _django  # noqa: F401  # looked for, not used
 except ImportError as error:
-    raise ImportError("sojourn.django needs Django: pip install 'sojourn[django]'") from error
+    from sojourn.core.extras import install
+
+    raise ImportError(f"sojourn.django needs Django: {install('django')}") from error
 
 from sojourn.exports import late_exports
 

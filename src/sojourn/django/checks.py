@@ -13,6 +13,7 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, Warning
 
 from sojourn.core.errors import ConfigurationError, StoreUnavailable
+from sojourn.core.extras import install
 from sojourn.stores.store_url import StoreURL
 from sojourn.stores.weaknesses import store_weaknesses
 
@@ -120,8 +121,7 @@ def _extras(found: SojournSettings) -> list[CheckMessage]:
         scheme = StoreURL.parse(found.url).scheme
         extra = {"postgresql": "postgres", "postgres": "postgres", "memory": "", "sqlite": ""}.get(scheme, "redis")
         if extra and find_spec(DRIVERS[extra]) is None:
-            hint = f"pip install 'sojourn[{extra}]'"
-            told.append(Error(f"SOJOURN['store'] needs the extra `{extra}`.", hint, id="sojourn.E002"))
+            told.append(Error(f"SOJOURN['store'] needs the extra `{extra}`.", install(extra), id="sojourn.E002"))
     return told
 
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 try:
     import flask  # noqa: F401  # looked for here, so that its absence is told in one sentence
 except ImportError as error:
-    raise ImportError("sojourn.flask needs Flask: pip install 'sojourn[flask]'") from error
+    from sojourn.core.extras import install
+
+    raise ImportError(f"sojourn.flask needs Flask: {install('flask')}") from error
 
 from sojourn.exports import late_exports
 

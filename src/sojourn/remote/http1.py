@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sojourn.core.errors import ConfigurationError, StoreUnavailable
+from sojourn.core.extras import install
 from sojourn.wire.http import AUTHORIZATION, BEARER, CONTENT_TYPE, JSON
 
 from .address import Address
@@ -11,7 +12,7 @@ from .calls import ServiceAnswer, ServiceCall
 try:
     import h11
 except ImportError:
-    raise ConfigurationError("A remote manager needs the extra `remote`: pip install 'sojourn[remote]'") from None
+    raise ConfigurationError(f"A remote manager needs the extra `remote`: {install('remote')}") from None
 
 __all__ = ["Http1"]
 

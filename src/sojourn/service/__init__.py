@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from sojourn.core.errors import ConfigurationError
+from sojourn.core.extras import install
 from sojourn.exports import late_exports
 
 if TYPE_CHECKING:
@@ -30,5 +31,5 @@ def serve(settings: ServiceSettings) -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("sojourn"):
             raise
-        raise ConfigurationError(f"The service needs {error.name}: pip install 'sojourn[service]'") from None
+        raise ConfigurationError(f"The service needs {error.name}: {install('service')}") from None
     run(settings)

@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote
 
 from sojourn.core.async_store import AsyncStore, AsyncWatchableStore
 from sojourn.core.errors import ConfigurationError
+from sojourn.core.extras import install
 from sojourn.core.store import Store, WatchableStore
 
 __all__ = ["POSTGRES", "TIMEOUT", "StoreURL", "extra", "open_async_store", "open_store"]
@@ -145,9 +146,7 @@ def extra(name: str) -> Iterator[None]:
     except ImportError as error:
         if (error.name or "").startswith("sojourn"):
             raise
-        raise ConfigurationError(
-            f"A store of this scheme needs the extra `{name}`: pip install 'sojourn[{name}]'"
-        ) from error
+        raise ConfigurationError(f"A store of this scheme needs the extra `{name}`: {install(name)}") from error
 
 
 def _no_url(url: str) -> str:
