@@ -101,7 +101,7 @@ async def context(engine: str, browser: Browser | WebKitGTK) -> AsyncIterator[Br
         found: BrowserContext | WebKitContext = WebKitContext(browser)
     else:
         found = await browser.new_context(ignore_https_errors=True)
-        found.set_default_timeout(10_000)
+        found.set_default_timeout(45_000)
     yield found
     await found.close()
 

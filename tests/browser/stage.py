@@ -85,7 +85,7 @@ class Stage:
         return self._after.setdefault(kind, asyncio.Event())
 
     async def until_asked(self, kind: str, times: int = 1) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(45):
             while self.count(kind) < times:
                 await asyncio.sleep(0.005)
 

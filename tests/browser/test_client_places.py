@@ -96,7 +96,7 @@ async def wary(request: pytest.FixtureRequest, playwright: Playwright, tmp_path:
             firefox_user_prefs={"network.cookie.cookieBehavior": 2},
         )
         context = await browser.new_context()
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(45_000)
     yield context
     await context.close()
     if browser:

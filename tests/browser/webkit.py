@@ -124,7 +124,7 @@ class WebKitPage:
         return told
 
     async def wait_for_function(self, script: str, *, polling: int = 20) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(45):
             while not await self.evaluate(f"() => !!({script})()"):
                 await asyncio.sleep(polling / 1000)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from typing import Any
 
+import django
 import pytest
 from asgiref.sync import async_to_sync
 from django.conf import settings
@@ -221,13 +222,19 @@ def test_a_stricter_cache_control_is_kept(ours: None, said: str, sent: str | Non
     assert answer["Cache-Control"] == (sent or said)
 
 
+@pytest.mark.skipif(django.VERSION < (5, 0), reason="Django's csrf_exempt takes coroutines from 5.0 on")
 def test_a_renewed_secret_key_and_a_look_at_the_key_in_a_coroutine(layer: str, ada: User) -> None:
     client, other, awaited = Client(), Client(), AsyncClient()
     client.force_login(ada)
     other.force_login(ada)
     awaited.cookies["sessionid"] = token(client)
     with override_settings(SECRET_KEY="renewed", SECRET_KEY_FALLBACKS=[settings.SECRET_KEY]):
-        answer = async_to_sync(awaited.post)("/ado/get_user", b"null", content_type="application/json")
+
+        @async_to_sync
+        async def ask() -> Any:  # Django 4.2's `post` is a plain function that gives a coroutine
+            return await awaited.post("/ado/get_user", b"null", content_type="application/json")
+
+        answer = ask()
 
         assert answer.json() == {"result": ["ada", True]}
     assert is_live(other)

@@ -99,7 +99,11 @@ def test_django_s_login_keeps_the_level_and_the_methods(layer: str, ada: User) -
 
 
 def test_an_asgi_application_asks_as_well(ours: None) -> None:
-    get = async_to_sync(AsyncClient().get)
+    client = AsyncClient()
+
+    @async_to_sync
+    async def get(path: str, **more: Any) -> Any:
+        return await client.get(path, **more)
 
     assert get("/recent-awaited", headers={"Accept": "application/json"}).status_code == 401
     assert get("/recent-class-awaited").status_code == 302

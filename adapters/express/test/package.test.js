@@ -56,7 +56,7 @@ test("require and import give the same, and need no flag", () => {
 		"sojourn-express SojournError requireLogin sojourn",
 		"sojourn-express/store SojournStore",
 		"sojourn-express/fetch refusal sessions",
-		"sojourn-express/fastify sojournFastify",
+		"sojourn-express/fastify requireLogin sojournFastify",
 	]);
 });
 

@@ -133,7 +133,9 @@ class SessionMiddleware:
         adopted = rivals = None
         if self._adopt is not None and not bearer:
             tokens, adopted = await self._take_over(self._adopt, tokens, headers, scope)
-        _forget(headers)
+        # As _forget, without a call: every request comes by here.
+        headers.pop(b"cookie", None)
+        headers.pop(b"authorization", None)
         if len(tokens) == 1:
             # The common case spares a coroutine.
             session = await self.manager.open(tokens.pop())
