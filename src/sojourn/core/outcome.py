@@ -184,8 +184,7 @@ def carry_on(session: Session, plan: Plan, answer: Answer, policy: Policy, now: 
 def _left(session: Session, ended: bool, now: int) -> Settled:
     left = session._leaving
     reply = Reply(clear=True) if session._logged_out and session._presented else NO_REPLY
-    if session._logged_out:
-        session._token = None
+    session._token = None
     end(session, "logout" if left else session._end_reason)
     return Settled(reply, [_ended(left, "logout", now)] if left is not None and ended else [])
 

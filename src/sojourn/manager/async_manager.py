@@ -122,7 +122,7 @@ class AsyncSessionManager(ManagerContext):
                     return await self._store.commit(write)
                 case Create():
                     return await self._store.create(write)
-                case End():
+                case _:
                     return await self._store.end(write)
         except StoreUnavailable as error:
             return self._postponed(write, error)

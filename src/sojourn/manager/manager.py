@@ -104,7 +104,7 @@ class SessionManager(ManagerContext):
                     return self._store.commit(write)
                 case Create():
                     return self._store.create(write)
-                case End():
+                case _:
                     return self._store.end(write)
         except StoreUnavailable as error:
             return self._postponed(write, error)
