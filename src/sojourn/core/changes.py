@@ -30,6 +30,10 @@ class Rebased(NamedTuple):
     conflicts: tuple[str, ...]
 
 
+# Of one type, they are the same value where they are equal; nan is not, and a bool is another type than 1.
+_SIMPLE = frozenset((str, int, bool))
+
+
 def changed(base: Base, values: Values) -> dict[str, Any]:
     """The values that differ from what was loaded."""
     found: dict[str, Any] = {}
@@ -109,6 +113,9 @@ def add(key: str, value: Any, by: Any) -> int:
 
 def _unchanged(value: Any, raw: bytes) -> bool:
     before = decode(raw)
+    kind = type(value)
+    if kind in _SIMPLE and kind is type(before):
+        return bool(value == before)
     # Equal in both ways, which is quick to see, or the same member by member. The quick encoding alone takes nan for
     # null and a date for text; == alone takes 1 for True.
     return (same_encoding(value, raw) and bool(value == before)) or same(plain(value), before)

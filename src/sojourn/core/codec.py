@@ -196,7 +196,7 @@ def size(data: Mapping[str, bytes]) -> int:
 def _plain(value: Any, path: str, depth: int) -> Any:
     """`value` of dict, list, str, int, float, bool and None alone, as `json.dumps` understands it."""
     kind = type(value)
-    if kind is str or value is None or kind is bool:
+    if kind is str or value is None or kind is bool or (kind is int and -MAX_INTEGER <= value <= MAX_INTEGER):
         return value
     if isinstance(value, str):
         return str.__str__(value)
