@@ -128,7 +128,8 @@ async def test_who_did_not_begin_a_log_in_is_not_logged_in(page: Page, shop: str
     provider.mode = "form_post"
     await page.goto(f"{shop}/enter")
     await page.context.clear_cookies()
-    async with page.expect_response(lambda response: 400 <= response.status < 500):
+    # ASP.NET Core throws where its own handler finds no correlation cookie: there it is a 500.
+    async with page.expect_response(lambda response: response.status >= 400):
         await page.get_by_role("button").click()
     await page.goto(f"{shop}/")
     assert json.loads(await page.inner_text("body"))["user"] is None
