@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -19,7 +20,7 @@ from sojourn.core.errors import (
 )
 from sojourn.core.record import Client
 from sojourn.core.session import Session
-from sojourn.remote import RemoteSessionManager
+from sojourn.remote import AsyncRemoteSessionManager, RemoteSessionManager
 
 from .service import Service, begin, change, manager_of, token_of
 
@@ -453,3 +454,29 @@ def test_no_token_and_no_key_is_in_what_is_printed(manager: RemoteSessionManager
         assert secret not in shown
         assert service.key not in shown
     assert secret not in service.server.output()
+
+
+# While a commit is under way
+
+
+def test_what_is_set_while_the_service_is_asked_is_written_too(service: Service) -> None:
+    async def run() -> dict[str, Any]:
+        manager = AsyncRemoteSessionManager(service.url, service.key)
+        try:
+            session = manager.anonymous()
+            session["a"] = 1
+            token = token_of(await manager.commit(session))
+            session = await manager.open(token)
+            session["b"] = 2
+            session.increment("n", 3)
+            commit = asyncio.create_task(manager.commit(session))
+            await asyncio.sleep(0)  # by now the request is made, and its answer on the way
+            session["b"], session["c"] = [2], 3
+            session.increment("n", 4)
+            await commit
+            await manager.commit(session)
+            return dict(await manager.open(token))
+        finally:
+            await manager.close()
+
+    assert asyncio.run(run()) == {"a": 1, "b": [2], "c": 3, "n": 7}

@@ -43,7 +43,7 @@ def on_top(found: Session, theirs: Mapping[str, bytes]) -> tuple[tuple[str, ...]
 
 def settle(found: Session) -> None:
     """As after a commit."""
-    become(found, make_record(), None)
+    become(found, make_record(), None, found._encoded(), found._counters)
 
 
 # Reading

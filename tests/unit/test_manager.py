@@ -30,6 +30,7 @@ from sojourn.manager.async_manager import BATCH
 from sojourn.stores.memory import AsyncMemoryStore, MemoryStore
 from sojourn.testing.records import HOUR, MINUTE, NOW, put
 from tests.unit.clock import Clock
+from tests.unit.meanwhile import Meanwhile
 from tests.unit.rival import Rival
 from tests.unit.site import id_of
 
@@ -168,6 +169,28 @@ def test_two_writers_of_one_key_are_merged(world: World) -> None:
     world.manager.commit(other)
 
     assert world.manager.open(token)["cart"] == [1, 2]
+
+
+@pytest.mark.parametrize("kind", ["threads", "event loop"])
+def test_what_is_set_while_a_commit_is_under_way_is_written_by_the_next(kind: str) -> None:
+    store = Meanwhile()
+    world = World(kind, store=store)
+    session = world.manager.open(world.begin(a=1, n=1))
+    session["b"] = 2
+    session.increment("n", 3)
+
+    def meanwhile() -> None:
+        session["b"], session["c"] = [2], 3
+        session.increment("n", 4)
+        del session["a"]
+
+    store.meanwhile = meanwhile
+    world.manager.commit(session)
+    written = dict(store.data())
+    world.manager.commit(session)
+
+    assert written == {"a": b"1", "b": b"2", "n": b"4"}
+    assert store.data() == {"b": b"[2]", "c": b"3", "n": b"8"}
 
 
 @pytest.mark.parametrize("kind", ["threads", "event loop"])

@@ -229,7 +229,7 @@ def test_what_a_commit_wrote_is_the_session_from_there_on() -> None:
     session["a"] = 1
     session.login("ada")
     record = make_record("ada", data={"a": b"1"})
-    become(session, record, token_for(record))
+    become(session, record, token_for(record), record.data, {})
 
     assert (session.status, session.id, session.user_id) == ("active", record.id, "ada")
     assert session._wish is None

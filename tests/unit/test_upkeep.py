@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from sojourn.core.outcome import REST_MS, Rest, is_upkeep
+from sojourn.core.commit import REST_MS, Rest, is_upkeep
 from sojourn.core.store import Commit, Create, End
 from sojourn.testing.records import NOW, change, commit, make_record
 

@@ -14,7 +14,7 @@ from .errors import InvalidData, SessionCommitted
 from .merge import MISSING, merge, same
 from .store import Change
 
-__all__ = ["Rebased", "add", "changed", "changes", "check_late", "encoded", "increments", "rebased"]
+__all__ = ["Rebased", "add", "changed", "changes", "check_late", "committed", "encoded", "increments", "rebased"]
 
 Base = Mapping[str, bytes]
 Values = Mapping[str, Any]
@@ -69,6 +69,21 @@ def encoded(base: Base, values: Values) -> dict[str, bytes]:
             whole.pop(key, None)
         else:
             whole[key] = encode(value, key)
+    return whole
+
+
+def committed(base: Base, changes: Mapping[str, Change], increments: Counters) -> Base:
+    """`base` with what a commit wrote, and nothing that was set while it was under way."""
+    if not changes and not increments:
+        return base
+    whole = dict(base)
+    for key, change in changes.items():
+        if change.value is None:
+            whole.pop(key, None)
+        else:
+            whole[key] = change.value
+    for key, by in increments.items():
+        whole[key] = b"%d" % (decode(whole.get(key, b"0")) + by)
     return whole
 
 

@@ -190,7 +190,9 @@ def join(data: Mapping[str, bytes]) -> str:
 
 def size(data: Mapping[str, bytes]) -> int:
     """The bytes of encoded `data` as one JSON object; escapes in its keys are not counted."""
-    return sum([len(key.encode()) + len(value) + 4 for key, value in data.items()]) + 1 if data else 2
+    if not data:
+        return 2
+    return len("".join(data).encode()) + sum(map(len, data.values())) + 4 * len(data) + 1
 
 
 def _plain(value: Any, path: str, depth: int) -> Any:

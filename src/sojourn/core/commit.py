@@ -21,9 +21,21 @@ from .session import Session
 from .store import Commit, Create, End, Ends, Limit
 from .token import Random, Token, mint
 
-__all__ = ["NO_REPLY", "Opened", "Plan", "Reply", "nothing_due", "plan_commit", "plan_open"]
+__all__ = [
+    "NO_REPLY",
+    "REST_MS",
+    "Opened",
+    "Plan",
+    "Reply",
+    "Rest",
+    "is_upkeep",
+    "nothing_due",
+    "plan_commit",
+    "plan_open",
+]
 
-
+# How long no upkeep is tried after one was refused: who asks for a page must not wait for each refusal.
+REST_MS = 5000
 MAX_LABEL = 100
 DeviceLabel = Callable[[str], str]
 """Makes a label for a person of a User-Agent header; "" where it tells nothing."""
@@ -191,3 +203,34 @@ def _plan_create(
     )
     limit = Limit(policy.max_sessions, policy.on_limit == "end_oldest") if login and policy.max_sessions else None
     return Plan(Create(record=record, now=now, began_at=session.opened_at, ends=ends, limit=limit), token)
+
+
+def is_upkeep(write: Create | Commit | End | None) -> bool:
+    """Whether nothing is lost where `write` is not made: activity, a renewed secret, the note that a session ran out.
+
+    A session is judged by its times at every open, so that it is over whether that is noted or not.
+    """
+    match write:
+        case Commit():
+            return not write.changes and not write.increments
+        case End():
+            return write.reason in ("idle_timeout", "absolute_timeout")
+    return False
+
+
+class Rest:
+    """Since a store refused a write, and for REST_MS, upkeep is not tried."""
+
+    __slots__ = ("until",)
+
+    def __init__(self) -> None:
+        # 0 as long as nothing was refused: most requests need not ask.
+        self.until = 0
+
+    def begin(self, now: int) -> None:
+        """A write was refused at `now`, in Unix milliseconds."""
+        self.until = now + REST_MS
+
+    def holds(self, write: Create | Commit | End | None, now: int) -> bool:
+        """Whether `write` is upkeep, and is not to be tried at `now`. A clock that was put back ends it."""
+        return 0 < self.until - now <= REST_MS and is_upkeep(write)

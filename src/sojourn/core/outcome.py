@@ -6,6 +6,7 @@ commit: carry_on changes it. No I/O.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from msgspec.structs import replace
@@ -23,27 +24,22 @@ from .token import Random, Token
 
 __all__ = [
     "POSTPONED",
-    "REST_MS",
     "Answer",
     "Backoff",
     "Outcome",
     "Postponed",
-    "Rest",
     "Settled",
     "become",
     "carry_on",
     "decide_outcome",
     "end",
     "go_on_alone",
-    "is_upkeep",
     "rebase",
     "refuse",
 ]
 
 # Between trials of a commit that others overtake, in seconds; measured: benchmarks/README.md, contention.
 LEAST_PAUSE, LONGEST_PAUSE = 0.008, 0.5
-# How long none is tried after one was refused: who asks for a page must not wait for each refusal.
-REST_MS = 5000
 
 
 class Postponed:
@@ -74,37 +70,6 @@ class Settled(NamedTuple):
 
     reply: Reply
     events: list[Event]
-
-
-def is_upkeep(write: Create | Commit | End | None) -> bool:
-    """Whether nothing is lost where `write` is not made: activity, a renewed secret, the note that a session ran out.
-
-    A session is judged by its times at every open, so that it is over whether that is noted or not.
-    """
-    match write:
-        case Commit():
-            return not write.changes and not write.increments
-        case End():
-            return write.reason in ("idle_timeout", "absolute_timeout")
-    return False
-
-
-class Rest:
-    """Since a store refused a write, and for REST_MS, upkeep is not tried."""
-
-    __slots__ = ("until",)
-
-    def __init__(self) -> None:
-        # 0 as long as nothing was refused: most requests need not ask.
-        self.until = 0
-
-    def begin(self, now: int) -> None:
-        """A write was refused at `now`, in Unix milliseconds."""
-        self.until = now + REST_MS
-
-    def holds(self, write: Create | Commit | End | None, now: int) -> bool:
-        """Whether `write` is upkeep, and is not to be tried at `now`. A clock that was put back ends it."""
-        return 0 < self.until - now <= REST_MS and is_upkeep(write)
 
 
 class Backoff:
@@ -153,7 +118,7 @@ def carry_on(session: Session, plan: Plan, answer: Answer, policy: Policy, now: 
 
     Raises SessionEnded where changes came too late, SessionConflict where the policy forbids to choose.
     """
-    write, outcome = plan.write, decide_outcome(plan.write, answer, session._wish == "regenerate", now)
+    write, outcome = plan.write, decide_outcome(plan.write, answer, session._regenerate, now)
     if outcome == "left":
         return _left(session, answer is not None, now)
     if outcome == "postponed":
@@ -201,7 +166,7 @@ def _created(session: Session, write: Create, token: Token | None, answer: Appli
     if login is not None:
         replaced = write.ends.id if write.ends else None
         events.append(LoggedIn(at=now, id=record.id, user_id=record.user_id, replaced=replaced))
-    become(session, record, token)
+    become(session, record, token, record.data, session._counters)
     return Settled(_reply(record, token, now), events)
 
 
@@ -223,13 +188,23 @@ def _committed(session: Session, write: Commit, token: Token | None, answer: App
         seen_at=write.seen_at or live.seen_at,
         secrets=write.secrets[1] if write.secrets else live.secrets,
     )
-    become(session, record, session._token)
+    data = changes.committed(session._base, write.changes, write.increments)
+    become(session, record, session._token, data, write.increments)
     return Settled(_reply(record, token, now), events)
 
 
-def become(session: Session, record: Record, token: Token | None) -> None:
-    """A commit wrote `record`: this is the session from here on, and `token` opens it."""
-    session._base, session._counters = session._encoded(), {}
+def become(
+    session: Session, record: Record, token: Token | None, data: Mapping[str, bytes], added: Mapping[str, int]
+) -> None:
+    """A commit wrote `record`: this is the session from here on, and `token` opens it.
+
+    `data` is what it then held, as this request sees it, and `added` the increments that were written. What was set
+    while the commit was under way is still to be written.
+    """
+    session._base = data
+    if session._counters:
+        left = {key: by - added.get(key, 0) for key, by in session._counters.items()}
+        session._counters = {key: by for key, by in left.items() if by}
     session._record, session._token = record, token
     session._end_reason = session._leaving = None
     session._forget_wishes()

@@ -6,11 +6,11 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-from sojourn.core.commit import DeviceLabel
+from sojourn.core.commit import REST_MS, DeviceLabel, Rest, is_upkeep
 from sojourn.core.errors import ConfigurationError, EndReason, StoreUnavailable, UnreadableRecord
 from sojourn.core.events import Adopted, Ended, Event, RotationStalled, SessionCreated, TokenReused, UnknownToken
 from sojourn.core.info import SessionInfo, info
-from sojourn.core.outcome import POSTPONED, REST_MS, Answer, Postponed, Rest, is_upkeep
+from sojourn.core.outcome import POSTPONED, Answer, Postponed
 from sojourn.core.policy import Policy
 from sojourn.core.record import Client, Record
 from sojourn.core.session import Session

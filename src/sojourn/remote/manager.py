@@ -96,7 +96,7 @@ class RemoteSessionManager(SessionManager):
             while (request := mine.next_commit()) is not None:
                 answer = self._ask(call_commit(request), Committed)
                 self._time.heard(answer.now)
-                reply = mine.take(answer)
+                reply = mine.take(request, answer)
         except SojournError as error:
             if not mine.failed(error):
                 raise
@@ -183,7 +183,7 @@ class AsyncRemoteSessionManager(AsyncSessionManager):
             while (request := mine.next_commit()) is not None:
                 answer = await self._ask(call_commit(request), Committed)
                 self._time.heard(answer.now)
-                reply = mine.take(answer)
+                reply = mine.take(request, answer)
         except SojournError as error:
             if not mine.failed(error):
                 raise

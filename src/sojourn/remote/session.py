@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from sojourn.core.changes import changed
+from sojourn.core.changes import changed, committed
 from sojourn.core.codec import EncodedObject
 from sojourn.core.commit import NO_REPLY, Reply
 from sojourn.core.errors import ConfigurationError, EndReason, SessionEnded, SojournError, StoreUnavailable
@@ -14,6 +14,7 @@ from sojourn.core.merge import MISSING
 from sojourn.core.outcome import become, end, refuse
 from sojourn.core.record import Client, Record, Secrets
 from sojourn.core.session import Session
+from sojourn.core.store import Change
 from sojourn.core.token import Token, parse
 from sojourn.wire.answers import Committed, Opened, SessionState
 from sojourn.wire.requests import (
@@ -107,8 +108,8 @@ class RemoteSession(Session):
         loaded = {key: _raw(text) for key, text in self._base.items()}
         return {key: KeyChange(base=raw, value=raw) for key, raw in loaded.items()} | self._changed_keys()
 
-    def take(self, answer: Committed) -> Reply:
-        """The service wrote what was asked: this is the session from here on, and this the browser must be told."""
+    def take(self, request: CommitRequest, answer: Committed) -> Reply:
+        """The service wrote what was asked for: this is the session from here on, and this the browser must be told."""
         self.commit_due = False
         token = parse(answer.token) if answer.token else None
         state = answer.session
@@ -119,10 +120,10 @@ class RemoteSession(Session):
             # What is set from now on begins a new session, as after an open that found this one over.
             end(self, answer.end_reason)
         else:
-            self._go_on(state, token, answer.now)
+            self._go_on(request, state, token, answer.now)
         return Reply(token, answer.clear, answer.max_age) if token or answer.clear else NO_REPLY
 
-    def _go_on(self, state: SessionState, token: Token | None, now: int) -> None:
+    def _go_on(self, request: CommitRequest, state: SessionState, token: Token | None, now: int) -> None:
         if self.token is None:
             self.opened_at = now
         # A renewed secret is for the browser: until it shows it, this request goes by the one it came with.
@@ -130,11 +131,15 @@ class RemoteSession(Session):
             self.token = self._token = token
         assert self.token is not None
         record = _record(state, self.token, now)
-        become(self, record, self._token)
-        self._base = record.data
+        sent = {
+            key: Change(None, None if it.value is MISSING else bytes(it.value)) for key, it in request.changes.items()
+        }
+        set_since = changed(committed(self._base, sent, request.increments), self._values)
+        become(self, record, self._token, record.data, request.increments)
         # A list that the handler holds stays the session's, but where another request changed it too.
         for key in changed(self._base, self._values):
-            del self._values[key]
+            if key not in set_since:
+                del self._values[key]
 
     def failed(self, error: SojournError) -> bool:
         """A commit raised `error`: as where a store refused it. Whether nothing is lost by that, as by is_upkeep."""
