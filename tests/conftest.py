@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,23 @@ from tests.servers.redis import RedisServer, find_redis, find_valkey, start_redi
 from tests.servers.sentinel import SentinelSetup, start_sentinel
 
 StartServer = Callable[..., Server]
+
+TESTS = Path(__file__).parent
+# They drive other programs, or run what the rest runs: to trace them costs much, and covers nothing more.
+UNTRACED = [
+    TESTS.parent / "adapters",
+    *(TESTS / name for name in ("browser", "caches", "cli", "contract", "django", "faults", "http", "remote")),
+    *(TESTS / name for name in ("security", "servers", "service", "stores", "suites", "torture")),
+    *TESTS.glob("test_*.py"),
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    files = {item.path for item in items}
+    untraced = {file for file in files if any(file.is_relative_to(path) for path in UNTRACED)}
+    for item in items:
+        if item.path in untraced:
+            item.add_marker(pytest.mark.no_cover)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -47,23 +49,36 @@ HTML = """<!doctype html>
 
 
 @pytest.fixture(params=PLUGINS)
-async def front(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stage]:
+async def front(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     """A stage whose page /front.html is a front end that Node has rendered, its script built by Vite."""
-    framework: str = request.param
+    # The test runner's workers have a folder of this run in common, and build each front end once.
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if hasattr(request.config, "workerinput") else base
+    with (shared / f"{request.param}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        folder = shared / f"front-{request.param}"
+        if not (folder / "rendered.html").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            build_front(request.param, folder)
+    stage = Stage(static=folder / "dist")
+    async with serve(stage) as stage.url:
+        rendered = (folder / "rendered.html").read_text()
+        stage.answer("GET /front.html", HTMLResponse(HTML.format(rendered=rendered)))
+        yield stage
+
+
+def build_front(framework: str, folder: Path) -> None:
     files = {file.name: file.read_text() for file in (HERE / framework).iterdir()}
     files["session.js"] = (HERE / "session.js").read_text()
     files["vite.config.js"] = CONFIG.format(plugin=PLUGINS[framework], mode="development")
-    folder = make_project(tmp_path / "project", files)
+    make_project(folder, files)
     vite = [NODE, str(PACKAGES / "vite/bin/vite.js"), "build"]
     run(folder, *vite, "--outDir", "dist")
     run(folder, *vite, "--ssr", "app.js", "--outDir", "dist-server")
     script = 'import {render} from "./dist-server/app.js"; console.log(await render());'
     rendered = run(folder, NODE, "--input-type=module", "--eval", script)
     assert "Hello stranger" in rendered.replace("<!-- -->", "")
-    stage = Stage(static=folder / "dist")
-    async with serve(stage) as stage.url:
-        stage.answer("GET /front.html", HTMLResponse(HTML.format(rendered=rendered.strip())))
-        yield stage
+    (folder / "rendered.html").write_text(rendered.strip())
 
 
 async def open_front(context: BrowserContext, stage: Stage, said: list[str]) -> Page:
