@@ -1,4 +1,4 @@
-"""find_port: a free port for a server that may be killed and started again on the same one."""
+"""find_port: a free port for a server, which may be killed and started again on the same one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ BUS_OFFSET = 10_000  # a node of a Redis Cluster talks to the others on its port
 def find_port() -> int:
     """A port that is free, and its bus port too.
 
-    Both are below the range that systems take for outgoing connections: nothing slips in while the server is down.
+    Both are below the range that systems take for outgoing connections: nothing slips in before the server is up, or
+    while it is down.
     """
     while True:
         port = _random.randrange(11_000, 22_000)

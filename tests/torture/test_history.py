@@ -69,11 +69,16 @@ def test_each_mutation_is_one_of_a_list() -> None:
 
 
 def test_a_kept_history_is_judged_again_as_it_was_and_without_the_store(torture: Torture, sojourn: Program) -> None:
-    done = torture("Drifts", "kill", words=["--history", "kept"])
-    again = sojourn("torture", "--check", "kept", "--json")
+    # A busy machine may get to no revocation in a second: it is given more of them.
+    for seconds in ("1", "4", "16"):
+        done = torture("Drifts", "kill", words=["--storm", seconds, "--history", f"kept-{seconds}"])
+        (was,) = [race for race in done.json["races"] if race["name"] != "strangers"]
+        if was["figures"]["lost_logouts"]:
+            break
+    again = sojourn("torture", "--check", f"kept-{seconds}", "--json")
 
-    (was,), (judged_again,) = [race for race in done.json["races"] if race["name"] != "strangers"], again.json["races"]
-    assert was["lost"] > 0
+    (judged_again,) = again.json["races"]
+    assert was["figures"]["lost_logouts"] > 0
     assert was["figures"] | judged_again["figures"] == was["figures"]
     assert (was["tries"], was["lost"]) == (judged_again["tries"], judged_again["lost"])
     assert (done.code, again.code) == (1, 1)
