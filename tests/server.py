@@ -92,4 +92,4 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait(5)
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)  # children that outlived it, or itself
-    process.wait(5)
+    process.wait(30)

@@ -60,7 +60,11 @@ async def pass_time(context: BrowserContext, stage: Stage, seconds: float) -> No
         async with asyncio.timeout(45):
             while asked:
                 await asyncio.sleep(0.005)
-    for event, listener in (("request", asked.add), ("requestfinished", asked.discard), ("requestfailed", asked.discard)):
+    for event, listener in (
+        ("request", asked.add),
+        ("requestfinished", asked.discard),
+        ("requestfailed", asked.discard),
+    ):
         context.remove_listener(event, listener)
 
 
