@@ -60,12 +60,9 @@ async def pass_time(context: BrowserContext, stage: Stage, seconds: float) -> No
         async with asyncio.timeout(45):
             while asked:
                 await asyncio.sleep(0.005)
-    for event, listener in (
-        ("request", asked.add),
-        ("requestfinished", asked.discard),
-        ("requestfailed", asked.discard),
-    ):
-        context.remove_listener(event, listener)
+    context.remove_listener("request", asked.add)
+    context.remove_listener("requestfinished", asked.discard)
+    context.remove_listener("requestfailed", asked.discard)
 
 
 @all_three

@@ -34,7 +34,7 @@ const UNAVAILABLE = {status: 503, code: "store-unavailable"};
 
 function counter(express, more) {
 	const app = express();
-	app.use(sojourn({service: relay.url, key: service.key, timeout: 300, ...more}));
+	app.use(sojourn({service: relay.url, key: service.key, timeout: 1000, ...more}));
 	app.get("/read", (req, res) => res.json([req.session.userId, {...req.session}]));
 	app.get("/plain", (req, res) => res.send("plain"));
 	app.get("/save", (req, res, next) => {
@@ -68,13 +68,13 @@ for (const [version, express] of VERSIONS) {
 				const url = await counter(express);
 				const ada = visitor(url, token);
 				relay.mode = mode;
-				for (const [who, path] of [[ada, "/read"], [ada, "/"], [visitor(url), "/"]]) {
-					const begun = performance.now();
-					const answer = await who.get(path);
+				const begun = performance.now();
+				const answers = await Promise.all([[ada, "/read"], [ada, "/"], [visitor(url), "/"]].map(([who, path]) => who.get(path)));
+				for (const answer of answers) {
 					assert.deepEqual(problem(answer), UNAVAILABLE);
 					assert.equal(answer.headers.get("retry-after"), "2");
-					assert.ok(performance.now() - begun < 10_000);
 				}
+				assert.ok(performance.now() - begun < 10_000);
 				assert.equal((await visitor(url).get("/plain")).status, 200);
 				relay.mode = "pass";
 				assert.deepEqual((await ada.get("/read")).json(), ["ada", {n: 0}]);
@@ -84,7 +84,7 @@ for (const [version, express] of VERSIONS) {
 
 		for (const mode of ["chunked", "dribble", "close"]) {
 			test(`an answer that comes ${mode} is read`, async () => {
-				const ada = visitor(await counter(express), await start());
+				const ada = visitor(await counter(express, {timeout: 10_000}), await start());
 				relay.mode = mode;
 				for (let n = 0; n < 3; n++) assert.equal((await ada.get("/")).body, "added");
 				assert.deepEqual((await ada.get("/read")).json(), ["ada", {n: 3}]);
