@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, Playwright
 
-from .conftest import FLAGS, installed
+from .conftest import FLAGS, PATIENCE, installed
 from .stage import Stage, serve
 from .tab import Tab, open_tab
 
@@ -96,7 +96,7 @@ async def wary(request: pytest.FixtureRequest, playwright: Playwright, tmp_path:
             firefox_user_prefs={"network.cookie.cookieBehavior": 2},
         )
         context = await browser.new_context()
-    context.set_default_timeout(45_000)
+    context.set_default_timeout(PATIENCE)
     yield context
     await context.close()
     if browser:

@@ -31,10 +31,17 @@ beforeEach(() => {
 });
 
 const UNAVAILABLE = {status: 503, code: "store-unavailable"};
+// For what is to be given up; a busy machine may take longer for any answer.
+const HASTY = {timeout: 300};
+const wellAgain = (who) =>
+	until(async () => {
+		const answer = await who.get("/read");
+		return answer.status === 200 && answer;
+	});
 
 function counter(express, more) {
 	const app = express();
-	app.use(sojourn({service: relay.url, key: service.key, timeout: 1000, ...more}));
+	app.use(sojourn({service: relay.url, key: service.key, timeout: 30_000, ...more}));
 	app.get("/read", (req, res) => res.json([req.session.userId, {...req.session}]));
 	app.get("/plain", (req, res) => res.send("plain"));
 	app.get("/save", (req, res, next) => {
@@ -65,7 +72,7 @@ for (const [version, express] of VERSIONS) {
 		for (const mode of ["hang", "reset", "gateway", "nonsense"]) {
 			test(`${mode}: 503 in time, at the open and at the commit, and well again after it`, async () => {
 				const token = await start();
-				const url = await counter(express);
+				const url = await counter(express, mode === "hang" && HASTY);
 				const ada = visitor(url, token);
 				relay.mode = mode;
 				const begun = performance.now();
@@ -77,14 +84,14 @@ for (const [version, express] of VERSIONS) {
 				assert.ok(performance.now() - begun < 10_000);
 				assert.equal((await visitor(url).get("/plain")).status, 200);
 				relay.mode = "pass";
-				assert.deepEqual((await ada.get("/read")).json(), ["ada", {n: 0}]);
+				assert.deepEqual((await wellAgain(ada)).json(), ["ada", {n: 0}]);
 				assert.deepEqual(ada.told, []);
 			});
 		}
 
 		for (const mode of ["chunked", "dribble", "close"]) {
 			test(`an answer that comes ${mode} is read`, async () => {
-				const ada = visitor(await counter(express, {timeout: 10_000}), await start());
+				const ada = visitor(await counter(express), await start());
 				relay.mode = mode;
 				for (let n = 0; n < 3; n++) assert.equal((await ada.get("/")).body, "added");
 				assert.deepEqual((await ada.get("/read")).json(), ["ada", {n: 3}]);
@@ -92,12 +99,12 @@ for (const [version, express] of VERSIONS) {
 		}
 
 		test("a slow one: the answer to a call that was given up is nobody else's", async () => {
-			const url = await counter(express);
+			const url = await counter(express, HASTY);
 			const [ada, bob] = [visitor(url, await start()), visitor(url, (await service.commit({action: {type: "login", user_id: "bob"}})).body.token)];
 			relay.mode = "hold";
 			assert.deepEqual(problem(await ada.get("/read")), UNAVAILABLE);
 			relay.clear();
-			const answers = await Promise.all([ada, bob, ada, bob].map((who) => who.get("/read")));
+			const answers = await Promise.all([ada, bob, ada, bob].map(wellAgain));
 
 			assert.deepEqual(answers.map((answer) => answer.json()[0]), ["ada", "bob", "ada", "bob"]);
 		});
@@ -118,18 +125,18 @@ for (const [version, express] of VERSIONS) {
 		});
 
 		test("a failed save is told to who waits for it, and a whole request waits once", async () => {
-			const ada = visitor(await counter(express), await start());
-			for (const [path, status] of [["/save", 503], ["/forget", 503], ["/catch", 200]]) {
-				relay.clear("hang commits");
-				const begun = performance.now();
-				assert.equal((await ada.get(path)).status, status);
-				assert.ok(performance.now() - begun < 10_000);
-				assert.deepEqual(relay.calls, ["/v1/open", "/v1/commit"]);
-			}
+			const ada = visitor(await counter(express, {timeout: 2000}), await start());
+			relay.clear("hang commits");
+			const begun = performance.now();
+			const answers = await Promise.all(["/save", "/forget", "/catch"].map((path) => ada.get(path)));
+
+			assert.deepEqual(answers.map(({status}) => status), [503, 503, 200]);
+			assert.ok(performance.now() - begun < 20_000);
+			assert.deepEqual(relay.calls.toSorted(), [...Array(3).fill("/v1/commit"), ...Array(3).fill("/v1/open")]);
 		});
 
 		test("200 at once go over 64 connections, and these are kept", async () => {
-			const ada = visitor(await counter(express, {timeout: 5000}), await start());
+			const ada = visitor(await counter(express), await start());
 			relay.hangUp();
 			relay.mode = "hold";
 			const asked = Array.from({length: 200}, () => ada.get("/read"));

@@ -161,6 +161,7 @@ export async function startRelay(service) {
 		forwarded.on("error", () => req.socket.destroy());
 		forwarded.end(body);
 	});
+	server.keepAliveTimeout = 0; // whoever lets a connection go, it is not the relay
 	server.listen(0, "127.0.0.1");
 	await once(server, "listening");
 	relay.url = `http://127.0.0.1:${server.address().port}`;
