@@ -47,22 +47,35 @@ async def stop_clocks(context: BrowserContext, stage: Stage) -> None:
     await context.clock.pause_at(stage.stands_at)
 
 
+class UnderWay:
+    """What pages have asked for and not been answered."""
+
+    def __init__(self, context: BrowserContext) -> None:
+        self._requests: set[Request] = set()
+        context.on("request", self._begin)
+        context.on("requestfinished", self._end)
+        context.on("requestfailed", self._end)
+
+    def _begin(self, request: Request) -> None:
+        self._requests.add(request)
+
+    def _end(self, request: Request) -> None:
+        self._requests.discard(request)
+
+    async def until_none(self) -> None:
+        async with asyncio.timeout(45):
+            while self._requests:
+                await asyncio.sleep(0.005)
+
+
 async def pass_time(context: BrowserContext, stage: Stage, seconds: float) -> None:
     """All clocks move on together, half a second at a time; what is asked then is answered in between."""
-    asked: set[Request] = set()
-    context.on("request", asked.add)
-    context.on("requestfinished", asked.discard)
-    context.on("requestfailed", asked.discard)
+    under_way = UnderWay(context)
     for _ in range(int(seconds * 2)):
         stage.skew += 500
         await context.clock.run_for(500)
         await asyncio.sleep(0.01)
-        async with asyncio.timeout(45):
-            while asked:
-                await asyncio.sleep(0.005)
-    context.remove_listener("request", asked.add)
-    context.remove_listener("requestfinished", asked.discard)
-    context.remove_listener("requestfailed", asked.discard)
+        await under_way.until_none()
 
 
 @all_three

@@ -281,25 +281,30 @@ test("a wrong setting is refused when the application starts, without showing a 
 });
 
 test("no token and no key is in a log, a warning or what is printed of a session", async () => {
-	const app = express4();
 	const printed = [];
-	app.use(sojourn({service: relay.url, key: service.key, timeout: 300}));
-	app.use(async (req, res, next) => {
-		if (req.path === "/login") await req.session.login("ada").catch(next);
-		printed.push(inspect(req.session, {showHidden: true, depth: 20, getters: true}), JSON.stringify(req.session));
-		req.session.increment("n");
-		res.end();
-	});
-	app.use((error, req, res, next) => {
-		printed.push(inspect(error, {showHidden: true, depth: 20}), error.stack);
-		res.end();
-	});
-	const ada = visitor(await listen(app));
+	const serve = (timeout) => {
+		const app = express4();
+		app.use(sojourn({service: relay.url, key: service.key, timeout}));
+		app.use(async (req, res, next) => {
+			if (req.path === "/login") await req.session.login("ada").catch(next);
+			printed.push(inspect(req.session, {showHidden: true, depth: 20, getters: true}), JSON.stringify(req.session));
+			req.session.increment("n");
+			res.end();
+		});
+		app.use((error, req, res, next) => {
+			printed.push(inspect(error, {showHidden: true, depth: 20}), error.stack);
+			res.end();
+		});
+		return listen(app);
+	};
+	const [patient, hasty] = [await serve(30_000), await serve(HASTY.timeout)];
+	const ada = visitor(patient);
 	const tokens = new Set([FOREIGN]);
 	for (const mode of ["pass", "hang", "reset", "gateway", "nonsense", "pass"]) {
 		relay.mode = mode;
-		await ada.get("/login");
-		await visitor(await listen(app), FOREIGN).get("/");
+		const url = mode === "hang" ? hasty : patient;
+		await (url === hasty ? visitor(hasty, ada.token) : ada).get("/login");
+		await visitor(url, FOREIGN).get("/");
 		if (ada.token) tokens.add(ada.token);
 	}
 	const all = [...printed, ...warnings.map((warning) => inspect(warning, {showHidden: true, depth: 20})), service.log()].join("\n");
