@@ -206,11 +206,14 @@ async def test_of_all_tabs_that_come_online_one_asks(context: BrowserContext, st
     for tab in tabs:
         await tab.settle()
     await context.clock.fast_forward(6_000)  # what has been heard of just now is not asked for
+    for tab in tabs:
+        await tab.page.evaluate("() => addEventListener('online', () => { window.isOnline = true; })")
     stage.asked.clear()
     await context.set_offline(True)
     await context.set_offline(False)
     await stage.until_asked("GET /session/")
     for tab in tabs:
+        await tab.until("window.isOnline")
         await tab.page.evaluate(HAD_ITS_TURN)
 
     assert stage.asked == ["GET /session/"]

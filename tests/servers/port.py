@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from random import SystemRandom
 
 __all__ = ["BUS_OFFSET", "find_port"]
 
 _random = SystemRandom()  # Hypothesis makes the other one draw the same in every process
+
+# Workers of one test run keep apart: none takes what another has found free and not bound yet.
+_WORKERS = 16
+_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _WORKERS
 
 BUS_OFFSET = 10_000  # a node of a Redis Cluster talks to the others on its port + 10000
 
@@ -19,7 +24,7 @@ def find_port() -> int:
     while it is down.
     """
     while True:
-        port = _random.randrange(11_000, 22_000)
+        port = _random.randrange(11_000, 22_000 - _WORKERS, _WORKERS) + _worker
         if _is_free(port) and _is_free(port + BUS_OFFSET):
             return port
 

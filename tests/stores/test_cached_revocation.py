@@ -68,8 +68,8 @@ def test_a_revoked_session_is_refused_by_the_others_within_milliseconds(
             taken.append(seconds_until_refused(there, record) * 1000)
         taken.sort()
 
-    # On a busy machine word takes as long as it takes to be given a turn, so the quicker half tells; a cache that was
-    # told nothing would serve for MAX_STALENESS.
+    # On a busy machine word takes as long as it takes to be given a turn, so the quickest quarter tells; a cache that
+    # was told nothing would serve for MAX_STALENESS.
     assert taken[12] < 20
     assert taken[-1] < MAX_STALENESS * 1000
 
