@@ -56,7 +56,7 @@ function counter(express, more) {
 	app.get("/forget", (req, res) => {
 		req.session.increment("n");
 		req.session.save();
-		setTimeout(() => res.send("saved, I think"), 400);
+		setTimeout(() => res.send("saved, I think"), 2300); // when the save has failed
 	});
 	app.use((req, res) => {
 		req.session.increment("n");
