@@ -5,13 +5,14 @@ from __future__ import annotations
 import http.client
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.servers.port import find_port
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,6 @@ class Server:
         return self.log.read_text("utf-8", "replace")
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
 @contextmanager
 def run_server(
     command: Sequence[str],
@@ -50,7 +44,7 @@ def run_server(
     folder: Path | None = None,
 ) -> Iterator[Server]:
     """`command`, with "{port}" filled in, once it answers `path` with any status. Ends its process group on leaving."""
-    port = port or free_port()
+    port = port or find_port()
     with log.open("wb") as output:
         process = subprocess.Popen(
             [word.replace("{port}", str(port)) for word in command],
@@ -98,4 +92,4 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait(5)
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)  # children that outlived it, or itself
-    process.wait(5)
+    process.wait(30)

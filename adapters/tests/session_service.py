@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import socket
+import sqlite3
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
+from msgspec.structs import replace
+
+from sojourn.stores.sqlite.rows import select_all, update
 from tests.servers.port import find_port
 from tests.servers.process import Process, Running
 from tests.servers.waiting import wait_until
@@ -34,7 +39,8 @@ class SessionService(Running):
         self.keys = folder / "keys.json"
         self.key = make_key(self.keys, "sessions")
         config = folder / "sojourn.toml"
-        store = store or f"sqlite:///{folder}/sessions.sqlite3"
+        self._file = folder / "sessions.sqlite3"
+        store = store or f"sqlite:///{self._file}"
         settings = {"store": store, "keys": str(self.keys), "policy": policy or {}, "cookie": cookie or {}}
         config.write_text("".join(f"{name} = {_toml(value)}\n" for name, value in settings.items()))
         where = ["--uds", f"{folder}/service.sock"] if unix else ["--port", str(self.port)]
@@ -53,6 +59,12 @@ class SessionService(Running):
                 return True
 
         wait_until(is_ready, "the session service")
+
+    def pass_seconds(self, seconds: float) -> None:
+        """On SQLite: all sessions were seen so much longer ago, and nobody has to wait."""
+        with closing(sqlite3.connect(self._file)) as connection, connection:
+            for record in select_all(connection, "", ())[0]:
+                update(connection, record, replace(record, seen_at=record.seen_at - int(seconds * 1000)))
 
     def stop(self) -> None:
         self.process.stop()

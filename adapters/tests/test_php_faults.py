@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +15,7 @@ from adapters.tests.php_site import WORKERS, Php, Turnstile
 from adapters.tests.relay import Relay
 from adapters.tests.session_service import SessionService
 from adapters.tests.visitor import Visitor
+from tests.servers.waiting import wait_until
 from tests.service.backend import make_key
 
 TIMEOUT = 2.0
@@ -128,6 +130,7 @@ def test_nothing_that_was_acknowledged_is_lost_when_the_service_is_killed(
 ) -> None:
     enough = threading.Event()
     longest = 0.0
+    answered: Counter[int] = Counter()
 
     def count() -> tuple[int, int]:
         nonlocal longest
@@ -137,24 +140,31 @@ def test_nothing_that_was_acknowledged_is_lost_when_the_service_is_killed(
             answer = mine.do(["increment", "count"])
             assert answer.status in (200, 503), answer.body
             tried, acknowledged = tried + 1, acknowledged + (answer.status == 200)
+            answered[answer.status] += 1
             longest = max(longest, answer.took)
         return tried, acknowledged
 
+    def wait_for_more(status: int, many: int) -> None:
+        before = answered[status]
+        wait_until(lambda: answered[status] >= before + many, f"answers of {status}")
+
     with ThreadPoolExecutor(6) as pool:
         counting = [pool.submit(count) for _ in range(6)]
-        for _ in range(2):
-            time.sleep(0.4)
-            service.process.kill()
-            time.sleep(0.2)
-            service.process.start()
-            service.wait_until_ready()
-        time.sleep(0.2)
-        enough.set()
+        try:
+            for _ in range(2):
+                wait_for_more(200, 15)
+                service.process.kill()
+                wait_for_more(503, 1)
+                service.process.start()
+                service.wait_until_ready()
+            wait_for_more(200, 15)
+        finally:
+            enough.set()
         done = [each.result() for each in counting]
 
     kept = visitor.data()["count"]
     assert sum(acknowledged for _, acknowledged in done) <= kept <= sum(tried for tried, _ in done)
-    assert kept > 20
+    assert kept >= 45
     assert longest < 2 * TIMEOUT + MARGIN
     with ThreadPoolExecutor(2 * WORKERS) as pool:
         answers = [pool.submit(visitor.copy().do, ["sleep", 0.2], ["data"]) for _ in range(2 * WORKERS)]

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, Playwright, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, Playwright, async_playwright, expect
 from selenium.webdriver import WebKitGTK
 
 from .sites import Sites
@@ -21,6 +21,8 @@ from .stage import Stage, serve
 from .webkit import WebKitContext, launch_webkit
 
 HERE = Path(__file__).parent
+PATIENCE = 45_000  # milliseconds, for a busy machine
+expect.set_options(timeout=PATIENCE)
 FLAGS = [
     "--no-sandbox",  # Chromium refuses to run as root with one
     "--disable-gpu",
@@ -101,7 +103,7 @@ async def context(engine: str, browser: Browser | WebKitGTK) -> AsyncIterator[Br
         found: BrowserContext | WebKitContext = WebKitContext(browser)
     else:
         found = await browser.new_context(ignore_https_errors=True)
-        found.set_default_timeout(45_000)
+        found.set_default_timeout(PATIENCE)
     yield found
     await found.close()
 

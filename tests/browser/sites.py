@@ -11,7 +11,8 @@ from typing import Any
 
 from adapters.tests.express_site import build
 from adapters.tests.session_service import SessionService
-from tests.server import Server, free_port, run_server
+from tests.server import Server, run_server
+from tests.servers.port import find_port
 
 from .npm import NODE
 
@@ -38,7 +39,7 @@ class Sites:
 
     def run(self, command: Sequence[str], **options: Any) -> Server:
         """Any other server, as `run_server` runs it."""
-        log = self._folder / f"{free_port()}.log"
+        log = self._folder / f"{find_port()}.log"
         return self._running.enter_context(run_server(command, log, **options))
 
     def start(
@@ -50,7 +51,7 @@ class Sites:
         **more: str,
     ) -> Server:
         """A site whose CORS lets pages of `allowed` read its answers, and whose Sojourn trusts those of `trusted`."""
-        folder = self._folder / str(free_port())
+        folder = self._folder / str(find_port())
         folder.mkdir()
         env = {
             "SITE_STORE": f"sqlite:///{folder}/sessions.sqlite3",

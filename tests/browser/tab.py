@@ -10,12 +10,13 @@ from .stage import Stage
 
 OPEN = """(options) => {
 	const session = createSessionClient({url: "/session", ...options});
+	const first = session.refresh().catch(() => {}); // joins what the client has begun by itself
 	const seen = [], errors = [];
 	session.subscribe(({status, expiring}) => seen.push(expiring ? status + ", expiring" : status));
 	session.on("expiring", () => seen.push("warned"));
 	session.on("ended", ({reason}) => seen.push(`ended ${reason}`));
 	session.on("error", ({error}) => errors.push(error.code ?? String(error)));
-	Object.assign(window, {session, seen, errors});
+	Object.assign(window, {session, first, seen, errors});
 }"""
 CALL = """([name, args]) =>
 	session[name](...args).catch(({name, message, ...rest}) => ({error: name, message, ...rest}))"""
@@ -32,6 +33,10 @@ class Tab:
         self.page = page
         self.thrown: list[str] = []
         page.on("pageerror", lambda error: self.thrown.append(str(error)))
+
+    async def settle(self) -> None:
+        """Waits for the answer to what the client asked as it began: a refresh would join that, however old it is."""
+        await self.page.evaluate("() => first.then(() => {})")
 
     async def call(self, name: str, *args: Any) -> Any:
         """What a method of the client resolves with; where it rejects, the error, with its name as `error`."""

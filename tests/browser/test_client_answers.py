@@ -46,8 +46,10 @@ CALLS: list[tuple[Any, ...]] = [
 
 async def two_tabs(context: BrowserContext, stage: Stage) -> tuple[Tab, Tab]:
     one = await open_tab(context, stage)
+    await one.settle()
     await one.call("start", {"n": 1})
     other = await open_tab(context, stage)
+    await other.settle()
     await other.until('state.status === "active"')
     return one, other
 

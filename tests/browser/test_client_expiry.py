@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import BrowserContext
+from playwright.async_api import BrowserContext, Request
 
 from sojourn import Policy
 
@@ -32,6 +32,8 @@ async def stage(tls: Path | None) -> AsyncIterator[Stage]:
 async def open_tabs(context: BrowserContext, stage: Stage, count: int, **options: Any) -> list[Tab]:
     """Tabs with one session, which warn 8 seconds before its end unless they are told otherwise."""
     tabs = [await open_tab(context, stage, **{"retries": 0, "warnBefore": 8, **options}) for _ in range(count)]
+    for tab in tabs:
+        await tab.settle()
     await tabs[0].call("start")
     for tab in tabs:
         await tab.until('state.status === "active"')
@@ -45,12 +47,35 @@ async def stop_clocks(context: BrowserContext, stage: Stage) -> None:
     await context.clock.pause_at(stage.stands_at)
 
 
+class UnderWay:
+    """What pages have asked for and not been answered."""
+
+    def __init__(self, context: BrowserContext) -> None:
+        self._requests: set[Request] = set()
+        context.on("request", self._begin)
+        context.on("requestfinished", self._end)
+        context.on("requestfailed", self._end)
+
+    def _begin(self, request: Request) -> None:
+        self._requests.add(request)
+
+    def _end(self, request: Request) -> None:
+        self._requests.discard(request)
+
+    async def until_none(self) -> None:
+        async with asyncio.timeout(45):
+            while self._requests:
+                await asyncio.sleep(0.005)
+
+
 async def pass_time(context: BrowserContext, stage: Stage, seconds: float) -> None:
-    """All clocks move on together, half a second at a time; answers come in between."""
+    """All clocks move on together, half a second at a time; what is asked then is answered in between."""
+    under_way = UnderWay(context)
     for _ in range(int(seconds * 2)):
         stage.skew += 500
         await context.clock.run_for(500)
         await asyncio.sleep(0.01)
+        await under_way.until_none()
 
 
 @all_three
@@ -195,6 +220,7 @@ async def test_a_page_that_returns_or_wakes_asks_at_once(context: BrowserContext
         await tab.page.evaluate(f"() => void {wake}")
         await stage.until_asked("GET /session/", asked + 1)
         assert stage.count("GET /session/") == asked + 1
+        await tab.call("refresh")  # the answer, by which it goes from now on
 
 
 async def test_after_a_sleep_it_asks_though_no_timer_had_run(context: BrowserContext, stage: Stage) -> None:

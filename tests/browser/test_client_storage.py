@@ -111,6 +111,7 @@ async def test_without_broadcast_channel_tabs_are_apart_and_their_token_stays(
 ) -> None:
     await context.add_init_script("delete window.BroadcastChannel")
     one, other = [await open_tab(context, stage, storage="local") for _ in range(2)]
+    await other.settle()
     await one.call("start", {"n": 1})
     token = await token_of(one)
     await one.call("set", {"n": 2})
@@ -138,9 +139,11 @@ async def test_a_late_answer_of_an_old_session_overwrites_no_newer_log_in(
     context: BrowserContext, stage: Stage
 ) -> None:
     one, other = [await open_tab(context, stage, storage="local") for _ in range(2)]
+    await one.settle()
     await one.call("start")
     for kind, call in (("GET /session/", "refresh"), ("POST /session/logout", "logout")):
         await one.log_in("eve")
+        await one.call("refresh")  # what the log-in asked may still be under way, and would be joined
         asked = stage.count(kind)
         release = stage.hold(kind)
         await one.begin(call)

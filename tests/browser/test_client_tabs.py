@@ -13,11 +13,16 @@ from .tab import Tab, open_tab
 pytestmark = pytest.mark.engines("chromium", "firefox")
 all_three = pytest.mark.engines("chromium", "firefox", "webkit")
 
+# Who asks holds this lock, one tab after the other.
+HAD_ITS_TURN = "() => navigator.locks.request(`sojourn:${location.origin}/session:cookie`, () => {})"
+
 
 async def two_tabs(context: BrowserContext, stage: Stage) -> tuple[Tab, Tab]:
     one = await open_tab(context, stage)
+    await one.settle()
     await one.call("start")
     other = await open_tab(context, stage)
+    await other.settle()
     await other.until('state.status === "active"')
     return one, other
 
@@ -155,6 +160,8 @@ async def test_the_cookies_deleted_all_tabs_come_to_know(context: BrowserContext
 @all_three
 async def test_two_tabs_that_start_at_once_share_one_session(context: BrowserContext, stage: Stage) -> None:
     one, other = await open_tab(context, stage), await open_tab(context, stage)
+    for tab in (one, other):
+        await tab.settle()
     first, second = await asyncio.gather(one.call("start", {"a": 1}), other.call("start", {"b": 2}))
 
     assert first["id"] == second["id"]
@@ -194,14 +201,19 @@ async def test_clients_of_other_urls_and_other_storages_are_strangers(context: B
 
 
 async def test_of_all_tabs_that_come_online_one_asks(context: BrowserContext, stage: Stage) -> None:
-    await two_tabs(context, stage)
-    tabs = [await open_tab(context, stage) for _ in range(2)]
-    await tabs[-1].until('state.status === "active"')
-    await asyncio.sleep(5.1)  # what has been heard of just now is not asked for
+    await context.clock.install()
+    tabs = [*await two_tabs(context, stage), *[await open_tab(context, stage) for _ in range(2)]]
+    for tab in tabs:
+        await tab.settle()
+    await context.clock.fast_forward(6_000)  # what has been heard of just now is not asked for
+    for tab in tabs:
+        await tab.page.evaluate("() => addEventListener('online', () => { window.isOnline = true; })")
     stage.asked.clear()
     await context.set_offline(True)
     await context.set_offline(False)
     await stage.until_asked("GET /session/")
-    await asyncio.sleep(1)
+    for tab in tabs:
+        await tab.until("window.isOnline")
+        await tab.page.evaluate(HAD_ITS_TURN)
 
     assert stage.asked == ["GET /session/"]

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from playwright.async_api import BrowserContext
 
-from tests.server import Server, free_port
+from tests.server import Server
+from tests.servers.port import find_port
 
 from .sites import COMMANDS, Sites
 from .stage import Stage, serve
@@ -81,7 +82,7 @@ async def test_refusals_are_readable_to_a_page_that_cors_allows(
     told = await stranger.page.evaluate(TELL, [f"{site.url}/login", {}])
     assert told == [403, "urn:sojourn:problem:cross-origin"]
 
-    nowhere = f"127.0.0.1:{free_port()}"
+    nowhere = f"127.0.0.1:{find_port()}"
     broken = sites.start(
         framework,
         allowed=[front.url],

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from playwright.async_api import BrowserContext
 
-from tests.server import Server, free_port
+from tests.server import Server
+from tests.servers.port import find_port
 
 from .npm import NODE, PACKAGES, make_project
 from .sites import Sites
@@ -48,7 +49,7 @@ async def log_in(context: BrowserContext, front: Server) -> Tab:
 async def test_behind_the_proxy_the_session_and_a_web_socket_work(
     context: BrowserContext, sites: Sites, tmp_path: Path
 ) -> None:
-    front = start_vite(sites, tmp_path / "front", sites.start("starlette"), free_port())
+    front = start_vite(sites, tmp_path / "front", sites.start("starlette"), find_port())
     tab = await log_in(context, front)
 
     assert await tab.page.evaluate(SAY) == "ada"
@@ -58,7 +59,7 @@ async def test_with_a_changed_host_a_web_socket_is_refused_until_the_page_is_tru
     context: BrowserContext, sites: Sites, tmp_path: Path
 ) -> None:
     for name, trusted, said in (("wary", False, "refused"), ("trusting", True, "ada")):
-        port = free_port()
+        port = find_port()
         api = sites.start("starlette", trusted=[f"http://localhost:{port}"] if trusted else [])
         front = start_vite(sites, tmp_path / name, api, port, "changeOrigin: true, ")
         tab = await log_in(context, front)

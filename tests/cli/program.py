@@ -45,7 +45,7 @@ class Program:
             input=text,
             capture_output=True,
             encoding="utf-8",
-            timeout=60,
+            timeout=110,
             check=False,
         )
         return Result(done.returncode, done.stdout, done.stderr)
@@ -69,7 +69,7 @@ class Program:
         os.write(ours, text.encode())
         output = _read_all(ours)
         os.close(ours)
-        return Result(process.wait(60), output.decode())
+        return Result(process.wait(110), output.decode())
 
     def _environment(self, env: Mapping[str, str] | None) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "PYTHONPATH", "LANG")}

@@ -15,7 +15,8 @@ import pytest
 from sojourn import SessionManager, open_store
 from tests.cli.program import COMMAND, Program
 from tests.cli.stores import empty_store
-from tests.server import Server, free_port, run_server
+from tests.server import Server, run_server
+from tests.servers.port import find_port
 from tests.servers.postgres import PostgresServer
 
 PASSWORD = "a long enough password"
@@ -70,7 +71,7 @@ def test_the_demo_refuses_timeouts_that_cannot_be(sojourn: Program) -> None:
 
 def test_the_demo_never_takes_the_store_of_an_application(sojourn: Program) -> None:
     """Whoever signs up in the demo as ada would be ada there."""
-    url = f"redis://:hunter2@127.0.0.1:{free_port()}"
+    url = f"redis://:hunter2@127.0.0.1:{find_port()}"
     done = sojourn("demo", "--port", "0", env={"SOJOURN_STORE": "nonsense:", "SOJOURN_DEMO_STORE": url})
     assert done.code == 3
     assert "hunter2" not in done.err

@@ -13,7 +13,7 @@ import pytest
 
 from tests.cli.conftest import Sessions
 from tests.cli.program import Program
-from tests.server import free_port
+from tests.servers.port import find_port
 
 STORE_COMMANDS = [["list"], ["show", "0" * 32], ["revoke", "0" * 32], ["cleanup"], ["stats"]]
 
@@ -54,7 +54,7 @@ def test_a_store_in_memory_cannot_be_seen(sojourn: Program) -> None:
 
 
 def test_a_server_that_does_not_answer_is_told_without_its_password(sojourn: Program) -> None:
-    at = f"user:hunter2@127.0.0.1:{free_port()}"
+    at = f"user:hunter2@127.0.0.1:{find_port()}"
     urls = [
         f"postgresql://{at}/sessions",
         f"postgresql://{at}/sessions?sslmode=perhaps",

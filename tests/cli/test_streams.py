@@ -17,7 +17,7 @@ from sojourn.cli import Exit
 from sojourn.cli.program import program
 from sojourn.service.keys import changing_keys, make_key
 from tests.cli.program import COMMAND
-from tests.server import free_port
+from tests.servers.port import find_port
 from tests.servers.waiting import wait_until
 
 # Each command, doing what it does. {id} is a live session's, {key} a key's.
@@ -150,7 +150,7 @@ def test_who_reads_no_further_is_not_complained_to(place: Place) -> None:
 @pytest.mark.parametrize("redirection", ["<&- >&- 2>&-", ">/dev/full 2>/dev/full"])
 def test_a_service_serves_whatever_its_streams(place: Place, redirection: str) -> None:
     """And no file of its own takes the place of a stream that is closed."""
-    port = free_port()
+    port = find_port()
     line = f"exec {shlex.join(COMMAND)} serve --keys keys.json --workers 2 --port {port} {redirection}"
     process = subprocess.Popen(["bash", "-c", line], cwd=place.folder, env=place.environment)
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from tests.http.conftest import RedisSite
@@ -20,15 +22,18 @@ def test_a_store_that_is_away_is_a_503_and_the_cookie_stays(redis_site: RedisSit
     token = browser.log_in("ada")
     redis_site.redis.kill()
 
-    for method, path, body in REQUESTS:
-        answer = browser(method, path, body)
+    # At once: each waits for the store.
+    with ThreadPoolExecutor(len(REQUESTS)) as pool:
+        twins = [browser.other() for _ in REQUESTS]
+        answers = list(pool.map(lambda twin, request: twin(*request), twins, REQUESTS))
+    for (method, path, _), answer in zip(REQUESTS, answers, strict=True):
         assert (answer.status, answer.problem) == (503, "store-unavailable"), (method, path)
         assert answer.one("retry-after") == "2"
         assert answer.one("cache-control") == "no-store"
         assert answer.one("set-cookie") is None
         assert b"127.0.0.1" not in answer.body
     assert browser.get("/public").status == (200 if redis_site.site.kind.lazy else 503)
-    assert browser.token == token
+    assert {each.token for each in [browser, *twins]} == {token}
     assert "redis" in redis_site.site.server.output().lower()
 
 

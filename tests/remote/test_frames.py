@@ -11,6 +11,7 @@ import pytest
 from sojourn.core.errors import ConfigurationError, StoreUnavailable
 from sojourn.core.session import Session
 from tests.frames import require_no_secret
+from tests.servers.port import find_port
 
 from .service import KINDS, Service, begin, manager_of
 
@@ -23,11 +24,11 @@ kinds = pytest.mark.parametrize("kind", KINDS)
 @pytest.fixture(params=["refuses", "is silent"])
 def away(request: pytest.FixtureRequest) -> Iterator[str]:
     """A service that is not there, or takes a request and says nothing."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    port = find_port()
+    with closing(socket.create_server(("127.0.0.1", port))) as listener:
         if request.param == "refuses":
             listener.close()
-        yield url
+        yield f"http://127.0.0.1:{port}"
 
 
 @kinds

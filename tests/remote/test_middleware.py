@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from sojourn.asgi import BrowserEndpoints, SessionMiddleware
 from sojourn.remote import AsyncRemoteSessionManager
-from tests.server import free_port
+from tests.servers.port import find_port
 
 from .service import Service
 
@@ -143,7 +143,7 @@ def test_parallel_requests_share_a_session(world: World) -> None:
 
 
 def test_a_service_that_is_away_is_a_503_and_never_anonymous(service: Service) -> None:
-    world = World(f"http://localhost:{free_port()}", service.key)
+    world = World(f"http://localhost:{find_port()}", service.key)
     assert world.browser.get("/plain").status_code == 200
     refused = world.browser.post(f"/login/{world.user}")
     world.browser.cookies.set(COOKIE, f"sj1-{'0' * 32}-{'0' * 64}")

@@ -16,7 +16,7 @@ import pytest
 
 from sojourn.core.errors import ConfigurationError, StoreUnavailable
 from sojourn.remote import AsyncRemoteSessionManager, RemoteSessionManager
-from tests.server import free_port
+from tests.servers.port import find_port
 
 from .service import KINDS, SOJOURN, Service, begin, command, make_key, manager_of
 
@@ -100,7 +100,7 @@ def begin_when_known(manager: RemoteSessionManager) -> None:
 @kinds
 def test_nobody_there_is_an_outage(kind: str) -> None:
     with (
-        manager_of(kind, f"http://localhost:{free_port()}", WRONG) as manager,
+        manager_of(kind, f"http://localhost:{find_port()}", WRONG) as manager,
         pytest.raises(StoreUnavailable, match="cannot be reached") as away,
     ):
         manager.open(TOKEN)

@@ -120,7 +120,7 @@ class Process(Running):
         self._guardian.kill()  # first: once the server has ended, its number may become another process's
         self._guardian.communicate()
         family = self._signal(last, signal.SIGCONT)
-        self._popen.wait(10)
+        self._popen.wait(30)
         self._paused = False
         wait_until(lambda: not any(map(is_alive, family)), "the end of a server's children")
 

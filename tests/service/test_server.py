@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.server import Server, free_port
+from tests.server import Server
+from tests.servers.port import find_port
 from tests.servers.redis import find_redis, start_redis
 from tests.servers.waiting import wait_until
 from tests.service.backend import COMMAND, Answer, Backend, make_key, start
@@ -148,7 +149,7 @@ def ask_unix(place: Path) -> bytes:
 
 
 def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", free_port())) as taken:
+    with socket.create_server(("127.0.0.1", find_port())) as taken:
         port = str(taken.getsockname()[1])
         command = [*COMMAND, "serve", "--store", "memory:", "--keys", str(tmp_path / "k"), "--port", port]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -222,7 +223,7 @@ def ask(server: Server, key: str, method: str, path: str, body: Any) -> Answer:
 
 
 def test_a_store_that_is_not_there_is_told_at_the_start(tmp_path: Path) -> None:
-    store = f"redis://localhost:{free_port()}"
+    store = f"redis://localhost:{find_port()}"
     command = [*COMMAND, "serve", "--store", store, "--keys", str(tmp_path / "k"), "--port", "0"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
 

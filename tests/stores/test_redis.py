@@ -410,7 +410,7 @@ def test_an_event_loop_is_not_held_up_by_a_silent_server(redis_server: RedisServ
     record = put(store)
 
     async def main(proxy: Proxy) -> float:
-        slow = AsyncRedisStore(f"redis://127.0.0.1:{proxy.port}", timeout=0.3)
+        slow = AsyncRedisStore(f"redis://127.0.0.1:{proxy.port}", timeout=1)
         assert await slow.get(record.id) == record
         proxy.pause()
         began = time.monotonic()

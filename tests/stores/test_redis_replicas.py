@@ -167,12 +167,12 @@ def hanging_up(answer: bytes) -> Iterator[int]:
 def test_an_answer_that_waits_for_no_replica_is_no_acknowledgement(kind: str) -> None:
     record = make_record()
     with hanging_up(b"*1\r\n:2\r\n") as port:
-        store = opened(kind, f"redis://127.0.0.1:{port}?dangerously_allow_eviction=true", timeout=0.3)
+        store = opened(kind, f"redis://127.0.0.1:{port}?dangerously_allow_eviction=true", timeout=5.0)
         with pytest.raises(StoreUnavailable, match="may be made, or not"):
             store.commit(commit(record, increments={"n": 1}))
         store.close()
     with hanging_up(b"$-1\r\n") as port:
-        store = opened(kind, f"redis://127.0.0.1:{port}?dangerously_allow_eviction=true", timeout=0.3)
+        store = opened(kind, f"redis://127.0.0.1:{port}?dangerously_allow_eviction=true", timeout=5.0)
         with pytest.raises(StoreUnavailable, match="may be made, or not"):
             store.end(End(record.id, "revoked", NOW))
         store.close()
@@ -182,7 +182,7 @@ def test_an_answer_that_waits_for_no_replica_is_no_acknowledgement(kind: str) ->
 def test_a_touch_needs_no_replica(kind: str) -> None:
     """What it says may be lost, and its answer is enough."""
     with hanging_up(b"*1\r\n:1\r\n") as port:
-        store = opened(kind, f"redis://127.0.0.1:{port}?dangerously_allow_eviction=true", timeout=0.3)
+        store = opened(kind, f"redis://127.0.0.1:{port}?dangerously_allow_eviction=true", timeout=5.0)
         assert store.commit(commit(make_record(), seen_at=NOW)) == Applied(1)
         store.close()
 

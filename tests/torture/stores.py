@@ -26,7 +26,10 @@ decode = msgspec.msgpack.Decoder(Record).decode
 
 
 class Right:
-    """Judges in Python, behind a lock that processes share."""
+    """Judges in Python, behind a lock that processes share.
+
+    Whoever holds it may be killed: what a reader finds then is what was before, or more that nobody was told of.
+    """
 
     def __init__(self) -> None:
         self.folder = Path(os.environ["SESSIONS"])
@@ -47,14 +50,18 @@ class Right:
             return None
 
     def keep(self, record: Record) -> None:
-        path = self.folder / f"{record.id}.session"
-        draft = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
-        draft.write_bytes(encode(record))
-        draft.replace(path)
         if record.user_id is not None:
             index = self.folder / f"{record.user_id}.user"
             index.mkdir(exist_ok=True)
             (index / record.id).touch()
+        self.put(f"{record.id}.session", encode(record))
+
+    def put(self, name: str, content: bytes) -> None:
+        """Write a file whole, or not at all."""
+        path = self.folder / name
+        draft = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
+        draft.write_bytes(content)
+        draft.replace(path)
 
     def create(self, create: Create) -> Applied | Refused:
         record, ends = create.record, create.ends
@@ -70,9 +77,9 @@ class Right:
             over = self.over(create)
             for id in over:
                 self.end_in_lock(End(id, "limit", create.now))
+            self.keep(record)
             if ends:
                 self.end_in_lock(End(ends.id, ends.reason, create.now))
-            self.keep(record)
             return Applied(record.version, tuple(over))
 
     def over(self, create: Create) -> Sequence[str]:
@@ -127,13 +134,13 @@ class Right:
         return int(path.read_text()) if path.exists() else 0
 
     def set_bar(self, user: str, now: int) -> None:
-        (self.folder / f"{user}.bar").write_text(str(max(now, self.barred(user))))
+        self.put(f"{user}.bar", str(max(now, self.barred(user))).encode())
 
     def erase(self, user_id: str, realm: str = "") -> int:
         raise AssertionError("Nobody is to be forgotten.")
 
     def put_mark(self, mark: Mark) -> None:
-        (self.folder / f"{mark.id}.mark").write_bytes(encode(mark))
+        self.put(f"{mark.id}.mark", encode(mark))
 
     def get_mark(self, id: str) -> Mark | None:
         raise AssertionError("Nobody comes back with an old cookie.")

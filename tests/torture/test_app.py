@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.server
-import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from tests.cli.program import Program, Result
 from tests.conftest import StartServer
 from tests.server import Server
 from tests.servers.nginx import Nginx
+from tests.servers.port import find_port
 
 HERE = Path(__file__).parent
 LOGIN = 'POST /login {"user": "ada", "password": "tea"}'
@@ -205,8 +205,7 @@ def test_a_read_that_does_not_show_what_was_written_is_told(shops: dict[str, Ser
 
 
 def test_an_application_that_does_not_answer_is_told(sojourn: Program) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
+    port = find_port()
     done = torture(sojourn, f"http://127.0.0.1:{port}")
 
     assert (done.code, done.out) == (2, "")

@@ -31,10 +31,17 @@ beforeEach(() => {
 });
 
 const UNAVAILABLE = {status: 503, code: "store-unavailable"};
+// For what is to be given up; a busy machine may take longer for any answer.
+const HASTY = {timeout: 300};
+const wellAgain = (who) =>
+	until(async () => {
+		const answer = await who.get("/read");
+		return answer.status === 200 && answer;
+	});
 
 function counter(express, more) {
 	const app = express();
-	app.use(sojourn({service: relay.url, key: service.key, timeout: 300, ...more}));
+	app.use(sojourn({service: relay.url, key: service.key, timeout: 30_000, ...more}));
 	app.get("/read", (req, res) => res.json([req.session.userId, {...req.session}]));
 	app.get("/plain", (req, res) => res.send("plain"));
 	app.get("/save", (req, res, next) => {
@@ -49,7 +56,7 @@ function counter(express, more) {
 	app.get("/forget", (req, res) => {
 		req.session.increment("n");
 		req.session.save();
-		setTimeout(() => res.send("saved, I think"), 400);
+		setTimeout(() => res.send("saved, I think"), 2300); // when the save has failed
 	});
 	app.use((req, res) => {
 		req.session.increment("n");
@@ -65,19 +72,19 @@ for (const [version, express] of VERSIONS) {
 		for (const mode of ["hang", "reset", "gateway", "nonsense"]) {
 			test(`${mode}: 503 in time, at the open and at the commit, and well again after it`, async () => {
 				const token = await start();
-				const url = await counter(express);
+				const url = await counter(express, mode === "hang" && HASTY);
 				const ada = visitor(url, token);
 				relay.mode = mode;
-				for (const [who, path] of [[ada, "/read"], [ada, "/"], [visitor(url), "/"]]) {
-					const begun = performance.now();
-					const answer = await who.get(path);
+				const begun = performance.now();
+				const answers = await Promise.all([[ada, "/read"], [ada, "/"], [visitor(url), "/"]].map(([who, path]) => who.get(path)));
+				for (const answer of answers) {
 					assert.deepEqual(problem(answer), UNAVAILABLE);
 					assert.equal(answer.headers.get("retry-after"), "2");
-					assert.ok(performance.now() - begun < 10_000);
 				}
+				assert.ok(performance.now() - begun < 10_000);
 				assert.equal((await visitor(url).get("/plain")).status, 200);
 				relay.mode = "pass";
-				assert.deepEqual((await ada.get("/read")).json(), ["ada", {n: 0}]);
+				assert.deepEqual((await wellAgain(ada)).json(), ["ada", {n: 0}]);
 				assert.deepEqual(ada.told, []);
 			});
 		}
@@ -92,12 +99,12 @@ for (const [version, express] of VERSIONS) {
 		}
 
 		test("a slow one: the answer to a call that was given up is nobody else's", async () => {
-			const url = await counter(express);
+			const url = await counter(express, HASTY);
 			const [ada, bob] = [visitor(url, await start()), visitor(url, (await service.commit({action: {type: "login", user_id: "bob"}})).body.token)];
 			relay.mode = "hold";
 			assert.deepEqual(problem(await ada.get("/read")), UNAVAILABLE);
 			relay.clear();
-			const answers = await Promise.all([ada, bob, ada, bob].map((who) => who.get("/read")));
+			const answers = await Promise.all([ada, bob, ada, bob].map(wellAgain));
 
 			assert.deepEqual(answers.map((answer) => answer.json()[0]), ["ada", "bob", "ada", "bob"]);
 		});
@@ -118,18 +125,18 @@ for (const [version, express] of VERSIONS) {
 		});
 
 		test("a failed save is told to who waits for it, and a whole request waits once", async () => {
-			const ada = visitor(await counter(express), await start());
-			for (const [path, status] of [["/save", 503], ["/forget", 503], ["/catch", 200]]) {
-				relay.clear("hang commits");
-				const begun = performance.now();
-				assert.equal((await ada.get(path)).status, status);
-				assert.ok(performance.now() - begun < 10_000);
-				assert.deepEqual(relay.calls, ["/v1/open", "/v1/commit"]);
-			}
+			const ada = visitor(await counter(express, {timeout: 2000}), await start());
+			relay.clear("hang commits");
+			const begun = performance.now();
+			const answers = await Promise.all(["/save", "/forget", "/catch"].map((path) => ada.get(path)));
+
+			assert.deepEqual(answers.map(({status}) => status), [503, 503, 200]);
+			assert.ok(performance.now() - begun < 20_000);
+			assert.deepEqual(relay.calls.toSorted(), [...Array(3).fill("/v1/commit"), ...Array(3).fill("/v1/open")]);
 		});
 
 		test("200 at once go over 64 connections, and these are kept", async () => {
-			const ada = visitor(await counter(express, {timeout: 5000}), await start());
+			const ada = visitor(await counter(express), await start());
 			relay.hangUp();
 			relay.mode = "hold";
 			const asked = Array.from({length: 200}, () => ada.get("/read"));
@@ -274,25 +281,30 @@ test("a wrong setting is refused when the application starts, without showing a 
 });
 
 test("no token and no key is in a log, a warning or what is printed of a session", async () => {
-	const app = express4();
 	const printed = [];
-	app.use(sojourn({service: relay.url, key: service.key, timeout: 300}));
-	app.use(async (req, res, next) => {
-		if (req.path === "/login") await req.session.login("ada").catch(next);
-		printed.push(inspect(req.session, {showHidden: true, depth: 20, getters: true}), JSON.stringify(req.session));
-		req.session.increment("n");
-		res.end();
-	});
-	app.use((error, req, res, next) => {
-		printed.push(inspect(error, {showHidden: true, depth: 20}), error.stack);
-		res.end();
-	});
-	const ada = visitor(await listen(app));
+	const serve = (timeout) => {
+		const app = express4();
+		app.use(sojourn({service: relay.url, key: service.key, timeout}));
+		app.use(async (req, res, next) => {
+			if (req.path === "/login") await req.session.login("ada").catch(next);
+			printed.push(inspect(req.session, {showHidden: true, depth: 20, getters: true}), JSON.stringify(req.session));
+			req.session.increment("n");
+			res.end();
+		});
+		app.use((error, req, res, next) => {
+			printed.push(inspect(error, {showHidden: true, depth: 20}), error.stack);
+			res.end();
+		});
+		return listen(app);
+	};
+	const [patient, hasty] = [await serve(30_000), await serve(HASTY.timeout)];
+	const ada = visitor(patient);
 	const tokens = new Set([FOREIGN]);
 	for (const mode of ["pass", "hang", "reset", "gateway", "nonsense", "pass"]) {
 		relay.mode = mode;
-		await ada.get("/login");
-		await visitor(await listen(app), FOREIGN).get("/");
+		const url = mode === "hang" ? hasty : patient;
+		await (url === hasty ? visitor(hasty, ada.token) : ada).get("/login");
+		await visitor(url, FOREIGN).get("/");
 		if (ada.token) tokens.add(ada.token);
 	}
 	const all = [...printed, ...warnings.map((warning) => inspect(warning, {showHidden: true, depth: 20})), service.log()].join("\n");

@@ -1,5 +1,6 @@
 // A real `sojourn serve` for the tests, and a relay before it that counts, delays and breaks.
 import {execFileSync, spawn} from "node:child_process";
+import {randomInt} from "node:crypto";
 import {once} from "node:events";
 import {mkdtempSync, readFileSync, rmSync, writeFileSync} from "node:fs";
 import {createServer, request} from "node:http";
@@ -13,17 +14,24 @@ const SOJOURN = process.env.SOJOURN ?? fileURLToPath(new URL("../../../.venv/bin
 export const NAME = "__Host-session";
 export const FOREIGN = `sj1-${"0".repeat(32)}-${"f".repeat(64)}`;
 
+/** One below the range that systems take for outgoing connections: nothing slips in while the service is down. */
 async function freePort() {
-	const server = createTcpServer().listen(0, "127.0.0.1");
-	await once(server, "listening");
-	const {port} = server.address();
-	server.close();
-	await once(server, "close");
-	return port;
+	for (;;) {
+		const port = randomInt(11_000, 22_000);
+		const server = createTcpServer().listen(port, "127.0.0.1");
+		const isFree = await once(server, "listening").then(
+			() => true,
+			() => false,
+		);
+		if (!isFree) continue;
+		server.close();
+		await once(server, "close");
+		return port;
+	}
 }
 
 /** Waits until `condition` holds, and gives what it gives. */
-export async function until(condition, patience = 10_000) {
+export async function until(condition, patience = 60_000) {
 	for (const deadline = Date.now() + patience; ; ) {
 		const found = await condition();
 		if (found) return found;
@@ -153,6 +161,7 @@ export async function startRelay(service) {
 		forwarded.on("error", () => req.socket.destroy());
 		forwarded.end(body);
 	});
+	server.keepAliveTimeout = 0; // whoever lets a connection go, it is not the relay
 	server.listen(0, "127.0.0.1");
 	await once(server, "listening");
 	relay.url = `http://127.0.0.1:${server.address().port}`;

@@ -53,7 +53,7 @@ NAP = 0.02
 # How many seconds ago a log-in may be for what asks for a recent one.
 RECENT = 300
 # How long a store that is away is waited for.
-PATIENCE = 0.3
+PATIENCE = 0.6
 CHUNKS = ["one", "two", "three"]
 
 
