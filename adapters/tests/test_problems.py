@@ -20,7 +20,7 @@ OF_EVERY = {"type", "title", "status", "detail"}
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SessionService]:
-    with SessionService(tmp_path_factory.mktemp("service"), POLICY) as service:
+    with SessionService(tmp_path_factory.mktemp("service"), POLICY, limited=True) as service:
         yield service
 
 
@@ -89,6 +89,20 @@ def test_one_session_too_many_tells_how_many_there_may_be(visitor: Visitor, site
 
     assert (answer.status, answer.code) == (409, "session-limit")
     assert held(answer) == {"limit": 1}
+
+
+@pytest.mark.parametrize("how", ["login", "set"])
+def test_a_session_that_the_service_s_own_limit_refuses_tells_when_to_try_again(
+    visitor: Visitor, site: Site, how: str
+) -> None:
+    step = [how, f"one more of {site.kind}", *([1] if how == "set" else [])]
+    answer = visitor.do(step, headers={"user-agent": "Flood/1.0"})
+
+    assert (answer.status, answer.code) == (429, "session-refused")
+    assert held(answer) == {"retry_after": 7}
+    assert answer.headers["retry-after"] == "7"
+    assert answer.cookies == []
+    assert visitor.do(step).status == 200
 
 
 def test_a_session_that_ended_tells_why(visitor: Visitor, relay: Relay, backend: Backend) -> None:

@@ -26,7 +26,7 @@ const MOST_TOGETHER = 16;
 /** Idle connections are not kept as long as servers and proxies keep them, so that none is closed under a request. */
 const KEEP_IDLE = 30_000;
 /** What a visitor may be told; any other refusal is a mistake of who wrote or runs the application. */
-const TOLD = new Set(["session-ended", "session-conflict", "session-limit", "data-too-large", "body-too-large", "reauthentication-required", "store-unavailable"]);
+const TOLD = new Set(["session-ended", "session-conflict", "session-limit", "session-refused", "data-too-large", "body-too-large", "reauthentication-required", "store-unavailable"]);
 
 interface Call extends Asked {
 	repeatable: boolean;

@@ -24,7 +24,7 @@ const CACHE_CONTROL = {
 	"private, max-age=0": "no-store",
 	"public, x-no-store": "no-store",
 };
-const options = (more) => ({service: relay.url, key: service.key, ...more});
+const options = (more) => ({service: relay.url, key: service.key, timeout: 20_000, ...more});
 
 for (const [version, express] of VERSIONS) {
 	/** One handler, at every path. */

@@ -11,10 +11,12 @@ from typing import Any
 
 from sojourn import (
     AsyncSessionManager,
+    Client,
     Policy,
     Session,
     SessionConflict,
     SessionManager,
+    SessionRefused,
     open_async_store,
     open_store,
 )
@@ -62,14 +64,24 @@ def clock() -> int:
     return time.time_ns() // 1_000_000 + int((FOLDER / "clock").read_text() or 0)
 
 
+def refuse_floods(client: Client, _: str | None) -> None:
+    """No session for a browser that is called Flood."""
+    if client.user_agent.startswith("Flood"):
+        raise SessionRefused(retry_after=7)
+
+
 def async_manager() -> AsyncSessionManager:
     store = AsyncRedisStore(STORE, timeout=PATIENCE) if STORE.startswith("redis") else open_async_store(STORE)
-    return AsyncSessionManager(store, POLICY, clock=clock)
+
+    async def limit(client: Client, user_id: str | None) -> None:
+        refuse_floods(client, user_id)
+
+    return AsyncSessionManager(store, POLICY, before_create=limit, clock=clock)
 
 
 def manager() -> SessionManager:
     store = RedisStore(STORE, timeout=PATIENCE) if STORE.startswith("redis") else open_store(STORE)
-    made = SessionManager(store, POLICY, clock=clock)
+    made = SessionManager(store, POLICY, before_create=refuse_floods, clock=clock)
     if os.environ.get("SITE_USED_BEFORE"):
         made.get("0" * 32)
     return made
