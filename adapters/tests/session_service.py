@@ -32,6 +32,7 @@ class SessionService(Running):
         unix: bool = False,
         store: str | None = None,
         cookie: Mapping[str, object] | None = None,
+        browser: Mapping[str, object] | None = None,
         limited: bool = False,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -42,6 +43,7 @@ class SessionService(Running):
         config = folder / "sojourn.toml"
         store = store or f"sqlite:///{folder}/sessions.sqlite3"
         settings = {"store": store, "keys": str(self.keys), "policy": policy or {}, "cookie": cookie or {}}
+        settings |= {} if browser is None else {"browser": browser}
         config.write_text("".join(f"{name} = {_toml(value)}\n" for name, value in settings.items()))
         where = ["--uds", f"{folder}/service.sock"] if unix else ["--port", str(self.port)]
         words = ["-m", "sojourn", "serve", "--config", str(config), *where, "--log-level", "debug"]

