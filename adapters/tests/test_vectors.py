@@ -19,33 +19,6 @@ VECTORS = Path(__file__).parents[2] / "tests" / "vectors"
 ORIGINS, LIMITS = (json.loads((VECTORS / f"{name}.json").read_text("utf-8")) for name in ("origins", "limits"))
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SessionService]:
-    with SessionService(tmp_path_factory.mktemp("service")) as service:
-        yield service
-
-
-@pytest.fixture(scope="module", params=each_kind)
-def site(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, service: SessionService
-) -> Iterator[Site]:
-    with Site(request.param, tmp_path_factory.mktemp("site"), service.url, service.key) as site:
-        yield site
-
-
-@pytest.fixture
-def visitor(site: Site) -> Visitor:
-    """A new one."""
-    return site.visitor()
-
-
-@pytest.fixture
-def backend(service: SessionService) -> Iterator[Backend]:
-    """Another back end on the same service."""
-    with Backend(service.port, service.key) as backend:
-        yield backend
-
-
 def by_why(cases: list[dict[str, Any]]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("case", cases, ids=lambda case: case["why"])
 
@@ -132,6 +105,8 @@ def test_an_integer_of_64_bits_that_another_back_end_wrote_is_left_as_it_is(
 
     assert visitor.do(["set", "k", 1]).status == 200
     assert backend.open(token)["session"]["data"] == {"wide": value, "k": 1}
+    assert visitor.do(["login", "ada"]).status == 200
+    assert backend.open(visitor.token)["session"]["data"] == {"wide": value, "k": 1}
 
 
 @pytest.mark.parametrize("case", LIMITS["user_ids"], ids=lambda case: str(case["letters"]))
