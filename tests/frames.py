@@ -7,10 +7,23 @@ from collections.abc import Iterator, Mapping
 from types import FrameType
 from typing import Any
 
-__all__ = ["require_no_secret"]
+__all__ = ["WAYS", "require_no_secret", "shown"]
+
+WAYS = ["cookie", "cookies", "of one session", "bearer"]
+"""How a request may show the token of one session, or two."""
 
 # One that the request was to be given, too.
 A_TOKEN = "sj1-[0-9a-f]{32}-[0-9a-f]{64}"
+
+
+def shown(way: str, one: str, other: str) -> tuple[dict[str, str], list[str]]:
+    """Headers that show the token of a session in one of the `WAYS`, maybe another's too, and the tokens in them."""
+    if way == "bearer":
+        return {"Authorization": f"Bearer {one}", "Sojourn-Transport": "bearer"}, [one]
+    if way == "of one session":
+        other = one[:-64] + "0123456789abcdef" * 4
+    tokens = [one] if way == "cookie" else [one, other]
+    return {"Cookie": "; ".join(f"__Host-session={token}" for token in tokens)}, tokens
 
 
 def require_no_secret(error: BaseException, *tokens: str) -> int:

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from sojourn import CookieOptions, Session, SojournError, problem_of
+from sojourn import Client, CookieOptions, Session, SojournError, problem_of
 from sojourn.asgi import SessionMiddleware
 from sojourn.remote import AsyncRemoteSessionManager, RemoteSessionManager
 
@@ -74,8 +74,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         steps = json.loads(self.rfile.read(int(self.headers["content-length"])))["do"]
         tokens = self.cookie.find((self.headers["cookie"] or "").encode("latin-1"))
+        client = Client.of(self.client_address[0], self.headers["user-agent"] or "")
         try:
-            session = self.manager.open(tokens[0]) if len(set(tokens)) == 1 else self.manager.anonymous()
+            session = self.manager.open(tokens[0], client) if len(set(tokens)) == 1 else self.manager.anonymous(client)
             results = perform(session, steps)
             reply = self.manager.commit(session)
         except SojournError as error:

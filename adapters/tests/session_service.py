@@ -20,9 +20,14 @@ from tests.service.backend import make_key
 
 __all__ = ["SessionService"]
 
+LIMITED = Path(__file__).with_name("limited_service.py")
+
 
 class SessionService(Running):
-    """`sojourn serve`, on one port for good: it may be killed, paused and started again. On SQLite, or on `store`."""
+    """`sojourn serve`, on one port for good: it may be killed, paused and started again. On SQLite, or on `store`.
+
+    `limited`: limited_service.py in its place, with two workers.
+    """
 
     def __init__(
         self,
@@ -32,6 +37,8 @@ class SessionService(Running):
         unix: bool = False,
         store: str | None = None,
         cookie: Mapping[str, object] | None = None,
+        browser: Mapping[str, object] | None = None,
+        limited: bool = False,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.port = find_port()
@@ -42,10 +49,13 @@ class SessionService(Running):
         self._file = folder / "sessions.sqlite3"
         store = store or f"sqlite:///{self._file}"
         settings = {"store": store, "keys": str(self.keys), "policy": policy or {}, "cookie": cookie or {}}
+        settings |= {} if browser is None else {"browser": browser}
         config.write_text("".join(f"{name} = {_toml(value)}\n" for name, value in settings.items()))
         where = ["--uds", f"{folder}/service.sock"] if unix else ["--port", str(self.port)]
-        words = ["serve", "--config", str(config), *where, "--log-level", "debug"]
-        self.process = Process([sys.executable, "-m", "sojourn", *words], folder, folder / "service.log")
+        words = ["-m", "sojourn", "serve", "--config", str(config), *where, "--log-level", "debug"]
+        if limited:
+            words = [str(LIMITED), str(config), str(self.port)]
+        self.process = Process([sys.executable, *words], folder, folder / "service.log")
         self.wait_until_ready()
 
     def wait_until_ready(self) -> None:

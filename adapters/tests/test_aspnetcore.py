@@ -103,6 +103,24 @@ def test_the_cookie_is_as_the_service_spells_it(visitor: Visitor) -> None:
     assert answer.headers.get_all("vary") == ["Cookie"]
 
 
+@pytest.mark.parametrize("is_before", [True, False])
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("private, No-Store", "private, No-Store"),
+        ("private, max-age=0", "no-store"),
+        ("public, x-no-store", "no-store"),
+    ],
+)
+def test_cache_control_that_says_no_store_itself_stays_as_it_is(
+    visitor: Visitor, said: str, told: str, is_before: bool
+) -> None:
+    steps: list[list[Any]] = [["header", "Cache-Control", said], ["set", "a", 1], ["commit"]]
+    answer = visitor.do(*steps) if is_before else visitor.do(*steps[1:], steps[0])
+
+    assert answer.headers.get_all("cache-control") == [told]
+
+
 def test_what_changes_nothing_writes_nothing(visitor: Visitor, relay: Relay) -> None:
     visitor.do(["set", "list", [1, 2]], ["set_string", "text", "a"], ["set_int", "number", 5])
     relay.forget()

@@ -202,7 +202,7 @@ def test_the_cookie_is_as_the_service_spells_it(visitor: Visitor) -> None:
     answer = visitor.do(["set", "a", 1])
 
     assert answer.cookies == [f"__Host-session={visitor.token}; Path=/; Secure; HttpOnly; SameSite=Lax"]
-    assert answer.headers.get_all("cache-control") == ["no-store"]
+    assert answer.headers.get_all("cache-control") == ["no-store, no-cache, must-revalidate"]  # PHP's own
     assert answer.headers.get_all("vary") == ["Cookie"]
     assert visitor.do(["set", "a", 2]).cookies == []
 
@@ -667,6 +667,20 @@ def test_the_page_is_not_cached_with_a_cookie_whatever_the_application_said(visi
     # header() without `false` takes the place of every cookie before it.
     assert answer.cookies[0] == "a=b"
     assert visitor.data() == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("private, No-Store", "private, No-Store"),
+        ("private, max-age=0", "no-store"),
+        ("public, x-no-store", "no-store"),
+    ],
+)
+def test_cache_control_that_says_no_store_itself_stays_as_it_is(visitor: Visitor, said: str, told: str) -> None:
+    answer = visitor.do(["set", "a", 1], ["header", f"Cache-Control: {said}"])
+
+    assert answer.headers.get_all("cache-control") == [told]
 
 
 def test_a_cache_that_keeps_to_headers_gives_nobody_anothers_page(tmp_path: Path, service: SessionService) -> None:

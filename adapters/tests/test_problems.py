@@ -9,7 +9,7 @@ import pytest
 
 from adapters.tests.relay import Relay
 from adapters.tests.session_service import SessionService
-from adapters.tests.sites import Site, each_kind
+from adapters.tests.sites import Site
 from adapters.tests.visitor import Answer, Visitor
 from tests.service.backend import Backend
 
@@ -20,35 +20,8 @@ OF_EVERY = {"type", "title", "status", "detail"}
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SessionService]:
-    with SessionService(tmp_path_factory.mktemp("service"), POLICY) as service:
+    with SessionService(tmp_path_factory.mktemp("service"), POLICY, limited=True) as service:
         yield service
-
-
-@pytest.fixture(scope="module")
-def relay(service: SessionService) -> Iterator[Relay]:
-    with Relay(service.port) as relay:
-        yield relay
-
-
-@pytest.fixture(scope="module", params=each_kind)
-def site(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, service: SessionService, relay: Relay
-) -> Iterator[Site]:
-    with Site(request.param, tmp_path_factory.mktemp("site"), relay.url, service.key) as site:
-        yield site
-
-
-@pytest.fixture
-def visitor(site: Site) -> Visitor:
-    """A new one."""
-    return site.visitor()
-
-
-@pytest.fixture
-def backend(service: SessionService) -> Iterator[Backend]:
-    """Another back end on the same service."""
-    with Backend(service.port, service.key) as backend:
-        yield backend
 
 
 def held(answer: Answer) -> dict[str, Any]:
@@ -89,6 +62,20 @@ def test_one_session_too_many_tells_how_many_there_may_be(visitor: Visitor, site
 
     assert (answer.status, answer.code) == (409, "session-limit")
     assert held(answer) == {"limit": 1}
+
+
+@pytest.mark.parametrize("how", ["login", "set"])
+def test_a_session_that_the_service_s_own_limit_refuses_tells_when_to_try_again(
+    visitor: Visitor, site: Site, how: str
+) -> None:
+    step = [how, f"one more of {site.kind}", *([1] if how == "set" else [])]
+    answer = visitor.do(step, headers={"user-agent": "Flood/1.0"})
+
+    assert (answer.status, answer.code) == (429, "session-refused")
+    assert held(answer) == {"retry_after": 7}
+    assert answer.headers["retry-after"] == "7"
+    assert answer.cookies == []
+    assert visitor.do(step).status == 200
 
 
 def test_a_session_that_ended_tells_why(visitor: Visitor, relay: Relay, backend: Backend) -> None:

@@ -22,29 +22,9 @@ UNKNOWN = f"sj1-{'0' * 32}-{'f' * 64}"
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SessionService]:
-    with SessionService(tmp_path_factory.mktemp("service")) as service:
-        yield service
-
-
-@pytest.fixture(scope="module")
-def relay(service: SessionService) -> Iterator[Relay]:
-    with Relay(service.port) as relay:
-        yield relay
-
-
-@pytest.fixture(scope="module")
 def admin(service: SessionService) -> str:
     """A key of scope `admin` alone."""
     return make_key(service.keys, "admin")
-
-
-@pytest.fixture(scope="module", params=each_kind)
-def site(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, service: SessionService, relay: Relay
-) -> Iterator[Site]:
-    with Site(request.param, tmp_path_factory.mktemp("site"), relay.url, service.key) as site:
-        yield site
 
 
 @pytest.fixture
@@ -62,13 +42,6 @@ def visitor(site: Site, relay: Relay, secrets: set[str]) -> Visitor:
     """A new one."""
     relay.forget()
     return Visitor(site.port, seen=secrets)
-
-
-@pytest.fixture
-def backend(service: SessionService) -> Iterator[Backend]:
-    """Another back end on the same service."""
-    with Backend(service.port, service.key) as backend:
-        yield backend
 
 
 def held(visitor: Visitor) -> str:

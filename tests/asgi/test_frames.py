@@ -11,11 +11,9 @@ from starlette.websockets import WebSocket
 
 from sojourn import Policy
 from sojourn.asgi import commit
-from tests.frames import require_no_secret
+from tests.frames import WAYS, require_no_secret, shown
 
 from .app import COOKIE, World
-
-WAYS = ["cookie", "cookies", "of one session", "bearer"]
 
 
 async def fail(request: Any) -> JSONResponse:
@@ -39,26 +37,18 @@ def new_world() -> World:
     return World(*routes, WebSocketRoute("/ws", fail_on_a_socket), policy=policy, script_readable_tokens=True)
 
 
-def shown(world: World, way: str) -> tuple[dict[str, str], list[str]]:
-    """Headers that show a session, or two, and the tokens in them."""
-    tokens = []
-    for user in ("ada", "eve"):
-        browser = world.new_browser()
+def shown_by(world: World, way: str) -> tuple[dict[str, str], list[str]]:
+    browsers = [world.new_browser() for _ in range(2)]
+    for user, browser in zip(("ada", "eve"), browsers, strict=True):
         browser.post(f"/login/{user}")
-        tokens.append(browser.cookies[COOKIE])
-    if way == "bearer":
-        return {"Authorization": f"Bearer {tokens[0]}", "Sojourn-Transport": "bearer"}, tokens[:1]
-    if way == "of one session":
-        tokens[1] = tokens[0][:-64] + "0123456789abcdef" * 4
-    tokens = tokens[:1] if way == "cookie" else tokens
-    return {"Cookie": "; ".join(f"{COOKIE}={token}" for token in tokens)}, tokens
+    return shown(way, *(browser.cookies[COOKIE] for browser in browsers))
 
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("path", ["/fail", "/fail-later"])
 def test_a_handler_that_fails_shows_no_token(way: str, path: str) -> None:
     world = new_world()
-    headers, tokens = shown(world, way)
+    headers, tokens = shown_by(world, way)
     world.now += 61_000
     with pytest.raises(RuntimeError) as raised:
         world.new_browser().post(path, headers=headers)
@@ -72,7 +62,7 @@ def test_a_handler_that_fails_shows_no_token(way: str, path: str) -> None:
 )
 def test_a_store_that_fails_shows_no_token(way: str, call: str, path: str) -> None:
     world = new_world()
-    headers, tokens = shown(world, way)
+    headers, tokens = shown_by(world, way)
     # Of two live ones none counts: there is nothing to commit, and a new one is made.
     world.store.broken = "create" if (way, call) == ("cookies", "commit") else call
     with pytest.raises(RuntimeError) as raised:
@@ -85,7 +75,7 @@ def test_a_store_that_fails_shows_no_token(way: str, call: str, path: str) -> No
 @pytest.mark.parametrize("broken", ["", "get"])
 def test_a_websocket_that_fails_shows_no_token(way: str, broken: str) -> None:
     world = new_world()
-    headers, tokens = shown(world, way)
+    headers, tokens = shown_by(world, way)
     world.store.broken = broken
     with pytest.raises(RuntimeError) as raised, world.new_browser().websocket_connect("/ws", headers=headers) as socket:
         socket.receive()

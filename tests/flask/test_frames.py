@@ -8,10 +8,8 @@ import pytest
 
 from sojourn import Policy
 from sojourn.flask import commit, session
-from tests.flask.world import COOKIE, World
-from tests.frames import require_no_secret
-
-WAYS = ["cookie", "cookies", "of one session", "bearer"]
+from tests.flask.world import World
+from tests.frames import WAYS, require_no_secret, shown
 
 
 def new_world() -> World:
@@ -30,19 +28,11 @@ def new_world() -> World:
     return world
 
 
-def shown(world: World, way: str) -> tuple[dict[str, str], list[str]]:
-    """Headers that show a session, or two, and the tokens in them."""
-    tokens = []
-    for user in ("ada", "eve"):
-        browser = world.new_browser()
+def shown_by(world: World, way: str) -> tuple[dict[str, str], list[str]]:
+    browsers = [world.new_browser() for _ in range(2)]
+    for user, browser in zip(("ada", "eve"), browsers, strict=True):
         browser.post(f"/in/{user}")
-        tokens.append(world.token(browser))
-    if way == "bearer":
-        return {"Authorization": f"Bearer {tokens[0]}", "Sojourn-Transport": "bearer"}, tokens[:1]
-    if way == "of one session":
-        tokens[1] = tokens[0][:-64] + "0123456789abcdef" * 4
-    tokens = tokens[:1] if way == "cookie" else tokens
-    return {"Cookie": "; ".join(f"{COOKIE}={token}" for token in tokens)}, tokens
+    return shown(way, *map(world.token, browsers))
 
 
 def ask(world: World, path: str, headers: dict[str, str]) -> None:
@@ -53,7 +43,7 @@ def ask(world: World, path: str, headers: dict[str, str]) -> None:
 @pytest.mark.parametrize("path", ["/fail", "/fail-later"])
 def test_a_view_that_fails_shows_no_token(way: str, path: str) -> None:
     world = new_world()
-    headers, tokens = shown(world, way)
+    headers, tokens = shown_by(world, way)
     world.now += 61_000
     with pytest.raises(RuntimeError) as raised:
         ask(world, path, headers)
@@ -67,7 +57,7 @@ def test_a_view_that_fails_shows_no_token(way: str, path: str) -> None:
 )
 def test_a_store_that_fails_shows_no_token(way: str, call: str, path: str) -> None:
     world = new_world()
-    headers, tokens = shown(world, way)
+    headers, tokens = shown_by(world, way)
     # Of two live ones none counts: there is nothing to commit, and a new one is made.
     world.store.broken = "create" if (way, call) == ("cookies", "commit") else call
     with pytest.raises(RuntimeError) as raised:

@@ -191,6 +191,19 @@ def test_too_much_for_a_session_is_a_413_and_nothing_is_written(site: Site) -> N
     assert browser.show()["data"] == {"a": 1}
 
 
+def test_a_session_that_the_application_s_own_limit_refuses_is_a_429_that_says_when_to_try_again(site: Site) -> None:
+    browser = site.browser(**{"User-Agent": "Flood/1.0"})
+    rows = site.rows()
+    for action, body in [("login", {"user": "ada"}), ("put", {"a": 1})]:
+        answer = browser.post(f"/do/{action}", body)
+
+        assert (answer.status, answer.problem) == (429, "session-refused")
+        assert answer.json()["retry_after"] == 7
+        assert answer.one("retry-after") == "7"
+        assert answer.one("set-cookie") is None
+    assert site.rows() == rows
+
+
 def test_a_conflict_tells_its_keys_as_they_are(site: Site) -> None:
     keys = ["it's", "a, b", 'say "hi"', "\\", "ключ 🦊", ""]
     answer = site.browser().post("/do/conflict", {"keys": keys})

@@ -67,7 +67,7 @@ def test_no_word_of_a_problem_is_taken_for_what_it_holds(case: dict[str, Any]) -
 
 SAME = {
     *("session-ended", "reauthentication-required", "session-conflict", "session-limit", "data-too-large"),
-    "store-unavailable",
+    *("session-refused", "store-unavailable"),
 }
 
 

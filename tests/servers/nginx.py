@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.servers.port import find_port
@@ -17,11 +18,20 @@ __all__ = ["Nginx"]
 class Nginx(Running):
     """Keeps for ten minutes every answer of the site at `origin` that it may (RFC 9111); `more` goes into its location.
 
-    That is all of its paths, or those below `prefix` ("/shop"), which the site is not told.
+    That is all of its paths, or those below `prefix` ("/shop"), which the site is not told. Paths below one of `beside`
+    are another site's, and not kept.
     `x-cache` says of each answer whether it was kept: HIT, MISS, or BYPASS.
     """
 
-    def __init__(self, folder: Path, origin: str, more: str = "", *, prefix: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        origin: str,
+        more: str = "",
+        *,
+        prefix: str = "",
+        beside: Mapping[str, str] | None = None,
+    ) -> None:
         folder.mkdir()
         # With a path of its own nginx sends on what comes after the location's.
         origin += "/" if prefix else ""
@@ -33,6 +43,10 @@ class Nginx(Running):
         )
         # Its folder is the test's own: another user gets nowhere in it.
         user = "user root;" if os.geteuid() == 0 else ""
+        others = "".join(
+            f"location {path}/ {{ proxy_pass {site}; proxy_set_header Host $http_host; }}"
+            for path, site in (beside or {}).items()
+        )
         config = folder / "nginx.conf"
         config.write_text(
             f"""
@@ -43,6 +57,7 @@ class Nginx(Running):
                 proxy_cache_path {folder}/kept keys_zone=kept:1m;
                 server {{
                     listen 127.0.0.1:{self.port};
+                    {others}
                     location {prefix}/ {{
                         proxy_pass {origin};
                         proxy_set_header Host $http_host;

@@ -17,6 +17,7 @@ from sojourn.core.errors import (
     SessionConflict,
     SessionEnded,
     SessionLimitReached,
+    SessionRefused,
     StoreUnavailable,
 )
 from sojourn.core.merge import MISSING, merge, same
@@ -127,6 +128,7 @@ SAID: dict[str, list[Problem | None]] = {
     + [problem_of(SessionEnded(reason)) for reason in ("revoked", "replaced", "token_reuse", "limit", None)],
     "session-conflict": [problem_of(SessionConflict(keys)) for keys in (("cart",), KEYS)],
     "session-limit": [problem_of(SessionLimitReached(3))],
+    "session-refused": [problem_of(SessionRefused(30))],
     "data-too-large": [problem_of(DataTooLarge(40_000, 32_768))],
     "store-unavailable": [problem_of(StoreUnavailable("the driver's words"))],
     "invalid-data": [

@@ -9,10 +9,8 @@ import pytest
 
 from sojourn import Policy, Session
 from sojourn.wsgi import commit
-from tests.frames import require_no_secret
-from tests.wsgi.world import COOKIE, World, new_environ
-
-WAYS = ["cookie", "cookies", "of one session", "bearer"]
+from tests.frames import WAYS, require_no_secret, shown
+from tests.wsgi.world import World, new_environ
 
 
 def fail(session: Session, environ: WSGIEnvironment) -> None:
@@ -31,19 +29,12 @@ def new_world() -> World:
     return world
 
 
-def shown(world: World, way: str) -> tuple[dict[str, str], list[str]]:
-    """Headers that show a session, or two, and the tokens in them."""
-    tokens = []
-    for user in ("ada", "eve"):
-        browser = world.new_browser()
+def shown_by(world: World, way: str) -> tuple[dict[str, str], list[str]]:
+    browsers = [world.new_browser() for _ in range(2)]
+    for user, browser in zip(("ada", "eve"), browsers, strict=True):
         browser.post(f"/login/{user}")
-        tokens.append(browser.cookie)
-    if way == "bearer":
-        return {"http_authorization": f"Bearer {tokens[0]}", "http_sojourn_transport": "bearer"}, tokens[:1]
-    if way == "of one session":
-        tokens[1] = tokens[0][:-64] + "0123456789abcdef" * 4
-    tokens = tokens[:1] if way == "cookie" else tokens
-    return {"http_cookie": "; ".join(f"{COOKIE}={token}" for token in tokens)}, tokens
+    headers, tokens = shown(way, *(browser.cookie for browser in browsers))
+    return {f"http_{name.lower().replace('-', '_')}": value for name, value in headers.items()}, tokens
 
 
 def ask(world: World, path: str, headers: dict[str, str]) -> None:
@@ -55,7 +46,7 @@ def ask(world: World, path: str, headers: dict[str, str]) -> None:
 @pytest.mark.parametrize("path", ["/fail", "/fail-later"])
 def test_a_handler_that_fails_shows_no_token(way: str, path: str) -> None:
     world = new_world()
-    headers, tokens = shown(world, way)
+    headers, tokens = shown_by(world, way)
     world.now += 61_000
     with pytest.raises(RuntimeError) as raised:
         ask(world, path, headers)
@@ -69,7 +60,7 @@ def test_a_handler_that_fails_shows_no_token(way: str, path: str) -> None:
 )
 def test_a_store_that_fails_shows_no_token(way: str, call: str, path: str) -> None:
     world = new_world()
-    headers, tokens = shown(world, way)
+    headers, tokens = shown_by(world, way)
     # Of two live ones none counts: there is nothing to commit, and a new one is made.
     world.store.broken = "create" if (way, call) == ("cookies", "commit") else call
     with pytest.raises(RuntimeError) as raised:
@@ -80,7 +71,7 @@ def test_a_store_that_fails_shows_no_token(way: str, call: str, path: str) -> No
 
 def test_a_server_that_fails_shows_no_token() -> None:
     world = new_world()
-    headers, tokens = shown(world, "cookie")
+    headers, tokens = shown_by(world, "cookie")
     world.now += 61_000
 
     def start_response(*_: Any) -> Any:

@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.Linq;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.ResponseCaching;
@@ -41,7 +42,7 @@ namespace Sojourn.AspNetCore
             {
                 return;
             }
-            context.Response.Headers["Cache-Control"] = "no-store";
+            NeverStore(context.Response.Headers);
             if (context.Features.Get<IResponseCachingFeature>() != null)
             {
                 // Whatever the handler says of Cache-Control afterwards: this one is kept by no cache.
@@ -49,10 +50,21 @@ namespace Sojourn.AspNetCore
             }
         }
 
+        /// <summary>No cache keeps the answer. What says so itself, and maybe more, stays.</summary>
+        public static void NeverStore(IHeaderDictionary headers)
+        {
+            if (!Words(headers, "Cache-Control").Contains("no-store", StringComparer.OrdinalIgnoreCase))
+            {
+                headers["Cache-Control"] = "no-store";
+            }
+        }
+
+        private static IEnumerable<string> Words(IHeaderDictionary headers, string name) =>
+            headers[name].SelectMany(header => (header ?? "").Split(',')).Select(word => word.Trim());
+
         private static void AddVary(IHeaderDictionary headers)
         {
-            var names = headers["Vary"].SelectMany(header => (header ?? "").Split(',')).Select(name => name.Trim());
-            if (!names.Any(name => name == "*" || name.Equals("Cookie", StringComparison.OrdinalIgnoreCase)))
+            if (!Words(headers, "Vary").Any(name => name == "*" || name.Equals("Cookie", StringComparison.OrdinalIgnoreCase)))
             {
                 headers.Append("Vary", "Cookie");
             }

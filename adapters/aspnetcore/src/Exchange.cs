@@ -14,9 +14,6 @@ namespace Sojourn.AspNetCore
         /// <summary>From this status on an answer keeps no change: it is what becomes of a handler's exception.</summary>
         public const int Failed = 500;
 
-        // More tokens than this are not asked for, so that nobody's cookies make a request a hundred.
-        private const int MostTokens = 8;
-
         private readonly SessionService _service;
         private readonly string _cookieName;
         private readonly HttpContext _context;
@@ -67,43 +64,15 @@ namespace Sojourn.AspNetCore
         public IEnumerable<string> Cookies =>
             _setCookie == null ? (_forgets ? _variants : Array.Empty<string>()) : _variants.Append(_setCookie);
 
-        /// <summary>
-        /// Opens what the browser shows. Of several tokens, those that open nothing are passed over, and the only live one
-        /// counts; of two live ones none does, and the browser is told to forget them.
-        /// </summary>
+        /// <summary>Opens what the browser shows; where it shows several that are live, it is told to forget them all.</summary>
         public async Task OpenAsync(IReadOnlyList<string> tokens, IReadOnlyList<string> variants)
         {
             _variants = variants;
-            var live = new List<(string, JsonElement)>();
-            (string, JsonElement)? over = null;
-            // Of one session's, the newest first, as browsers send it last: an older secret may be taken for a thief's.
-            var sessions = tokens.Reverse().GroupBy(SessionCookie.IdOf);
-            foreach (var session in tokens.Count > MostTokens ? Enumerable.Empty<IGrouping<string, string>>() : sessions)
+            var rivals = await Rivals.OpenAsync(_service, tokens);
+            _others = rivals.Live;
+            _forgets = rivals.IsContested;
+            if (rivals.Counts is (string token, JsonElement opened))
             {
-                foreach (var token in session)
-                {
-                    var opened = await _service.PostAsync("v1/open", Wire.Open(token), repeatable: true);
-                    if (opened.GetProperty("session").ValueKind == JsonValueKind.Object)
-                    {
-                        live.Add((token, opened));
-                        break;
-                    }
-                    if (over == null || opened.GetProperty("end_reason").ValueKind == JsonValueKind.String)
-                    {
-                        // What is over says why, if the service still knows.
-                        over = (token, opened);
-                    }
-                }
-            }
-            if (live.Count > 1 || tokens.Count > MostTokens)
-            {
-                _others = live.ConvertAll(each => each.Item1);
-                _forgets = true;
-                return;
-            }
-            if (live.Count == 1 || over != null)
-            {
-                var (token, opened) = live.Count == 1 ? live[0] : over!.Value;
                 _token = token;
                 Become(opened);
                 Data.Load(State?.GetProperty("data"));

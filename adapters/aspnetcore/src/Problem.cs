@@ -1,6 +1,7 @@
 using System;
 using System.Buffers;
 using System.Collections.Generic;
+using System.Globalization;
 using System.Linq;
 using System.Text.Json;
 using System.Threading.Tasks;
@@ -13,7 +14,7 @@ namespace Sojourn.AspNetCore
     internal sealed class Problem
     {
         private const string Urn = "urn:sojourn:problem:";
-        private const string RetryAfter = "2";
+        private const long OutageRetryAfter = 2;
 
         // Of the answer that was to be; what others set for every answer, such as CORS and CSP, stays.
         private static readonly string[] _ofTheAnswer =
@@ -117,6 +118,9 @@ namespace Sojourn.AspNetCore
         /// <summary>What wants a proof of its own: with <c>reauthentication-required</c>.</summary>
         public string? Action => Text(_told, "action");
 
+        /// <summary>When to try again, in seconds: with <c>session-refused</c>.</summary>
+        public long? RetryAfter => Number(_told, "retry_after");
+
         /// <summary>The problem in a body of the service; null where there is none.</summary>
         public static Problem? Read(int status, JsonElement body)
         {
@@ -171,9 +175,9 @@ namespace Sojourn.AspNetCore
             response.Headers["Cache-Control"] = "no-store";
             response.Headers["X-Content-Type-Options"] = "nosniff";
             Caches.Depend(context);
-            if (Status == 503)
+            if ((Status == 503 ? OutageRetryAfter : RetryAfter) is long wait)
             {
-                response.Headers["Retry-After"] = RetryAfter;
+                response.Headers["Retry-After"] = wait.ToString(CultureInfo.InvariantCulture);
             }
             if (!HttpMethods.IsHead(context.Request.Method))
             {

@@ -116,6 +116,7 @@ namespace Sojourn.AspNetCore
                 case "session-ended":
                 case "session-conflict":
                 case "session-limit":
+                case "session-refused":
                 case "data-too-large":
                 case "body-too-large":
                 case "reauthentication-required":

@@ -5,8 +5,8 @@ namespace Sojourn.AspNetCore
 {
     /// <summary>
     /// What a session could not do. <see cref="Code"/> says which failure: <c>session-ended</c>, <c>session-conflict</c>,
-    /// <c>session-limit</c>, <c>data-too-large</c>, <c>login-required</c>, <c>reauthentication-required</c>, <c>store-unavailable</c> (also: the service did not answer); and the
-    /// mistakes of whoever wrote or runs the application: <c>invalid-data</c>, <c>api-key-refused</c>, …
+    /// <c>session-limit</c>, <c>session-refused</c>, <c>data-too-large</c>, <c>login-required</c>, <c>reauthentication-required</c>,
+    /// <c>store-unavailable</c> (also: the service did not answer); and the mistakes of whoever wrote or runs the application: <c>invalid-data</c>, <c>api-key-refused</c>, …
     /// No message holds a token, a key, or a value from a session.
     /// </summary>
     public sealed class SojournException : Exception
@@ -44,6 +44,9 @@ namespace Sojourn.AspNetCore
 
         /// <summary>What wants a proof of its own, if that is what failed (<c>reauthentication-required</c>).</summary>
         public string? Action => Problem?.Action;
+
+        /// <summary>How long to wait before the next try, if that is what failed (<c>session-refused</c>).</summary>
+        public TimeSpan? RetryAfter => Problem?.RetryAfter is long seconds ? TimeSpan.FromSeconds(seconds) : (TimeSpan?)null;
 
         /// <summary>The HTTP status that says it to a visitor: 500 for a mistake, which is no answer to anybody.</summary>
         public int StatusCode => Problem?.Status ?? 500;

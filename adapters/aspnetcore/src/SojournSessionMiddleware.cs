@@ -136,7 +136,7 @@ namespace Sojourn.AspNetCore
                 var headers = context.Response.Headers;
                 var others = headers["Set-Cookie"].Where(line => line?.StartsWith(_options.CookieName + "=", StringComparison.Ordinal) == false);
                 headers["Set-Cookie"] = others.Concat(cookies).ToArray();
-                headers["Cache-Control"] = "no-store";
+                Caches.NeverStore(headers);
             }
         }
 

@@ -147,6 +147,13 @@ namespace Sojourn.AspNetCore.Tests
                     await session.LoginAsync(
                         name, argument.ValueKind == JsonValueKind.True, Member(proof, "level")?.GetString(), Names(proof, "methods"), Names(proof, "keep"));
                     break;
+                case "sign_in":
+                    if (argument.GetString() != "sesame")
+                    {
+                        return false;
+                    }
+                    await session.LoginAsync(name);
+                    return true;
                 case "require_login":
                     var within = Member(step[1], "within")?.GetDouble();
                     return session.RequireLogin(

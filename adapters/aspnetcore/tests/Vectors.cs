@@ -77,16 +77,17 @@ namespace Sojourn.AspNetCore.Tests
                     $"{each.GetProperty("why").GetString()}: what it holds",
                     IsHeld(error.EndReason, body, "end_reason") && IsHeld(error.Keys, body, "keys")
                     && IsHeld(error.Size, body, "size") && IsHeld(error.Limit, body, "limit")
-                    && IsHeld(error.MaxAge?.TotalSeconds, body, "max_age") && IsHeld(error.Level, body, "level") && IsHeld(error.Action, body, "action"));
+                    && IsHeld(error.MaxAge?.TotalSeconds, body, "max_age") && IsHeld(error.Level, body, "level") && IsHeld(error.Action, body, "action")
+                    && IsHeld(error.RetryAfter?.TotalSeconds, body, "retry_after"));
             }
             foreach (var odd in new[] { "[]", "{}", "1.5", "null", "\"3\"", "[1]" })
             {
                 var body = JsonValue.Parse(Encoding.UTF8.GetBytes(
-                    $"{{\"type\": \"urn:sojourn:problem:x\", \"keys\": {odd}, \"size\": {odd}, \"limit\": {odd}, \"end_reason\": {odd}}}"));
+                    $"{{\"type\": \"urn:sojourn:problem:x\", \"keys\": {odd}, \"size\": {odd}, \"limit\": {odd}, \"end_reason\": {odd}, \"retry_after\": {odd}}}"));
                 var problem = Problem.Read(409, body)!;
                 Check(
                     $"{odd} is no number and no text",
-                    problem.Size == null && problem.Limit == null && (problem.EndReason == null || odd == "\"3\"")
+                    problem.Size == null && problem.Limit == null && problem.RetryAfter == null && (problem.EndReason == null || odd == "\"3\"")
                     && (problem.Keys == null || odd == "[]"));
             }
             var keys = vectors.GetProperty("keys");

@@ -29,12 +29,14 @@ export interface Problem {
 	level?: string;
 	/** With `reauthentication-required`: what wants a proof of its own, where one does. */
 	action?: string;
+	/** With `session-refused`: when to try again, in seconds. */
+	retry_after?: number;
 }
 
 /**
  * What every call of this package fails with. `code` says which failure: `session-ended`, `session-conflict`,
- * `session-limit`, `data-too-large`, `login-required`, `reauthentication-required`, `store-unavailable` (also: the service did not answer); and the mistakes of
- * whoever wrote or runs the application: `invalid-data`, `session-committed`, `configuration`, `api-key-refused`, …
+ * `session-limit`, `session-refused`, `data-too-large`, `login-required`, `reauthentication-required`, `store-unavailable` (also:
+ * the service did not answer); and the mistakes of whoever wrote or runs the application: `invalid-data`, `session-committed`, `configuration`, `api-key-refused`, …
  * No message holds a token, a key, or a value from a session.
  */
 export class SojournError extends Error {
@@ -56,6 +58,8 @@ export class SojournError extends Error {
 	readonly level: string | null;
 	/** What wants a proof of its own, if that is what failed (`reauthentication-required`). */
 	readonly action: string | null;
+	/** When to try again, in seconds, if that is what failed (`session-refused`). */
+	readonly retryAfter: number | null;
 	/** What a visitor may be told; null for a mistake. */
 	readonly problem: Problem | null;
 
@@ -70,6 +74,7 @@ export class SojournError extends Error {
 		this.maxAge = problem?.max_age ?? null;
 		this.level = problem?.level ?? null;
 		this.action = problem?.action ?? null;
+		this.retryAfter = problem?.retry_after ?? null;
 		this.problem = problem;
 	}
 }

@@ -5,6 +5,7 @@ import {configuration, ended, SojournError, type EndReason} from "./errors.js";
 import {pathOf, type Asked} from "./origin.js";
 import {openRivals} from "./rivals.js";
 import type {Service} from "./service.js";
+import type {Wide} from "./wide.js";
 import type {Action, Client, Committed, Opened, SessionState, Status} from "./wire.js";
 
 /** What one request does with its session: one open, and a commit if there is something to write. */
@@ -32,6 +33,7 @@ export class Exchange {
 	#standIn: string | null = null;
 	#openedAt: number | null = null;
 	#due = false;
+	#wide: Wide | null = null;
 	#underWay: Promise<unknown> | null = null;
 	#failure: SojournError | null = null;
 	// Holds a token, and requests are printed.
@@ -73,6 +75,7 @@ export class Exchange {
 	}
 
 	#opened(opened: Opened): Data {
+		this.#wide = opened.wide;
 		this.#become(opened.status, opened.end_reason, opened.session, opened.now);
 		this.#due = opened.commit_due;
 		// An unknown token is not shown again. One that ended is: what begins next tells the browser why.
@@ -162,7 +165,7 @@ export class Exchange {
 				// One that was given in this very request is nobody else's.
 				used: used.filter((key) => Object.hasOwn(wanted.changes, key)),
 				action,
-			});
+			}, this.#wide);
 			return this.#settle(committed, wanted);
 		} catch (error) {
 			this.#refused(error as SojournError);
@@ -188,6 +191,7 @@ export class Exchange {
 			}
 			this.#setCookie = set_cookie;
 		}
+		this.#wide = committed.wide;
 		const isSame = committed.session !== null && committed.session.id === this.state?.id;
 		// The token is judged as of the request that showed it, however late this one still writes: renewed meanwhile, it
 		// would be taken for a thief's.

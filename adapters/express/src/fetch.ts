@@ -1,6 +1,6 @@
 import {SojournError, type Problem} from "./errors.js";
 import {Exchange} from "./exchange.js";
-import {finish, Front, varyWith, visitOf, type Options, type Request as Asked, type Visit} from "./front.js";
+import {finish, Front, neverStored, varyWith, visitOf, type Options, type Request as Asked, type Visit} from "./front.js";
 import type {Session} from "./index.js";
 import {bodyOf, headersOf} from "./problem.js";
 
@@ -58,7 +58,8 @@ export function sessions(options: Options): Sessions {
 		exchange.sealed = true;
 		const told: [string, string][] = [["Vary", varyWith(response.headers.get("Vary"))]];
 		const cookies = exchange.setCookies(asked);
-		if (cookies.length > 0) told.push(["Cache-Control", "no-store"], ...cookies.map((cookie): [string, string] => ["Set-Cookie", cookie]));
+		if (cookies.length > 0) told.push(["Cache-Control", neverStored(response.headers.get("Cache-Control"))]);
+		for (const cookie of cookies) told.push(["Set-Cookie", cookie]);
 		return withHeaders(response, told);
 	}
 

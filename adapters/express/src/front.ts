@@ -88,6 +88,12 @@ export function keepsChanges(status: number): boolean {
 	return status < 500;
 }
 
+/** Cache-Control as it is to be, where it was `header`: no cache keeps the answer. What says so itself, and maybe more, stays. */
+export function neverStored(header: string | null): string {
+	const words = (header ?? "").toLowerCase().split(",").map((word) => word.trim());
+	return header !== null && words.includes("no-store") ? header : "no-store";
+}
+
 /** Vary as it is to be, where it was `header`: the answer depends on the session. */
 export function varyWith(header: string | null): string {
 	if (!header) return "Cookie";

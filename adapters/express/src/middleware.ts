@@ -2,7 +2,7 @@ import type {IncomingMessage, ServerResponse} from "node:http";
 import type {Data} from "./changes.js";
 import {configuration, SojournError, type Problem} from "./errors.js";
 import {Exchange} from "./exchange.js";
-import {finish, Front, varyWith, visitOf, type Options, type Visit} from "./front.js";
+import {finish, Front, neverStored, varyWith, visitOf, type Options, type Visit} from "./front.js";
 import {holdBack} from "./gate.js";
 import {sendProblem} from "./problem.js";
 import {SessionObject} from "./session.js";
@@ -112,7 +112,7 @@ export function commitBeforeFirstByte(
 			if (exchange.isTold) addVary(res);
 			const cookies = exchange.setCookies(req);
 			if (cookies.length === 0) return;
-			res.setHeader("Cache-Control", "no-store");
+			res.setHeader("Cache-Control", neverStored(said(res, "Cache-Control")));
 			for (const cookie of cookies) res.appendHeader("Set-Cookie", cookie);
 		},
 		instead(error, end) {
@@ -136,6 +136,10 @@ function refuse(res: ServerResponse, problem: Problem, next: Next): void {
 }
 
 function addVary(res: ServerResponse): void {
-	const header = res.getHeader("Vary");
-	res.setHeader("Vary", varyWith(header === undefined ? null : String(header)));
+	res.setHeader("Vary", varyWith(said(res, "Vary")));
+}
+
+function said(res: ServerResponse, name: string): string | null {
+	const header = res.getHeader(name);
+	return header === undefined ? null : String(header);
 }

@@ -1,7 +1,7 @@
 import type {ServerResponse} from "node:http";
 import type {Problem} from "./errors.js";
 
-const RETRY_AFTER = "2";
+const RETRY_AFTER = 2;
 /** Headers of the answer that was to be; what others set for every answer, such as CORS and CSP, stays. */
 const OF_THE_ANSWER = /^(?:content-(?!security-policy)|cache-control$|etag$|expires$|last-modified$|location$|set-cookie$|transfer-encoding$|trailer$)/;
 
@@ -13,7 +13,8 @@ export function bodyOf({code, ...told}: Problem): string {
 /** The headers of an answer that tells a problem. */
 export function headersOf(problem: Problem): Record<string, string> {
 	const headers = {"Content-Type": "application/problem+json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"};
-	return problem.status === 503 ? {...headers, "Retry-After": RETRY_AFTER} : headers;
+	const wait = problem.status === 503 ? RETRY_AFTER : problem.retry_after;
+	return wait === undefined ? headers : {...headers, "Retry-After": String(wait)};
 }
 
 /** Answers with a problem, application/problem+json, in place of what a handler said so far. */

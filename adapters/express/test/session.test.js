@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import {after, before, describe, test} from "node:test";
 import {inspect} from "node:util";
+import nocache from "nocache";
 import {sojourn} from "sojourn-express";
 import {FOREIGN, startRelay, startService} from "./service.js";
 import {closeAll, listen, problem, VERSIONS, visitor} from "./visitor.js";
@@ -17,7 +18,13 @@ after(async () => {
 	await service.stop();
 });
 
-const options = (more) => ({service: relay.url, key: service.key, ...more});
+/** What a handler says, and what is answered with a new token. */
+const CACHE_CONTROL = {
+	"private, No-Store": "private, No-Store",
+	"private, max-age=0": "no-store",
+	"public, x-no-store": "no-store",
+};
+const options = (more) => ({service: relay.url, key: service.key, timeout: 20_000, ...more});
 
 for (const [version, express] of VERSIONS) {
 	/** One handler, at every path. */
@@ -63,6 +70,25 @@ for (const [version, express] of VERSIONS) {
 			assert.equal(first.headers.get("vary"), "Accept, Cookie");
 			assert.deepEqual((await ada.get("/cup")).json(), {cart: ["/tea", "/cup"]});
 			assert.equal(ada.told.length, 1);
+		});
+
+		test("Cache-Control that says no-store itself stays as it is, whoever says it", async () => {
+			const app = express();
+			app.use(sojourn(options()), nocache());
+			app.use((req, res) => {
+				req.session.n = 1;
+				res.send("ok");
+			});
+			const answer = await visitor(await listen(app)).get("/");
+			assert.equal(answer.headers.get("cache-control"), "no-store, no-cache, must-revalidate, proxy-revalidate");
+
+			for (const [said, told] of Object.entries(CACHE_CONTROL)) {
+				const url = await serve((req, res) => {
+					req.session.n = 1;
+					res.set("Cache-Control", said).send("ok");
+				});
+				assert.equal((await visitor(url).get("/")).headers.get("cache-control"), told);
+			}
 		});
 
 		test("nested changes are saved, and only the keys that changed are sent", async () => {

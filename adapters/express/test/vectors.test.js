@@ -164,7 +164,7 @@ describe("what a log-in is enough for", () => {
 });
 
 describe("problems", () => {
-	const told = ["session-ended", "session-conflict", "session-limit", "data-too-large", "body-too-large", "reauthentication-required", "store-unavailable"];
+	const told = ["session-ended", "session-conflict", "session-limit", "session-refused", "data-too-large", "body-too-large", "reauthentication-required", "store-unavailable"];
 	for (const {why, code, status, headers, body} of vectors("problems").problems) {
 		test(why, async (t) => {
 			t.mock.method(process, "emitWarning", () => {});
@@ -188,12 +188,13 @@ describe("problems", () => {
 			await visitor(url).get("/caught");
 			assert.equal(caught.code, code);
 			if (told.includes(code)) {
-				const {end_reason = null, keys = null, size = null, limit = null, action = null} = body;
-				assert.deepEqual([caught.endReason, caught.keys, caught.size, caught.limit, caught.action], [end_reason, keys, size, limit, action]);
+				const {end_reason = null, keys = null, size = null, limit = null, action = null, retry_after = null} = body;
+				assert.deepEqual([caught.endReason, caught.keys, caught.size, caught.limit], [end_reason, keys, size, limit]);
+				assert.deepEqual([caught.action, caught.retryAfter], [action, retry_after]);
 				for (const answer of [open, commit]) {
 					assert.equal(problem(answer).status, status);
 					assert.deepEqual(answer.json(), body);
-					assert.equal(answer.headers.get("retry-after"), status === 503 ? "2" : null);
+					assert.equal(answer.headers.get("retry-after"), headers["retry-after"] ?? null);
 				}
 				assert.equal(failed, undefined);
 			} else {

@@ -84,8 +84,7 @@ final class Cookie
         if (headers_sent()) {
             return;
         }
-        $named = array_map('trim', explode(',', strtolower(implode(',', self::sent('vary')))));
-        if (!array_intersect(['cookie', '*'], $named)) {
+        if (!array_intersect(['cookie', '*'], self::words('vary'))) {
             header('Vary: Cookie', false);
         }
         if ($this->line === null && !$this->forgets) {
@@ -98,7 +97,16 @@ final class Cookie
         foreach ([...$others, ...$own] as $value) {
             header("Set-Cookie: $value", false);
         }
-        header('Cache-Control: no-store');
+        // What says so itself, and maybe more, stays.
+        if (!in_array('no-store', self::words('cache-control'), true)) {
+            header('Cache-Control: no-store');
+        }
+    }
+
+    /** @return list<string> what one of the answer's headers lists so far, in lower case */
+    private static function words(string $name): array
+    {
+        return array_map('trim', explode(',', strtolower(implode(',', self::sent($name)))));
     }
 
     /** @return list<string> the values of one of the answer's headers so far */

@@ -30,6 +30,7 @@ final class Problem
         ReauthenticationRequired::class => [401, 'reauthentication-required', 'Log in again'],
         SessionConflict::class => [409, 'session-conflict', 'Changed by another request'],
         SessionLimitReached::class => [409, 'session-limit', 'Too many sessions'],
+        SessionRefused::class => [429, 'session-refused', 'Not now'],
         DataTooLarge::class => [413, 'data-too-large', 'Too much data for a session'],
         ServiceUnavailable::class => [503, 'store-unavailable', 'Sessions are not available right now'],
         CrossOrigin::class => [403, 'cross-origin', 'From another site'],
@@ -64,6 +65,7 @@ final class Problem
             ]),
             $error instanceof SessionConflict => ['keys' => $error->keys],
             $error instanceof SessionLimitReached => ['limit' => $error->limit],
+            $error instanceof SessionRefused => ['retry_after' => $error->retryAfter],
             $error instanceof DataTooLarge => ['size' => $error->size, 'limit' => $error->limit],
             default => [],
         });
@@ -110,8 +112,9 @@ final class Problem
         header('Content-Type: application/problem+json', true, $this->status);
         header('Cache-Control: no-store');
         header('X-Content-Type-Options: nosniff');
-        if ($this->status === 503) {
-            header('Retry-After: ' . self::RETRY_AFTER);
+        $wait = $this->status === 503 ? self::RETRY_AFTER : $this->members['retry_after'] ?? null;
+        if ($wait !== null) {
+            header("Retry-After: $wait");
         }
     }
 }

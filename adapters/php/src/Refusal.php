@@ -37,11 +37,13 @@ final class Refusal
     private static function meant(string $code, array $told, int $sent, string $url): ?SojournException
     {
         $detail = (string) ($told['detail'] ?? '');
-        [$keys, $size, $limit] = [$told['keys'] ?? null, $told['size'] ?? null, $told['limit'] ?? null];
+        [$keys, $wait] = [$told['keys'] ?? null, $told['retry_after'] ?? null];
+        [$size, $limit] = [$told['size'] ?? null, $told['limit'] ?? null];
         return match ($code) {
             'session-ended' => new SessionEnded($detail, $told['end_reason'] ?? null),
             'session-conflict' => is_array($keys) ? new SessionConflict($detail, $keys) : null,
             'session-limit' => is_int($limit) ? new SessionLimitReached($detail, $limit) : null,
+            'session-refused' => is_int($wait) ? new SessionRefused($detail, $wait) : null,
             'data-too-large' => is_int($size) && is_int($limit) ? new DataTooLarge($detail, $size, $limit) : null,
             'body-too-large' => is_int($limit) ? new DataTooLarge($detail, $sent, $limit) : null,
             'reauthentication-required' => new ReauthenticationRequired(

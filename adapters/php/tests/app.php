@@ -84,6 +84,7 @@ function perform(string|SessionHandler $session, array $step): mixed
             'end_reason' => call_user_func([$session, 'endReason']),
         ],
         'login' => call_user_func([$session, 'login'], $a, ...(is_array($b) ? $b : array_slice($step, 2))),
+        'sign_in' => $b === 'sesame' && [call_user_func([$session, 'login'], $a)],
         'require_login' => call_user_func([$session, 'requireLogin'], ...$a),
         'grant' => call_user_func_array([$session, 'grantOnce'], array_slice($step, 1)),
         'use_grant' => call_user_func([$session, 'useGrant'], $a),

@@ -17,6 +17,7 @@ use Sojourn\ServiceUnavailable;
 use Sojourn\SessionConflict;
 use Sojourn\SessionEnded;
 use Sojourn\SessionLimitReached;
+use Sojourn\SessionRefused;
 use Sojourn\SojournException;
 use Sojourn\StepUp;
 use Sojourn\Token;
@@ -54,6 +55,7 @@ function test_vectors_problems(): void
         'reauthentication-required' => ReauthenticationRequired::class,
         'session-conflict' => SessionConflict::class,
         'session-limit' => SessionLimitReached::class,
+        'session-refused' => SessionRefused::class,
         'data-too-large' => DataTooLarge::class,
         'body-too-large' => DataTooLarge::class,
         'invalid-data' => InvalidData::class,
@@ -76,8 +78,8 @@ function test_vectors_problems(): void
 
 function test_a_problem_that_lacks_what_its_exception_holds_is_none_of_sojourns(): void
 {
-    foreach (['session-conflict', 'session-limit', 'data-too-large', 'body-too-large'] as $code) {
-        foreach ([[], ['keys' => 'a', 'size' => '3', 'limit' => 2.5]] as $members) {
+    foreach (['session-conflict', 'session-limit', 'session-refused', 'data-too-large', 'body-too-large'] as $code) {
+        foreach ([[], ['keys' => 'a', 'size' => '3', 'limit' => 2.5, 'retry_after' => '7']] as $members) {
             $body = ['type' => "urn:sojourn:problem:$code", 'detail' => "'a' has 3 of 2 bytes"] + $members;
             same(ConfigurationError::class, refusal(['status' => 409], $body)::class, $code);
         }

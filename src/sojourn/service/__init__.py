@@ -10,6 +10,8 @@ from sojourn.core.extras import install
 from sojourn.exports import late_exports
 
 if TYPE_CHECKING:
+    from sojourn.manager.context import AsyncBeforeCreate
+
     from .settings import ServiceSettings
 
 __all__ = ["ServiceSettings", "serve"]
@@ -18,11 +20,12 @@ __all__ = ["ServiceSettings", "serve"]
 __getattr__ = late_exports(__name__, {"ServiceSettings": "settings"})
 
 
-def serve(settings: ServiceSettings) -> None:
+def serve(settings: ServiceSettings, *, before_create: AsyncBeforeCreate | None = None) -> None:
     """Run the service until Ctrl+C or SIGTERM, which let requests under way finish, for ten seconds at most.
 
-    Raises ConfigurationError where a library is missing, the place to listen at is taken or the store is not ready,
-    and StoreUnavailable where that does not answer.
+    `before_create` is as AsyncSessionManager's. With several workers each process imports it from its module. Raises
+    ConfigurationError where a library is missing, the place to listen at is taken or the store is not ready, and
+    StoreUnavailable where that does not answer.
     """
     if sys.platform == "win32":
         raise ConfigurationError("The session service is for Unix: Linux, macOS, BSD.")
@@ -32,4 +35,4 @@ def serve(settings: ServiceSettings) -> None:
         if (error.name or "").startswith("sojourn"):
             raise
         raise ConfigurationError(f"The service needs {error.name}: {install('service')}") from None
-    run(settings)
+    run(settings, before_create)

@@ -14,10 +14,9 @@ from sojourn.asgi.types import App, Receive, Scope, Send
 from sojourn.core.async_store import AsyncStore
 from sojourn.core.cookie import CookieOptions
 from sojourn.core.errors import ConfigurationError, InvalidData, SojournError, StoreUnavailable
-from sojourn.core.policy import Policy
 from sojourn.core.problem import NOSNIFF, Problem, invalid_data, problem_of
 from sojourn.core.token import ID_PATTERN
-from sojourn.manager import AsyncSessionManager, OnEvent
+from sojourn.manager import AsyncSessionManager
 from sojourn.wire.http import (
     AUTHORIZATION,
     COMMIT,
@@ -67,25 +66,24 @@ _AUTHORIZATION, _CONTENT_TYPE, _JSON = AUTHORIZATION.encode(), CONTENT_TYPE.enco
 class Service:
     """`/v1/…` for back ends with an API key, `/health` and `/ready` for who watches over the process.
 
-    `browser` makes, with the manager, what answers under the path `mount`: the browser's own endpoints.
+    `make_manager` makes managers over the store, by any clock. `browser` makes, with one, what answers under the path
+    `mount`: the browser's own endpoints.
     """
 
     def __init__(
         self,
         store: AsyncStore,
-        policy: Policy,
+        make_manager: Callable[..., AsyncSessionManager],
         keys: Keyring,
         *,
-        realm: str = "",
         cookie: CookieOptions | None = None,
         browser: Callable[[AsyncSessionManager], App] | None = None,
         mount: str = "/session",
-        on_event: OnEvent | None = None,
     ) -> None:
         def manager_at(now: int) -> AsyncSessionManager:
-            return AsyncSessionManager(store, policy, realm=realm, on_event=on_event, clock=lambda: now)
+            return make_manager(clock=lambda: now)
 
-        self._manager = AsyncSessionManager(store, policy, realm=realm, on_event=on_event)
+        self._manager = make_manager()
         self._keys = keys
         self._browser = browser(self._manager) if browser else None
         self._mount = mount

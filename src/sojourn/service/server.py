@@ -19,6 +19,7 @@ from uvicorn.supervisors import Multiprocess
 from sojourn.asgi import BrowserEndpoints, SessionMiddleware
 from sojourn.asgi.types import App
 from sojourn.manager import AsyncSessionManager
+from sojourn.manager.context import AsyncBeforeCreate
 from sojourn.stores.store_url import StoreURL, open_async_store, open_store
 
 from .application import Service
@@ -41,18 +42,25 @@ MAX_FILES = 65_536
 STORE_WITHIN = 1.5
 
 
-def build(settings: ServiceSettings) -> App:
+def build(settings: ServiceSettings, before_create: AsyncBeforeCreate | None) -> App:
     """The application of one process, inside its event loop."""
     set_up_logging(settings.log.level, settings.log.format)
-    service = Service(
-        open_async_store(settings.store, timeout=STORE_WITHIN),
+    store = open_async_store(settings.store, timeout=STORE_WITHIN)
+    make_manager = partial(
+        AsyncSessionManager,
+        store,
         settings.policy,
-        Keyring(Path(settings.keys)),
         realm=settings.realm,
+        on_event=tell,
+        before_create=before_create,
+    )
+    service = Service(
+        store,
+        make_manager,
+        Keyring(Path(settings.keys)),
         cookie=settings.cookie,
         browser=partial(_browser, settings) if settings.browser else None,
         mount=settings.browser.mount if settings.browser else "",
-        on_event=tell,
     )
     # What is there now stays: the collector need not look at it again.
     gc.freeze()
@@ -79,7 +87,7 @@ def _browser(settings: ServiceSettings, manager: AsyncSessionManager) -> App:
     return ProxyHeadersMiddleware(sessions, trusted_hosts=trusted)
 
 
-def run(settings: ServiceSettings) -> None:
+def run(settings: ServiceSettings, before_create: AsyncBeforeCreate | None) -> None:
     """Run the service until SIGTERM or Ctrl+C, which let requests under way finish, for ten seconds at most."""
     _allow_many_connections()
     set_up_logging(settings.log.level, settings.log.format)
@@ -89,7 +97,7 @@ def run(settings: ServiceSettings) -> None:
     uds = real_path(Path(settings.uds)) if settings.uds else None
     listener = bind_unix(uds) if uds else bind_tcp(settings.host, settings.port)
     config = uvicorn.Config(
-        partial(build, settings),
+        partial(build, settings, before_create),
         factory=True,
         http=BoundedProtocol,
         loop="uvloop",

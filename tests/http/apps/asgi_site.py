@@ -32,8 +32,9 @@ async def nap(scope: Scope, receive: Receive, send: Send, action: str) -> None:
     await act(scope, receive, send, action)
 
 
-async def proved(scope: Scope, _: Receive, send: Send) -> None:
-    await answer(send, {"user": scope["session"].require_login(within=place.RECENT)})
+async def proved(scope: Scope, receive: Receive, send: Send) -> None:
+    scope["session"].require_login(within=place.RECENT)
+    await act(scope, receive, send, "echo")
 
 
 async def public(_: Scope, __: Receive, send: Send) -> None:

@@ -42,8 +42,8 @@ async def see(action: str, session: CurrentSession) -> Any:
 
 
 @app.post("/proved")
-async def proved(session: Annotated[Session, Depends(logged_in(within=place.RECENT))]) -> Any:
-    return {"user": session.user_id}
+async def proved(session: Annotated[Session, Depends(logged_in(within=place.RECENT))], body: Sent = None) -> Any:
+    return place.ACTIONS["echo"](session, body)
 
 
 @app.post("/slow/{action}/{gate}")

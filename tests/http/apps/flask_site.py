@@ -27,7 +27,7 @@ def act(action: str) -> ResponseReturnValue:
 @app.post("/proved")
 @logged_in(within=place.RECENT)
 def proved() -> ResponseReturnValue:
-    return jsonify({"user": session.user_id})
+    return act("echo")
 
 
 @app.post("/slow/<action>/<gate>")

@@ -62,7 +62,7 @@ async def nap(action: FromPath[str], request: AnyRequest) -> Any:
 
 @post("/proved", status_code=200, guards=[logged_in_guard(within=place.RECENT)])
 async def proved(request: AnyRequest) -> Any:
-    return {"user": session_of(request).user_id}
+    return await acted("echo", request)
 
 
 @get("/public")

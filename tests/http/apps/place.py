@@ -11,10 +11,12 @@ from typing import Any
 
 from sojourn import (
     AsyncSessionManager,
+    Client,
     Policy,
     Session,
     SessionConflict,
     SessionManager,
+    SessionRefused,
     open_async_store,
     open_store,
 )
@@ -52,6 +54,7 @@ WRITABLE = {"theme"}
 NAP = 0.02
 # How many seconds ago a log-in may be for what asks for a recent one.
 RECENT = 300
+PASSWORD = "sesame"
 # How long a store that is away is waited for.
 PATIENCE = 0.6
 CHUNKS = ["one", "two", "three"]
@@ -62,14 +65,24 @@ def clock() -> int:
     return time.time_ns() // 1_000_000 + int((FOLDER / "clock").read_text() or 0)
 
 
+def refuse_floods(client: Client, _: str | None) -> None:
+    """No session for a browser that is called Flood."""
+    if client.user_agent.startswith("Flood"):
+        raise SessionRefused(retry_after=7)
+
+
 def async_manager() -> AsyncSessionManager:
     store = AsyncRedisStore(STORE, timeout=PATIENCE) if STORE.startswith("redis") else open_async_store(STORE)
-    return AsyncSessionManager(store, POLICY, clock=clock)
+
+    async def limit(client: Client, user_id: str | None) -> None:
+        refuse_floods(client, user_id)
+
+    return AsyncSessionManager(store, POLICY, before_create=limit, clock=clock)
 
 
 def manager() -> SessionManager:
     store = RedisStore(STORE, timeout=PATIENCE) if STORE.startswith("redis") else open_store(STORE)
-    made = SessionManager(store, POLICY, clock=clock)
+    made = SessionManager(store, POLICY, before_create=refuse_floods, clock=clock)
     if os.environ.get("SITE_USED_BEFORE"):
         made.get("0" * 32)
     return made
@@ -129,6 +142,22 @@ def _conflict(session: Session, body: Any) -> Any:
     raise SessionConflict(tuple(body["keys"]))
 
 
+def _sign_in(session: Session, body: Any) -> Any:
+    if body["password"] != PASSWORD:
+        return {"welcome": False}
+    session.login(body["user"])
+    return {"welcome": True}
+
+
+def _echo(session: Session, body: Any) -> Any:
+    return {"user": session.user_id, "body": body}
+
+
+def _prove(session: Session, body: Any) -> Any:
+    session.require_login(within=RECENT)
+    return _echo(session, body)
+
+
 ACTIONS: Mapping[str, Callable[[Session, Any], Any]] = {
     "login": _login,
     "logout": lambda session, _: session.logout(),
@@ -140,5 +169,7 @@ ACTIONS: Mapping[str, Callable[[Session, Any], Any]] = {
     "conflict": _conflict,
     "show": _show,
     "poll": _poll,
-    "prove": lambda session, _: session.require_login(within=RECENT),
+    "sign-in": _sign_in,
+    "echo": _echo,
+    "prove": _prove,
 }

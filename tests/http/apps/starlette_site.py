@@ -20,8 +20,12 @@ manager = place.async_manager()
 
 
 async def act(request: Request) -> Response:
+    return await acted(request.path_params["action"], request)
+
+
+async def acted(action: str, request: Request) -> Response:
     body = await request.json() if await request.body() else None
-    return JSONResponse(place.ACTIONS[request.path_params["action"]](session_of(request), body))
+    return JSONResponse(place.ACTIONS[action](session_of(request), body))
 
 
 async def slow(request: Request) -> Response:
@@ -38,7 +42,7 @@ async def nap(request: Request) -> Response:
 
 @logged_in(within=place.RECENT)
 async def proved(request: Request) -> Response:
-    return JSONResponse({"user": session_of(request).user_id})
+    return await acted("echo", request)
 
 
 async def public(request: Request) -> Response:

@@ -33,7 +33,7 @@ def nap(environ: WSGIEnvironment, start: StartResponse, action: str) -> Iterable
 
 @logged_in(within=place.RECENT)
 def proved(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-    return answer(start, {"user": session_of(environ).user_id})
+    return act(environ, start, "echo")
 
 
 def public(_: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
