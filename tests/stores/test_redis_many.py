@@ -10,19 +10,22 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from sojourn import AsyncSessionManager, SessionManager
+from sojourn import AsyncSessionManager, SessionExists, SessionManager, StoreUnavailable
 from sojourn.asgi import SessionMiddleware
-from sojourn.core.store import Applied, Create, Ends
+from sojourn.core.store import Applied, Create, Ends, Limit, Store
 from sojourn.stores.redis import AsyncRedisStore, RedisStore, scan, scripts
 from sojourn.stores.redis.async_node import MAX_CONNECTIONS
-from sojourn.testing.records import NOW, live, make_record, put
+from sojourn.testing import blocking
+from sojourn.testing.records import NOW, ids, live, make_record, put, raises
 from sojourn.wsgi import SessionMiddleware as WSGISessionMiddleware
+from tests.servers.proxy import Proxy
 from tests.servers.redis import RedisServer, find_redis, start_redis
 
 
@@ -145,19 +148,93 @@ def losing_one_answer(server: RedisServer, to: str) -> Iterator[int]:
     assert lost.is_set()
 
 
-def test_a_log_in_whose_step_was_made_and_not_answered_is_completed(redis_server: RedisServer) -> None:
+both = pytest.mark.parametrize("kind", ["", "async"])
+
+
+@contextmanager
+def losing(server: RedisServer, to: str, kind: str) -> Iterator[tuple[Store, Store]]:
+    """A store that is not told once what the script `to` did, and one that is told everything."""
+    with losing_one_answer(server, to) as port:
+        url = server.url.replace(str(server.port), str(port))
+        store: Store = blocking(AsyncRedisStore(url)) if kind else RedisStore(url)
+        with closing(store), closing(RedisStore(server.url)) as other:
+            server.clear()
+            # So that names are known, and the answer that is lost is that of the write.
+            warm, old = put(other), put(other, "eve")
+            limit, ends = Limit(1, end_oldest=True), Ends(warm.id, "replaced", None)
+            create = Create(record=make_record("eve"), now=NOW, began_at=NOW, ends=ends, limit=limit)
+            assert other.create(create) == Applied(1, (old.id,))
+            other.end_all("eve", "revoked", NOW)
+            yield store, other
+
+
+@both
+@pytest.mark.parametrize("step", ["CREATE", "REPLACE", "CAP"])
+def test_a_log_in_whose_step_was_made_and_not_answered_is_completed(
+    redis_server: RedisServer, kind: str, step: str
+) -> None:
     """The anonymous session lies in another slot: it ended, and the new one, which has its data, must not go too."""
     cart = {"cart": b'["tea"]'}
-    with losing_one_answer(redis_server, scripts.REPLACE.sha) as port:
-        url = redis_server.url.replace(str(redis_server.port), str(port))
-        with closing(RedisStore(url)) as store, closing(RedisStore(redis_server.url)) as other:
-            before = put(other, data=cart)
-            after = make_record("ada", data=cart)
-            # So that its name is known, and the answer that is lost is that of the write.
-            warm = put(other)
-            other.create(Create(record=make_record("eve"), now=NOW, began_at=NOW, ends=Ends(warm.id, "replaced", None)))
-            ends = Ends(before.id, "replaced", None)
+    with losing(redis_server, getattr(scripts, step).sha, kind) as (store, other):
+        before, after, oldest = put(other, data=cart), make_record("ada", data=cart), put(other, "ada")
+        ends, limit = Ends(before.id, "replaced", None), Limit(1, end_oldest=True)
+        answer = store.create(Create(record=after, now=NOW, began_at=NOW, ends=ends, limit=limit))
 
-            assert store.create(Create(record=after, now=NOW, began_at=NOW, ends=ends)) == Applied(1)
-            assert live(other, before.id).end_reason == "replaced"
-            assert live(other, after.id).data == cart
+        assert isinstance(answer, Applied)
+        assert live(other, before.id).end_reason == "replaced"
+        assert live(other, after.id).data == cart
+        assert live(other, oldest.id).end_reason == "limit"
+        assert ids(other, "ada") == [after.id]
+
+
+@both
+@pytest.mark.parametrize("limit", [None, Limit(2, end_oldest=True), Limit(2, end_oldest=False)])
+def test_a_new_id_whose_answer_was_lost_is_acknowledged_once_it_is_found(
+    redis_server: RedisServer, kind: str, limit: Limit | None
+) -> None:
+    """Its session before lies in the same slot, and has ended in the same step."""
+    with losing(redis_server, scripts.CREATE.sha, kind) as (store, other):
+        before, after, third = put(other, "ada"), make_record("ada"), put(other, "ada")
+        ends = Ends(before.id, "replaced", None)
+        create = Create(record=after, now=NOW, began_at=NOW, ends=ends, limit=limit)
+
+        assert store.create(create) == Applied(1)
+        assert live(other, before.id).end_reason == "replaced"
+        assert sorted(ids(other, "ada")) == sorted([after.id, third.id])
+        raises(SessionExists, lambda: store.create(replace(create, ends=None, limit=None)))
+
+
+@both
+def test_an_id_that_is_somebody_elses_is_never_taken_for_one_that_was_made(
+    redis_server: RedisServer, kind: str
+) -> None:
+    """Also where the answer that said so was lost."""
+    with losing(redis_server, scripts.CREATE.sha, kind) as (store, other):
+        there = put(other, "ada")
+        create = Create(record=make_record("ada", id=there.id), now=NOW, began_at=NOW)
+
+        raises(SessionExists, lambda: store.create(create))
+        assert live(other, there.id) == there
+
+
+@both
+def test_a_revoke_all_whose_answer_was_lost_is_completed(redis_server: RedisServer, kind: str) -> None:
+    with losing(redis_server, scripts.END_ALL.sha, kind) as (store, other):
+        mine = [put(other, "ada") for _ in range(3)]
+        store.end_all("ada", "revoked", NOW + 1, mine[0].id)
+
+        assert ids(other, "ada") == [mine[0].id]
+
+
+@both
+def test_a_create_that_nobody_answers_is_given_up_in_time_and_said_to_be_in_doubt(
+    redis_server: RedisServer, kind: str
+) -> None:
+    with Proxy(redis_server.port) as proxy:
+        url = f"redis://127.0.0.1:{proxy.port}"
+        store: Store = blocking(AsyncRedisStore(url, timeout=0.5)) if kind else RedisStore(url, timeout=0.5)
+        with closing(store):
+            put(store)
+            proxy.pause()
+            with pytest.raises(StoreUnavailable, match="may be made, or not"):
+                put(store)

@@ -15,7 +15,7 @@ from sojourn.core.errors import EndReason, StoreUnavailable
 from sojourn.core.record import Record
 from sojourn.core.store import Applied, Bar, Commit, Create, End, Mark, Refused, Stats, Watcher
 
-from . import operations
+from . import operations, user_sessions
 from .async_node import AsyncNode
 from .blob import decode_record
 from .calls import Address, Call, Steps
@@ -74,7 +74,7 @@ class AsyncRedisStore:
         self, user_id: str, reason: EndReason, now: int, keep: str | None = None, realm: str = ""
     ) -> Sequence[str]:
         """As Store.end_all."""
-        return await self._run(operations.end_all(user_id, reason, now, keep, realm, self._keep))
+        return await self._run(user_sessions.end_all(user_id, reason, now, keep, realm, self._keep), long=True)
 
     async def bar(self, now: int, realm: str = "") -> None:
         """As Store.bar. 4,096 small keys."""
@@ -84,7 +84,7 @@ class AsyncRedisStore:
         self, user_id: str, now: int, realm: str = "", after: str = "", limit: int = 100
     ) -> Sequence[Record]:
         """As Store.list."""
-        return await self._run(operations.of_user(user_id, now, realm, after, limit))
+        return await self._run(user_sessions.of_user(user_id, now, realm, after, limit, self._keep))
 
     async def erase(self, user_id: str, realm: str = "") -> int:
         """As Store.erase. Looks at every key."""
