@@ -14,7 +14,7 @@ import pytest
 from sojourn import SessionEnded, SessionLimitReached, StoreUnavailable
 from sojourn.core.record import Record
 from sojourn.core.store import Applied, Create, End, Ends, Limit
-from sojourn.stores.redis import RedisStore, user_sessions
+from sojourn.stores.redis import RedisStore, operations, user_sessions
 from sojourn.stores.redis.blob import encode_record
 from sojourn.stores.redis.calls import Call, Steps, pack
 from sojourn.stores.redis.keys import index_key, member, session_key
@@ -164,6 +164,18 @@ def test_a_cap_over_very_many_is_kept_in_slices(store: RedisStore, redis_server:
     assert SLICE <= max(scripts) <= SLICE + 3
 
 
+def test_a_cap_that_very_many_reach_ends_the_oldest_alone(store: RedisStore, redis_server: RedisServer) -> None:
+    oldest = put(store, "ada", created_at=NOW - 1)
+    put_many(store, 300, idle_timeout=1)
+    put_many(store, 399)
+    with watched(redis_server) as scripts:
+        answer = store.create(newcomer(Limit(400, end_oldest=True)))
+
+    assert answer == Applied(1, (oldest.id,))
+    assert redis_server.ask("ZCARD", index_key("", "ada")) == 400
+    assert SLICE <= max(scripts) <= SLICE + 3
+
+
 def test_a_cap_that_refuses_counts_very_many_in_slices(store: RedisStore, redis_server: RedisServer) -> None:
     put_many(store, 3000, idle_timeout=1)
     mine = put_many(store, 1000)
@@ -295,6 +307,33 @@ def test_a_revoke_all_that_is_broken_off_says_so_and_the_next_call_ends_the_rest
     assert len(following) == 1
     assert len(store.end_all("ada", "revoked", NOW + 10)) == 5
     assert {live(store, one.id).end_reason for one in mine} == {"revoked"}
+
+
+@pytest.mark.usefixtures("sliced")
+def test_a_cap_is_not_exceeded_between_two_slices(store: RedisStore) -> None:
+    """However many others log in meanwhile, and whoever of those that were looked at logs out."""
+    put_many(store, 5, idle_timeout=1)
+    mine = [put(store, "ada", created_at=NOW + number) for number in range(5)]
+    limit, others = Limit(5, end_oldest=True), 0
+
+    def log_in() -> None:
+        nonlocal others
+        assert len(ids(store, "ada", NOW + 20)) == 5
+        other = Create(record=make_record("ada", created_at=NOW + 10), now=NOW + 20, began_at=NOW + 10, limit=limit)
+        answer = store.create(other)
+        assert isinstance(answer, Applied)
+        assert len(answer.ended) == 1
+        store.end(End(mine[-1].id, "logout", NOW + 20))
+        if len(ids(store, "ada", NOW + 20)) == 4:
+            put(store, "ada", created_at=NOW + 10)
+        others += 1
+
+    create = Create(record=make_record("ada", created_at=NOW + 15), now=NOW + 20, began_at=NOW + 15, limit=limit)
+    answer = carry_out(store, operations.create(create, KEEP), log_in)
+
+    assert others > 4
+    assert len(answer.ended) == 1
+    assert len(ids(store, "ada", NOW + 20)) == 5
 
 
 @pytest.mark.usefixtures("sliced")

@@ -46,15 +46,18 @@ def create(create: Create, keep: int) -> Steps[Applied | Refused]:
         raise ConfigurationError("This id was not minted for this user: Redis keeps a user's sessions together by it.")
     elsewhere = ends is not None and ends.id[:3] != id[:3]
     # Nobody is ended for the cap before it is sure that this session comes to be.
-    capped = limit if record.user_id and not (elsewhere and limit and limit.end_oldest) else None
+    cap_waits = elsewhere and limit is not None and limit.end_oldest
     here = ends if not elsewhere else None
-    answer = yield from _make(create, user, here, capped, keep)
+    answer = yield from _make(create, user, here, limit if record.user_id and not cap_waits else None, keep)
     if answer == b"many":
-        assert record.user_id is not None and limit is not None
-        tidied = yield from tidy(record.realm, record.user_id, create.now, keep, limit.most + 1)
-        if tidied is None:
+        assert limit is not None
+        enough = limit.most + (user_sessions.SLICE if limit.end_oldest else 1)
+        unreadable = yield from tidy(record, create.now, keep, enough)
+        if unreadable is None and not limit.end_oldest:
             raise SessionLimitReached(limit.most)
-        answer = yield from _make(create, user, here, capped, keep, tidied)
+        # There are more than one step ends: they are too many already.
+        cap_waits = unreadable is None
+        answer = yield from _make(create, user, here, None if cap_waits else limit, keep, unreadable or 0)
     _raise_refusal(answer, limit)
     if not isinstance(answer[0], list):
         assert ends is not None
@@ -64,7 +67,7 @@ def create(create: Create, keep: int) -> Steps[Applied | Refused]:
         refused = yield from _replace(create, user, keep)
         if refused is not None:
             return refused
-    if limit and limit.end_oldest and (more or elsewhere):
+    if limit and limit.end_oldest and record.user_id and (more or cap_waits):
         ended += yield from cap(record, limit.most, create.now, keep)
     return Applied(record.version, tuple([id_in(id[:3], one) for one in ended]))
 
@@ -80,7 +83,7 @@ def _raise_refusal(answer: Any, limit: Limit | None) -> None:
 
 
 def _make(
-    create: Create, user: str, here: Ends | None, limit: Limit | None, keep: int, tidied: int | str = ""
+    create: Create, user: str, here: Ends | None, limit: Limit | None, keep: int, unreadable: int | str = ""
 ) -> Steps[Any]:
     """The first step. `here` is the session that ends with it, where it lies in the same slot.
 
@@ -99,7 +102,7 @@ def _make(
         here.version if here and here.version else "",
         create.began_at,
         user_sessions.SLICE,
-        tidied,
+        unreadable,
     )
     keys = [session_key(record.id), session_key(here.id)] if here else [session_key(record.id)]
     try:

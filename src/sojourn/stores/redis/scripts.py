@@ -54,14 +54,10 @@ if named then
     local allowed = tonumber(ARGV[6]) - 1
     if spared and redis.call('ZSCORE', index, spared) then allowed = allowed + 1 end
     local over = too_many(index, allowed, now, keep, slice, ARGV[12])
-    if ARGV[7] == '1' then
-      ended = end_oldest(index, over or 0, spared, now, keep, slice)
-      if not over or over > slice then more = 1 end
-    elseif not over then
-      return 'many'
-    elseif over > 0 then
-      return 'limit'
-    end
+    if not over then return 'many' end
+    if over > 0 and ARGV[7] ~= '1' then return 'limit' end
+    ended = end_oldest(index, over, spared, now, keep, slice)
+    if over > slice then more = 1 end
   end
   -- So that what is over does not pile up without a cap, each new session has more looked at than itself.
   if redis.call('ZCARD', index) > slice then
@@ -110,16 +106,19 @@ if not over then return 'many' end
 return end_oldest(KEYS[1], over, ARGV[4], now, keep, slice)
 """)
 
-# KEYS: a user's index. ARGV: now, keep, the slice, and where in the index it begins.
-# Answers how many were looked at, how many of them stay, and how many of these nobody can read.
+# KEYS: a user's index. ARGV: now, keep, the slice, and the member behind which it begins; it begins anew where that has
+# left meanwhile. Answers where it began, how many it looked at, how many of them stay, how many of these nobody can
+# read, and the last that stays.
 TIDY = script("""
-local from, live, unreadable = tonumber(ARGV[4]), 0, 0
+local rank = redis.call('ZRANK', KEYS[1], ARGV[4])
+local from, last, stay, unreadable = rank and rank + 1 or 0, rank and ARGV[4] or '', 0, 0
 local members = redis.call('ZRANGE', KEYS[1], from, from + tonumber(ARGV[3]) - 1)
 for _, member in ipairs(members) do
   local s, raw = settle(KEYS[1], member, tonumber(ARGV[1]), tonumber(ARGV[2]))
-  if s then live = live + 1 elseif raw then unreadable = unreadable + 1 end
+  if raw then stay, last = stay + 1, member end
+  if raw and not s then unreadable = unreadable + 1 end
 end
-return {#members, live + unreadable, unreadable}
+return {from, #members, stay, unreadable, last}
 """)
 
 # KEYS: the session. ARGV: now, seen_at ('' for no touch), max_bytes, keep, secrets as loaded ('' for no rotation) and

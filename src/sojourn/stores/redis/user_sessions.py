@@ -6,6 +6,7 @@ Generators, without I/O, as in operations.py.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -85,13 +86,13 @@ def cap(record: Record, most: int, now: int, keep: int) -> Steps[list[Any]]:
     assert record.user_id is not None
     index, newest = index_key(record.realm, record.user_id), member(record.id)
     ended: list[Any] = []
-    tidied: int | str | None = ""
+    unreadable: int | str | None = ""
     try:
         while True:
-            words = (now, keep, most, newest, SLICE, "" if tidied is None else tidied)
+            words = (now, keep, most, newest, SLICE, "" if unreadable is None else unreadable)
             some = (yield [run(scripts.CAP, [index], *words, repeatable=True)])[0]
             if some == b"many":
-                tidied = yield from tidy(record.realm, record.user_id, now, keep)
+                unreadable = yield from tidy(record, now, keep)
                 continue
             ended += some
             if len(some) < SLICE:
@@ -101,15 +102,19 @@ def cap(record: Record, most: int, now: int, keep: int) -> Steps[list[Any]]:
         return ended
 
 
-def tidy(realm: str, user_id: str, now: int, keep: int, enough: int | None = None) -> Steps[int | None]:
-    """Have what is over leave a long index. How many of the rest nobody can read; None once `enough` were seen live."""
-    index = index_key(realm, user_id)
-    begin = unreadable = 0
+def tidy(record: Record, now: int, keep: int, enough: float = math.inf) -> Steps[int | None]:
+    """Have what is over leave the index that `record` belongs in. How many of the rest nobody can read.
+
+    None once `enough` were seen live, in front of some at which nobody looked.
+    """
+    index = index_key(record.realm, record.user_id or "")
+    last: str | bytes = ""
+    unreadable = 0
     while True:
-        call = run(scripts.TIDY, [index], now, keep, SLICE, begin, repeatable=True, durable=False)
-        seen, stay, spoilt = map(int, (yield [call])[0])
-        begin, unreadable = begin + stay, unreadable + spoilt
-        if enough is not None and begin - unreadable >= enough:
+        call = run(scripts.TIDY, [index], now, keep, SLICE, last, repeatable=True, durable=False)
+        began, seen, stay, spoilt, last = (yield [call])[0]
+        unreadable = int(spoilt) + (unreadable if began else 0)
+        if began + stay - unreadable >= enough:
             return None
         if seen < SLICE:
             return unreadable
