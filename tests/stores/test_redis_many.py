@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -19,14 +19,17 @@ from starlette.testclient import TestClient
 
 from sojourn import AsyncSessionManager, SessionExists, SessionManager, StoreUnavailable
 from sojourn.asgi import SessionMiddleware
-from sojourn.core.store import Applied, Create, Ends, Limit, Store
+from sojourn.core.store import Applied, Bar, Create, Ends, Limit, Mark, Store
+from sojourn.core.token import hash_user
 from sojourn.stores.redis import AsyncRedisStore, RedisStore, scan, scripts
 from sojourn.stores.redis.async_node import MAX_CONNECTIONS
 from sojourn.testing import blocking
-from sojourn.testing.records import NOW, ids, live, make_record, put, raises
+from sojourn.testing.records import HOUR, NOW, ids, live, make_record, put, raises
 from sojourn.wsgi import SessionMiddleware as WSGISessionMiddleware
 from tests.servers.proxy import Proxy
 from tests.servers.redis import RedisServer, find_redis, start_redis
+
+both = pytest.mark.parametrize("kind", ["", "async"])
 
 
 def calls(server: RedisServer, command: str) -> int:
@@ -63,6 +66,41 @@ def test_no_session_is_left_out_where_one_look_is_not_enough(
             seen += [record.id for record in page]
 
     assert seen == ids
+
+
+def in_pages(read: Callable[[str, int], Sequence[Bar | Mark]], limit: int) -> list[Bar | Mark]:
+    found: list[Bar | Mark] = []
+    while page := read(found[-1].id if found else "", limit):
+        found += page
+    return found
+
+
+@both
+@pytest.mark.parametrize("ahead", [100_000, 300])
+def test_pages_of_marks_and_instants_cost_one_look_at_the_keys_and_keep_few_names(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch, kind: str, ahead: int
+) -> None:
+    """Whoever copies all to another store asks for all of them."""
+    monkeypatch.setattr(scan, "AHEAD", ahead)
+    redis_server.clear()
+    store: Store = blocking(AsyncRedisStore(redis_server.url)) if kind else RedisStore(redis_server.url)
+    with closing(store):
+        marks = [Mark(f"{n:032x}", "b" * 32, NOW + 10_000 * HOUR) for n in range(700)]
+        realms = ("", "shop")
+        bars = [Bar(realms[n % 2], hash_user(f"user{n}"), NOW + n) for n in range(700)] + [Bar("shop", "", NOW)]
+        for mark in marks:
+            store.put_mark(mark)
+        for bar in bars:
+            store.put_bar(bar)
+        # Somebody else's, which looks like one.
+        redis_server.ask("SET", "sj:{000}!Not ours", "1")
+        redis_server.ask("SET", "sj:{0}=x", "1")
+        calls(redis_server, "scan")
+
+        assert in_pages(store.marks, 20) == marks
+        assert in_pages(store.bars, 20) == sorted(bars, key=lambda bar: bar.id)
+        # Some 6,000 keys: a look at them is six or seven, and at the end of each another finds nothing more.
+        assert calls(redis_server, "scan") <= 2 * 8 * (700 // ahead + 2)
 
 
 def test_who_begins_anew_sees_what_was_made_meanwhile(redis_server: RedisServer) -> None:
@@ -146,9 +184,6 @@ def losing_one_answer(server: RedisServer, to: str) -> Iterator[int]:
         yield listener.getsockname()[1]
         listener.shutdown(socket.SHUT_RDWR)
     assert lost.is_set()
-
-
-both = pytest.mark.parametrize("kind", ["", "async"])
 
 
 @contextmanager

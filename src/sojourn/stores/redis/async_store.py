@@ -22,7 +22,7 @@ from .calls import Address, Call, Steps
 from .connections import async_connect
 from .memory import Memory
 from .retry import QUESTION_SHARE, PendingCalls, limit_of
-from .scan import Scan, Sweep, bars, erase, marks, stats
+from .scan import Scan, Sweep, erase, stats
 from .store import KEEP_ENDED, TIMEOUT
 from .topology import Topology, topology_of
 from .tracking import track_async
@@ -103,12 +103,12 @@ class AsyncRedisStore:
         await self._run(operations.put_bar(bar))
 
     async def marks(self, after: str, limit: int) -> Sequence[Mark]:
-        """As Store.marks."""
-        return await self._run(marks(after, limit, await self._primaries()), long=True)
+        """As Store.marks. Looks at every key once for many pages."""
+        return await self._run(self._scan.marks(after, limit, await self._primaries(), time.monotonic()), long=True)
 
     async def bars(self, after: str, limit: int) -> Sequence[Bar]:
-        """As Store.bars."""
-        return await self._run(bars(after, limit, await self._primaries()), long=True)
+        """As Store.bars. Looks at every key once for many pages."""
+        return await self._run(self._scan.bars(after, limit, await self._primaries(), time.monotonic()), long=True)
 
     async def end_expired(self, now: int, limit: int) -> int:
         """As Store.end_expired. Nothing to do: what ran out leaves Redis by itself, `keep_ended` later."""

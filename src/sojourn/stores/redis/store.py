@@ -18,7 +18,7 @@ from .connections import connect
 from .memory import Memory
 from .node import Node
 from .retry import QUESTION_SHARE, PendingCalls
-from .scan import Scan, Sweep, bars, erase, marks, stats
+from .scan import Scan, Sweep, erase, stats
 from .topology import Topology, topology_of
 from .tracking import track
 from .url import parse
@@ -104,12 +104,12 @@ class RedisStore:
         self._run(operations.put_bar(bar))
 
     def marks(self, after: str, limit: int) -> Sequence[Mark]:
-        """As Store.marks."""
-        return self._run(marks(after, limit, self._primaries()), long=True)
+        """As Store.marks. Looks at every key once for many pages."""
+        return self._run(self._scan.marks(after, limit, self._primaries(), time.monotonic()), long=True)
 
     def bars(self, after: str, limit: int) -> Sequence[Bar]:
-        """As Store.bars."""
-        return self._run(bars(after, limit, self._primaries()), long=True)
+        """As Store.bars. Looks at every key once for many pages."""
+        return self._run(self._scan.bars(after, limit, self._primaries(), time.monotonic()), long=True)
 
     def end_expired(self, now: int, limit: int) -> int:
         """As Store.end_expired. Nothing to do: what ran out leaves Redis by itself, `keep_ended` later."""
