@@ -189,7 +189,8 @@ class Store(Protocol):
     ) -> Sequence[str]:
         """End every session that the user has at one instant, but `keep`; the ids of those that were live.
 
-        In the same step nothing of the user's that began before `now` can be created any more, for 400 days.
+        From its first step on nothing of the user's that began before `now` can be created, for 400 days. A store may
+        take several steps for very many sessions: StoreUnavailable may mean then that some of them ended.
         """
 
     def bar(self, now: int, realm: str = "") -> None:

@@ -15,14 +15,14 @@ from sojourn.core.errors import EndReason, StoreUnavailable
 from sojourn.core.record import Record
 from sojourn.core.store import Applied, Bar, Commit, Create, End, Mark, Refused, Stats, Watcher
 
-from . import operations
+from . import operations, user_sessions
 from .async_node import AsyncNode
 from .blob import decode_record
 from .calls import Address, Call, Steps
 from .connections import async_connect
 from .memory import Memory
 from .retry import QUESTION_SHARE, PendingCalls, limit_of
-from .scan import Scan, Sweep, bars, erase, marks, stats
+from .scan import Scan, Sweep, erase, stats
 from .store import KEEP_ENDED, TIMEOUT
 from .topology import Topology, topology_of
 from .tracking import track_async
@@ -74,7 +74,7 @@ class AsyncRedisStore:
         self, user_id: str, reason: EndReason, now: int, keep: str | None = None, realm: str = ""
     ) -> Sequence[str]:
         """As Store.end_all."""
-        return await self._run(operations.end_all(user_id, reason, now, keep, realm, self._keep))
+        return await self._run(user_sessions.end_all(user_id, reason, now, keep, realm, self._keep), long=True)
 
     async def bar(self, now: int, realm: str = "") -> None:
         """As Store.bar. 4,096 small keys."""
@@ -84,7 +84,7 @@ class AsyncRedisStore:
         self, user_id: str, now: int, realm: str = "", after: str = "", limit: int = 100
     ) -> Sequence[Record]:
         """As Store.list."""
-        return await self._run(operations.of_user(user_id, now, realm, after, limit))
+        return await self._run(user_sessions.of_user(user_id, now, realm, after, limit, self._keep))
 
     async def erase(self, user_id: str, realm: str = "") -> int:
         """As Store.erase. Looks at every key."""
@@ -103,12 +103,12 @@ class AsyncRedisStore:
         await self._run(operations.put_bar(bar))
 
     async def marks(self, after: str, limit: int) -> Sequence[Mark]:
-        """As Store.marks."""
-        return await self._run(marks(after, limit, await self._primaries()), long=True)
+        """As Store.marks. Looks at every key once for many pages."""
+        return await self._run(self._scan.marks(after, limit, await self._primaries(), time.monotonic()), long=True)
 
     async def bars(self, after: str, limit: int) -> Sequence[Bar]:
-        """As Store.bars."""
-        return await self._run(bars(after, limit, await self._primaries()), long=True)
+        """As Store.bars. Looks at every key once for many pages."""
+        return await self._run(self._scan.bars(after, limit, await self._primaries(), time.monotonic()), long=True)
 
     async def end_expired(self, now: int, limit: int) -> int:
         """As Store.end_expired. Nothing to do: what ran out leaves Redis by itself, `keep_ended` later."""

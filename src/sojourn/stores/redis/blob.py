@@ -38,7 +38,7 @@ class _Blob(msgspec.Struct, array_like=True):
 
     Strings of bytes are written as text, for the scripts' msgpack has no other. `user` is the realm, after an @, if
     there is one, and then the user's id, after a colon, if there is one. An ended session's `reason` is not empty.
-    One that was replaced from another slot has the new one's id behind all this, for the scripts alone.
+    One that was replaced has the new one's key behind all this, for the scripts alone.
     """
 
     created_at: int

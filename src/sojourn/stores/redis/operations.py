@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
 from sojourn.core.errors import (
     ConfigurationError,
     DataTooLarge,
-    EndReason,
     SessionEnded,
     SessionExists,
     SessionLimitReached,
     UnreadableRecord,
 )
 from sojourn.core.record import Record, stand_in
-from sojourn.core.store import Applied, Bar, Commit, Create, End, Ends, Mark, Refused
+from sojourn.core.store import Applied, Bar, Commit, Create, End, Ends, Limit, Mark, Refused
 from sojourn.core.token import partition
 
-from . import scripts
-from .blob import decode_mark, decode_record, encode_record, encode_secrets, encode_user, readable
+from . import scripts, user_sessions
+from .blob import decode_mark, decode_record, encode_record, encode_secrets, encode_user
 from .calls import Call, Steps, command, pack, run
-from .keys import bar_keys, id_in, index_key, mark_key, member, session_key, user_bar_key
-from .retry import NotMade
+from .keys import bar_keys, id_in, mark_key, session_key, user_bar_key
+from .retry import InDoubt, NotMade
+from .user_sessions import cap, tidy
 
-__all__ = ["bar", "commit", "create", "end", "end_all", "get", "get_mark", "of_user", "put_mark"]
+__all__ = ["bar", "commit", "create", "end", "get", "get_mark", "put_bar", "put_mark"]
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -40,12 +40,39 @@ def get(id: str) -> Call:
 
 def create(create: Create, keep: int) -> Steps[Applied | Refused]:
     """Store.create. Where the session that it ends lies in another slot, three steps: see `_replace`."""
-    record, ends, limit, now = create.record, create.ends, create.limit, create.now
+    record, ends, limit = create.record, create.ends, create.limit
     id, user = record.id, encode_user(record.realm, record.user_id)
     if record.user_id is not None and id[:3] != partition(record.user_id):
         raise ConfigurationError("This id was not minted for this user: Redis keeps a user's sessions together by it.")
     elsewhere = ends is not None and ends.id[:3] != id[:3]
-    answer = (yield [_create_call(create, user, ends if not elsewhere else None, keep)])[0]
+    # Nobody is ended for the cap before it is sure that this session comes to be.
+    cap_waits = elsewhere and limit is not None and limit.end_oldest
+    here = ends if not elsewhere else None
+    answer = yield from _make(create, user, here, limit if record.user_id and not cap_waits else None, keep)
+    if answer == b"many":
+        assert limit is not None
+        enough = limit.most + (user_sessions.SLICE if limit.end_oldest else 1)
+        unreadable = yield from tidy(record, create.now, keep, enough)
+        if unreadable is None and not limit.end_oldest:
+            raise SessionLimitReached(limit.most)
+        # There are more than one step ends: they are too many already.
+        cap_waits = unreadable is None
+        answer = yield from _make(create, user, here, None if cap_waits else limit, keep, unreadable or 0)
+    _raise_refusal(answer, limit)
+    if not isinstance(answer[0], list):
+        assert ends is not None
+        return _refused(ends.id, answer[0])
+    ended, more = answer
+    if elsewhere:
+        refused = yield from _replace(create, user, keep)
+        if refused is not None:
+            return refused
+    if limit and limit.end_oldest and record.user_id and (more or cap_waits):
+        ended += yield from cap(record, limit.most, create.now, keep)
+    return Applied(record.version, tuple([id_in(id[:3], one) for one in ended]))
+
+
+def _raise_refusal(answer: Any, limit: Limit | None) -> None:
     if answer == b"barred":
         raise SessionEnded("revoked")
     if answer == b"exists":
@@ -53,41 +80,38 @@ def create(create: Create, keep: int) -> Steps[Applied | Refused]:
     if answer == b"limit":
         assert limit is not None
         raise SessionLimitReached(limit.most)
-    if not isinstance(answer[0], list):
-        assert ends is not None
-        return _refused(ends.id, answer[0])
-    ended = answer[0]
-    if elsewhere:
-        refused = yield from _replace(create, user, keep)
-        if refused is not None:
-            return refused
-        if record.user_id is not None and limit and limit.end_oldest:
-            index = index_key(record.realm, record.user_id)
-            ended = (yield [run(scripts.CAP, [index], now, keep, limit.most, member(id), repeatable=True)])[0]
-    return Applied(record.version, tuple([id_in(id[:3], one) for one in ended]))
 
 
-def _create_call(create: Create, user: str, here: Ends | None, keep: int) -> Call:
-    """The first step. `here` is the session that ends with it, where it lies in the same slot."""
-    record, limit = create.record, create.limit
-    # Nobody is ended for the cap before it is sure that this session comes to be.
-    waits = create.ends is not here and limit is not None and limit.end_oldest
-    capped = limit if record.user_id and not waits else None
-    return run(
-        scripts.CREATE,
-        [session_key(record.id), session_key(here.id)] if here else [session_key(record.id)],
+def _make(
+    create: Create, user: str, here: Ends | None, limit: Limit | None, keep: int, unreadable: int | str = ""
+) -> Steps[Any]:
+    """The first step. `here` is the session that ends with it, where it lies in the same slot.
+
+    After an answer that was lost it is asked for again, in words that take a session which it made then for made.
+    """
+    record = create.record
+    words = (
         encode_record(record),
         create.now,
         _ttl(record, create.now, keep),
         keep,
         user,
-        capped.most if capped else "",
-        "1" if capped and capped.end_oldest else "",
+        limit.most if limit else "",
+        "1" if limit and limit.end_oldest else "",
         here.reason if here else "",
         here.version if here and here.version else "",
         create.began_at,
-        repeatable=False,
+        user_sessions.SLICE,
+        unreadable,
     )
+    keys = [session_key(record.id), session_key(here.id)] if here else [session_key(record.id)]
+    try:
+        return (yield [run(scripts.CREATE, keys, *words, "", repeatable=False)])[0]
+    except InDoubt as doubt:
+        try:
+            return (yield [run(scripts.CREATE, keys, *words, "1", repeatable=True)])[0]
+        except NotMade:
+            raise doubt from doubt.__cause__
 
 
 def _replace(create: Create, user: str, keep: int) -> Steps[Refused | None]:
@@ -105,7 +129,7 @@ def _replace(create: Create, user: str, keep: int) -> Steps[Refused | None]:
         keep,
         ends.reason,
         ends.version or "",
-        create.record.id,
+        session_key(create.record.id),
         repeatable=True,
     )
     undo = run(scripts.DROP, [session_key(create.record.id)], user, repeatable=True)
@@ -164,17 +188,6 @@ def end(end: End, keep: int) -> Steps[Record | None]:
         return stand_in(end.id, end.now)
 
 
-def end_all(
-    user_id: str, reason: EndReason, now: int, spared: str | None, realm: str, keep: int
-) -> Steps[Sequence[str]]:
-    """Store.end_all."""
-    index = index_key(realm, user_id)
-    name = member(spared) if spared and spared[:3] == partition(user_id) else ""
-    call = run(scripts.END_ALL, [index], now, keep, reason, name, repeatable=True)
-    tag = partition(user_id)
-    return [id_in(tag, one) for one in (yield [call])[0]]
-
-
 def bar(now: int, realm: str) -> Steps[None]:
     """Store.bar. In each partition, for a session is created by a script in its own."""
     yield [run(scripts.BAR, [key], now, repeatable=True) for key in bar_keys(realm)]
@@ -184,20 +197,6 @@ def put_bar(bar: Bar) -> Steps[None]:
     """Store.put_bar."""
     keys = [user_bar_key(bar.realm, bar.user)] if bar.user else bar_keys(bar.realm)
     yield [run(scripts.BAR, [key], bar.at, repeatable=True) for key in keys]
-
-
-def of_user(user_id: str, now: int, realm: str, after: str, limit: int) -> Steps[Sequence[Record]]:
-    """Store.list. The names of all, and then as many records as are asked for."""
-    index, tag = index_key(realm, user_id), partition(user_id)
-    members = (yield [command(index, "ZRANGE", index, 0, -1)])[0]
-    ids = sorted([id for id in [id_in(tag, one) for one in members] if id > after])
-    records: list[Record] = []
-    while ids and len(records) < limit:
-        some, ids = ids[: limit - len(records)], ids[limit - len(records) :]
-        call = run(scripts.LIST, [index], now, *map(member, some), repeatable=True, durable=False)
-        found = (yield [call])[0]
-        records += readable(zip([id_in(tag, one) for one in found[::2]], found[1::2], strict=True))
-    return records
 
 
 def put_mark(mark: Mark) -> Steps[None]:

@@ -16,7 +16,7 @@ from .calls import Address, Call
 from .refusal import code_of, explained, is_refusal, may_pass
 from .topology import Topology
 
-__all__ = ["QUESTION_SHARE", "AnswerLost", "NotMade", "NotReplicated", "NotSent", "PendingCalls", "limit_of"]
+__all__ = ["QUESTION_SHARE", "AnswerLost", "InDoubt", "NotMade", "NotReplicated", "NotSent", "PendingCalls", "limit_of"]
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.25
 LEAST = 0.001
@@ -36,6 +36,10 @@ class AnswerLost(Exception):
 
 class NotMade(StoreUnavailable):
     """No write of the calls was made, for sure: they never left, or were refused."""
+
+
+class InDoubt(StoreUnavailable):
+    """The connection broke over a write that must not be sent again as it is: it may be made, or not."""
 
 
 class NotReplicated(Exception):
@@ -131,9 +135,9 @@ class PendingCalls:
             case AnswerLost() if call.repeatable:
                 self._cut_off, self._later = self._cut_off or call.durable, True
             case AnswerLost():
-                raise _unavailable("was cut off at work: the write may be made, or not") from reply.__cause__
+                raise InDoubt("Redis was cut off at work: the write may be made, or not.") from reply.__cause__
             case NotReplicated():
-                raise _unavailable(f"made the write, but {reply}. A failover may undo it") from None
+                raise StoreUnavailable(f"Redis made the write, but {reply}. A failover may undo it.") from None
             case exceptions.NoScriptError():
                 self._whole.add(index)
             case exceptions.MovedError():  # redis-py's AskError too
@@ -161,7 +165,3 @@ def _why(last: BaseException | None) -> str:
 def limit_of(left: float, timeout: float) -> float | None:
     """The seconds that a trip may take; None where nearly all of the timeout is left, which holds by itself."""
     return max(left, LEAST) if left < 0.9 * timeout else None
-
-
-def _unavailable(what: str) -> StoreUnavailable:
-    return StoreUnavailable(f"Redis {what}.")

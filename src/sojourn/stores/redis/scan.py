@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -14,14 +14,16 @@ from sojourn.core.token import partition
 from . import scripts
 from .blob import decode_mark, encode_user, glance, readable
 from .calls import Address, Call, Steps, command, run
-from .keys import SESSIONS, bar_of, id_of, mark_key, mark_of, session_key
+from .keys import SESSIONS, bar_keys, bar_of, id_of, mark_key, mark_of, session_key, user_bar_key
 
-__all__ = ["Scan", "Sweep", "bars", "erase", "marks", "stats"]
+__all__ = ["Scan", "Sweep", "erase", "stats"]
+
+T = TypeVar("T")
 
 PAGE = 1000
 # Ids that one look finds: of a million sessions, ten looks.
 AHEAD = 100_000
-# How long after a page the next one goes on with them, in seconds. A session that was made since then may be left out.
+# How long after a page the next one goes on with them, in seconds. What was made since then may be left out.
 GOES_ON = 10.0
 
 
@@ -60,80 +62,101 @@ def _dead(ids: Sequence[str], before: int) -> Steps[list[str]]:
 
 
 class Scan:
-    """Pages of every session. Redis knows no order, so one look at every key finds the ids of many pages at once.
-
-    They are kept for whoever goes on soon where a page ended, and there are so few that a million take a few MB.
-    """
+    """Pages of every session, mark and instant."""
 
     def __init__(self) -> None:
-        self._found: tuple[str, Sequence[str], float] = ("", (), 0.0)
+        self._sessions = _Names(SESSIONS, id_of)
+        self._marks = _Names("sj:{*}=*", mark_of)
+        self._bars = _Names("sj:{*}!*", _bar_id)
 
     def page(self, after: str, limit: int, primaries: Sequence[Address], now: float) -> Steps[Sequence[Record]]:
         """Store.scan. `now` is time.monotonic()'s."""
+        return (yield from self._sessions.page(after, limit, primaries, now, session_key, readable))
+
+    def marks(self, after: str, limit: int, primaries: Sequence[Address], now: float) -> Steps[Sequence[Mark]]:
+        """Store.marks. `now` is time.monotonic()'s."""
+        return (yield from self._marks.page(after, limit, primaries, now, mark_key, _marks))
+
+    def bars(self, after: str, limit: int, primaries: Sequence[Address], now: float) -> Steps[Sequence[Bar]]:
+        """Store.bars. `now` is time.monotonic()'s."""
+        return (yield from self._bars.page(after, limit, primaries, now, _bar_key, _bars))
+
+
+class _Names:
+    """Ids in order, of the keys that `pattern` matches and `id_of` knows.
+
+    Redis knows no order, so one look at every key finds those of many pages at once. They are kept for whoever goes on
+    soon where a page ended, and there are so few that a million take a few MB.
+    """
+
+    def __init__(self, pattern: str, id_of: Callable[[bytes], str | None]) -> None:
+        self._pattern = pattern
+        self._id_of = id_of
+        self._found: tuple[str, Sequence[str], float] = ("", (), 0.0)
+
+    def page(
+        self,
+        after: str,
+        limit: int,
+        primaries: Sequence[Address],
+        now: float,
+        key_of: Callable[[str], str],
+        decode: Callable[[Iterable[tuple[str, bytes | None]]], list[T]],
+    ) -> Steps[Sequence[T]]:
+        """Up to `limit` of what is kept there, past `after`."""
         while True:
             last, ids, until = self._found
             if not ids or after != last or now > until:
-                ids = yield from _first(after, max(AHEAD, limit), primaries)
+                ids = yield from self._first(after, max(AHEAD, limit), primaries)
             some, rest = ids[:limit], ids[limit:]
             after = some[-1] if some else after
             self._found = (after, rest, now + GOES_ON)
-            raws = (yield _gets(some)) if some else []
-            found = readable(zip(some, raws, strict=True))
+            keys = [key_of(id) for id in some]
+            raws = (yield [command(key, "GET", key) for key in keys]) if keys else []
+            found = decode(zip(some, raws, strict=True))
             if found or not some:
                 return found
             # All of them went meanwhile, or cannot be read.
 
-
-def _first(after: str, most: int, primaries: Sequence[Address]) -> Steps[list[str]]:
-    """The ids of the first `most` sessions past `after`, in order."""
-    ids: set[str] = set()
-    bound = "g"  # no id is past it
-    for node in primaries:
-        cursor = 0
-        while True:
-            cursor, some = yield from _page(node, cursor)
-            ids.update([id for id in some if after < id < bound])
-            if len(ids) > 2 * most:
-                ids = set(sorted(ids)[:most])
-                bound = max(ids)
-            if not cursor:
-                break
-    return sorted(ids)[:most]
-
-
-def marks(after: str, limit: int, primaries: Sequence[Address]) -> Steps[Sequence[Mark]]:
-    """Store.marks. Looks at every key."""
-    keys = yield from _keys("sj:{*}=*", primaries)
-    ids = sorted({id for id in map(mark_of, keys) if id is not None and id > after})
-    found: list[Mark] = []
-    while ids and not found:  # a page of which all went meanwhile is not the last one
-        some, ids = ids[:limit], ids[limit:]
-        values = yield [command(mark_key(id), "GET", mark_key(id)) for id in some]
-        pairs = zip(some, values, strict=True)
-        found = [mark for mark in [decode_mark(id, value) for id, value in pairs] if mark is not None]
-    return found
+    def _first(self, after: str, most: int, primaries: Sequence[Address]) -> Steps[list[str]]:
+        """The first `most` ids past `after`, in order."""
+        ids: set[str] = set()
+        bound: str | None = None
+        for node in primaries:
+            cursor = 0
+            while True:
+                cursor, keys = yield from _keys(node, cursor, self._pattern)
+                some = [id for id in map(self._id_of, keys) if id is not None and id > after]
+                ids.update([id for id in some if bound is None or id < bound])
+                if len(ids) > 2 * most:
+                    ids = set(sorted(ids)[:most])
+                    bound = max(ids)
+                if not cursor:
+                    break
+        return sorted(ids)[:most]
 
 
-def bars(after: str, limit: int, primaries: Sequence[Address]) -> Steps[Sequence[Bar]]:
-    """Store.bars. Looks at every key. An instant for all is in each partition: the first one's tells of it."""
-    keys = yield from _keys("sj:{*}!*", primaries)
-    whose = {key: who for key in keys if (who := bar_of(key)) is not None}
-    ids = {key: Bar(*who, 0).id for key, who in whose.items() if who[1] or key.startswith(b"sj:{000}")}
-    first = heapq.nsmallest(limit, [key for key, id in ids.items() if id > after], key=lambda key: ids[key])
-    found = (yield [command(key.decode(), "GET", key) for key in first]) if first else []
-    return [Bar(*whose[key], int(at)) for key, at in zip(first, found, strict=True) if at is not None]
+def _marks(pairs: Iterable[tuple[str, bytes | None]]) -> list[Mark]:
+    return [mark for mark in [decode_mark(id, value) for id, value in pairs] if mark is not None]
 
 
-def _keys(pattern: str, primaries: Sequence[Address]) -> Steps[set[bytes]]:
-    found: set[bytes] = set()
-    for node in primaries:
-        cursor = 0
-        while True:
-            cursor, keys = (yield [command("", "SCAN", cursor, "MATCH", pattern, "COUNT", PAGE, node=node)])[0]
-            found.update(keys)
-            cursor = int(cursor)
-            if not cursor:
-                break
+def _bar_id(key: bytes) -> str | None:
+    """An instant for all is in each partition: the first one's tells of it."""
+    who = bar_of(key)
+    return Bar(*who, 0).id if who and (who[1] or key.startswith(b"sj:{000}")) else None
+
+
+def _bar_key(id: str) -> str:
+    realm, user = id.split(":")
+    return user_bar_key(realm, user) if user else bar_keys(realm)[0]
+
+
+def _bars(pairs: Iterable[tuple[str, bytes | None]]) -> list[Bar]:
+    found = []
+    for id, at in pairs:
+        realm, user = id.split(":")
+        if at is not None:
+            found.append(Bar(realm, user, int(at)))
     return found
 
 
@@ -176,9 +199,14 @@ def erase(user_id: str, realm: str, primaries: Sequence[Address]) -> Steps[int]:
 
 
 def _page(node: Address, cursor: int, pattern: str = SESSIONS) -> Steps[tuple[int, list[str]]]:
+    following, keys = yield from _keys(node, cursor, pattern)
+    return following, [id for id in map(id_of, keys) if id is not None]
+
+
+def _keys(node: Address, cursor: int, pattern: str) -> Steps[tuple[int, list[bytes]]]:
     call = command("", "SCAN", cursor, "MATCH", pattern, "COUNT", PAGE, node=node)
     following, keys = (yield [call])[0]
-    return int(following), [id for id in map(id_of, keys) if id is not None]
+    return int(following), keys
 
 
 def _gets(ids: Sequence[str]) -> list[Call]:

@@ -76,28 +76,41 @@ local function finish(key, s, now, reason, keep)
   if has_user(s) then redis.call('ZREM', index_of(key, s), string.sub(key, 9)) end
 end
 
--- The live sessions of an index, oldest first. One that ended or is gone leaves it; one that only ran out stays while
--- its row does, for another machine's clock may still be behind.
-local function live_of(index, now)
-  local live, tag = {}, string.sub(index, 1, 8)
-  for _, member in ipairs(redis.call('ZRANGE', index, 0, -1)) do
-    local s, raw = load(tag .. member)
-    if not raw or s and s[REASON] ~= '' then
-      redis.call('ZREM', index, member)
-    elseif s and is_live(s, now) then
-      live[#live + 1] = {member = member, s = s, raw = raw}
-    end
-  end
-  return live
+-- A member that is over leaves the index: it is gone, ended, or ran out unnoticed. That is an end, for it must be over
+-- on a machine too whose clock is behind. The session and its blob if it is live; nil and what is there if nobody can
+-- read that; else nil and nil.
+local function settle(index, member, now, keep)
+  local key = string.sub(index, 1, 8) .. member
+  local s, raw = load(key)
+  if raw and not s or s and is_live(s, now) then return s, raw end
+  if s and s[REASON] == '' then finish(key, s, now, '', keep) end
+  redis.call('ZREM', index, member)
+  return nil, nil
 end
 
-local function end_oldest(index, live, spared, over, now, keep)
+-- How many live sessions an index has beyond `allowed`. Nil where it is longer than a slice and not tidy: `unreadable`,
+-- which a walk by TIDY found in it, is ''.
+local function too_many(index, allowed, now, keep, slice, unreadable)
+  local size = redis.call('ZCARD', index)
+  if size <= allowed then return 0 end
+  if unreadable ~= '' then return size - tonumber(unreadable) - allowed end
+  if size > slice then return nil end
+  local live = 0
+  for _, member in ipairs(redis.call('ZRANGE', index, 0, -1)) do
+    if settle(index, member, now, keep) then live = live + 1 end
+  end
+  return live - allowed
+end
+
+-- Ends the oldest `over` sessions of a tidy index, or a slice of them.
+local function end_oldest(index, over, spared, now, keep, slice)
   local ended, tag = {}, string.sub(index, 1, 8)
-  for _, each in ipairs(live) do
-    if #ended >= over then break end
-    if each.member ~= spared then
-      finish(tag .. each.member, each.s, now, 'limit', keep)
-      ended[#ended + 1] = each.member
+  for _, member in ipairs(over > 0 and redis.call('ZRANGE', index, 0, slice) or {}) do
+    if #ended >= math.min(over, slice) then break end
+    local s = member ~= spared and load(tag .. member)
+    if s and s[REASON] == '' then
+      finish(tag .. member, s, now, 'limit', keep)
+      ended[#ended + 1] = member
     end
   end
   return ended

@@ -20,16 +20,24 @@ __all__ = [
     "LIST",
     "REPLACE",
     "SWEEP",
+    "TIDY",
 ]
 
 # KEYS: the new session, and the one that it ends if that is in the same slot.
 # ARGV: its blob, now, its TTL, keep, user (as in the blob), most ('' for no cap), '1' to end the oldest, reason and
-# version ('' for any) of what it ends, and when that began which leads to it.
+# version ('' for any) of what it ends, when that began which leads to it, the slice, unreadable (see too_many), and '1'
+# if this was asked before and the answer was lost: it may be made.
+# Answers whom it ended for the cap, and 1 where CAP is to go on with that; 'many' if TIDY must come before.
 CREATE = script("""
 local key, old = KEYS[1], KEYS[2]
-local now, ttl, keep = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-if redis.call('EXISTS', key) == 1 then return 'exists' end
-local leaves, raw
+local now, ttl, keep, slice = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[11])
+local new, there, raw = cmsgpack.unpack(ARGV[1]), load(key)
+if raw then
+  if ARGV[13] == '' or not there or there[SECRETS] ~= new[SECRETS] then return 'exists' end
+  redis.call('SET', key, raw, 'KEEPTTL')
+  return {{}, 1}
+end
+local leaves
 if old then
   leaves, raw = load(old)
   if not leaves or not is_live(leaves, now) or (ARGV[9] ~= '' and leaves[VERSION] ~= tonumber(ARGV[9])) then
@@ -39,29 +47,36 @@ end
 local user, tag = ARGV[5], string.sub(key, 1, 8)
 local named = string.find(user, ':', 1, true)
 if barred(tag, user, tonumber(ARGV[10]), leaves and named and leaves[USER] == user) then return 'barred' end
-local ended = {}
+local ended, more = {}, 0
 if named then
-  local index = tag .. user
+  local index, spared = tag .. user, old and string.sub(old, 9)
   if ARGV[6] ~= '' then
-    local spared = old and string.sub(old, 9)
-    local live, count = live_of(index, now), 1 - tonumber(ARGV[6])
-    for _, each in ipairs(live) do
-      if each.member ~= spared then count = count + 1 end
-    end
-    if count > 0 and ARGV[7] ~= '1' then return 'limit' end
-    ended = end_oldest(index, live, spared, count, now, keep)
+    local allowed = tonumber(ARGV[6]) - 1
+    if spared and redis.call('ZSCORE', index, spared) then allowed = allowed + 1 end
+    local over = too_many(index, allowed, now, keep, slice, ARGV[12])
+    if not over then return 'many' end
+    if over > 0 and ARGV[7] ~= '1' then return 'limit' end
+    ended = end_oldest(index, over, spared, now, keep, slice)
+    if over > slice then more = 1 end
   end
-  redis.call('ZADD', index, cmsgpack.unpack(ARGV[1])[CREATED], string.sub(key, 9))
+  -- So that what is over does not pile up without a cap, each new session has more looked at than itself.
+  if redis.call('ZCARD', index) > slice then
+    for _, member in ipairs(redis.call('ZRANDMEMBER', index, 3)) do settle(index, member, now, keep) end
+  end
+  redis.call('ZADD', index, new[CREATED], string.sub(key, 9))
   redis.call('PEXPIRE', index, ttl, 'NX')
   redis.call('PEXPIRE', index, ttl, 'GT')
 end
-if leaves then finish(old, leaves, now, ARGV[8], keep) end
+if leaves then
+  leaves[REPLACED_BY] = key
+  finish(old, leaves, now, ARGV[8], keep)
+end
 redis.call('SET', key, ARGV[1], 'PX', ttl)
-return {ended}
+return {ended, more}
 """)
 
 # KEYS: the session before, in another slot than the new one. ARGV: now, keep, reason, version ('' for any), the new
-# one's id: it stays in the row, so that who asks again, because the answer was lost, hears that it is done.
+# one's key: it stays in the row, so that who asks again, because the answer was lost, hears that it is done.
 REPLACE = script("""
 local s, raw = load(KEYS[1])
 local now = tonumber(ARGV[1])
@@ -82,11 +97,28 @@ redis.call('ZREM', string.sub(KEYS[1], 1, 8) .. ARGV[1], string.sub(KEYS[1], 9))
 return 1
 """)
 
-# KEYS: a user's index. ARGV: now, keep, most, the newest session's member.
+# KEYS: a user's index. ARGV: now, keep, most, the newest session's member, the slice, unreadable (see too_many).
+# Answers whom it ended, of whom there may be more if they fill a slice; 'many' if TIDY must come before.
 CAP = script("""
-local now = tonumber(ARGV[1])
-local live = live_of(KEYS[1], now)
-return end_oldest(KEYS[1], live, ARGV[4], #live - tonumber(ARGV[3]), now, tonumber(ARGV[2]))
+local now, keep, slice = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[5])
+local over = too_many(KEYS[1], tonumber(ARGV[3]), now, keep, slice, ARGV[6])
+if not over then return 'many' end
+return end_oldest(KEYS[1], over, ARGV[4], now, keep, slice)
+""")
+
+# KEYS: a user's index. ARGV: now, keep, the slice, and the member behind which it begins; it begins anew where that has
+# left meanwhile. Answers where it began, how many it looked at, how many of them stay, how many of these nobody can
+# read, and the last that stays.
+TIDY = script("""
+local rank = redis.call('ZRANK', KEYS[1], ARGV[4])
+local from, last, stay, unreadable = rank and rank + 1 or 0, rank and ARGV[4] or '', 0, 0
+local members = redis.call('ZRANGE', KEYS[1], from, from + tonumber(ARGV[3]) - 1)
+for _, member in ipairs(members) do
+  local s, raw = settle(KEYS[1], member, tonumber(ARGV[1]), tonumber(ARGV[2]))
+  if raw then stay, last = stay + 1, member end
+  if raw and not s then unreadable = unreadable + 1 end
+end
+return {from, #members, stay, unreadable, last}
 """)
 
 # KEYS: the session. ARGV: now, seen_at ('' for no touch), max_bytes, keep, secrets as loaded ('' for no rotation) and
@@ -151,26 +183,36 @@ finish(KEYS[1], s, now, ARGV[3], tonumber(ARGV[2]))
 return raw
 """)
 
-# KEYS: a user's index. ARGV: now, keep, reason, the member to spare.
+# KEYS: a user's index. ARGV: now, keep, reason, the member to spare, the slice, and '1' for all slices but the first:
+# what took the place of the one that those before spared is spared then.
+# Answers the member that it spared, how many others are left, and whom it ended. The last slice sees that nobody else
+# is there, so that none gets away by a new id.
 END_ALL = script("""
-local ended, now, tag = {}, tonumber(ARGV[1]), string.sub(KEYS[1], 1, 8)
-bar(bar_of(tag, string.sub(KEYS[1], 9)), now)
-for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
-  if member ~= ARGV[4] then
+local index, now, keep, slice = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[5])
+local ended, tag, spared = {}, string.sub(index, 1, 8), ARGV[4]
+bar(bar_of(tag, string.sub(index, 9)), now)
+local kept = spared ~= '' and load(tag .. spared)
+while ARGV[6] == '1' and kept and kept[REPLACED_BY] and string.sub(kept[REPLACED_BY], 1, 8) == tag do
+  spared = string.sub(kept[REPLACED_BY], 9)
+  kept = load(tag .. spared)
+end
+if not kept or not is_live(kept, now) then spared = '' end
+for _, member in ipairs(redis.call('ZRANGE', index, 0, slice - 1)) do
+  if member ~= spared then
     local s, raw = load(tag .. member)
     if s and s[REASON] == '' then
       if is_live(s, now) then ended[#ended + 1] = member end
-      finish(tag .. member, s, now, ARGV[3], tonumber(ARGV[2]))
-    else
-      redis.call('ZREM', KEYS[1], member)
-      if raw and not s then
-        redis.call('DEL', tag .. member)
-        ended[#ended + 1] = member
-      end
+      finish(tag .. member, s, now, ARGV[3], keep)
+    elseif raw and not s then
+      redis.call('DEL', tag .. member)
+      ended[#ended + 1] = member
     end
+    redis.call('ZREM', index, member)
   end
 end
-return ended
+local left = redis.call('ZCARD', index)
+if redis.call('ZSCORE', index, spared) then left = left - 1 end
+return {spared, left, ended}
 """)
 
 # KEYS: a partition's instant for all. ARGV: now.
@@ -179,14 +221,12 @@ bar(KEYS[1], tonumber(ARGV[1]))
 return 1
 """)
 
-# KEYS: a user's index. ARGV: now, and members of it.
+# KEYS: a user's index. ARGV: now, keep, and members of it. A server that takes no writes lists all the same.
 LIST = script("""
-local found, now, tag = {}, tonumber(ARGV[1]), string.sub(KEYS[1], 1, 8)
-for n = 2, #ARGV do
-  local s, raw = load(tag .. ARGV[n])
-  if not raw or s and s[REASON] ~= '' then
-    redis.call('ZREM', KEYS[1], ARGV[n])
-  elseif not s or is_live(s, now) then
+local found = {}
+for n = 3, #ARGV do
+  local _, _, raw = pcall(settle, KEYS[1], ARGV[n], tonumber(ARGV[1]), tonumber(ARGV[2]))
+  if raw then
     found[#found + 1] = ARGV[n]
     found[#found + 1] = raw
   end

@@ -11,14 +11,14 @@ from sojourn.core.errors import EndReason, StoreUnavailable
 from sojourn.core.record import Record
 from sojourn.core.store import Applied, Bar, Commit, Create, End, Mark, Refused, Stats, Watcher
 
-from . import operations
+from . import operations, user_sessions
 from .blob import decode_record
 from .calls import Address, Call, Steps
 from .connections import connect
 from .memory import Memory
 from .node import Node
 from .retry import QUESTION_SHARE, PendingCalls
-from .scan import Scan, Sweep, bars, erase, marks, stats
+from .scan import Scan, Sweep, erase, stats
 from .topology import Topology, topology_of
 from .tracking import track
 from .url import parse
@@ -77,7 +77,7 @@ class RedisStore:
         self, user_id: str, reason: EndReason, now: int, keep: str | None = None, realm: str = ""
     ) -> Sequence[str]:
         """As Store.end_all."""
-        return self._run(operations.end_all(user_id, reason, now, keep, realm, self._keep))
+        return self._run(user_sessions.end_all(user_id, reason, now, keep, realm, self._keep), long=True)
 
     def bar(self, now: int, realm: str = "") -> None:
         """As Store.bar. 4,096 small keys."""
@@ -85,7 +85,7 @@ class RedisStore:
 
     def list(self, user_id: str, now: int, realm: str = "", after: str = "", limit: int = 100) -> Sequence[Record]:
         """As Store.list."""
-        return self._run(operations.of_user(user_id, now, realm, after, limit))
+        return self._run(user_sessions.of_user(user_id, now, realm, after, limit, self._keep))
 
     def erase(self, user_id: str, realm: str = "") -> int:
         """As Store.erase. Looks at every key."""
@@ -104,12 +104,12 @@ class RedisStore:
         self._run(operations.put_bar(bar))
 
     def marks(self, after: str, limit: int) -> Sequence[Mark]:
-        """As Store.marks."""
-        return self._run(marks(after, limit, self._primaries()), long=True)
+        """As Store.marks. Looks at every key once for many pages."""
+        return self._run(self._scan.marks(after, limit, self._primaries(), time.monotonic()), long=True)
 
     def bars(self, after: str, limit: int) -> Sequence[Bar]:
-        """As Store.bars."""
-        return self._run(bars(after, limit, self._primaries()), long=True)
+        """As Store.bars. Looks at every key once for many pages."""
+        return self._run(self._scan.bars(after, limit, self._primaries(), time.monotonic()), long=True)
 
     def end_expired(self, now: int, limit: int) -> int:
         """As Store.end_expired. Nothing to do: what ran out leaves Redis by itself, `keep_ended` later."""
