@@ -121,7 +121,8 @@ def bar(now: int, realm: str, connection: sqlite3.Connection) -> None:
 
 def _bar(realm: str, user: str, now: int, connection: sqlite3.Connection) -> None:
     connection.execute(
-        "INSERT INTO bar VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET at = max(at, excluded.at)", (realm, user, now)
+        "INSERT INTO bar (realm, user, at) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET at = max(at, excluded.at)",
+        (realm, user, now),
     )
 
 
@@ -140,7 +141,9 @@ def erase(user_id: str, realm: str, connection: sqlite3.Connection) -> int:
 
 def put_mark(mark: Mark, connection: sqlite3.Connection) -> None:
     """Store.put_mark."""
-    connection.execute("INSERT INTO mark VALUES (?, ?, ?) ON CONFLICT DO NOTHING", structs.astuple(mark))
+    connection.execute(
+        "INSERT INTO mark (id, session_id, ends_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", structs.astuple(mark)
+    )
 
 
 def get_mark(id: str, connection: sqlite3.Connection) -> Mark | None:
