@@ -131,6 +131,15 @@ def test_a_database_is_expanded_under_an_older_sojourn_and_contracted_once_that_
     assert migrate_as_later(database, EXPAND) == []  # which does not look at it: it may serve it
 
 
+def test_a_ledger_from_before_it_said_what_is_needed_says_so_from_the_next_migration_on(database: str) -> None:
+    execute(database, "ALTER TABLE sojourn_migration DROP COLUMN needs")
+    PostgresStore(database).close()
+    assert migrate(database) == []
+
+    assert migrate_as_later(database, EXPAND) == ["3 labels"]
+    PostgresStore(database).close()
+
+
 def test_each_migration_needs_what_there_is_and_no_less_than_the_one_before() -> None:
     needs = [migration.needs for migration in MIGRATIONS]
 

@@ -41,6 +41,8 @@ CREATE TABLE IF NOT EXISTS ours.sojourn_migration (
     needs integer NOT NULL
 )
 """
+# For a ledger from before the column. No code knew less than the first two.
+_NEEDS = "ALTER TABLE ours.sojourn_migration ADD COLUMN IF NOT EXISTS needs integer NOT NULL DEFAULT 2"
 
 
 def migrate(conninfo: str) -> list[str]:
@@ -117,7 +119,7 @@ def _apply_missing(connection: psycopg.Connection) -> list[int]:
                 judge_version(version, *numbers.execute(qualified(SELECT_NEEDED, schema, False)).fetchall())
             if version >= number:
                 continue
-            for statement in statements:
+            for statement in (_NEEDS, *statements):
                 connection.execute(qualified(statement, schema, False))
             connection.execute(qualified(_NOTE, schema, True), (number, name, needs))
         applied.append(number)
