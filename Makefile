@@ -20,6 +20,8 @@ ONE_SESSION := examples/one-session/express/node_modules/.package-lock.json $(EX
 SUITES_NODE := tests/suites/node/node_modules/.package-lock.json $(EXPRESS_BUILD)
 # More than two cores need: a good part of the tests waits for servers.
 WORKERS ?= 3
+# Beside the oldest that there may be, on which all of make test runs.
+PYTHONS ?= 3.12 3.13
 
 # The development environment brings its own Node and npm.
 npm = cd $(1) && PATH="$(CHECKOUT)/$(DEV)/bin:$$PATH" npm --no-audit --no-fund --no-update-notifier
@@ -27,7 +29,7 @@ NPM = $(call npm,client)
 say = @printf '\n==> %s\n'
 
 .DELETE_ON_ERROR:
-.PHONY: help run one-session test quick quick-types quick-tests adapters suites check format pages client bench lock clean
+.PHONY: help run one-session test quick quick-types quick-tests adapters suites pythons check format pages client bench lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -78,6 +80,10 @@ suites: $(DEV)/ready $(SUITES_NODE) ## run other people's test suites over our s
 	@scripts/php
 	$(say) "Suites of others"
 	@$(DEV)/bin/python -m tests.suites $(SUITES)
+
+pythons: ## run what depends on the Python on newer ones, with the newest Django that each can have (PYTHONS="3.12 3.13")
+	@scripts/servers
+	@scripts/pythons $(PYTHONS)
 
 check: $(DEV)/ready client $(EXPRESS) ## lint, format, types, layers and lock files
 	$(say) "Lint and format"

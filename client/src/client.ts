@@ -174,7 +174,7 @@ export function createSessionClient<Data extends object = Record<string, JsonVal
 
 	/** A session was begun, and the browser has nothing to show for it: the one symptom of a dozen mistakes in a set-up. */
 	function notKept() {
-		const error = new SessionError(0, jar ? "token-not-exposed" : "cookie-not-kept", "blocked, cross-site, or over http?");
+		const error = new SessionError(0, jar ? "token-not-exposed" : "cookie-not-kept", "blocked, cross-site, or http?");
 		console.warn(error);
 		report(error);
 	}

@@ -15,15 +15,15 @@ export function createFetch(
 	return async (input, init) => {
 		let request = new Request(input, init);
 		const isOwn = isTrusted(request.url);
-		const isForeign = !request.url.startsWith(globalThis.origin + "/");
+		const isForeign = new URL(request.url).origin !== globalThis.origin;
 		// The session's own cookie beside a token would be ambiguous; without it, a foreign origin can keep no session.
 		if (isOwn && request.credentials === "same-origin" && (isBearer || isForeign))
 			request = new Request(request, {credentials: isBearer ? "omit" : "include"});
 		const {reply: response} = await deliver(request);
-		const {ok, status, headers} = response;
-		const mayHaveChanged = status === 401 || headers.has("Sojourn-Token") || !/^(GET|HEAD|OPTIONS)$/.test(request.method);
+		const {headers} = response;
+		const mayHaveChanged = response.status === 401 || headers.has("Sojourn-Token") || !/^(GET|HEAD|OPTIONS)$/.test(request.method);
 		// What sets a cookie, which no script can see, must not be stored, which each may see.
-		const isBringing = isForeign && ok && headers.get("Cache-Control") === "no-store";
+		const isBringing = isForeign && response.ok && /(^|[, ])no-store\b/i.test(headers.get("Cache-Control")!);
 		// The answer is not held back for long by a server that has just become slow.
 		if (isOwn && mayHaveChanged && refresh) await Promise.race([refresh(isBringing), sleep(2_000)]);
 		return response;

@@ -106,10 +106,12 @@ async def test_in_the_wrong_order_a_refusal_cannot_be_read(context: BrowserConte
 
 
 @pytest.mark.engines("chromium", "firefox")
+@pytest.mark.parametrize("said", ["", "private, max-age=0, No-Store"])
 async def test_a_sign_in_from_another_site_that_leaves_no_session_is_told_with_its_cause(
-    context: BrowserContext, elsewhere: Stage, sites: Sites
+    context: BrowserContext, elsewhere: Stage, sites: Sites, said: str
 ) -> None:
-    site = sites.start("starlette", allowed=[elsewhere.url], trusted=[elsewhere.url])
+    """Also where the application says `no-store` itself, among other things."""
+    site = sites.start("starlette", allowed=[elsewhere.url], trusted=[elsewhere.url], SITE_CACHE_CONTROL=said)
     await context.add_init_script("window.warned = []; console.warn = (what) => warned.push(String(what))")
     tab = await at(context, elsewhere, site)
     await tab.until('state.status === "none"')

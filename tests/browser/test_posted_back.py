@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
+from joserfc import jwt
+from joserfc.jwk import ECKey
 from playwright.async_api import Page
 
 from adapters.tests.aspnetcore_site import DOTNETS
@@ -25,9 +28,17 @@ from tests.servers.process import Running
 
 pytestmark = pytest.mark.anyio
 
+ADA = {"sub": "ada", "name": "Ada Lovelace", "roles": ["author"], "email_verified": True}
+
 
 class Provider(Running):
-    """Lets everybody in, as ada. Its pages are on 127.0.0.1, which to a browser is another site than localhost."""
+    """Lets everybody in, as ada, by OpenID Connect where that is asked for.
+
+    Its pages are on 127.0.0.1, which to a browser is another site than localhost.
+    """
+
+    key = ECKey.generate_key("P-256", {"kid": "1", "alg": "ES256", "use": "sig"})
+    nonce: str | None = None
 
     def __init__(self) -> None:
         host = self
@@ -37,7 +48,14 @@ class Provider(Running):
                 if self.path == "/favicon.ico":
                     self.send_error(404)
                     return
+                if self.path.startswith("/.well-known/"):
+                    self.answer("application/json", json.dumps(host.described()))
+                    return
+                if self.path == "/keys":
+                    self.answer("application/json", json.dumps({"keys": [host.key.as_dict(private=False)]}))
+                    return
                 asked = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
+                host.nonce = asked.get("nonce")
                 told = {"code": "xyz", "state": asked["state"]}
                 if host.mode == "query":
                     self.send_response(302)
@@ -51,9 +69,10 @@ class Provider(Running):
 
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers["Content-Length"]))
-                self.answer(
-                    "application/json", json.dumps({"access_token": "t", "token_type": "Bearer", "user": "ada"})
-                )
+                token = {"access_token": "t", "token_type": "Bearer", "user": "ada"}
+                if host.nonce is not None:
+                    token["id_token"] = jwt.encode({"alg": "ES256", "kid": "1"}, host.claims(), host.key)
+                self.answer("application/json", json.dumps(token))
 
             def answer(self, kind: str, text: str) -> None:
                 self.send_response(200)
@@ -68,6 +87,21 @@ class Provider(Running):
         self._listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._listener.server_address[1]}"
         Thread(target=self._listener.serve_forever, args=(0.05,), daemon=True).start()
+
+    def described(self) -> dict[str, object]:
+        """What it says of itself, by OpenID Connect Discovery."""
+        return {
+            "issuer": self.url,
+            "authorization_endpoint": f"{self.url}/authorize",
+            "token_endpoint": f"{self.url}/token",
+            "jwks_uri": f"{self.url}/keys",
+            "id_token_signing_alg_values_supported": ["ES256"],
+        }
+
+    def claims(self) -> dict[str, object]:
+        """What it says of ada to who asked last."""
+        now = int(time.time())
+        return {"iss": self.url, "aud": "shop", "iat": now, "exp": now + 60, "nonce": self.nonce, **ADA}
 
     def stop(self) -> None:
         self._listener.shutdown()
@@ -110,7 +144,9 @@ def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             yield f"http://localhost:{site.port}"
 
 
-async def test_who_logs_in_at_a_provider_keeps_the_cart(page: Page, shop: str, provider: Provider) -> None:
+async def test_who_logs_in_at_a_provider_keeps_the_cart(
+    page: Page, shop: str, provider: Provider, request: pytest.FixtureRequest
+) -> None:
     for mode in ("query", "form_post"):
         provider.mode = mode
         await page.context.clear_cookies()
@@ -121,6 +157,8 @@ async def test_who_logs_in_at_a_provider_keeps_the_cart(page: Page, shop: str, p
         await page.wait_for_url(f"{shop}/")
         told = json.loads(await page.inner_text("body"))
         assert (told["user"], told["cart"]) == ("ada", ["tea"])
+        if request.node.callspec.params["shop"] in PYTHONS:  # Authlib's own dict of what the provider said
+            assert told["userinfo"].items() >= {**ADA, "aud": "shop", "iss": provider.url}.items()
 
 
 async def test_who_did_not_begin_a_log_in_is_not_logged_in(

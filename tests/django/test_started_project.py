@@ -32,7 +32,7 @@ class Project:
         self.env.pop("DJANGO_SETTINGS_MODULE", None)
         self._run([sys.executable, "-m", "django", "startproject", "shop", str(folder)])
         self.append("settings.py", block("# settings.py") + "\nALLOWED_HOSTS = ['*']\n")
-        self.append("urls.py", block("# urls.py"))
+        self.append("urls.py", block("# urls.py, at its end\nfrom django.urls"))
 
     def append(self, file: str, text: str) -> None:
         path = self.folder / "shop" / file

@@ -61,6 +61,29 @@ def test_a_log_in_gives_a_new_token_and_a_log_out_takes_it_away(site: Site) -> N
     assert browser.show() == {"user": None, "status": "none", "end_reason": None, "data": {}}
 
 
+def test_a_session_that_is_committed_and_ended_in_one_request_leaves_the_browser_nothing(site: Site) -> None:
+    """No dead token: the next page would say "ended" to somebody who never was in."""
+    browser = site.browser()
+    rows = site.rows()
+    answer = browser.post("/come-and-go")
+
+    assert answer.status in (200, 201)
+    assert site.rows() == rows + 1
+    assert "sj1-" not in str(answer.one("set-cookie"))
+    assert not browser.token
+    assert browser.show() == {"user": None, "status": "none", "end_reason": None, "data": {}}
+
+
+def test_a_log_out_after_a_commit_takes_the_cookie_of_one_that_was_there(site: Site) -> None:
+    browser = site.browser()
+    browser.act("put", {"n": 1})
+    answer = browser.post("/come-and-go")
+
+    assert cookie_of(answer)[0].rstrip('"') == f"{COOKIE}="
+    assert not browser.token
+    assert browser.show()["status"] == "none"
+
+
 def test_remember_me_outlives_the_browser(site: Site) -> None:
     _, attributes = cookie_of(site.browser().post("/do/login", {"user": "ada", "remember": True}))
 

@@ -20,8 +20,8 @@ PAGE = Path(__file__).parents[2] / "docs/remote.md"
 def test_the_page_s_application_does_what_it_says(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOJOURN_SERVICE", service.url)
     monkeypatch.setenv("SOJOURN_KEY", service.key)
-    first, second = re.findall(r"^```py\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    names: dict[str, Any] = {"key": service.key}
+    first, second = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {}
     exec(first, names)
     here, elsewhere = (TestClient(names["app"], base_url="https://testserver") for _ in range(2))
 

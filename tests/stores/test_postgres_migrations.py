@@ -10,14 +10,15 @@ import pytest
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from sojourn import ConfigurationError, StoreUnavailable
-from sojourn.stores.postgres import AsyncPostgresStore, PostgresStore, migrate
-from sojourn.stores.postgres.migrations import CURRENT
+from sojourn.stores.postgres import AsyncPostgresStore, PostgresStore, migrate, migrations
+from sojourn.stores.postgres.schema import MIGRATIONS, Migration
+from sojourn.testing import StoreContract
 from sojourn.testing.records import put
 from tests.servers.port import find_port
 from tests.servers.postgres import PostgresServer
 
 BEHIND = "DELETE FROM sojourn_migration"
-AHEAD = "INSERT INTO sojourn_migration (number, name) VALUES (99, 'from the future')"
+AHEAD = "INSERT INTO sojourn_migration (number, name, needs) VALUES (99, 'from the future', 98)"
 ALL = ["1 sessions", "2 realms, instants and marks"]
 
 
@@ -63,10 +64,87 @@ def test_an_older_database_is_refused_with_the_mend(database: str) -> None:
 def test_a_newer_database_is_refused_with_the_mend(database: str) -> None:
     execute(database, AHEAD)
 
-    with pytest.raises(ConfigurationError, match=r"knows 2\. Update Sojourn"):
-        PostgresStore(database)
-    with pytest.raises(ConfigurationError, match="Update Sojourn"):
-        migrate(database)
+    told = r"at migration 99, which needs a Sojourn that knows migration 98, and this one knows 2\. Update Sojourn"
+    for refusing in (PostgresStore, AsyncPostgresStore, migrate):
+        with pytest.raises(ConfigurationError, match=told):
+            refusing(database)
+
+
+# What a later Sojourn may do: add first; and take away once no code that is in use looks at it any more.
+EXPAND = Migration(
+    "labels",
+    2,
+    (
+        "ALTER TABLE ours.sojourn_session ADD COLUMN label text NOT NULL DEFAULT ''",
+        "ALTER TABLE ours.sojourn_bar ADD COLUMN why text",
+        "ALTER TABLE ours.sojourn_mark ADD COLUMN label text",
+        "CREATE INDEX sojourn_session_label ON ours.sojourn_session (label)",
+        "CREATE TABLE ours.sojourn_label (label text PRIMARY KEY)",
+    ),
+)
+CONTRACT = Migration("bytes are counted anew", 3, ("ALTER TABLE ours.sojourn_session DROP COLUMN bytes",))
+
+
+def migrate_as_later(conninfo: str, *later: Migration) -> list[str]:
+    """Migrate as a Sojourn does that has these migrations too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(migrations, "MIGRATIONS", (*MIGRATIONS, *later))
+        return migrate(conninfo)
+
+
+@pytest.fixture(scope="module")
+def expanded(postgres: PostgresServer) -> str:
+    """A database that a later Sojourn has added to."""
+    conninfo = postgres.new_database()
+    assert migrate_as_later(conninfo, EXPAND) == [*ALL, "3 labels"]
+    return conninfo
+
+
+class TestAnExpandedDatabase(StoreContract):
+    """Code that does not know the newest migration keeps every promise of a store."""
+
+    @pytest.fixture(autouse=True)
+    def _open(self, expanded: str) -> None:
+        execute(expanded, "TRUNCATE sojourn_session, sojourn_bar, sojourn_mark")
+        self.store = PostgresStore(expanded)
+
+    def setup_method(self) -> None:
+        """The fixture opens it."""
+
+
+def test_a_database_is_expanded_under_an_older_sojourn_and_contracted_once_that_is_gone(database: str) -> None:
+    older = PostgresStore(database)
+    record = put(older, "ada")
+    assert migrate_as_later(database, EXPAND) == ["3 labels"]
+    assert migrate(database) == []  # an older one, rolled back to, begins with that
+    again = PostgresStore(database)
+    both = put(again, "ada")
+    assert {found.id for found in older.list("ada", record.created_at)} == {record.id, both.id}
+    older.close()
+    again.close()
+
+    assert migrate_as_later(database, EXPAND, CONTRACT) == ["4 bytes are counted anew"]
+    told = "at migration 4, which needs a Sojourn that knows migration 3, and this one knows 2"
+    for refusing in (PostgresStore, migrate):
+        with pytest.raises(ConfigurationError, match=told):
+            refusing(database)
+    assert migrate_as_later(database, EXPAND) == []  # which does not look at it: it may serve it
+
+
+def test_a_ledger_from_before_it_said_what_is_needed_says_so_from_the_next_migration_on(database: str) -> None:
+    execute(database, "ALTER TABLE sojourn_migration DROP COLUMN needs")
+    PostgresStore(database).close()
+    assert migrate(database) == []
+
+    assert migrate_as_later(database, EXPAND) == ["3 labels"]
+    PostgresStore(database).close()
+
+
+def test_each_migration_needs_what_there_is_and_no_less_than_the_one_before() -> None:
+    needs = [migration.needs for migration in MIGRATIONS]
+
+    assert needs == sorted(needs)
+    assert all(1 <= needed <= number for number, needed in enumerate(needs, 1))
 
 
 def test_a_callers_pool_is_judged_with_its_first_use(postgres: PostgresServer, database: str) -> None:
@@ -131,7 +209,7 @@ def test_a_database_that_cannot_hold_every_text_is_refused_by_name(postgres: Pos
     with pytest.raises(ConfigurationError, match=f"is in {encoding}.*ENCODING 'UTF8'"):
         migrate(conninfo)
     execute(conninfo, "CREATE TABLE sojourn_migration (number integer)")
-    execute(conninfo, f"INSERT INTO sojourn_migration VALUES ({CURRENT})")
+    execute(conninfo, f"INSERT INTO sojourn_migration VALUES ({len(MIGRATIONS)})")
 
     for kind in (PostgresStore, AsyncPostgresStore):
         with pytest.raises(ConfigurationError, match=f"is in {encoding}"):

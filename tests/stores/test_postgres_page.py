@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import ast
-import asyncio
-import inspect
 import re
 from pathlib import Path
-from typing import Any
 
 import psycopg
 
@@ -19,16 +15,6 @@ PAGE = (Path(__file__).parents[2] / "docs/stores/postgres.md").read_text("utf-8"
 
 def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-
-
-def test_its_python_runs(database: str) -> None:
-    names: dict[str, Any] = {}
-    for block in blocks("py"):
-        here = re.sub(r'"postgresql://[^"]+"', repr(database), block)
-        result = eval(compile(here, "postgres.md", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), names)
-        if inspect.iscoroutine(result):
-            asyncio.run(result)
-    assert "cached" in names
 
 
 def test_its_sql_runs(database: str) -> None:

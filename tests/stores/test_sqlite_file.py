@@ -9,12 +9,15 @@ import stat
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from sojourn import ConfigurationError, SessionManager, StoreUnavailable
 from sojourn.stores.sqlite import SQLiteStore
+from sojourn.testing import StoreContract
+from sojourn.testing.records import put
 
 OPEN = "import sys; from sojourn import *; manager = SessionManager(open_store('sqlite:///' + sys.argv[1]));"
 READER = OPEN + "manager.scan(); manager.close()"
@@ -83,7 +86,54 @@ def test_a_file_of_a_newer_sojourn_is_refused(path: Path) -> None:
     SQLiteStore(path).close()
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version = 99")
-    with pytest.raises(ConfigurationError, match="newer Sojourn"):
+    with pytest.raises(ConfigurationError, match="needs one that knows format 99, and this one knows 2") as raised:
+        SQLiteStore(path)
+    assert "newer Sojourn" in str(raised.value)
+
+
+# What a later Sojourn may do: add first; and take away once no code that is in use looks at it any more.
+EXPAND = """
+ALTER TABLE session ADD COLUMN label TEXT NOT NULL DEFAULT '';
+ALTER TABLE bar ADD COLUMN why TEXT;
+ALTER TABLE mark ADD COLUMN label TEXT;
+CREATE INDEX session_label ON session (label);
+INSERT INTO sojourn_migration (number, name, needs) VALUES (3, 'labels', 2);
+PRAGMA user_version = 3;
+"""
+CONTRACT = """
+ALTER TABLE session RENAME COLUMN expires_at TO over_at;
+INSERT INTO sojourn_migration (number, name, needs) VALUES (4, 'over_at', 3);
+PRAGMA user_version = 4;
+"""
+
+
+class TestAnExpandedFile(StoreContract):
+    """Code that does not know the newest format keeps every promise of a store."""
+
+    @pytest.fixture(autouse=True)
+    def _open(self, path: Path) -> None:
+        SQLiteStore(path).close()
+        with closing(sqlite3.connect(path)) as connection:
+            connection.executescript(EXPAND)
+        self.store = SQLiteStore(path)
+
+    def setup_method(self) -> None:
+        """The fixture opens it."""
+
+
+def test_a_file_is_expanded_under_an_older_sojourn_and_refused_once_it_is_contracted(path: Path) -> None:
+    store = SQLiteStore(path)
+    record = put(store, "ada")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(EXPAND)
+        both = put(store, "ada")
+        again = SQLiteStore(path)
+        assert {found.id for found in again.list("ada", record.created_at)} == {record.id, both.id}
+        store.close()
+        again.close()
+        connection.executescript(CONTRACT)
+
+    with pytest.raises(ConfigurationError, match="format 4, which needs one that knows format 3, and this one knows 2"):
         SQLiteStore(path)
 
 

@@ -19,7 +19,8 @@ from tests.browser.cors import place
 
 async def login(request: Request) -> JSONResponse:
     request.session.login("ada")  # type: ignore[attr-defined]
-    return JSONResponse({})
+    said = os.environ.get("SITE_CACHE_CONTROL")
+    return JSONResponse({}, headers={"Cache-Control": said} if said else {})
 
 
 async def talk(socket: WebSocket) -> None:

@@ -30,14 +30,20 @@ settings.configure(
 
 oauth = OAuth()
 provider = oauth.register(
-    "provider", client_id="shop", client_secret="s", authorize_url=PROVIDER, access_token_url=PROVIDER
+    "provider",
+    client_id="shop",
+    client_secret="s",
+    server_metadata_url=f"{PROVIDER}/.well-known/openid-configuration",
+    client_kwargs={"scope": "openid profile"},
 )
 
 
 def show(request: HttpRequest) -> HttpResponse:
     from sojourn.django import session_of
 
-    return JsonResponse({"user": session_of(request).user_id, "cart": request.session.get("cart", [])})
+    session = request.session
+    told = {"cart": session.get("cart", []), "userinfo": session.get("user")}
+    return JsonResponse({"user": session_of(request).user_id, **told})
 
 
 def add(request: HttpRequest) -> HttpResponse:
@@ -62,7 +68,8 @@ def back(request: HttpRequest) -> HttpResponse:
         token = provider.authorize_access_token(request)
     except OAuthError as error:
         return HttpResponse(str(error), status=403)
-    session_of(request).login(token["user"])
+    session_of(request).login(token["userinfo"]["sub"])
+    request.session["user"] = token["userinfo"]  # as Authlib's own examples do
     return HttpResponseRedirect("/")
 
 

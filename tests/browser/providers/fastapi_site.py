@@ -17,7 +17,11 @@ PROVIDER = os.environ["SITE_PROVIDER"]
 
 oauth = OAuth()
 provider = oauth.register(
-    "provider", client_id="shop", client_secret="s", authorize_url=PROVIDER, access_token_url=PROVIDER
+    "provider",
+    client_id="shop",
+    client_secret="s",
+    server_metadata_url=f"{PROVIDER}/.well-known/openid-configuration",
+    client_kwargs={"scope": "openid profile"},
 )
 
 app = FastAPI()
@@ -25,7 +29,7 @@ app = FastAPI()
 
 @app.get("/")
 async def show(session: CurrentSession) -> dict[str, object]:
-    return {"user": session.user_id, "cart": session.get("cart", [])}
+    return {"user": session.user_id, "cart": session.get("cart", []), "userinfo": session.get("user")}
 
 
 @app.get("/add")
@@ -53,7 +57,8 @@ async def back(request: Request, session: CurrentSession) -> Response:
         token = await provider.authorize_access_token(request)
     except OAuthError as error:
         return PlainTextResponse(str(error), 403)
-    session.login(token["user"])
+    session.login(token["userinfo"]["sub"])
+    session["user"] = token["userinfo"]  # as Authlib's own examples do
     return RedirectResponse("/")
 
 

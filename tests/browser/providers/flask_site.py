@@ -17,13 +17,17 @@ PROVIDER = os.environ["SITE_PROVIDER"]
 app = Flask(__name__)
 init_app(app, SessionManager(open_store(os.environ["SITE_STORE"])), cross_site_paths={"/back"})
 provider = OAuth(app).register(
-    "provider", client_id="shop", client_secret="s", authorize_url=PROVIDER, access_token_url=PROVIDER
+    "provider",
+    client_id="shop",
+    client_secret="s",
+    server_metadata_url=f"{PROVIDER}/.well-known/openid-configuration",
+    client_kwargs={"scope": "openid profile"},
 )
 
 
 @app.get("/")
 def show() -> ResponseReturnValue:
-    return {"user": session.user_id, "cart": session.get("cart", [])}
+    return {"user": session.user_id, "cart": session.get("cart", []), "userinfo": session.get("user")}
 
 
 @app.get("/add")
@@ -49,5 +53,6 @@ def back() -> ResponseReturnValue:
         token = provider.authorize_access_token()
     except OAuthError as error:
         return str(error), 403
-    session.login(token["user"])
+    session.login(token["userinfo"]["sub"])
+    session["user"] = token["userinfo"]  # as Authlib's own examples do
     return redirect("/")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple
 
-from sojourn.asgi import BrowserEndpoints, SessionMiddleware, mount
+from sojourn.asgi import BrowserEndpoints, SessionMiddleware, commit, mount
 from sojourn.asgi.types import Receive, Scope, Send
 from tests.http.apps import place
 
@@ -61,6 +61,19 @@ async def unwell(scope: Scope, _: Receive, send: Send) -> None:
     await answer(send, {}, status=503)
 
 
+class Asked(NamedTuple):
+    """A request, as `commit` takes it."""
+
+    scope: Scope
+
+
+async def come_and_go(scope: Scope, _: Receive, send: Send) -> None:
+    scope["session"].start()
+    await commit(Asked(scope))
+    scope["session"].logout()
+    await answer(send, {})
+
+
 async def fail(scope: Scope, _: Receive, __: Send) -> None:
     scope["session"]["failed"] = True
     raise RuntimeError("This handler is broken.")
@@ -91,6 +104,7 @@ HANDLERS: dict[str, Callable[..., Awaitable[None]]] = {
     "redirect": redirect,
     "deny": deny,
     "unwell": unwell,
+    "come-and-go": come_and_go,
     "fail": fail,
     "sessions": sessions,
     "stream": stream,

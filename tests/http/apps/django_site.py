@@ -89,6 +89,13 @@ def unwell(request: HttpRequest) -> HttpResponse:
     return JsonResponse({}, status=503)
 
 
+def come_and_go(request: HttpRequest) -> HttpResponse:
+    session_of(request).start()
+    request.session.save()
+    session_of(request).logout()
+    return JsonResponse({})
+
+
 def fail(request: HttpRequest) -> HttpResponse:
     request.session["failed"] = True
     raise RuntimeError("This view is broken.")
@@ -124,6 +131,7 @@ urlpatterns = [
     path("redirect", redirect),
     path("deny", deny),
     path("unwell", unwell),
+    path("come-and-go", come_and_go),
     path("fail", fail),
     path("sessions", sessions),
     path("stream", stream),

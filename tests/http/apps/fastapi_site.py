@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
-from fastapi import Body, Depends, FastAPI, HTTPException
+from fastapi import Body, Depends, FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse, RedirectResponse, StreamingResponse
 
 from sojourn import Session
-from sojourn.asgi import BrowserEndpoints, SessionMiddleware
+from sojourn.asgi import BrowserEndpoints, SessionMiddleware, commit
 from sojourn.fastapi import CurrentSession, logged_in
 from tests.http.apps import place
 
@@ -87,6 +87,13 @@ async def deny(session: CurrentSession) -> None:
 async def unwell(session: CurrentSession) -> None:
     session["unwell"] = True
     raise HTTPException(503)
+
+
+@app.post("/come-and-go")
+async def come_and_go(request: Request, session: CurrentSession) -> None:
+    session.start()
+    await commit(request)
+    session.logout()
 
 
 @app.post("/fail")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from flask import Flask, abort, jsonify, redirect, request
 from flask.typing import ResponseReturnValue
 
-from sojourn.flask import BrowserEndpoints, init_app, logged_in, session
+from sojourn.flask import BrowserEndpoints, commit, init_app, logged_in, session
 from tests.http.apps import place
 
 manager = place.manager()
@@ -71,6 +71,14 @@ def deny() -> ResponseReturnValue:
 def unwell() -> ResponseReturnValue:
     session["unwell"] = True
     return jsonify({}), 503
+
+
+@app.post("/come-and-go")
+def come_and_go() -> ResponseReturnValue:
+    session.start()
+    commit()
+    session.logout()
+    return jsonify({})
 
 
 @app.post("/fail")

@@ -14,7 +14,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect, Stream
 
 from sojourn import SojournError
-from sojourn.asgi import BrowserEndpoints, SessionMiddleware, logged_in_guard, session_of
+from sojourn.asgi import BrowserEndpoints, SessionMiddleware, commit, logged_in_guard, session_of
 from sojourn.core.problem import problem_of
 from tests.http.apps import place
 
@@ -94,6 +94,14 @@ async def unwell(request: AnyRequest) -> dict[str, str]:
     return {}
 
 
+@post("/come-and-go")
+async def come_and_go(request: AnyRequest) -> dict[str, str]:
+    session_of(request).start()
+    await commit(request)
+    session_of(request).logout()
+    return {}
+
+
 @post("/fail")
 async def fail(request: AnyRequest) -> None:
     request.session["failed"] = True
@@ -130,7 +138,23 @@ async def close() -> None:
 
 
 app = Litestar(
-    [do, see, slow, nap, proved, public, cached, redirect, deny, unwell, fail, sessions, stream, endpoints],
+    [
+        do,
+        see,
+        slow,
+        nap,
+        proved,
+        public,
+        cached,
+        redirect,
+        deny,
+        unwell,
+        come_and_go,
+        fail,
+        sessions,
+        stream,
+        endpoints,
+    ],
     middleware=[DefineMiddleware(SessionMiddleware, manager=manager, **place.OPTIONS)],
     exception_handlers={SojournError: problem},
     on_shutdown=[close],

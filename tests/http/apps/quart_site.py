@@ -10,7 +10,7 @@ from quart import Quart, abort, jsonify, redirect, request, session
 from quart.typing import ResponseReturnValue
 
 from sojourn import SojournError
-from sojourn.asgi import BrowserEndpoints, QuartSessions, SessionMiddleware, logged_in, mount, session_of
+from sojourn.asgi import BrowserEndpoints, QuartSessions, SessionMiddleware, commit, logged_in, mount, session_of
 from sojourn.core.problem import problem_of
 from tests.http.apps import place
 
@@ -82,6 +82,14 @@ async def deny() -> ResponseReturnValue:
 async def unwell() -> ResponseReturnValue:
     session["unwell"] = True
     return jsonify({}), 503
+
+
+@site.post("/come-and-go")
+async def come_and_go() -> ResponseReturnValue:
+    session_of(request).start()
+    await commit(request)
+    session_of(request).logout()
+    return jsonify({})
 
 
 @site.post("/fail")

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 
-from sojourn.asgi import BrowserEndpoints, SessionMiddleware, logged_in, session_of
+from sojourn.asgi import BrowserEndpoints, SessionMiddleware, commit, logged_in, session_of
 from tests.http.apps import place
 
 manager = place.async_manager()
@@ -69,6 +69,13 @@ async def unwell(request: Request) -> Response:
     return JSONResponse({}, 503)
 
 
+async def come_and_go(request: Request) -> Response:
+    session_of(request).start()
+    await commit(request)
+    session_of(request).logout()
+    return JSONResponse({})
+
+
 async def fail(request: Request) -> Response:
     request.session["failed"] = True
     raise RuntimeError("This handler is broken.")
@@ -110,6 +117,7 @@ app = Starlette(
         Route("/redirect", redirect, methods=["POST"]),
         Route("/deny", deny, methods=["POST"]),
         Route("/unwell", unwell, methods=["POST"]),
+        Route("/come-and-go", come_and_go, methods=["POST"]),
         Route("/fail", fail, methods=["POST"]),
         Route("/sessions", sessions),
         Route("/stream", stream),

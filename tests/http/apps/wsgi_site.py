@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from sojourn.wsgi import BrowserEndpoints, SessionMiddleware, logged_in, mount, session_of
+from sojourn.wsgi import BrowserEndpoints, SessionMiddleware, commit, logged_in, mount, session_of
 from tests.http.apps import place
 
 manager = place.manager()
@@ -60,6 +60,13 @@ def unwell(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
     return answer(start, {}, status="503 Service Unavailable")
 
 
+def come_and_go(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+    session_of(environ).start()
+    commit(environ)
+    session_of(environ).logout()
+    return answer(start, {})
+
+
 def fail(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
     session_of(environ)["failed"] = True
     raise RuntimeError("This handler is broken.")
@@ -93,6 +100,7 @@ HANDLERS: dict[str, Callable[..., Iterable[bytes]]] = {
     "redirect": redirect,
     "deny": deny,
     "unwell": unwell,
+    "come-and-go": come_and_go,
     "fail": fail,
     "sessions": sessions,
     "stream": stream,

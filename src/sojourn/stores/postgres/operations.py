@@ -13,7 +13,7 @@ from sojourn.core.token import hash_user
 
 from . import statements as sql
 from .errors import NO_TABLES, SchemaBehind
-from .migrations import SELECT_ENCODINGS, SELECT_VERSION, judge_encodings, judge_version
+from .migrations import SELECT_ENCODINGS, SELECT_NEEDED, SELECT_VERSION, is_newer, judge_encodings, judge_version
 from .rows import cost, encode_data, encode_secrets, escaped, readable, record_of, row_of, unescaped
 from .statements import Statement, Steps, qualified
 from .tables import SELECT_TABLES, judge_tables
@@ -45,7 +45,7 @@ BARRED_FOR = 400 * 86_400_000
 
 
 def require_schema() -> Steps[str]:
-    """The schema with this Sojourn's tables. Raises ConfigurationError unless they are there, in UTF-8, and ours."""
+    """The schema with tables that this Sojourn serves. ConfigurationError unless they are there, in UTF-8, ours."""
     [[encodings]] = yield [Statement(SELECT_ENCODINGS)]
     judge_encodings(*encodings)
     [rows] = yield [Statement(SELECT_TABLES)]
@@ -53,7 +53,10 @@ def require_schema() -> Steps[str]:
     if schema is None:
         raise SchemaBehind(NO_TABLES)
     [[(version,)]] = yield [Statement(qualified(SELECT_VERSION, schema, False))]
-    judge_version(version)
+    needed = 0
+    if is_newer(version):
+        [[(needed,)]] = yield [Statement(qualified(SELECT_NEEDED, schema, False))]
+    judge_version(version, needed)
     return schema
 
 

@@ -17,9 +17,15 @@ CHANNEL = "sojourn_session"
 
 
 class Migration(NamedTuple):
-    """One step from an older schema to a newer one, in one transaction."""
+    """One step from an older schema to a newer one, in one transaction.
+
+    `needs`: how many migrations code has to know to serve a database that has this one. A step that only adds needs no
+    more than the one before it. One that takes away what older code reads or writes needs its own number, or that of
+    the step with which code left it alone.
+    """
 
     name: str
+    needs: int
     statements: Sequence[str]
 
 
@@ -100,6 +106,7 @@ ON ours.sojourn_session FOR EACH STATEMENT EXECUTE FUNCTION ours.sojourn_session
 MIGRATIONS = (
     Migration(
         "sessions",
+        1,
         (
             _TABLE,
             _USER_INDEX,
@@ -111,6 +118,7 @@ MIGRATIONS = (
     ),
     Migration(
         "realms, instants and marks",
+        2,
         (
             # From before the first release: their secrets have no family, so that nobody could open them.
             "TRUNCATE ours.sojourn_session",

@@ -120,7 +120,7 @@ RETURNING 1
 # After SELECT_AND_LOCK, whose lock on the table BAR waits for.
 BARS = "SELECT user_hash, at FROM ours.sojourn_bar WHERE realm = %s AND user_hash IN ('', %s)"
 SET_BAR = """
-INSERT INTO ours.sojourn_bar VALUES (%s, %s, %s)
+INSERT INTO ours.sojourn_bar (realm, user_hash, at) VALUES (%s, %s, %s)
 ON CONFLICT (realm, user_hash) DO UPDATE SET at = greatest(ours.sojourn_bar.at, excluded.at)
 """
 # Who creates holds a weaker lock until it is done: it is seen by whoever looks after this, or sees the instant itself.
@@ -212,7 +212,9 @@ ERASE = "DELETE FROM ours.sojourn_session WHERE realm = %s AND user_id = %s"
 
 # Marks
 
-PUT_MARK = "INSERT INTO ours.sojourn_mark VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
+PUT_MARK = """
+INSERT INTO ours.sojourn_mark (id, session_id, ends_at) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING
+"""
 MARKS = "SELECT id, session_id, ends_at FROM ours.sojourn_mark WHERE id > %s ORDER BY id LIMIT %s"
 ALL_BARS = """
 SELECT realm, user_hash, at FROM ours.sojourn_bar

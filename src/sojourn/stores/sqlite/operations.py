@@ -121,7 +121,8 @@ def bar(now: int, realm: str, connection: sqlite3.Connection) -> None:
 
 def _bar(realm: str, user: str, now: int, connection: sqlite3.Connection) -> None:
     connection.execute(
-        "INSERT INTO bar VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET at = max(at, excluded.at)", (realm, user, now)
+        "INSERT INTO bar (realm, user, at) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET at = max(at, excluded.at)",
+        (realm, user, now),
     )
 
 
@@ -140,7 +141,9 @@ def erase(user_id: str, realm: str, connection: sqlite3.Connection) -> int:
 
 def put_mark(mark: Mark, connection: sqlite3.Connection) -> None:
     """Store.put_mark."""
-    connection.execute("INSERT INTO mark VALUES (?, ?, ?) ON CONFLICT DO NOTHING", structs.astuple(mark))
+    connection.execute(
+        "INSERT INTO mark (id, session_id, ends_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", structs.astuple(mark)
+    )
 
 
 def get_mark(id: str, connection: sqlite3.Connection) -> Mark | None:
@@ -200,9 +203,9 @@ def scan(after: str, limit: int, connection: sqlite3.Connection) -> Sequence[Rec
 def stats(now: int, connection: sqlite3.Connection) -> Stats:
     """Store.stats."""
     live, dead, users, rows = connection.execute(
-        "SELECT count(*) FILTER (WHERE ended_at IS NULL AND expires_at > ?1), count(ended_at), "
-        "count(DISTINCT user_id) FILTER (WHERE ended_at IS NULL AND expires_at > ?1), count(*) FROM session",
-        (now,),
+        "SELECT count(*) FILTER (WHERE ended_at IS NULL AND expires_at > :now), count(ended_at), "
+        "count(DISTINCT user_id) FILTER (WHERE ended_at IS NULL AND expires_at > :now), count(*) FROM session",
+        {"now": now},
     ).fetchone()
     pages = connection.execute("PRAGMA page_count").fetchone()[0] * connection.execute("PRAGMA page_size").fetchone()[0]
     return Stats(live=live, ended=dead, expired=rows - live - dead, users=users, bytes=pages)

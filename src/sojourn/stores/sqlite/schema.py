@@ -32,19 +32,39 @@ SCHEMA = (
     "CREATE TABLE bar (realm TEXT, user TEXT, at INTEGER NOT NULL, PRIMARY KEY (realm, user)) STRICT, WITHOUT ROWID",
     "CREATE TABLE mark (id TEXT PRIMARY KEY, session_id TEXT NOT NULL, ends_at INTEGER NOT NULL) STRICT, WITHOUT ROWID",
     "CREATE INDEX mark_end ON mark (ends_at)",
+    # As in PostgreSQL. `needs`: the least format that code has to know to serve a file that has this one.
+    "CREATE TABLE sojourn_migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL, needs INTEGER NOT NULL) STRICT",
+    f"INSERT INTO sojourn_migration (number, name, needs) VALUES ({SCHEMA_VERSION}, 'sessions', {SCHEMA_VERSION})",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
 
 
+def _needed(connection: sqlite3.Connection, found: int) -> int:
+    """The format that code has to know to serve a newer file: the file's own, where it does not say less."""
+    if not connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'sojourn_migration'").fetchone()[0]:
+        return found
+    newest, needed = connection.execute("SELECT max(number), max(needs) FROM sojourn_migration").fetchone()
+    return int(needed) if newest == found else found
+
+
 def _is_ours(connection: sqlite3.Connection, path: Path) -> bool:
-    """Whether the file has the table already; False for one that is empty. Raises ConfigurationError for any other."""
+    """Whether the file has tables that this Sojourn can serve; False for one that is empty.
+
+    Raises ConfigurationError for any other.
+    """
     found = connection.execute("PRAGMA user_version").fetchone()[0]
     if found == SCHEMA_VERSION:
         return True
     if found == 1:
         raise ConfigurationError(f"{path} was written by a Sojourn from before its first release. Delete it.")
     if found > SCHEMA_VERSION:
-        raise ConfigurationError(f"{path} was written by a newer Sojourn (format {found}). Update Sojourn.")
+        needed = _needed(connection, found)
+        if needed <= SCHEMA_VERSION:
+            return True
+        raise ConfigurationError(
+            f"{path} was written by a newer Sojourn: format {found}, which needs one that knows format {needed}, and "
+            f"this one knows {SCHEMA_VERSION}. Update Sojourn."
+        )
     if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         raise ConfigurationError(f"{path} is a database of another program. Give sessions a file of their own.")
     return False
