@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
-from tests.suites.sources import ROOT, copy_of_release
+from tests.suites.sources import ROOT, copy_of, copy_of_release
 from tests.suites.suite import Outcome, Suite
 
 __all__ = ["SUITES"]
@@ -38,6 +38,11 @@ _MIDDLEWARE = re.compile(
     r"(?<=from )django\.contrib\.sessions\.middleware(?= import SessionMiddleware)"
     r'|(?<=")django\.contrib\.sessions\.middleware(?=\.SessionMiddleware")'
 )
+# What a test of Authlib's gives a request for a session.
+_PLAIN = re.compile(r'"session": (\{[^{}]*\})')
+_OUR_ENGINE = 'SESSION_ENGINE, SOJOURN = "sojourn.django", {"store": "memory:"}\n'
+# The plugins of Django's and of asyncio each say something of tests that have neither.
+WITHOUT_DJANGO = ["-p", "no:django", "-p", "no:asyncio"]
 # Django has tests for any engine, and runs them for each of its own.
 _OUR_TESTS = """
 
@@ -72,6 +77,47 @@ def allauth(folder: Path, *, ours: bool) -> Outcome:
     return pytest(folder, ["--ds", "sojourn_allauth", "-n", "2"])
 
 
+def on_flask(name: str, folder: Path) -> Outcome:
+    copy_of_release(name, PYTHON, folder)
+    return pytest(folder, [*WITHOUT_DJANGO, "-p", "sojourn_flask", "tests"])
+
+
+def flask_security(folder: Path) -> Outcome:
+    """As the others, with flask-principal from its source: one module, of which nobody made a wheel."""
+    copy_of_release("flask-principal", PYTHON, folder / "principal")
+    copy_of_release("flask-security", PYTHON, folder / "suite")
+    words = [*WITHOUT_DJANGO, "-p", "sojourn_flask", "-n", "2", "tests"]
+    return pytest(folder / "suite", words, [folder / "principal"])
+
+
+def authlib(folder: Path) -> Outcome:
+    """The tests of its clients, which keep a log-in's state in a session; its servers keep nothing there."""
+    copy_of("authlib/authlib", f"v{installed('authlib')}", folder)
+    for file in (folder / "tests/clients/test_starlette").glob("*.py"):
+        text = _PLAIN.sub(r'"session": real_session(\1)', file.read_text("utf-8"))
+        file.write_text(f"from sojourn_starlette import real_session\n{text}", "utf-8")
+    kinds = ["tests/clients/test_flask", "tests/clients/test_starlette", "tests/clients/test_django"]
+    settings = folder / "tests" / "django_settings.py"
+    settings.write_text(f"{settings.read_text('utf-8')}\n{_OUR_ENGINE}", "utf-8")
+    return pytest(folder, ["-p", "sojourn_flask", *kinds], more={"DJANGO_SETTINGS_MODULE": "tests.django_settings"})
+
+
+def starlette(folder: Path) -> Outcome:
+    copy_of_release("starlette", PYTHON, folder)
+    file = folder / "tests" / "middleware" / "test_session.py"
+    # A session is no dict, and its tests answer with it as one.
+    text = re.sub(r'(?<="session": )(request\.session|session)\b', r"dict(\1)", file.read_text("utf-8"))
+    file.write_text(text, "utf-8")
+    words = [*WITHOUT_DJANGO, "-W", "ignore", "-p", "sojourn_starlette", str(file.relative_to(folder))]
+    return pytest(folder, words)
+
+
+def installed(name: str) -> str:
+    """The version of a package in `.venv-suites`."""
+    command = [str(PYTHON), "-c", f"from importlib.metadata import version; print(version({name!r}))"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
 def put_our_middleware(tests: Path) -> None:
     """Our middleware in the place of Django's, wherever the tests set or import that."""
     for file in tests.rglob("*.py"):
@@ -81,10 +127,12 @@ def put_our_middleware(tests: Path) -> None:
             file.write_text(changed, "utf-8")
 
 
-def pytest(folder: Path, words: Sequence[str], paths: Sequence[Path] = ()) -> Outcome:
+def pytest(
+    folder: Path, words: Sequence[str], paths: Sequence[Path] = (), more: Mapping[str, str] | None = None
+) -> Outcome:
     """Run the tests of `folder` by pytest."""
     report = folder / "report.xml"
-    told = run(folder, ["-m", "pytest", "-q", f"--junitxml={report}", *words], [folder, *paths])
+    told = run(folder, ["-m", "pytest", "-q", f"--junitxml={report}", *words], [folder, *paths], more)
     if not report.exists():
         raise RuntimeError(f"pytest made no report:\n{told}")
     cases = ElementTree.parse(report).iter("testcase")
@@ -101,7 +149,9 @@ def _why(case: ElementTree.Element) -> str:
 def run(folder: Path, words: Sequence[str], paths: Sequence[Path], more: Mapping[str, str] | None = None) -> str:
     """What Python prints. That tests fail is no failure of it."""
     path = os.pathsep.join(str(each) for each in (*paths, PLUGINS))
-    environment = {**os.environ, "PYTHONPATH": path, **(more or {})}
+    # Where a machine has certificates of its own says nothing of what they test.
+    own = {name: value for name, value in os.environ.items() if not name.endswith("_CA_BUNDLE")}
+    environment = {**own, "PYTHONPATH": path, **(more or {})}
     command = [str(PYTHON), *words]
     done = subprocess.run(command, cwd=folder, env=environment, check=False, capture_output=True, text=True)
     return done.stdout + done.stderr
@@ -112,4 +162,10 @@ SUITES = [
     Suite("django", partial(django, ours=True)),
     Suite("allauth-engine", partial(allauth, ours=False)),
     Suite("allauth", partial(allauth, ours=True)),
+    Suite("flask", partial(on_flask, "flask")),
+    Suite("flask-login", partial(on_flask, "flask-login")),
+    Suite("flask-security", flask_security),
+    Suite("flask-dance", partial(on_flask, "flask-dance")),
+    Suite("authlib", authlib),
+    Suite("starlette", starlette),
 ]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.middleware import sessions
 
-from sojourn import AsyncSessionManager, CookieOptions
+from sojourn import AsyncSessionManager, CookieOptions, Session
 from sojourn.asgi import SessionMiddleware
 from sojourn.asgi.types import App
 from sojourn.stores.memory import AsyncMemoryStore
@@ -25,6 +26,13 @@ class OverOurs(SessionMiddleware):
             partitioned=given.get("partitioned", False),
         )
         super().__init__(app, AsyncSessionManager(AsyncMemoryStore()), cookie=cookie)
+
+
+def real_session(data: Mapping[str, Any]) -> Session:
+    """A session of nobody's, for a request that is made by hand."""
+    session = AsyncSessionManager(AsyncMemoryStore()).anonymous()
+    session.update(data)
+    return session
 
 
 sessions.SessionMiddleware = OverOurs  # type: ignore[misc, assignment]  # in its place
