@@ -11,7 +11,6 @@ from sojourn import SessionManager
 from sojourn.flask import init_app
 from sojourn.stores.store_url import open_store
 
-
 MANAGERS: list[SessionManager] = []
 """Of the applications so far."""
 
