@@ -193,6 +193,7 @@ for client, agent in [(firefox, "Firefox"), (nyxt, "Nyxt"), (epiphany, "Epiphany
     log_in(client, agent)
 print(*listed())
 epiphany.post("/accounts/logout/")
+lynx.post("/accounts/logout/")
 log_in(lynx, "Lynx", "bob")
 print(*listed())
 print(firefox.post("/accounts/sessions/").status_code, nyxt.get("/session/devices/").status_code)
