@@ -18,6 +18,9 @@ BENCH_EXPRESS := benchmarks/express/node_modules/.package-lock.json
 EXPRESS_BUILD := adapters/express/dist/index.js
 ONE_SESSION := examples/one-session/express/node_modules/.package-lock.json $(EXPRESS_BUILD)
 SUITES_NODE := tests/suites/node/node_modules/.package-lock.json $(EXPRESS_BUILD)
+SUITES_PYTHON := .venv-suites
+# Whose tests are in what they publish, and flask-principal, of which there is no wheel.
+SUITES_SOURCES := django django-allauth flask flask-dance flask-login flask-principal flask-security starlette
 # More than two cores need: a good part of the tests waits for servers.
 WORKERS ?= 3
 # Beside the oldest that there may be, on which all of make test runs.
@@ -76,7 +79,7 @@ adapters: $(DEV)/ready $(EXPRESS_BUILD) ## run the tests of the adapters alone: 
 	$(say) "Adapters: tests"
 	@$(DEV)/bin/pytest -n $(WORKERS) --dist worksteal adapters/tests
 
-suites: $(DEV)/ready $(SUITES_NODE) ## run other people's test suites over our sessions (SUITES="passport next": these alone)
+suites: $(DEV)/ready $(SUITES_NODE) $(SUITES_PYTHON)/ready ## run other people's test suites over our sessions (SUITES="passport next": these alone)
 	@scripts/php
 	$(say) "Suites of others"
 	@$(DEV)/bin/python -m tests.suites $(SUITES)
@@ -128,12 +131,15 @@ lock: ## write requirements/*.lock anew (UPGRADE=--upgrade: with the newest vers
 	@$(LOCK) $(UPGRADE) --all-extras --group dev --output-file requirements/dev.lock
 	@$(LOCK) $(UPGRADE) --extra demo --group build --output-file requirements/demo.lock
 	@$(LOCK) $(UPGRADE) --extra demo --extra redis --extra postgres --extra django --group bench --output-file requirements/bench.lock
+	@$(LOCK) $(UPGRADE) --extra django --extra flask --group suites --no-emit-package flask-principal --output-file requirements/suites.lock
+	@printf '%s\n' $(SUITES_SOURCES) | $(COMPILE) $(UPGRADE) --no-deps --constraint requirements/suites.lock \
+		--output-file requirements/suites-sources.lock -
 	@echo 'django>=4.2,<5' | $(COMPILE) $(UPGRADE) --output-file requirements/django42.lock -
 	@echo 'uv>=0.13.9' | $(COMPILE) $(UPGRADE) --output-file requirements/uv.lock -
 	@echo 'psycopg2-binary==2.9.5' | $(COMPILE) --output-file requirements/openssl11.lock -
 
 clean: ## remove what make and the tools made
-	@rm -rf $(DEV) $(DEMO) $(BENCH) .build .suites .coverage* .hypothesis .import_linter_cache .mypy_cache \
+	@rm -rf $(DEV) $(DEMO) $(BENCH) $(SUITES_PYTHON) .build .suites .coverage* .hypothesis .import_linter_cache .mypy_cache \
 		.pytest_cache .ruff_cache .schemathesis client/node_modules tests/browser/node_modules \
 		benchmarks/express/node_modules dist htmlcov \
 		adapters/express/dist adapters/express/node_modules adapters/aspnetcore/*/bin adapters/aspnetcore/*/obj \
@@ -145,12 +151,13 @@ clean: ## remove what make and the tools made
 $(DEV)/locked: requirements/dev.lock
 $(DEMO)/locked: requirements/demo.lock
 $(BENCH)/locked: requirements/bench.lock
+$(SUITES_PYTHON)/locked: requirements/suites.lock
 
-$(DEV)/locked $(DEMO)/locked $(BENCH)/locked: %/locked:
+$(DEV)/locked $(DEMO)/locked $(BENCH)/locked $(SUITES_PYTHON)/locked: %/locked:
 	@scripts/venv "$(PYTHON)" $* $<
 	@touch $@
 
-$(DEV)/ready $(DEMO)/ready $(BENCH)/ready: %/ready: %/locked pyproject.toml
+$(DEV)/ready $(DEMO)/ready $(BENCH)/ready $(SUITES_PYTHON)/ready: %/ready: %/locked pyproject.toml
 	@$(UV) pip install --quiet --python $* --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -80,6 +80,15 @@ def test_what_is_no_key_does_not_exist(layer: str, key: str) -> None:
     SessionStore().delete(key)
 
 
+def test_the_key_of_a_session_that_is_not_there_does_not_exist(layer: str) -> None:
+    session = SessionStore("someunknownkey")
+    session.load()
+
+    assert session.session_key is None
+    assert not session.exists(session.session_key)
+    assert not async_to_sync(session.aexists)(session.session_key)
+
+
 # The public id
 
 

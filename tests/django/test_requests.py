@@ -205,6 +205,20 @@ def test_a_log_out_clears_the_cookie_whichever_way_it_is_said(layer: str, ada: U
         assert before.get("/show").json()["user"] is None
 
 
+def test_a_session_that_the_view_deletes_gives_the_browser_no_token(layer: str) -> None:
+    # Django's own middleware calls it SessionInterrupted, as with Django's own engines.
+    status = 400 if layer == "django" else 200
+    client = Client(raise_request_exception=False)
+    do(client, "delete", {"a": 1}, status)
+    assert token(client) == ""
+
+    do(client, "put", {"a": 1})
+    before = token(client)
+    do(client, "delete", {"b": 1}, status)
+    assert token(client) == before
+    assert client.get("/show").json()["data"] == {}
+
+
 def test_with_save_every_request_django_sends_each_time(project: Path, layer: str) -> None:
     with override_settings(SESSION_SAVE_EVERY_REQUEST=True):
         client = Client()

@@ -267,6 +267,8 @@ def test_delete_ends_this_session_or_another() -> None:
     assert not one.exists(other.session_key or "")
     one.delete()
     assert not one.exists(one.session_key or "")
+    with pytest.raises(UpdateError, match="deleted"):
+        one.save()
     SessionStore().delete()
 
 

@@ -97,12 +97,25 @@ class EndTest(TestCase):
             manager().revoke_everything()
         with self.assertRaisesMessage(CommandError, "test runner"):
             call_command("sojourn", "revoke", "--user", "1")
+
+    def test_who_is_logged_in_stays_so_under_other_middleware(self):
+        from django.conf import settings
+        from django.test import override_settings
+
+        self.client.force_login(User.objects.create_user("ada"))
+        key = self.client.session.session_key
+        more = [*settings.MIDDLEWARE, "django.middleware.gzip.GZipMiddleware"]
+        for changed in ({"MIDDLEWARE": more}, {"SESSION_COOKIE_AGE": 60}):
+            with override_settings(**changed):
+                self.assertEqual(self.client.get("/session/devices/").status_code, 200)
+                self.client.session["seen"] = True
+        self.assertEqual(self.client.session.session_key, key)
 """
     )
     before = (project.folder / "sessions.sqlite3").read_bytes()
     told = project.manage("test", "shop")
 
-    assert "Ran 2 tests" in told
+    assert "Ran 3 tests" in told
     assert (project.folder / "sessions.sqlite3").read_bytes() == before
     assert project.shell("""print(len(manager().list("1")))""").split()[-1] == "1"
 
@@ -150,3 +163,44 @@ class Visit(models.Model):
     told = project.manage("check")
     assert "(sojourn.W007) shop.Visit.session_key would keep live secrets" in told
     assert "sessions.Session" not in told
+
+
+def test_allauths_list_of_sessions_knows_which_of_them_live(project: Project) -> None:
+    project.append(
+        "settings.py",
+        """
+INSTALLED_APPS += ["allauth", "allauth.account", "allauth.usersessions"]
+MIDDLEWARE += ["allauth.account.middleware.AccountMiddleware"]
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_RATE_LIMITS = False
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+""",
+    )
+    project.append("urls.py", 'urlpatterns += [path("accounts/", include("allauth.urls"))]')
+    project.manage("migrate", "--verbosity", "0")
+    told = project.shell(
+        """
+from allauth.usersessions.models import UserSession
+ada, bob = [User.objects.create_user(name, password="sesame") for name in ("ada", "bob")]
+def log_in(client, agent, name="ada"):
+    client.defaults["HTTP_USER_AGENT"] = agent
+    assert client.post("/accounts/login/", {"login": name, "password": "sesame"}).status_code == 302
+def listed():
+    return sorted(kept.user_agent for kept in UserSession.objects.purge_and_list(ada))
+firefox, nyxt, epiphany, lynx = Client(), Client(), Client(), Client()
+for client, agent in [(firefox, "Firefox"), (nyxt, "Nyxt"), (epiphany, "Epiphany"), (lynx, "Lynx")]:
+    log_in(client, agent)
+print(*listed())
+epiphany.post("/accounts/logout/")
+lynx.post("/accounts/logout/")
+log_in(lynx, "Lynx", "bob")
+print(*listed())
+print(firefox.post("/accounts/sessions/").status_code, nyxt.get("/session/devices/").status_code)
+print(*listed())
+manager().revoke_all("1")
+print("nothing", *listed())
+"""
+    )
+    lines = ["Epiphany Firefox Lynx Nyxt", "Firefox Nyxt", "302 302", "Firefox", "nothing"]
+    assert told.strip().splitlines()[-5:] == lines

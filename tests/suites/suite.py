@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,13 @@ class Outcome:
     passed: frozenset[str]
     failed: Mapping[str, str]
     """With why, in a line."""
+
+    @classmethod
+    def of(cls, told: Iterable[tuple[str, str]]) -> Outcome:
+        """Of titles, and why each failed, if it did. Of several tests of one title, all have to pass."""
+        all_told = list(told)
+        failed = {title: why.strip().partition("\n")[0][:200] for title, why in all_told if why}
+        return cls(frozenset(title for title, _ in all_told) - failed.keys(), failed)
 
 
 @dataclass(frozen=True)

@@ -308,6 +308,9 @@ def test_a_session_can_stand_where_a_dict_stood() -> None:
     mine |= {"c": 5}
     assert mine is session
     assert session["c"] == 5
+    assert [session.popitem() for _ in range(3)] == [("c", 5), ("b", [2]), ("a", 1)]
+    with pytest.raises(KeyError):
+        session.popitem()
 
 
 def test_a_value_that_json_cannot_hold_is_the_commits_to_refuse() -> None:

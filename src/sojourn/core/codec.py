@@ -155,7 +155,7 @@ class EncodedObject(Mapping[str, bytes]):
 
 
 class Dictionary(MutableMapping[str, Any]):
-    """A mutable mapping with what a dict has beside: `copy`, `|`, `|=` and `reversed`."""
+    """A mutable mapping with what a dict has beside: `copy`, `|`, `|=`, `reversed`, and which item `popitem` takes."""
 
     __slots__ = ()
 
@@ -171,6 +171,12 @@ class Dictionary(MutableMapping[str, Any]):
     def __ior__(self, other: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> Self:
         self.update(other)
         return self
+
+    def popitem(self) -> tuple[str, Any]:
+        """Remove the item that came last, and return it, as a dict does. Raises KeyError where there is none."""
+        for key in reversed(self):
+            return key, self.pop(key)
+        raise KeyError("popitem(): there is nothing in it")
 
     def copy(self) -> dict[str, Any]:
         """Its contents as a dict; to change that changes nothing here."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.apps import AppConfig, apps
+from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models.signals import post_migrate
 
@@ -19,11 +20,15 @@ class SojournConfig(AppConfig):
     verbose_name = "Sojourn"
 
     def ready(self) -> None:
-        """Register the checks, and go along with `manage.py migrate`."""
+        """Register the checks, go along with `manage.py migrate`, and with allauth's list of sessions."""
         from . import checks
 
         checks.register()
         post_migrate.connect(_migrate, dispatch_uid="sojourn")
+        if settings.SESSION_ENGINE == checks.ENGINE and apps.is_installed("allauth.usersessions"):
+            from .usersessions import ask_the_store
+
+            ask_the_store()
 
 
 def _migrate(*, sender: AppConfig, using: str, verbosity: int = 1, stdout: Any = None, **_: Any) -> None:

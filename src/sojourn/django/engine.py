@@ -37,7 +37,7 @@ class SessionStore(SessionBase):
         # Not SessionBase's own: it imports the serializer, for each request.
         self.lazy_exchange = LazyExchange(SessionKey.opens_by(session_key))
         self.lazy_exchange.has_public_key = isinstance(session_key, SessionKey)
-        self._accessed = self._modified = False
+        self._accessed = self._modified = self._is_deleted = False
 
     @property
     def serializer(self) -> Any:
@@ -111,9 +111,12 @@ class SessionStore(SessionBase):
 
     def save(self, must_create: bool = False) -> None:
         """Write what was changed; a session that is not there yet is made. Django's UpdateError where it has ended."""
+        if self._is_deleted:
+            raise UpdateError("This session was deleted, by this very request.")
         session = self._get_session()
         if session._live is None:
             session.start()
+            self._modified = True
         elif must_create:
             raise CreateError
         try:
@@ -130,6 +133,7 @@ class SessionStore(SessionBase):
         session.update(data)
         session.start()
         self._accessed = self._modified = True
+        self._is_deleted = False
         self.lazy_exchange.commit()
 
     def cycle_key(self) -> None:
@@ -155,18 +159,23 @@ class SessionStore(SessionBase):
         self._modified = True
 
     def delete(self, session_key: str | None = None) -> None:
-        """End the session of this id, or token, or this one."""
-        if session_key is None:
-            live = self.lazy_exchange.open().session._live
-            id = live.id if live is not None else None
-        else:
-            id = find_live(process.manager(), session_key)
-        if id is not None:
-            process.manager().revoke(id, "logout")
+        """End the session of this id, or token, or this one, which cannot be saved then."""
+        own = self.lazy_exchange.open().session._live if session_key is None or self.lazy_exchange.exchange else None
+        own_id = own.id if own is not None else None
+        id = own_id if session_key is None else find_live(process.manager(), session_key)
+        if id is None:
+            return
+        process.manager().revoke(id, "logout")
+        if id == own_id:
+            self._is_deleted = True
+            self.lazy_exchange.say_nothing()
 
-    def exists(self, session_key: str) -> bool:
-        """Whether a live session has this id, or is opened by this token. Looking at a token is not showing it."""
-        return find_live(process.manager(), session_key) is not None
+    def exists(self, session_key: str | None) -> bool:
+        """Whether a live session has this id, or is opened by this token. Looking at a token is not showing it.
+
+        False for None, which is the `session_key` of a session that is not there yet.
+        """
+        return session_key is not None and find_live(process.manager(), session_key) is not None
 
     def load(self) -> dict[str, Any]:
         """All of the data as the store has it, without what this request changed and did not save. One read."""
@@ -210,7 +219,7 @@ class SessionStore(SessionBase):
         """As delete."""
         await _in_thread(self.delete, session_key)
 
-    async def aexists(self, session_key: str) -> bool:
+    async def aexists(self, session_key: str | None) -> bool:
         """As exists."""
         return await _in_thread(self.exists, session_key)
 

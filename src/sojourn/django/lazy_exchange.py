@@ -187,6 +187,10 @@ class LazyExchange:
             raise
         self.cookie_due = self.cookie_due or EXPIRY in changes
 
+    def say_nothing(self) -> None:
+        """Keep a token that this request's answer was to carry from the browser: its session was just ended."""
+        self.open().reply = NO_REPLY
+
     def _end_others(self) -> None:
         """End the user's other sessions, where the password is another by now."""
         before = self._hash_before

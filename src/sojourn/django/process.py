@@ -18,6 +18,7 @@ from sojourn.adopt import Adoption
 from sojourn.browser import BrowserOptions
 from sojourn.core.cookie import CookieOptions
 from sojourn.core.errors import ConfigurationError
+from sojourn.core.store import Store
 from sojourn.exchange import Wiring
 from sojourn.manager import SessionManager
 from sojourn.stores.store_url import open_store
@@ -37,6 +38,8 @@ class _Opened(NamedTuple):
 _lock = threading.Lock()
 _opened: _Opened | None = None
 _options: BrowserOptions | None = None
+# Tests may set MIDDLEWARE anew between two requests, and a browser of theirs stays logged in.
+_store_of_tests: Store | None = None
 # A parent process's managers: to let go of one here would close connections that the parent uses.
 _inherited: list[_Opened] = []
 
@@ -96,7 +99,7 @@ def _open() -> _Opened:
             if tested:
                 found = replace(found, store="memory:")
             wiring = Wiring(
-                _manager(found),
+                _manager(found, tested),
                 cookie=_cookie(settings.SESSION_COOKIE_NAME),
                 trusted_origins=found.trusted_origins,
                 cross_site_paths=found.cross_site_paths,
@@ -115,8 +118,8 @@ def _cookie(name: str) -> CookieOptions:
     return CookieOptions(name=name, insecure_http=not secure)
 
 
-def _manager(found: SojournSettings) -> SessionManager:
-    made = _made(found)
+def _manager(found: SojournSettings, tested: bool) -> SessionManager:
+    made = _made(found, tested)
     if isinstance(made, SessionManager) and not has_middleware(OURS):
         # Django's own middleware writes the cookie with all that is saved, even with the token that the request came
         # with. Such an answer may overtake one with the next secret, and leave the browser with one that is retired.
@@ -125,9 +128,10 @@ def _manager(found: SojournSettings) -> SessionManager:
     return made
 
 
-def _made(found: SojournSettings) -> SessionManager:
+def _made(found: SojournSettings, tested: bool) -> SessionManager:
     if found.url is not None:
-        return SessionManager(open_store(found.url), found.policy_or_django_s())
+        store = _store_of_tests if tested and _store_of_tests is not None else open_store(found.url)
+        return SessionManager(store, found.policy_or_django_s())
     named: Any = import_string(found.store)
     made: SessionManager = named if isinstance(named, SessionManager) or not callable(named) else named()
     return made
@@ -144,25 +148,40 @@ def _adoption(found: SojournSettings) -> Adoption | None:
 
 def close() -> None:
     """Close the manager; a later use opens another."""
-    global _opened, _options
+    global _opened, _options, _store_of_tests
     with _lock:
-        opened, _opened, _options = _opened, None, None
+        opened, _opened, _options, _store_of_tests = _opened, None, None, None
     if opened is not None:
         opened.wiring.manager.close()
 
 
+def _read_settings_anew() -> None:
+    """As close, but for the sessions of a test, which have no other place than the process's memory."""
+    global _opened, _options, _store_of_tests
+    opened = _opened
+    if opened is None:
+        return
+    if not opened.in_tests:
+        close()
+        return
+    with _lock:
+        _opened, _options, _store_of_tests = None, None, opened.wiring.manager._store
+
+
 def forget() -> None:
     """Leave the manager to the process that this one was forked from."""
-    global _lock, _opened, _options
+    global _lock, _opened, _options, _store_of_tests
     if _opened is not None:
         _inherited.append(_opened)
-    _lock, _opened, _options = threading.Lock(), None, None
+    _lock, _opened, _options, _store_of_tests = threading.Lock(), None, None, None
 
 
 def _settings_changed(*, setting: str, **_: Any) -> None:
     # In a test: another store, another policy.
-    if setting in ("SOJOURN", "MIDDLEWARE", "SESSION_COOKIE_NAME", "SESSION_COOKIE_AGE"):
+    if setting == "SOJOURN":
         close()
+    elif setting in ("MIDDLEWARE", "SESSION_COOKIE_NAME", "SESSION_COOKIE_AGE"):
+        _read_settings_anew()
 
 
 setting_changed.connect(_settings_changed, dispatch_uid="sojourn")

@@ -125,6 +125,14 @@ def _replace(request: HttpRequest, body: Any) -> None:
     request.session.update(body)
 
 
+def _delete(request: HttpRequest, body: Any) -> None:
+    """As some log-outs are written by hand, here of a session that this request made or renewed."""
+    request.session.update(body)
+    request.session.cycle_key()
+    request.session.save()
+    request.session.delete()
+
+
 def _login_with_level(request: HttpRequest, body: Any) -> Any:
     user = User.objects.get(username=body)
     session_of(request).login(str(user.pk), level="aal2", methods=("pwd", "otp"))
@@ -165,6 +173,7 @@ DEEDS: dict[str, Any] = {
     "hold_back": _hold_back,
     "reload": _reload,
     "replace": _replace,
+    "delete": _delete,
     "login_with_level": _login_with_level,
     "proof": lambda request, body: [session_of(request).level, list(session_of(request).methods)],
     "raw_logout": lambda request, body: session_of(request).logout(),

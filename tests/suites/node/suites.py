@@ -10,7 +10,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from adapters.tests.session_service import SessionService
@@ -65,7 +65,7 @@ def jest(folder: Path) -> Outcome:
     if not report.exists():
         raise RuntimeError(f"jest made no report:\n{done}")
     files = json.loads(report.read_text("utf-8"))["testResults"]
-    return outcome_of(
+    return Outcome.of(
         (test["fullName"], "".join(test["failureMessages"])) for file in files for test in file["assertionResults"]
     )
 
@@ -87,7 +87,7 @@ def next_js(folder: Path) -> Outcome:
             wait_until(lambda: "Ready" in server.output(), "Next")
             tests = [str(PROGRAMS / "node"), "--test", "--test-reporter=tap", "session.test.js"]
             told = run(service, tests, site, {"URL_OF_NEXT": f"http://localhost:{port}"})
-    return outcome_of((title, "" if ok == "ok" else "see node --test") for ok, title in _TAP.findall(told))
+    return Outcome.of((title, "" if ok == "ok" else "see node --test") for ok, title in _TAP.findall(told))
 
 
 def bootstrap() -> list[str]:
@@ -114,16 +114,9 @@ def mocha(
         raise RuntimeError(f"mocha made no report:\n{told}")
     found = json.loads(report.read_text("utf-8"))
     passes = [(test["fullTitle"], "") for test in found["passes"]]
-    return outcome_of(
+    return Outcome.of(
         [*passes, *((test["fullTitle"], test["err"].get("message") or "fails") for test in found["failures"])]
     )
-
-
-def outcome_of(told: Iterable[tuple[str, str]]) -> Outcome:
-    """Of titles, and why each failed, if it did. Of several tests of one title, all have to pass."""
-    all_told = list(told)
-    failed = {title: why.strip().partition("\n")[0][:200] for title, why in all_told if why}
-    return Outcome(frozenset(title for title, _ in all_told) - failed.keys(), failed)
 
 
 def run(service: SessionService, command: list[str], folder: Path, more: Mapping[str, str] | None = None) -> str:
