@@ -96,7 +96,9 @@ def is_refused(answer: Answer, code: str) -> bool:
     return answer.code == code if code == "data-too-large" else answer.status in (500, 422)
 
 
-@pytest.mark.parametrize("value", [2**60 + 1, -(2**63), {"deep": [2**63 - 1, 0.1234567890123456, "9223372036854776000"]}], ids=repr)
+@pytest.mark.parametrize(
+    "value", [2**60 + 1, -(2**63), {"deep": [2**63 - 1, 0.1234567890123456, "9223372036854776000"]}], ids=repr
+)
 def test_an_integer_of_64_bits_that_another_back_end_wrote_is_left_as_it_is(
     visitor: Visitor, backend: Backend, value: Any
 ) -> None:

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.server import free_port, run_server
+from tests.server import run_server
+from tests.servers.port import find_port
 from tests.test_docs import ROOT, blocks
 
 from .clean import INSTALL, Clean, environment
@@ -52,7 +53,7 @@ class Quickstart(NamedTuple):
 
 def follow(page: str, heading: str, clean: Clean, folder: Path) -> Quickstart:
     """The quickstart below a heading, with a free port in the place of 8000. How it starts may be said once for all."""
-    port = free_port()
+    port = find_port()
     text = "\n" + (ROOT / page).read_text("utf-8").replace("8000", str(port))
     _, _, below = text.partition(f"\n{heading}\n")
     section, _, _ = below.partition("\n## ")
