@@ -20,8 +20,7 @@ TESTS = Path(__file__).parent
 # They drive other programs, or run what the rest runs: to trace them costs much, and covers nothing more.
 UNTRACED = [
     TESTS.parent / "adapters",
-    *(TESTS / name for name in ("browser", "caches", "cli", "contract", "django", "faults", "http", "remote")),
-    *(TESTS / name for name in ("security", "servers", "service", "stores", "suites", "torture")),
+    *(TESTS / name for name in ("browser", "caches", "cli", "faults", "http", "pages", "servers", "suites", "torture")),
     *TESTS.glob("test_*.py"),
 ]
 

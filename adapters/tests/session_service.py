@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import socket
-import sqlite3
 import sys
 from collections.abc import Mapping
-from contextlib import closing
 from pathlib import Path
 
-from msgspec.structs import replace
-
-from sojourn.stores.sqlite.rows import select_all, update
 from tests.servers.port import find_port
 from tests.servers.process import Process, Running
+from tests.servers.session_file import make_older
 from tests.servers.waiting import wait_until
 from tests.service.backend import make_key
 
@@ -72,9 +68,7 @@ class SessionService(Running):
 
     def pass_seconds(self, seconds: float) -> None:
         """On SQLite: all sessions were seen so much longer ago, and nobody has to wait."""
-        with closing(sqlite3.connect(self._file)) as connection, connection:
-            for record in select_all(connection, "", ())[0]:
-                update(connection, record, replace(record, seen_at=record.seen_at - int(seconds * 1000)))
+        make_older(self._file, seconds)
 
     def stop(self) -> None:
         self.process.stop()

@@ -109,12 +109,17 @@ def test_a_history_that_breaks_nothing_is_shown_so(sojourn: Program) -> None:
 
 def test_a_network_that_fails_loses_nothing(redis_server: RedisServer, sojourn: Program) -> None:
     redis_server.clear()
-    words = ["--only", "network", "--processes", "2", "--storm", "2", "--json"]
-    done = sojourn("torture", redis_server.url, *words)
+    words = ["--only", "network", "--processes", "2", "--json"]
+    seconds, errors = 2, 0
+    # Most calls are asked again, and nobody sees what befell them: a storm without one that did is too short.
+    while not errors and seconds <= 8:
+        done = sojourn("torture", redis_server.url, *words, "--storm", str(seconds))
+        (race,) = [race for race in done.json["races"] if race["name"] == "network"]
+        assert (race["verdict"], race["figures"]["network_faults"]) == ("ok", 3)
+        errors = race["figures"]["errors"]
+        seconds *= 2
 
-    assert done.json["races"][0]["verdict"] == "ok"
-    assert done.json["races"][0]["figures"]["network_faults"] == 3
-    assert done.json["races"][0]["figures"]["errors"] > 0
+    assert errors > 0
 
 
 def test_the_page_on_torture_has_every_figure_and_every_member_of_a_history() -> None:

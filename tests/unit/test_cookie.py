@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sojourn import ConfigurationError, CookieOptions
+from sojourn.core.cookie import clearings
 
 TOKEN = f"sj1-{'0' * 32}-{'a' * 64}"
 NAME = "__Host-session"
@@ -212,3 +213,36 @@ def test_the_quick_look_finds_what_the_slow_one_finds(header: bytes) -> None:
     expected = [value.strip(b" \t").decode("latin-1") for name, equals, value in pairs if equals and name == HERE]
 
     assert CookieOptions().find(header) == expected
+
+
+# Cookies of one name
+
+
+@pytest.mark.parametrize(
+    ("name", "host", "path", "places"),
+    [
+        ("__Host-session", "shop.example.com", "/a/b", ["Path=/"]),
+        ("session", "localhost:8000", "/", ["Path=/"]),
+        ("session", "192.0.2.1", "/a", ["Path=/", "Path=/a"]),
+        (
+            "session",
+            "Shop.example.com:8080",
+            "/a/b/c",
+            [
+                f"Path={folder}{domain}"
+                for folder in ("/", "/a", "/a/b")
+                for domain in ("", "; Domain=shop.example.com", "; Domain=example.com")
+            ],
+        ),
+    ],
+)
+def test_every_cookie_of_the_name_that_the_request_can_name_is_cleared(
+    name: str, host: str, path: str, places: list[str]
+) -> None:
+    cleared = [line.removeprefix(f"{name}=; Max-Age=0; ") for line in clearings(name, host, path)]
+
+    # Each place twice: as it was, and partitioned.
+    assert [line.partition("; Secure")[0].partition("; HttpOnly")[0] for line in cleared] == [
+        place for place in places for _ in range(2)
+    ]
+    assert [line.endswith("; Partitioned") for line in cleared] == [False, True] * len(places)

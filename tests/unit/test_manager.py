@@ -205,6 +205,20 @@ def test_a_storm_of_writers_ends_in_a_conflict(kind: str) -> None:
         manager.commit(session)
 
 
+@pytest.mark.parametrize("kind", ["threads", "event loop"])
+def test_who_is_overtaken_more_than_once_waits_a_little_and_comes_through(kind: str) -> None:
+    store = Rival(times=4)
+    world = World(kind, store=store)
+    manager = world.make(random=b"\x01".__mul__)
+    session = manager.open(world.begin(a=0))
+    session["a"] = "mine"
+    manager.commit(session)
+
+    assert store.writes == 4
+    assert session._merged == {}
+    assert session["a"] == "mine"
+
+
 def test_get_finds_a_session_by_its_public_id(world: World) -> None:
     token = world.begin("ada", a=1)
     found = world.manager.get(id_of(token))

@@ -78,7 +78,7 @@ class AsyncRedisStore:
 
     async def bar(self, now: int, realm: str = "") -> None:
         """As Store.bar. 4,096 small keys."""
-        await self._run(operations.bar(now, realm))
+        await self._run(operations.bar(now, realm), long=True)
 
     async def list(
         self, user_id: str, now: int, realm: str = "", after: str = "", limit: int = 100
@@ -100,7 +100,7 @@ class AsyncRedisStore:
 
     async def put_bar(self, bar: Bar) -> None:
         """As Store.put_bar."""
-        await self._run(operations.put_bar(bar))
+        await self._run(operations.put_bar(bar), long=True)
 
     async def marks(self, after: str, limit: int) -> Sequence[Mark]:
         """As Store.marks. Looks at every key once for many pages."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -190,13 +191,18 @@ def end(end: End, keep: int) -> Steps[Record | None]:
 
 def bar(now: int, realm: str) -> Steps[None]:
     """Store.bar. In each partition, for a session is created by a script in its own."""
-    yield [run(scripts.BAR, [key], now, repeatable=True) for key in bar_keys(realm)]
+    yield from _set_bars(bar_keys(realm), now)
 
 
 def put_bar(bar: Bar) -> Steps[None]:
     """Store.put_bar."""
-    keys = [user_bar_key(bar.realm, bar.user)] if bar.user else bar_keys(bar.realm)
-    yield [run(scripts.BAR, [key], bar.at, repeatable=True) for key in keys]
+    yield from _set_bars([user_bar_key(bar.realm, bar.user)] if bar.user else bar_keys(bar.realm), bar.at)
+
+
+def _set_bars(keys: Sequence[str], at: int) -> Steps[None]:
+    # In pieces, each with a time limit of its own: all of them take a busy server too long for one.
+    for first in range(0, len(keys), 512):
+        yield [run(scripts.BAR, [key], at, repeatable=True) for key in keys[first : first + 512]]
 
 
 def put_mark(mark: Mark) -> Steps[None]:

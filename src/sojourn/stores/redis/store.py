@@ -81,7 +81,7 @@ class RedisStore:
 
     def bar(self, now: int, realm: str = "") -> None:
         """As Store.bar. 4,096 small keys."""
-        self._run(operations.bar(now, realm))
+        self._run(operations.bar(now, realm), long=True)
 
     def list(self, user_id: str, now: int, realm: str = "", after: str = "", limit: int = 100) -> Sequence[Record]:
         """As Store.list."""
@@ -101,7 +101,7 @@ class RedisStore:
 
     def put_bar(self, bar: Bar) -> None:
         """As Store.put_bar."""
-        self._run(operations.put_bar(bar))
+        self._run(operations.put_bar(bar), long=True)
 
     def marks(self, after: str, limit: int) -> Sequence[Mark]:
         """As Store.marks. Looks at every key once for many pages."""
