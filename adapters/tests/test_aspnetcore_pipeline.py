@@ -28,18 +28,6 @@ def dotnet(request: pytest.FixtureRequest) -> Dotnet:
     return found
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SessionService]:
-    with SessionService(tmp_path_factory.mktemp("service")) as service:
-        yield service
-
-
-@pytest.fixture(scope="module")
-def relay(service: SessionService) -> Iterator[Relay]:
-    with Relay(service.port) as relay:
-        yield relay
-
-
 @pytest.fixture
 def environment(relay: Relay, service: SessionService) -> dict[str, str]:
     relay.forget()

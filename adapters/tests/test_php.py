@@ -30,19 +30,6 @@ Steps = list[list[Any]]
 fpm_alone = pytest.mark.parametrize("php", ["fpm"], indirect=True)
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SessionService]:
-    with SessionService(tmp_path_factory.mktemp("service")) as service:
-        yield service
-
-
-@pytest.fixture(scope="module")
-def relay(service: SessionService) -> Iterator[Relay]:
-    """Between PHP and the service: it counts."""
-    with Relay(service.port) as relay:
-        yield relay
-
-
 @pytest.fixture(scope="module", params=["built-in", "fpm", "apache"])
 def php(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, service: SessionService, relay: Relay
