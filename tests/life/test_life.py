@@ -48,6 +48,8 @@ class Model:
     data: dict[str, Any]
     ended: EndReason | None = None
     ended_at: int = 0
+    ran_out_noted: bool = False
+    """A clean-up or a log-in came after it had run out: a store may have written that down, or have left it."""
 
     def reason(self, now: int) -> EndReason | None:
         if self.ended:
@@ -58,8 +60,9 @@ class Model:
         return "idle_timeout" if idle_at < self.dies_at else "absolute_timeout"
 
     def end(self, reason: EndReason, now: int) -> None:
-        if self.reason(now) is None:
-            self.ended, self.ended_at, self.data = reason, now, {}
+        if self.ended is None:
+            at = min(now, self.seen_at + 100_000, self.dies_at)
+            self.ended, self.ended_at, self.data = self.reason(now) or reason, at, {}
 
 
 @dataclass
@@ -81,7 +84,8 @@ class Life(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = 1_800_000_000_000
-        self.manager = SessionManager(self.make_store(), POLICY, clock=lambda: self.now)
+        self.store = self.make_store()
+        self.manager = SessionManager(self.store, POLICY, clock=lambda: self.now)
         self.appended = 0
         self.models: list[Model] = []
         self.cookies: dict[int, tuple[str, Model]] = {}
@@ -105,15 +109,15 @@ class Life(RuleBasedStateMachine):
             assert dict(session) == ({} if reason else model.data)
             assert session.id == model.id
         if reason:
-            self.noticed(model, reason)
+            # Its token was shown after it had run out: from now on it is ended, whatever comes in late.
+            model.end(reason, self.now)
             return session, None
         return session, model
 
-    def noticed(self, model: Model, reason: EndReason) -> None:
-        """Its token was shown after it had run out: from now on it is ended, whatever comes in late."""
-        if model.ended is None:
-            model.ended, model.data = reason, {}
-            model.ended_at = min(model.seen_at + 100_000, model.dies_at)
+    def run_out_may_be_noted(self, user: str | None = None) -> None:
+        for model in self.models:
+            if (user is None or model.user_id == user) and model.reason(self.now):
+                model.ran_out_noted = True
 
     def commit(self, browser: int, session: Session) -> None:
         reply = self.manager.commit(session)
@@ -165,6 +169,7 @@ class Life(RuleBasedStateMachine):
         self.commit(browser, session)
         if model:
             model.end("replaced", self.now)
+        self.run_out_may_be_noted(user)
         fresh = self.cookies[browser][1]
         assert fresh.data == carried
         assert (fresh.user_id, fresh.created_at, fresh.dies_at) == (user, self.now, self.now + 1_000_000)
@@ -221,6 +226,10 @@ class Life(RuleBasedStateMachine):
         if slow is None:
             return
         model, session = slow.model, slow.session
+        if model.ran_out_noted and (reason := model.reason(self.now)):
+            record = self.store.get(model.id)
+            if record is None or record.ended_at is not None:
+                model.end(reason, self.now)
         seen = model.seen_at
         self.touched(model, session.opened_at, slow.loaded_seen_at)
         if model.reason(self.now) is not None:
@@ -263,6 +272,7 @@ class Life(RuleBasedStateMachine):
     @rule()
     def cleans_up(self) -> None:
         self.manager.delete_expired()
+        self.run_out_may_be_noted()
 
     @precondition(lambda self: self.old_tokens)
     @rule(data=st.data())
@@ -272,7 +282,7 @@ class Life(RuleBasedStateMachine):
         if reason is None:
             return
         session = self.manager.open(token)
-        self.noticed(model, reason)
+        model.end(reason, self.now)
         assert session.status != "active"
         assert session.user_id is None
         assert dict(session) == {}

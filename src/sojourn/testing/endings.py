@@ -106,6 +106,16 @@ class EndContract:
         assert list(self.store.list("ada", NOW + 2 * MINUTE, after=mine[4].id)) == []
         assert list(self.store.list("nobody", NOW)) == []
 
+    def test_to_list_ends_nothing(self) -> None:
+        """A slow request may still show that its session, which seems to have run out, was in use."""
+        record = put(self.store, "ada")
+        late = NOW + 40 * MINUTE
+        assert ids(self.store, "ada", late) == []
+
+        touched = self.store.commit(commit(record, now=late, seen_at=NOW + 20 * MINUTE))
+        assert touched == Applied(1)
+        assert ids(self.store, "ada", late) == [record.id]
+
     def test_end_all_ends_all_of_one_user_but_the_kept(self) -> None:
         """Each of them once."""
         mine = [put(self.store, "ada") for _ in range(4)]

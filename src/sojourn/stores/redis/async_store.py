@@ -84,7 +84,7 @@ class AsyncRedisStore:
         self, user_id: str, now: int, realm: str = "", after: str = "", limit: int = 100
     ) -> Sequence[Record]:
         """As Store.list."""
-        return await self._run(user_sessions.of_user(user_id, now, realm, after, limit, self._keep))
+        return await self._run(user_sessions.of_user(user_id, now, realm, after, limit))
 
     async def erase(self, user_id: str, realm: str = "") -> int:
         """As Store.erase. Looks at every key."""

@@ -17,7 +17,6 @@ __all__ = [
     "END",
     "END_ALL",
     "ERASE",
-    "LIST",
     "REPLACE",
     "SWEEP",
     "TIDY",
@@ -219,19 +218,6 @@ return {spared, left, ended}
 BAR = script("""
 bar(KEYS[1], tonumber(ARGV[1]))
 return 1
-""")
-
-# KEYS: a user's index. ARGV: now, keep, and members of it. A server that takes no writes lists all the same.
-LIST = script("""
-local found = {}
-for n = 3, #ARGV do
-  local _, _, raw = pcall(settle, KEYS[1], ARGV[n], tonumber(ARGV[1]), tonumber(ARGV[2]))
-  if raw then
-    found[#found + 1] = ARGV[n]
-    found[#found + 1] = raw
-  end
-end
-return found
 """)
 
 # KEYS: a session. ARGV: its user, as in the blob.

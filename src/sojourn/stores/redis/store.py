@@ -85,7 +85,7 @@ class RedisStore:
 
     def list(self, user_id: str, now: int, realm: str = "", after: str = "", limit: int = 100) -> Sequence[Record]:
         """As Store.list."""
-        return self._run(user_sessions.of_user(user_id, now, realm, after, limit, self._keep))
+        return self._run(user_sessions.of_user(user_id, now, realm, after, limit))
 
     def erase(self, user_id: str, realm: str = "") -> int:
         """As Store.erase. Looks at every key."""

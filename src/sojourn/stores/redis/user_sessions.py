@@ -17,7 +17,7 @@ from sojourn.core.token import partition
 from . import scripts
 from .blob import readable
 from .calls import Steps, command, run
-from .keys import id_in, index_key, member
+from .keys import id_in, index_key, member, session_key
 from .retry import NotMade
 
 __all__ = ["SLICE", "cap", "end_all", "of_user", "tidy"]
@@ -53,17 +53,19 @@ def end_all(
         goes_on = "1"
 
 
-def of_user(user_id: str, now: int, realm: str, after: str, limit: int, keep: int) -> Steps[Sequence[Record]]:
-    """Store.list. The names of all, and then as many records as are asked for."""
+def of_user(user_id: str, now: int, realm: str, after: str, limit: int) -> Steps[Sequence[Record]]:
+    """Store.list. The names of all, and then as many records as are asked for.
+
+    What ran out stays in the index: to look ends nothing that a slow request may still keep alive.
+    """
     index, tag = index_key(realm, user_id), partition(user_id)
     ids = sorted([id for id in (yield from _ids(index, tag)) if id > after])
     records: list[Record] = []
     while ids and len(records) < limit:
         size = min(max(limit - len(records), SLICE // 10), SLICE)
         some, ids = ids[:size], ids[size:]
-        call = run(scripts.LIST, [index], now, keep, *map(member, some), repeatable=True, durable=False)
-        found = (yield [call])[0]
-        records += readable(zip([id_in(tag, one) for one in found[::2]], found[1::2], strict=True))
+        found = (yield [command(index, "MGET", *map(session_key, some))])[0]
+        records += [each for each in readable(zip(some, found, strict=True)) if each.end_reason_at(now) is None]
     return records[:limit]
 
 
