@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from .errors import EndReason
+from .errors import EndReason, Flaw
 
 __all__ = [
     "Adopted",
@@ -19,6 +19,7 @@ __all__ = [
     "SessionCreated",
     "TokenReused",
     "UnknownToken",
+    "UnprovedToken",
 ]
 
 
@@ -83,3 +84,12 @@ class UnknownToken(Event, frozen=True, kw_only=True):
     """
 
     cause: Literal["malformed", "unknown", "wrong_secret", "ambiguous"]
+
+
+class UnprovedToken(Event, frozen=True, kw_only=True):
+    """The token of a session that is bound to a key was shown without a good proof, and refused. Nothing ended.
+
+    Somebody who has no key may hold it. A proof that only lacked a fresh nonce is not told of: honest clients send it.
+    """
+
+    flaw: Flaw

@@ -212,7 +212,7 @@ ERASE = "DELETE FROM ours.sojourn_session WHERE realm = %s AND user_id = %s"
 
 # Marks
 
-PUT_MARK = "INSERT INTO ours.sojourn_mark VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
+PUT_MARK = "INSERT INTO ours.sojourn_mark VALUES (%s, %s, %s) ON CONFLICT DO NOTHING RETURNING id"
 MARKS = "SELECT id, session_id, ends_at FROM ours.sojourn_mark WHERE id > %s ORDER BY id LIMIT %s"
 ALL_BARS = """
 SELECT realm, user_hash, at FROM ours.sojourn_bar

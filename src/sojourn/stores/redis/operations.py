@@ -200,11 +200,11 @@ def of_user(user_id: str, now: int, realm: str, after: str, limit: int) -> Steps
     return records
 
 
-def put_mark(mark: Mark) -> Steps[None]:
+def put_mark(mark: Mark) -> Steps[bool]:
     """Store.put_mark."""
     key, kept = mark_key(mark.id), f"{mark.session_id} {mark.ends_at}"
     packed = pack("SET", key, kept, "PXAT", mark.ends_at, "NX")
-    yield [Call(key, packed, repeatable=True, durable=True)]
+    return (yield [Call(key, packed, repeatable=True, durable=True)])[0] is not None
 
 
 def get_mark(id: str) -> Steps[Mark | None]:
