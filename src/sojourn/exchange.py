@@ -59,7 +59,7 @@ class Wiring:
         public_origin: str | None = None,
     ) -> None:
         if isinstance(manager, AsyncSessionManager):
-            raise ConfigurationError("This is an AsyncSessionManager; threads need a SessionManager over open_store().")
+            raise ConfigurationError("This is an AsyncSessionManager, and threads need a SessionManager: open_store().")
         if not isinstance(manager, SessionManager):
             raise ConfigurationError(f"A SessionManager is needed here, and this is of type {type(manager).__name__}.")
         if adopt is not None:

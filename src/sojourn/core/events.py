@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from .errors import EndReason, Flaw
+from .errors import EndReason
 
 __all__ = [
     "Adopted",
@@ -89,7 +89,8 @@ class UnknownToken(Event, frozen=True, kw_only=True):
 class UnprovedToken(Event, frozen=True, kw_only=True):
     """The token of a session that is bound to a key was shown without a good proof, and refused. Nothing ended.
 
-    Somebody who has no key may hold it. A proof that only lacked a fresh nonce is not told of: honest clients send it.
+    `flaw` is the code of the problem that it was answered with. Somebody else may hold the token. A proof that
+    only lacked a fresh nonce is not told of: honest clients send such.
     """
 
-    flaw: Flaw
+    flaw: str
