@@ -126,7 +126,7 @@ def check(
         raise ProofRefused("proof-method")
     if _place(proof.url) != (*_place(asked.origin)[:3], asked.path or "/"):
         raise ProofRefused("proof-url")
-    if token is not None and proof.token_hash != _encode(hashlib.sha256(token.encode()).digest()):
+    if token is not None and not hmac.compare_digest((proof.token_hash or "").encode(), _hash(token)):
         raise ProofRefused("proof-token")
     if nonce_key is not None:
         age = None if proof.nonce is None else nonce_age(proof.nonce, nonce_key, now)
@@ -245,6 +245,10 @@ def _bytes(part: str) -> bytes:
     if not _PART(part) or len(part) % 4 == 1:
         raise ProofRefused("proof-malformed")
     return urlsafe_b64decode(part + "=" * (-len(part) % 4))
+
+
+def _hash(token: str) -> bytes:
+    return _encode(hashlib.sha256(token.encode()).digest()).encode()
 
 
 def _encode(raw: bytes) -> str:
