@@ -210,6 +210,15 @@ async def test_who_has_lost_the_key_logs_in_anew(context: BrowserContext, stage:
     assert (await tab.call("touch"))["userId"] == "ada"
 
 
+async def test_a_server_that_binds_nothing_serves_a_client_with_a_key(context: BrowserContext) -> None:
+    plain = Stage()
+    async with serve(plain) as plain.url:
+        tab = await open_bound(context, plain)
+        assert await tab.log_in("ada") == 200
+        assert (await tab.call("touch"))["userId"] == "ada"
+        assert await thumbprints(plain) == [None]
+
+
 async def test_a_browser_that_keeps_no_keys_has_a_session_that_is_not_bound(
     context: BrowserContext, stage: Stage
 ) -> None:

@@ -152,7 +152,8 @@ class Transport:
         """The tokens that the request shows: none, one, or several that cannot all be meant."""
         if bearer:
             scheme, _, token = (header("authorization") or "").partition(" ")
-            return [token] if scheme == "Bearer" or (scheme == "DPoP" and self._public_origin is not None) else []
+            # A client that has a key does not know whether sessions are bound to it here.
+            return [token] if scheme in ("Bearer", "DPoP") else []
         return self.cookie.find((header("cookie") or "").encode("latin-1", "replace"))
 
     def answer(
