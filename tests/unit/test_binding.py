@@ -186,8 +186,10 @@ def test_no_caller_of_the_core_opens_a_bound_session_unproved() -> None:
     record, parsed = world.store.get(token[4:36]), parse(token)
     assert parsed is not None
 
-    with pytest.raises(ProofRefused):
-        plan_open(record, parsed, world.manager.policy, world.now, Client())
+    for_a_new_one = world.manager.anonymous(presented=world.presented(Key()))._proved
+    for proved in (None, for_a_new_one):
+        with pytest.raises(ProofRefused):
+            plan_open(record, parsed, world.manager.policy, world.now, Client(), proved=proved)
 
 
 def test_the_notes_of_used_proofs_go_with_a_clean_up_after_twelve_minutes() -> None:

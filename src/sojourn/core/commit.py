@@ -77,7 +77,8 @@ def plan_open(
     if what == "unknown":
         return _refused("wrong_secret", token, now, client)
     events: tuple[Event, ...] = ()
-    if reason is None and record.key_thumbprint is not None and proved is None:
+    # A proof for a new session is none for this one.
+    if reason is None and record.key_thumbprint is not None and (proved is None or not proved.at_once):
         raise ProofRefused("proof-required")
     if reason is None:
         if what not in ("reused", "stalled"):
