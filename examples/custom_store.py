@@ -112,10 +112,12 @@ class FolderStore:
                 self._path(id).unlink()
             return len(ids)
 
-    def put_mark(self, mark: Mark) -> None:
+    def put_mark(self, mark: Mark) -> bool:
         with self._lock:
-            if self._marks.get(mark.id) is None:
-                self._marks.put(mark.id, [mark.session_id, mark.ends_at])
+            if self._marks.get(mark.id) is not None:
+                return False
+            self._marks.put(mark.id, [mark.session_id, mark.ends_at])
+            return True
 
     def get_mark(self, id: str) -> Mark | None:
         found = self._marks.get(id)
@@ -137,6 +139,7 @@ class FolderStore:
             over = [each for each in self._all() if each.ended_at is None and each.expires_at <= now][:limit]
             for record in over:
                 self._keep(ended(record, "idle_timeout", now))
+            self._marks.drop(lambda mark: mark[1] < now)
             return len(over)
 
     def delete_expired(self, before: int, limit: int) -> int:
@@ -144,7 +147,7 @@ class FolderStore:
             over = [record for record in self._all() if record.expires_at < before][:limit]
             for record in over:
                 self._path(record.id).unlink()
-            return len(over) + self._marks.drop(lambda mark: mark[1] < before)
+            return len(over)
 
     def scan(self, after: str, limit: int) -> Sequence[Record]:
         return [record for record in self._all() if record.id > after][:limit]

@@ -21,11 +21,15 @@ DOTTED = re.compile(r"\bsojourn(?:\.[A-Za-z_]+)+\b(?!/)")
 
 # What the package itself uses.
 NO_EXPORTS = {"late_exports", "logger"}
-# Where the source alone would have it so: what is encoded is the text of an id, no level is asked for.
+# Where the source alone would have it so: what is encoded is the text of an id, no level is asked for, what is
+# adopted has no key, and no bound session is opened at hand.
 NEVER = {
     ("sojourn.adopt.Adoption.open", "InvalidData"),
     ("sojourn.adopt.Adoption.open_async", "InvalidData"),
+    ("sojourn.adopt.Adoption.open", "ProofRefused"),
+    ("sojourn.adopt.Adoption.open_async", "ProofRefused"),
     ("sojourn.browser.plan", "ConfigurationError"),
+    ("sojourn.remote.AsyncRemoteSessionManager.open_at_hand", "ProofRefused"),
     ("sojourn.testing.make_record", "ConfigurationError"),
 }
 # Some error of ours, whichever it is; a ConfigurationError that Django's `migrate` tells from others; and an outage of

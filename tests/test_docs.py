@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import pytest
 from starlette.testclient import TestClient
@@ -154,6 +154,7 @@ def test_the_javascript_of_the_pages_fits_the_client(tmp_path: Path) -> None:
         "paths": {
             "/session/client.js": client,
             "/session/step-up.js": [str(types.with_name("step-up.d.ts"))],
+            "/session/bound.js": [str(types.with_name("bound.d.ts"))],
             "sojourn-client": client,
             "sojourn-client/react": [str(types.with_name("react.d.ts"))],
         },
@@ -265,6 +266,9 @@ def test_the_errors_page_says_what_each_error_holds() -> None:
         problem_of(errors.SessionLimitReached(1)),
         problem_of(errors.SessionRefused(retry_after=1)),
         problem_of(errors.DataTooLarge(2, 1)),
+        problem_of(errors.ProofRefused("proof-without-nonce", "1")),
+        problem_of(errors.ProofRefused("proof-stale-nonce", "1")),
+        problem_of(errors.ProofRefused("proof-time", "1")),
         problems.body_too_large(1),
     ]
     for problem in filter(None, found):
@@ -276,6 +280,13 @@ def test_the_errors_page_says_what_each_error_holds() -> None:
     assert said == held
 
 
+def test_the_page_on_binding_has_every_code_of_a_refused_proof() -> None:
+    text = (ROOT / "docs/binding.md").read_text("utf-8").partition("## What is refused")[2]
+    rows = re.findall(r"^\| (`proof-[^|]+) \|", text, re.MULTILINE)
+
+    assert re.findall("`([a-z-]+)`", " ".join(rows)) == list(get_args(errors.Flaw))
+
+
 def test_the_errors_page_has_every_exception_with_its_code() -> None:
     text = (ROOT / "docs/errors.md").read_text("utf-8")
     rows = dict(re.findall(r"^\| `([A-Z]\w+)` \| (?:`([a-z-]+)`|–) \|", text, re.MULTILINE))
@@ -285,6 +296,7 @@ def test_the_errors_page_has_every_exception_with_its_code() -> None:
         "SessionEnded": (None,),
         "SessionConflict": ((),),
         "SessionLimitReached": (1,),
+        "ProofRefused": ("proof-required",),
         "ReauthenticationRequired": (1,),
         "UnreadableRecord": ("0" * 32,),
     }

@@ -32,7 +32,9 @@ export type SessionErrorCode =
 	| "session-limit"
 	| "session-refused"
 	| "store-unavailable"
-	| "unsupported-media-type";
+	| "unsupported-media-type"
+	/** The session is bound to a key, which the request did not prove. */
+	| `proof-${string}`;
 
 /** A call that failed. */
 export class SessionError extends Error {

@@ -11,6 +11,7 @@ from .core.events import (
     SessionCreated,
     TokenReused,
     UnknownToken,
+    UnprovedToken,
 )
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "SessionCreated",
     "TokenReused",
     "UnknownToken",
+    "UnprovedToken",
 ]

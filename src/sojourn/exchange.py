@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from .core.changes import check_late
 from .core.cleanup import CleanupSchedule
 from .core.commit import NO_REPLY, nothing_due
 from .core.cookie import CookieOptions
-from .core.errors import ConfigurationError, StoreUnavailable
+from .core.errors import ConfigurationError, ProofRefused, StoreUnavailable
 from .core.events import UnknownToken
 from .core.origin import SAFE_METHODS
 from .core.problem import Problem
@@ -26,6 +27,7 @@ from .manager import AsyncSessionManager, SessionManager
 if TYPE_CHECKING:
     from .adopt import AdoptedSession, Adoption
     from .browser import Answer, BrowserOptions, Request
+    from .core.binding import Presented
     from .core.rivals import Rivals
 
 __all__ = ["EXCHANGE_KEY", "Environ", "Exchange", "Wiring", "look_up"]
@@ -54,11 +56,10 @@ class Wiring:
         cleanup_interval: float | None = 600.0,
         adopt: Adoption | None = None,
         user_key: str | None = None,
+        public_origin: str | None = None,
     ) -> None:
         if isinstance(manager, AsyncSessionManager):
-            raise ConfigurationError(
-                "This is an AsyncSessionManager, and threads need a SessionManager over open_store()."
-            )
+            raise ConfigurationError("This is an AsyncSessionManager, and threads need a SessionManager: open_store().")
         if not isinstance(manager, SessionManager):
             raise ConfigurationError(f"A SessionManager is needed here, and this is of type {type(manager).__name__}.")
         if adopt is not None:
@@ -71,8 +72,9 @@ class Wiring:
 
             self._as_keyed = partial(keyed, user_key=user_key)
         self.transport = Transport(
-            cookie, trusted_origins, script_readable_tokens, cross_site_paths, clear_cache_at_logout
+            cookie, trusted_origins, script_readable_tokens, cross_site_paths, clear_cache_at_logout, public_origin
         )
+        manager._require_binding(public_origin, script_readable_tokens, adopt is not None)
         self._cleanup = CleanupSchedule(None if manager.expires_by_itself else cleanup_interval)
         self._cleanup_lock = threading.Lock()
         self._cleaning = threading.Lock()
@@ -85,9 +87,8 @@ class Wiring:
         return self.transport.refusal(environ["REQUEST_METHOD"], look_up(environ), bearer, _path(environ))
 
     def _is_bearer(self, environ: Environ) -> bool:
-        if "HTTP_AUTHORIZATION" in environ or "HTTP_SOJOURN_TRANSPORT" in environ:
-            return self.transport.is_bearer(look_up(environ))
-        return False
+        may_be = "HTTP_AUTHORIZATION" in environ or "HTTP_SOJOURN_TRANSPORT" in environ
+        return may_be and self.transport.is_bearer(look_up(environ))
 
     def open(self, environ: Environ, shown: str | None = None) -> Exchange:
         """Open the session that the request shows, by at most one read. Raises StoreUnavailable.
@@ -101,12 +102,13 @@ class Wiring:
         bearer, rivals = self._is_bearer(environ), None
         tokens, adopted = self._find(environ, bearer, shown)
         del shown
+        presented = self._presented(environ) if bearer else None
         if len(tokens) > 1 and len(set(tokens)) > 1:
             session, rivals = self._open_rivals(tokens, environ)
         elif tokens:
-            session = self.manager.open(taken(tokens))
+            session = self.manager.open(taken(tokens), presented=presented)
         else:
-            session = adopted.session if adopted else self.manager.anonymous()
+            session = adopted.session if adopted else self.manager.anonymous(presented=presented)
         if self._as_keyed is not None:
             self._as_keyed(session)
         if (now := monotonic()) >= self._cleanup.at:
@@ -116,6 +118,10 @@ class Wiring:
         if adopted is not None:
             exchange.note_adopted(adopted)
         return exchange
+
+    def _presented(self, environ: Environ) -> Presented | None:
+        path = _path(environ).encode("latin-1", "replace").decode("utf-8", "replace")  # PEP 3333 spells it so
+        return self.transport.presented(look_up(environ), environ["REQUEST_METHOD"], path)
 
     def _find(self, environ: Environ, bearer: bool, shown: str | None) -> tuple[list[str], AdoptedSession | None]:
         if bearer:
@@ -135,11 +141,12 @@ class Wiring:
         values.clear()
         for secrets in sessions:
             for token in secrets:
-                session = self.manager.open(token.reveal())
-                if session._live is not None:
-                    live.append(session)
-                    break
-                over.append(session)
+                with suppress(ProofRefused):  # without its key, it is nobody's here
+                    session = self.manager.open(token.reveal())
+                    if session._live is not None:
+                        live.append(session)
+                        break
+                    over.append(session)
         found = counting(live, over)
         contested = found is None
         if found is None:
@@ -247,7 +254,8 @@ class Exchange:
     @property
     def is_silent(self) -> bool:
         """Whether the browser need not be told anything of the session."""
-        return self.reply is NO_REPLY and (self.rivals is None or not self.rivals.is_contested)
+        contested = self.rivals is not None and self.rivals.is_contested
+        return self.reply is NO_REPLY and self.session._proved is None and not contested
 
     def add_headers(self, headers: HeaderList) -> None:
         """Put into a response's headers, in place, what caches and the browser must know."""
@@ -289,9 +297,4 @@ def _path(environ: Environ) -> str:
 
 def look_up(environ: Environ) -> Header:
     """A look-up of the request's headers."""
-
-    def find(name: str) -> str | None:
-        value: str | None = environ.get("HTTP_" + name.upper().replace("-", "_"))
-        return value
-
-    return find
+    return lambda name: environ.get("HTTP_" + name.upper().replace("-", "_"))

@@ -64,9 +64,9 @@ class FailingStore(MemoryStore):
         with self._cut():
             return super().create(create)
 
-    def put_mark(self, mark: Mark) -> None:
+    def put_mark(self, mark: Mark) -> bool:
         with self._cut():
-            super().put_mark(mark)
+            return super().put_mark(mark)
 
     @contextmanager
     def _cut(self) -> Iterator[None]:

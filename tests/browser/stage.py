@@ -15,7 +15,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -44,20 +44,35 @@ class Stage:
         self._before: dict[str, asyncio.Event] = {}
         self._after: dict[str, asyncio.Event] = {}
         self.manager = AsyncSessionManager(AsyncMemoryStore(), policy, clock=self.now)
+        self._static = static
+        self._built: App | None = None
+
+    @property
+    def _app(self) -> App:
+        # Made when its URL is known, of which proofs speak.
+        if self._built is None:
+            self._built = self._build()
+        return self._built
+
+    def _build(self) -> App:
         endpoints = BrowserEndpoints(writable=WRITABLE, readable={"seen"})
         routes: list[BaseRoute] = [
             Route("/login", log_in, methods=["POST"]),
             Route("/pay", pay, methods=["POST"]),
             Route("/api", api),
+            Route("/moved", moved),
             Route("/page", page),
             Route("/blank", blank),
             Route("/example", example),
             Mount("/session", endpoints),
         ]
-        if static:
-            routes.append(Mount("/front", StaticFiles(directory=static)))
-        sessions = Middleware(SessionMiddleware, manager=self.manager, script_readable_tokens=True)
-        self._app: App = Starlette(routes=routes, middleware=[sessions])
+        if self._static:
+            routes.append(Mount("/front", StaticFiles(directory=self._static)))
+        origin = None if self.manager.policy.binding == "off" else self.url
+        sessions = Middleware(
+            SessionMiddleware, manager=self.manager, script_readable_tokens=True, public_origin=origin
+        )
+        return Starlette(routes=routes, middleware=[sessions])
 
     def now(self) -> int:
         return (self.stands_at or int(time.time() * 1000)) + self.skew
@@ -129,6 +144,10 @@ async def pay(request: Request) -> JSONResponse:
 
 async def api(request: Request) -> JSONResponse:
     return JSONResponse({"cookie": "cookie" in request.headers, "x": request.headers.get("x-a")})
+
+
+async def moved(_: Request) -> RedirectResponse:
+    return RedirectResponse("/api")
 
 
 async def page(_: Request) -> HTMLResponse:

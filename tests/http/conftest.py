@@ -50,6 +50,22 @@ def running_redis_site(kind: Kind, tmp_path_factory: pytest.TempPathFactory) -> 
         yield RedisSite(site, redis)
 
 
+@pytest.fixture(scope="session")
+def running_bound_site(kind: Kind, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp(str(kind).replace(" ", "-"))
+    store = f"sqlite:///{folder}/sessions.sqlite3"
+    with serve(kind, folder, store, processes=True, bearer=True, binding="prefer") as site:
+        yield site
+
+
+@pytest.fixture
+def bound_site(running_bound_site: Site, request: pytest.FixtureRequest) -> Iterator[Site]:
+    """The site with sessions bound to keys where a client has one; its processes share one file."""
+    _skip_what_differs(running_bound_site.kind, request)
+    yield running_bound_site
+    running_bound_site.close_browsers()
+
+
 @pytest.fixture
 def site(running_site: Site, request: pytest.FixtureRequest) -> Iterator[Site]:
     """The site as anybody gets it, but with a trusted origin; its processes and threads share one file."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -41,6 +42,10 @@ class Site:
     @property
     def origin(self) -> str:
         return self.server.url
+
+    def now(self) -> int:
+        """The time that its processes have, in Unix seconds."""
+        return int(time.time() + int((self.folder / "clock").read_text()) / 1000)
 
     def pass_seconds(self, seconds: float) -> None:
         """Move the clock of every process on."""
@@ -97,6 +102,7 @@ def serve(
     *,
     processes: bool,
     bearer: bool = False,
+    binding: str = "",
     used_before: bool = False,
     root_path: str = "",
 ) -> Iterator[Site]:
@@ -110,6 +116,7 @@ def serve(
         "SITE_FOLDER": str(folder),
         "SITE_STORE": store,
         "SITE_BEARER": "1" if bearer else "",
+        "SITE_BINDING": binding,
         "SITE_ROOT_PATH": root_path,
         "SITE_USED_BEFORE": "1" if used_before else "",
         "PYTHONPATH": os.pathsep.join(paths),

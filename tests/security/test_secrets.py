@@ -131,6 +131,7 @@ def test_no_error_and_no_problem_has_a_place_for_a_token() -> None:
         "SessionConflict": (("key",),),
         "SessionLimitReached": (3,),
         "ReauthenticationRequired": (60,),
+        "ProofRefused": ("proof-required",),
         "StoreUnavailable": ("postgres://user:password@db did not answer",),
         "UnreadableRecord": ("0" * 32,),
     }

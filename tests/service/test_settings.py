@@ -117,3 +117,8 @@ def test_a_password_in_a_url_is_not_repeated() -> None:
     with pytest.raises(ConfigurationError) as caught:
         settings('store = "mysql://app:hunter2@db/app"\nkeys = "k"')
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_policy_that_binds_sessions_is_refused_as_back_ends_hand_no_proofs_on() -> None:
+    with pytest.raises(ConfigurationError, match=r"policy\.binding: .*Leave it away"):
+        settings(f'{NEEDED}[policy]\nbinding = "prefer"\n')

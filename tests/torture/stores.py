@@ -139,8 +139,9 @@ class Right:
     def erase(self, user_id: str, realm: str = "") -> int:
         raise AssertionError("Nobody is to be forgotten.")
 
-    def put_mark(self, mark: Mark) -> None:
+    def put_mark(self, mark: Mark) -> bool:
         self.put(f"{mark.id}.mark", encode(mark))
+        return True
 
     def get_mark(self, id: str) -> Mark | None:
         raise AssertionError("Nobody comes back with an old cookie.")
@@ -187,8 +188,8 @@ class Awaited:
     async def bar(self, now: int, realm: str = "") -> None:
         self.store.bar(now)
 
-    async def put_mark(self, mark: Mark) -> None:
-        self.store.put_mark(mark)
+    async def put_mark(self, mark: Mark) -> bool:
+        return self.store.put_mark(mark)
 
     async def list(
         self, user_id: str, now: int, realm: str = "", after: str = "", limit: int = 100

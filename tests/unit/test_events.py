@@ -20,6 +20,7 @@ def test_every_event_is_one_and_says_when_and_of_which_session(name: str) -> Non
         "Ended": {"reason": "logout"},
         "Merged": {"keys": ("a",)},
         "UnknownToken": {"cause": "unknown"},
+        "UnprovedToken": {"flaw": "proof-required"},
     }
     event = kind(at=NOW, id="0" * 32, user_id="ada", **more.get(name, {}))
 

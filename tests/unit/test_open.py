@@ -8,6 +8,7 @@ import os
 import pytest
 
 from sojourn import AsyncSessionManager, Policy
+from sojourn.core.binding import Proved
 from sojourn.core.codec import join
 from sojourn.core.events import Ended, UnknownToken
 from sojourn.core.record import Record
@@ -140,6 +141,22 @@ def test_a_live_session_that_the_store_has_at_hand_is_opened_without_a_wait() ->
         await manager.revoke(id_of(token))
         await manager.open(token)
         assert manager.open_at_hand(token) is None, "it is over: to open it tells so"
+
+    asyncio.run(visit())
+
+
+def test_a_session_that_is_bound_to_a_key_is_not_opened_at_hand() -> None:
+    async def visit() -> None:
+        store = AtHand()
+        manager = AsyncSessionManager(store, clock=lambda: NOW)
+        session = manager.anonymous()
+        session.login("ada")
+        session._proved = Proved("thumbprint", "00", None, at_once=True)
+        issued = (await manager.commit(session)).token
+        assert issued is not None
+        await store.get(issued.id)
+
+        assert manager.open_at_hand(issued.reveal()) is None
 
     asyncio.run(visit())
 

@@ -25,6 +25,7 @@ CHOICES = {
     "on_limit": ("end_oldest", "refuse"),
     "on_conflict": ("last_writer_wins", "raise"),
     "keep_client": ("all", "network", "none"),
+    "binding": ("off", "prefer", "require"),
 }
 OPTIONAL = {"touch_interval", "rotate_interval", "max_sessions", "remember"}
 
@@ -37,6 +38,7 @@ def test_the_defaults_are_half_an_hour_and_half_a_day() -> None:
     assert (policy.rotate_interval, policy.rotate_grace) == (3600, 60)
     assert (policy.max_sessions, policy.on_limit, policy.on_conflict) == (100, "end_oldest", "last_writer_wins")
     assert (policy.keep_ended, policy.max_bytes, policy.keep_client) == (86400, 32768, "all")
+    assert policy.binding == "off"
 
 
 def test_this_page_knows_every_field() -> None:

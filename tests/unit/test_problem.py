@@ -21,6 +21,8 @@ TABLE: list[tuple[SojournError, int, str, dict[str, Any]]] = [
     (errors.ReauthenticationRequired(60.5), 401, "reauthentication-required", {"max_age": 60.5}),
     (errors.ReauthenticationRequired(60, "aal2"), 401, "reauthentication-required", {"max_age": 60, "level": "aal2"}),
     (errors.ReauthenticationRequired(action="pay: 'a'"), 401, "reauthentication-required", {"action": "pay: 'a'"}),
+    (errors.ProofRefused("proof-method"), 401, "proof-method", {}),
+    (errors.ProofRefused("proof-stale-nonce", "1795862758-Qf7"), 401, "proof-stale-nonce", {"nonce": "1795862758-Qf7"}),
     (errors.SessionConflict(("it's", "a, b")), 409, "session-conflict", {"keys": ["it's", "a, b"]}),
     (errors.SessionConflict(()), 409, "session-conflict", {"keys": []}),
     (errors.SessionLimitReached(2), 409, "session-limit", {"limit": 2}),

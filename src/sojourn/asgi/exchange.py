@@ -131,7 +131,9 @@ class AsyncExchange:
         self.started = self.session._sealed = True
         scope, self._scope = self._scope, None
         own: RawHeaders = message.get("headers", ())
-        if self.reply is NO_REPLY and (self.rivals is None or not self.rivals.is_contested):
+        # A session that no key was proved for: nearly all.
+        silent = self.reply is NO_REPLY and self.session._proved is None
+        if silent and (self.rivals is None or not self.rivals.is_contested):
             if not self.session._accessed:
                 return message
             # Most requests: nothing of the application's own is in the way.

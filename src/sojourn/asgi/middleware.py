@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from sojourn.core.cookie import CookieOptions
-from sojourn.core.errors import ConfigurationError, SojournError, StoreUnavailable
+from sojourn.core.errors import ConfigurationError, ProofRefused, SojournError, StoreUnavailable
 from sojourn.core.events import UnknownToken
 from sojourn.core.origin import SAFE_METHODS
 from sojourn.core.problem import problem_to_send
@@ -24,6 +25,7 @@ from .types import App, Receive, Scope, Send
 
 if TYPE_CHECKING:
     from sojourn.adopt import AdoptedSession, Adoption
+    from sojourn.core.binding import Presented
     from sojourn.core.rivals import Rivals
 
 __all__ = ["SessionMiddleware"]
@@ -49,8 +51,11 @@ class SessionMiddleware:
     in, to remove it to log out. With a dot it goes deeper. None for an application that calls `session.login` only.
     `cleanup_interval` is about how often, in seconds, this process deletes rows that are dead for long; None never.
     `adopt` takes over the sessions of another layer: docs/migrating.md.
+    `public_origin`: the origin that browsers see, such as "https://app.example.com", for a policy that binds sessions
+    to keys: docs/binding.md.
 
-    What is raised before the response has begun, such as StoreUnavailable, is answered with a problem: docs/errors.md.
+    What is raised before the response has begun, such as StoreUnavailable or ProofRefused, is answered with a problem:
+    docs/errors.md.
     A developer's mistake is raised on: InvalidData, SessionCommitted and ConfigurationError; at once, where it is a
     manager for threads or an origin that is none; at the start, where a session layer inside has the same cookie. One
     of a mounted application, with a cookie of its own, is left alone.
@@ -70,6 +75,7 @@ class SessionMiddleware:
         cleanup_interval: float | None = 600.0,
         adopt: Adoption | None = None,
         user_key: str | None = None,
+        public_origin: str | None = None,
     ) -> None:
         if not isinstance(manager, AsyncSessionManager):
             raise ConfigurationError("SessionMiddleware needs an AsyncSessionManager: ASGI runs on an event loop.")
@@ -85,8 +91,9 @@ class SessionMiddleware:
         self.app = app
         self.manager = manager
         self._transport = Transport(
-            cookie, trusted_origins, script_readable_tokens, cross_site_paths, clear_cache_at_logout
+            cookie, trusted_origins, script_readable_tokens, cross_site_paths, clear_cache_at_logout, public_origin
         )
+        manager._require_binding(public_origin, script_readable_tokens, adopt is not None)
         self._transport.warn_of_name()
         self._find_cookie = self._transport.cookie.find
         self._websocket_check = websocket_check
@@ -130,6 +137,7 @@ class SessionMiddleware:
         tokens = (
             self._transport.tokens(look_up(headers), True) if bearer else self._find_cookie(headers.get(b"cookie", b""))
         )
+        presented = self._presented(scope, headers) if bearer else None
         adopted = rivals = None
         if self._adopt is not None and not bearer:
             tokens, adopted = await self._take_over(self._adopt, tokens, headers, scope)
@@ -138,7 +146,9 @@ class SessionMiddleware:
         headers.pop(b"authorization", None)
         if len(tokens) == 1:
             # The common case spares a coroutine.
-            session = await self.manager.open(tokens.pop())
+            session = await self.manager.open(tokens.pop(), presented=presented)
+        elif presented is not None:
+            session = self.manager.anonymous(presented=presented)
         else:
             session, rivals = await self._open(tokens, adopted, headers, scope)
         if self._as_keyed is not None:
@@ -150,6 +160,16 @@ class SessionMiddleware:
         exchange.rivals = rivals
         scope["session"], scope["sojourn"] = session, exchange
         return exchange
+
+    def _presented(self, scope: Scope, headers: dict[bytes, bytes]) -> Presented | None:
+        if not self._transport.binds:
+            return None
+        from urllib.parse import unquote_to_bytes  # here: most applications bind no session
+
+        # Litestar cuts a mount's path off without a word; as the browser asked, the raw one is.
+        raw: bytes | None = scope.get("raw_path")
+        path = unquote_to_bytes(raw).decode("utf-8", "replace") if raw else scope["path"]
+        return self._transport.presented(look_up(headers), scope["method"], _whole(path, scope))
 
     async def _refuses(self, scope: Scope, headers: dict[bytes, bytes], bearer: bool, send: Send) -> bool:
         refusal = self._transport.refusal(scope["method"], look_up(headers), bearer, _path(scope))
@@ -171,11 +191,12 @@ class SessionMiddleware:
         values.clear()
         for secrets in sessions:
             for token in secrets:
-                session = await self.manager.open(token.reveal())
-                if session._live is not None:
-                    live.append(session)
-                    break
-                over.append(session)
+                with suppress(ProofRefused):  # without its key, it is nobody's here
+                    session = await self.manager.open(token.reveal())
+                    if session._live is not None:
+                        live.append(session)
+                        break
+                    over.append(session)
         found = counting(live, over)
         contested = found is None
         if found is None:
@@ -238,6 +259,9 @@ class SessionMiddleware:
             logger.warning("%s", error)
             await _close(receive, send, 1013, "sessions are not available")
             return None
+        except ProofRefused as error:
+            await _close(receive, send, 1008, error.flaw)
+            return None
         if self._as_keyed is not None:
             self._as_keyed(session)
         agent = headers.get(b"user-agent", b"")
@@ -264,6 +288,10 @@ def _explain(error: TypeError) -> None:
 
 
 def _path(scope: Scope) -> str:
+    return _whole(scope["path"], scope)
+
+
+def _whole(path: str, scope: Scope) -> str:
     """The whole path, as the browser asked for it: some servers, and FastAPI(root_path=…), keep its root apart."""
-    path, root = scope["path"], scope.get("root_path", "").rstrip("/")
+    root = scope.get("root_path", "").rstrip("/")
     return path if path == root or path.startswith(f"{root}/") else f"{root}{path}"

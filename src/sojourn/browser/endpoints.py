@@ -48,6 +48,7 @@ _METHODS = {
     "/sessions": ("GET", "DELETE"),
     "/client.js": ("GET",),
     "/step-up.js": ("GET",),
+    "/bound.js": ("GET",),
     "/openapi.json": ("GET",),
 }
 

@@ -138,6 +138,7 @@ def openapi() -> dict[str, Any]:
             "/sessions/{id}": {"delete": one},
             "/client.js": {"get": _operation("The browser client", text)},
             "/step-up.js": {"get": _operation("The browser client that asks its user again", text)},
+            "/bound.js": {"get": _operation("The browser client's transport that proves a key", text)},
             "/openapi.json": {"get": _operation("This description", description)},
         },
         "components": {"schemas": {"State": _STATE, "ListedSession": _LISTED, "Problem": problem_schema()}},

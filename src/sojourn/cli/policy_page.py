@@ -31,6 +31,7 @@ SOURCES: Mapping[str, str] = {
     "keep_ended": "our default: a browser that comes back within it is told why",
     "keep_client": "our default: people know their own devices by it",
     "max_bytes": "our default",
+    "binding": "our default; docs/binding.md",
 }
 
 _DURATIONS = {"idle_timeout", "absolute_timeout", "touch_interval", "rotate_interval", "rotate_grace", "keep_ended"}

@@ -43,7 +43,7 @@ class AsyncStore(Protocol):
     async def erase(self, user_id: str, realm: str = "") -> int:
         """As Store.erase."""
 
-    async def put_mark(self, mark: Mark) -> None:
+    async def put_mark(self, mark: Mark) -> bool:
         """As Store.put_mark."""
 
     async def get_mark(self, id: str) -> Mark | None:

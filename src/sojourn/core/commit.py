@@ -6,20 +6,23 @@ to that means. A manager carries between them and a store.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from msgspec.structs import replace
 
 from . import rotation
 from .codec import size
-from .errors import DataTooLarge
+from .errors import DataTooLarge, ProofRefused
 from .events import Event, RotationStalled, TokenReused, UnknownToken
 from .policy import Policy
 from .record import Client, Record, Secrets
 from .session import Session
 from .store import Commit, Create, End, Ends, Limit
 from .token import Random, Token, mint
+
+if TYPE_CHECKING:
+    from .binding import Proved
 
 __all__ = [
     "NO_REPLY",
@@ -67,14 +70,28 @@ NOTHING = Plan()
 NO_REPLY = Reply()
 
 
-def plan_open(record: Record | None, token: Token, policy: Policy, now: int, client: Client, realm: str = "") -> Opened:
-    """What `token` opens at `now` in this realm. An unknown token is never adopted, and never ends anything."""
+def plan_open(
+    record: Record | None,
+    token: Token,
+    policy: Policy,
+    now: int,
+    client: Client,
+    realm: str = "",
+    proved: Proved | None = None,
+) -> Opened:
+    """What `token` opens at `now` in this realm. An unknown token is never adopted, and never ends anything.
+
+    Raises ProofRefused for a session that is bound to a key, where that is not `proved`: so nothing ends it either.
+    """
     if record is None or record.realm != realm:
         return _refused("unknown", token, now, client)
     reason, what = record.end_reason_at(now), rotation.which(record.secrets, token, policy, now)
     if what == "unknown":
         return _refused("wrong_secret", token, now, client)
     events: tuple[Event, ...] = ()
+    # A proof for a new session is none for this one.
+    if reason is None and record.key_thumbprint is not None and (proved is None or not proved.at_once):
+        raise ProofRefused("proof-required")
     if reason is None:
         if what not in ("reused", "stalled"):
             return Session(record, now, client, token, True), None, ()
@@ -166,6 +183,8 @@ def _plan_create(
     session: Session, policy: Policy, now: int, random: Random, realm: str, label: DeviceLabel | None
 ) -> Plan:
     login, live, leaving = session._login, session._live, session._leaving
+    if session._proved is None and policy.binding == "require":
+        raise ProofRefused("proof-required")
     data = session._encoded()
     if size(data) > policy.max_bytes:
         raise DataTooLarge(size(data), policy.max_bytes)
@@ -180,6 +199,21 @@ def _plan_create(
         secrets = Secrets(token.family, token.hash, now)
         record = replace(live, id=token.id, secrets=secrets, seen_at=now, data=data, version=1)
         return Plan(Create(record=record, now=now, began_at=session.opened_at, ends=ends), token)
+    record, token = _begun(session, policy, now, random, realm, label, data)
+    limit = Limit(policy.max_sessions, policy.on_limit == "end_oldest") if login and policy.max_sessions else None
+    return Plan(Create(record=record, now=now, began_at=session.opened_at, ends=ends, limit=limit), token)
+
+
+def _begun(
+    session: Session,
+    policy: Policy,
+    now: int,
+    random: Random,
+    realm: str,
+    label: DeviceLabel | None,
+    data: Mapping[str, bytes],
+) -> tuple[Record, Token]:
+    login, proved = session._login, session._proved
     lifetime = policy.lifetime(remember=login is not None and login.remember)
     user_id = login.user_id if login else None
     token = mint(user_id, random)
@@ -200,9 +234,10 @@ def _plan_create(
         follows=None if login else session.end_reason,
         realm=realm,
         device=label(session.client.user_agent)[:MAX_LABEL] if label and session.client.user_agent else "",
+        key_thumbprint=proved.thumbprint if proved else None,
+        nonce_key=proved.nonce_key if proved else "",
     )
-    limit = Limit(policy.max_sessions, policy.on_limit == "end_oldest") if login and policy.max_sessions else None
-    return Plan(Create(record=record, now=now, began_at=session.opened_at, ends=ends, limit=limit), token)
+    return record, token
 
 
 def is_upkeep(write: Create | Commit | End | None) -> bool:

@@ -11,6 +11,7 @@ SojournError
 ├── SessionCommitted              changed after its commit, where the change could not be kept
 ├── LoginRequired                 nobody is logged in here
 ├── ReauthenticationRequired      somebody is, but what was proved is not enough, or too long ago
+├── ProofRefused                  the session is bound to a key, and the request does not prove it
 ├── SessionExists                 a store was asked to create an id that it has
 └── StoreUnavailable              the store did not answer
     └── UnreadableRecord          what it holds under an id is not what was written there
@@ -28,6 +29,7 @@ __all__ = [
     "EndReason",
     "InvalidData",
     "LoginRequired",
+    "ProofRefused",
     "ReauthenticationRequired",
     "SessionCommitted",
     "SessionConflict",
@@ -42,6 +44,47 @@ __all__ = [
 
 EndReason = Literal["logout", "idle_timeout", "absolute_timeout", "revoked", "replaced", "token_reuse", "limit"]
 """Why a session ended: a closed set, the same in the store, the JSON, the CLI and the browser."""
+
+Flaw = Literal[
+    "proof-required",
+    "proof-repeated",
+    "proof-too-large",
+    "proof-malformed",
+    "proof-type",
+    "proof-algorithm",
+    "proof-key",
+    "proof-private-key",
+    "proof-signature",
+    "proof-other-key",
+    "proof-method",
+    "proof-url",
+    "proof-token",
+    "proof-without-nonce",
+    "proof-stale-nonce",
+    "proof-time",
+    "proof-replayed",
+]
+"""What is wrong with the proof of a key: the code of the problem that a request is answered with."""
+
+_FLAWS: dict[Flaw, str] = {
+    "proof-required": "This session opens with a proof of its browser's key: Authorization: DPoP, and a DPoP header.",
+    "proof-repeated": "The request has more than one DPoP header. Send one proof.",
+    "proof-too-large": "A proof may have 4,096 characters.",
+    "proof-malformed": "The DPoP header holds no signed JWT with jti, htm, htu and iat (RFC 9449, section 4.2).",
+    "proof-type": "The proof's typ must be dpop+jwt.",
+    "proof-algorithm": "The proof's alg must be ES256.",
+    "proof-key": "The proof's jwk must be a public key on the curve P-256.",
+    "proof-private-key": "The proof's jwk holds a private key. It is known to others now: make a new one.",
+    "proof-signature": "The proof's signature is not that of the key in it.",
+    "proof-other-key": "The proof is of another key than the one that this session is bound to.",
+    "proof-method": "The proof is for another method (htm).",
+    "proof-url": "The proof is for another URL (htu): it must name this server's public origin, and the path.",
+    "proof-token": "The proof is for another token (ath).",
+    "proof-without-nonce": "The proof has no nonce. Sign another, with the one in DPoP-Nonce.",
+    "proof-stale-nonce": "The proof's nonce is too old, or another session's. Sign another, with that in DPoP-Nonce.",
+    "proof-time": "The proof was not made just now (iat). DPoP-Nonce begins with the server's time, in seconds.",
+    "proof-replayed": "This proof was used before. Sign another for each request.",
+}
 
 
 class SojournError(Exception):
@@ -152,6 +195,18 @@ class ReauthenticationRequired(SojournError):
         self.max_age = max_age
         self.level = level
         self.action = action
+
+
+class ProofRefused(SojournError):
+    """The session is bound to its browser's key, and the request does not prove that it has it; nothing was done.
+
+    `flaw` is what is wrong with the proof. `nonce`, where there is one, belongs into the next.
+    """
+
+    def __init__(self, flaw: Flaw, nonce: str | None = None) -> None:
+        super().__init__(_FLAWS[flaw])
+        self.flaw: Flaw = flaw
+        self.nonce = nonce
 
 
 class SessionExists(SojournError):

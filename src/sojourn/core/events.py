@@ -19,6 +19,7 @@ __all__ = [
     "SessionCreated",
     "TokenReused",
     "UnknownToken",
+    "UnprovedToken",
 ]
 
 
@@ -83,3 +84,13 @@ class UnknownToken(Event, frozen=True, kw_only=True):
     """
 
     cause: Literal["malformed", "unknown", "wrong_secret", "ambiguous"]
+
+
+class UnprovedToken(Event, frozen=True, kw_only=True):
+    """The token of a session that is bound to a key was shown without a good proof, and refused. Nothing ended.
+
+    `flaw` is the code of the problem that it was answered with. Somebody else may hold the token. A proof that
+    only lacked a fresh nonce is not told of: honest clients send such.
+    """
+
+    flaw: str

@@ -58,6 +58,9 @@ class Policy:
     `keep_client`: what is kept of the address and user agent that a session began with: all, the address's network
     alone, or nothing. A label of the device is kept in any case.
     `max_bytes`: the most that a session's data may take, as encoded JSON: 2 bytes to 16 MiB.
+    `binding`: whether a session is bound to a key of its browser (DPoP), so that its token opens nothing without it.
+    "prefer" binds those that are made with the proof of a key, and holds them to it; "require" makes and opens no
+    others. Needs the extra `bound`, and tokens that scripts hold: docs/binding.md.
     """
 
     idle_timeout: float = 30 * 60
@@ -74,6 +77,7 @@ class Policy:
     keep_ended: float = 86400
     keep_client: Literal["all", "network", "none"] = "all"
     max_bytes: int = 32 * 1024
+    binding: Literal["off", "prefer", "require"] = "off"
 
     def __post_init__(self) -> None:
         lifetime = Lifetime(idle_timeout=self.idle_timeout, absolute_timeout=self.absolute_timeout)
@@ -88,6 +92,7 @@ class Policy:
             _whole("max_sessions", self.max_sessions, 1, 10_000)
         if self.remember is not None and not isinstance(self.remember, Lifetime):
             raise ConfigurationError(f"Policy(remember={self.remember!r}): give a Lifetime, or None.")
+        _one_of("binding", self.binding, ("off", "prefer", "require"))
         _one_of("keep_client", self.keep_client, ("all", "network", "none"))
         _one_of("on_limit", self.on_limit, ("end_oldest", "refuse"))
         _one_of("on_conflict", self.on_conflict, ("last_writer_wins", "raise"))

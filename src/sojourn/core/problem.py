@@ -11,8 +11,10 @@ import msgspec
 from .errors import (
     DataTooLarge,
     EndReason,
+    Flaw,
     InvalidData,
     LoginRequired,
+    ProofRefused,
     ReauthenticationRequired,
     SessionConflict,
     SessionEnded,
@@ -31,6 +33,7 @@ RETRY_AFTER = 2
 NOSNIFF: Final = ("x-content-type-options", "nosniff")
 """On all answers of our own: what they quote must not be taken for a page or a script (ASVS 3.4.4)."""
 _TYPE = "urn:sojourn:problem:"
+_PROOF_CODE = "proof-"
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +42,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     What an error holds is in members of its own, None where it does not hold it: nobody has to read `detail` for it.
     `end_reason` says why the session ended, and `keys` which of its keys are meant. `size` and `limit` are bytes, but
     that of the code `session-limit` is a number of sessions. What a log-in must be: `max_age`, in seconds, and `level`;
-    `action` is what wants a proof of its own. `retry_after` is in seconds.
+    `action` is what wants a proof of its own. `retry_after` is in seconds. `nonce` is for the next proof of a key.
     """
 
     status: int
@@ -54,6 +57,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     level: str | None = None
     action: str | None = None
     retry_after: int | None = None
+    nonce: str | None = None
 
     @classmethod
     def read(cls, status: int, body: bytes) -> Problem | None:
@@ -82,8 +86,22 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     def headers(self) -> list[tuple[str, str]]:
         """The headers that go with the body. Never cached: the next try may succeed."""
         wait = RETRY_AFTER if self.status == 503 else self.retry_after
-        retry = [] if wait is None else [("retry-after", str(wait))]
-        return [("content-type", CONTENT_TYPE), ("cache-control", "no-store"), NOSNIFF, *retry]
+        more = [] if wait is None else [("retry-after", str(wait))]
+        if self.code.startswith(_PROOF_CODE):
+            more = _challenge(self.code, self.nonce)
+        return [("content-type", CONTENT_TYPE), ("cache-control", "no-store"), NOSNIFF, *more]
+
+
+def _challenge(code: str, nonce: str | None) -> list[tuple[str, str]]:
+    """What RFC 9449 (sections 7.1, 8 and 9) has a client read, and ours that its token is worth nothing to it."""
+    error = "use_dpop_nonce" if nonce is not None else "invalid_dpop_proof"
+    told = [("www-authenticate", f'DPoP error="{error}", algs="ES256"')]
+    if nonce is not None:
+        told.append(("dpop-nonce", nonce))
+    if code in ("proof-required", "proof-other-key"):
+        # Its key is lost, or it knows of none: it could not even log in as long as it sends the token.
+        told.append(("sojourn-token", "none"))
+    return told
 
 
 # RFC 9457 calls them extension members.
@@ -108,6 +126,8 @@ _KNOWN: dict[type[SojournError], tuple[int, str, str, Mapping[str, str]]] = {
 
 def problem_of(error: SojournError) -> Problem | None:
     """The answer to a request that met `error`; None for a developer's mistake, which is no answer to anybody."""
+    if isinstance(error, ProofRefused):
+        return Problem(status=401, code=error.flaw, title="The key is not proved", detail=str(error), nonce=error.nonce)
     known = next((known for kind, known in _KNOWN.items() if isinstance(error, kind)), None)
     if known is None:
         return None
@@ -123,6 +143,8 @@ def error_of(problem: Problem) -> SojournError | None:
     """The error that `problem` is the answer to; None where it is another's, or lacks what the error holds."""
     if problem.code == "invalid-data":
         return InvalidData(problem.detail)
+    if problem.code in get_args(Flaw):
+        return ProofRefused(problem.code, problem.nonce)  # type: ignore[arg-type]  # it is one of them
     for kind, (_, code, _, holds) in _KNOWN.items():
         if code == problem.code:
             held = {member: getattr(problem, member) for member in holds}
@@ -165,6 +187,7 @@ def problem_schema() -> dict[str, Any]:
         "level": text | {"description": "reauthentication-required: the level that a log-in must have"},
         "action": text | {"description": "reauthentication-required: what wants a proof of its own"},
         "retry_after": {"type": "integer", "description": "session-refused: when to try again, in seconds"},
+        "nonce": text | {"description": "proof-…: what the next proof must hold"},
     }
     required = ["type", "title", "status", "detail"]
     return {"type": "object", "properties": members, "required": required, "additionalProperties": False}

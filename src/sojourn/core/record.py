@@ -86,6 +86,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     that a change of policy does not reach back. `level` and `methods` are what the log-in proved. `follows` is why the
     session before ended, where this anonymous one was begun with its token: the browser is still to be told. `realm` is
     the manager's, who alone opens it. `device` is a label made of the user agent when the session was made.
+    `key_thumbprint` is the one of the browser's key that each request must prove (RFC 7638), fixed when the session was
+    made; of `nonce_key`, in hex, are made what such proofs must hold.
     """
 
     id: str
@@ -108,6 +110,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     follows: EndReason | None = None
     realm: str = ""
     device: str = ""
+    nonce_key: str = ""
 
     @property
     def expires_at(self) -> int:

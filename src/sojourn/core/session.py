@@ -6,7 +6,7 @@ Names that begin with an underscore are the package's: managers and integrations
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from . import changes
 from .codec import Dictionary, EncodedObject, checked_key, decode, key_text
@@ -17,6 +17,9 @@ from .record import Client, Record
 from .step_up import check_login, grant_key, is_granted
 from .store import Change
 from .token import Token
+
+if TYPE_CHECKING:
+    from .binding import Proved
 
 __all__ = ["Session", "Status"]
 
@@ -50,6 +53,7 @@ class Session(Dictionary):
     _logged_out: bool = False
     _regenerate: bool = False
     _start: bool = False
+    _proved: Proved | None = None  # the key that this request proved
 
     def __init__(
         self,
@@ -62,10 +66,9 @@ class Session(Dictionary):
     ) -> None:
         self._base: Mapping[str, bytes] = {} if record is None or end_reason else record.data
         self._values: dict[str, Any] = {}
-        self._record = record
         if end_reason:
             self._end_reason = end_reason
-        self.opened_at, self.client = opened_at, client
+        self._record, self.opened_at, self.client = record, opened_at, client
         self._token, self._presented = token, presented
 
     # The mapping
@@ -138,9 +141,7 @@ class Session(Dictionary):
     def status(self) -> Status:
         """Whether there is a session, or was one that ended."""
         self._accessed = True
-        if self._end_reason:
-            return "ended"
-        return "active" if self._record else "none"
+        return "ended" if self._end_reason else "active" if self._record else "none"
 
     @property
     def end_reason(self) -> EndReason | None:
@@ -290,8 +291,8 @@ class Session(Dictionary):
         self._accessed = True
         if self._sealed:
             raise SessionCommitted(
-                "The session was changed after the response had started, when its commit was done. Make the change "
-                "before the first byte of the response: not in a streaming body or a background task."
+                "The session was changed after the response had started, when its commit was done. Change it before "
+                "the first byte of the response: not in a streaming body or a background task."
             )
 
     def _forget_counter(self, key: str) -> None:

@@ -102,9 +102,10 @@ class End(msgspec.Struct, frozen=True):
 
 
 class Mark(msgspec.Struct, frozen=True):
-    """That another layer's session was adopted: no session itself. `id` names the old one, `session_id` ours.
+    """That something was used up, and is not to be used again: no session itself.
 
-    It is kept until `ends_at`, in Unix milliseconds, when the old one is worth nothing any more.
+    Another layer's session that was adopted, or the proof of a key. `id` names it, `session_id` the session of ours
+    that it was used for, if any. It is kept until `ends_at`, in Unix milliseconds, when it is worth nothing any more.
     """
 
     id: str
@@ -205,8 +206,8 @@ class Store(Protocol):
     def erase(self, user_id: str, realm: str = "") -> int:
         """Delete every row of the user's, live and dead; how many. What `end_all` keeps beside them holds no name."""
 
-    def put_mark(self, mark: Mark) -> None:
-        """Keep a mark. One that is there stays as it is."""
+    def put_mark(self, mark: Mark) -> bool:
+        """Keep a mark; whether this call did. One that is there stays as it is: of many callers one is told True."""
 
     def get_mark(self, id: str) -> Mark | None:
         """The mark, until it ends; None where there is none."""
@@ -221,10 +222,13 @@ class Store(Protocol):
         """Up to `limit` instants, in order of id from the first one past `after`. May read all of them."""
 
     def end_expired(self, now: int, limit: int) -> int:
-        """End up to `limit` sessions that ran out and were not noticed since: their data goes. How many it were."""
+        """End up to `limit` sessions that ran out and were not noticed since: their data goes. Delete marks that ended.
+
+        How many it were, of both `limit` at most. A store that drops marks by itself may leave them to that.
+        """
 
     def delete_expired(self, before: int, limit: int) -> int:
-        """Delete up to `limit` rows that stopped being live before `before`, and marks; how many it were."""
+        """Delete up to `limit` rows that stopped being live before `before`; how many it were."""
 
     def scan(self, after: str, limit: int) -> Sequence[Record]:
         """Up to `limit` records, dead ones too, in order of id from the first one past `after`."""

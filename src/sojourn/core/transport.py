@@ -14,6 +14,7 @@ from .problem import Problem
 from .session import Session
 
 if TYPE_CHECKING:
+    from .binding import Presented
     from .rivals import Rivals
 
 __all__ = ["BEARER", "FAILED", "Header", "HeaderPairs", "Transport", "merged", "never_stored", "set_cookie", "taken"]
@@ -27,6 +28,7 @@ HeaderPairs = Sequence[tuple[str, str]]
 """An answer's headers; those that come from here have their names in lower case."""
 
 BEARER = "Bearer sj1-"
+DPOP = "DPoP sj1-"
 FAILED = 500
 """From this status on an answer keeps no change: frameworks make such answers of a handler's exception."""
 
@@ -83,6 +85,7 @@ class Transport:
         script_readable_tokens: bool = False,
         cross_site_paths: Collection[str] = (),
         clear_cache_at_logout: bool = True,
+        public_origin: str | None = None,
     ) -> None:
         self.cookie = cookie or CookieOptions()
         self.vary = "Cookie, Authorization" if script_readable_tokens else "Cookie"
@@ -93,10 +96,30 @@ class Transport:
         self._exempt = exempt(cross_site_paths)
         self._clears_cache = clear_cache_at_logout
         self._script_readable_tokens = script_readable_tokens
+        self._public_origin = None
+        self._schemes: tuple[str, ...] = (BEARER,)
+        if public_origin is not None:
+            (self._public_origin,) = trusted([public_origin])
+            self._schemes = (BEARER, DPOP)
 
     def is_bearer(self, header: Header) -> bool:
         """Whether a script that holds its token itself sent this request."""
-        return header("sojourn-transport") is not None or (header("authorization") or "").startswith(BEARER)
+        return header("sojourn-transport") is not None or (header("authorization") or "").startswith(self._schemes)
+
+    @property
+    def binds(self) -> bool:
+        """Whether sessions may be bound to keys here."""
+        return self._public_origin is not None
+
+    def presented(self, header: Header, method: str, path: str) -> Presented | None:
+        """What a script's request shows for its key; None where no session is bound to one."""
+        if self._public_origin is None:
+            return None
+        from .binding import Presented  # here: most applications bind no session
+        from .proof import Asked
+
+        by_dpop = (header("authorization") or "").startswith(DPOP)
+        return Presented(header("dpop"), by_dpop, Asked(method, self._public_origin, path))
 
     def refusal(self, method: str, header: Header, bearer: bool, path: str) -> Problem | None:
         """Why this request may not be served, if it may not: CSRF, or a token where none may be.
@@ -128,8 +151,9 @@ class Transport:
     def tokens(self, header: Header, bearer: bool) -> list[str]:
         """The tokens that the request shows: none, one, or several that cannot all be meant."""
         if bearer:
-            value = header("authorization") or ""
-            return [value.removeprefix("Bearer ")] if value.startswith("Bearer ") else []
+            scheme, _, token = (header("authorization") or "").partition(" ")
+            # A client that has a key does not know whether sessions are bound to it here.
+            return [token] if scheme in ("Bearer", "DPoP") else []
         return self.cookie.find((header("cookie") or "").encode("latin-1", "replace"))
 
     def answer(
@@ -147,7 +171,10 @@ class Transport:
         showed several tokens. `logged_out` says that this request ended the session that it came with.
         """
         contested = rivals is not None and rivals.is_contested
+        nonce = session._proved.nonce if session._proved is not None and bearer else None
         if reply is NO_REPLY and not contested:
+            if nonce is not None:
+                return [*self._depends, ("cache-control", "no-store"), ("dpop-nonce", nonce)]
             return self._depends if session._accessed else ()
         # Out of every cache, whatever the application said (CVE-2026-27205, CVE-2026-35192).
         told = [*self._depends, ("cache-control", "no-store")]
@@ -161,6 +188,8 @@ class Transport:
             told.append(("sojourn-token", reply.token.reveal() if reply.token else "none"))
         else:
             told.append(("set-cookie", set_cookie(self.cookie, reply)))
+        if nonce is not None:
+            told.append(("dpop-nonce", nonce))
         if forget is not None:
             told.append(("set-cookie", forget))
         return told

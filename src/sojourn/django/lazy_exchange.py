@@ -130,6 +130,9 @@ class LazyExchange:
         """A session that does not exist yet, in place of the one there is."""
         wiring = process.wiring()
         session = wiring.manager.anonymous()
+        if self.exchange is not None:
+            # What the request proved is still proved.
+            session._proved = self.exchange.session._proved
         rivals = self.exchange.rivals if self.exchange else None
         self.exchange = self._first = Exchange(wiring, session, self.environ or {}, False)
         self.exchange.rivals = rivals

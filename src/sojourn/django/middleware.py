@@ -55,7 +55,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if refusal is not None:
             return problem_response(refusal)
         if bearer:
-            shown: str | None = meta.get("HTTP_AUTHORIZATION", "").removeprefix("Bearer ")
+            shown: str | None = meta.get("HTTP_AUTHORIZATION", "").removeprefix("Bearer ").removeprefix("DPoP ")
             # No other site can send such a request: CsrfViewMiddleware's own way to be told so.
             request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]
         else:

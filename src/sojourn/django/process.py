@@ -107,6 +107,7 @@ def _open() -> _Opened:
                 clear_cache_at_logout=found.clear_cache_at_logout,
                 cleanup_interval=found.cleanup_interval,
                 adopt=_adoption(found),
+                public_origin=found.public_origin,
             )
             _opened = _Opened(found, wiring, tested)
         return _opened

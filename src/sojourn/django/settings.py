@@ -38,6 +38,7 @@ class SojournSettings:
     writable: Collection[str] = ()
     reauthenticate_within: float | None = REAUTHENTICATE_WITHIN
     adopt: Adoption | None = None
+    public_origin: str | None = None
 
     @classmethod
     def read(cls) -> SojournSettings:

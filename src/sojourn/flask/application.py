@@ -40,6 +40,7 @@ def init_app(  # noqa: PLR0913  # options, each by its name
     clear_cache_at_logout: bool = True,
     cleanup_interval: float | None = 600.0,
     adopt: Adoption | None = None,
+    public_origin: str | None = None,
 ) -> None:
     """Make `flask.session` a Sojourn session in this application.
 
@@ -74,6 +75,7 @@ def init_app(  # noqa: PLR0913  # options, each by its name
         clear_cache_at_logout=clear_cache_at_logout,
         cleanup_interval=cleanup_interval,
         adopt=adopt,
+        public_origin=public_origin,
     )
     if adopt is not None and adopt.user_key not in (None, user_key):
         raise ConfigurationError(

@@ -23,6 +23,7 @@ from .device import device_label
 
 if TYPE_CHECKING:
     from sojourn.core.async_store import AsyncStore
+    from sojourn.core.binding import Presented, Proved
 
 __all__ = ["BATCH", "MAX_ATTEMPTS", "PAUSE_BETWEEN_BATCHES", "AsyncSessionManager", "milliseconds"]
 
@@ -62,35 +63,49 @@ class AsyncSessionManager(ManagerContext):
         self._at_hand: Callable[[str], Record | None] = getattr(store, "at_hand", lambda _: None)
 
     def open_at_hand(self, token: str, client: Client = Client()) -> Session | None:
-        """As `open`, of a live session whose record the store has at hand; None for any other, which `open` opens."""
+        """As `open`, of a live session whose record the store has at hand; None for any other, which `open` opens.
+
+        So for one that is bound to a key.
+        """
         parsed = parse(token)
         del token
         record = self._at_hand(parsed.id) if parsed else None
-        if parsed is None or record is None:
+        if parsed is None or record is None or record.key_thumbprint is not None or self._requires_key:
             return None
         session, _, _ = plan_open(record, parsed, self.policy, self.clock(), client, self.realm)
         return None if session._live is None else session
 
-    async def open(self, token: str, client: Client = Client()) -> Session:
-        """The session that `token` opens, or an empty one. At most one read, and one write at a session's end."""
+    async def open(self, token: str, client: Client = Client(), presented: Presented | None = None) -> Session:
+        """The session that `token` opens, or an empty one. At most one read, and one write at a session's end.
+
+        `presented` is what the request shows for a key. One write more where that is proved. Raises ProofRefused where
+        the session is bound to a key, and nothing good is presented.
+        """
         parsed = parse(token)
         del token  # A reporter of errors sends what frames hold.
         if parsed is None:
-            return self._malformed(client)
-        session, end, events = plan_open(
-            await self._store.get(parsed.id), parsed, self.policy, self.clock(), client, self.realm
-        )
+            return self._malformed(client, presented)
+        record = await self._store.get(parsed.id)
+        proved = None
+        if presented is not None or self._requires_key or (record is not None and record.key_thumbprint is not None):
+            proved = self._prove(record, parsed, presented)
+            if proved is not None and proved.at_once:
+                proved = await self._spend(proved, record)
+        session, end, events = plan_open(record, parsed, self.policy, self.clock(), client, self.realm, proved)
         if events:
             self._emit(events)
         if end is not None:
             self._emit_end(end, await self._write(end))
+        if proved is not None:
+            session._proved = proved
         return session
 
     async def commit(self, session: Session) -> Reply:
         """Write what the request changed: at most one write where nobody else changed the same, normally none.
 
         Raises SessionEnded, SessionConflict, SessionLimitReached, ReauthenticationRequired (a grant that was used),
-        DataTooLarge, InvalidData or ConfigurationError (as Session.login): nothing is written, and that is forgotten.
+        ProofRefused, DataTooLarge, InvalidData or ConfigurationError (as Session.login): nothing is written, and that
+        is forgotten.
         """
         try:
             backoff = None
@@ -101,8 +116,12 @@ class AsyncSessionManager(ManagerContext):
                     return NO_REPLY
                 if self._before_create is not None and type(plan.write) is Create:
                     await self._before_create(session.client, plan.write.record.user_id)
+                if session._proved is not None and session._proved.mark is not None and type(plan.write) is Create:
+                    session._proved = await self._spend(session._proved, None)
                 settled = carry_on(session, plan, await self._write(plan.write), self.policy, now)
                 if settled is not None:
+                    if session._proved is not None and type(plan.write) is Create:
+                        self._born(session)
                     self._emit(settled.events)
                     return settled.reply
                 backoff = backoff or Backoff(time.monotonic())
@@ -126,6 +145,12 @@ class AsyncSessionManager(ManagerContext):
                     return await self._store.end(write)
         except StoreUnavailable as error:
             return self._postponed(write, error)
+
+    async def _spend(self, proved: Proved, record: Record | None) -> Proved:
+        """Use the proof up. Raises ProofRefused where it was used before."""
+        if proved.mark is not None and not await self._store.put_mark(proved.mark):
+            raise self._replayed(record)
+        return proved._replace(mark=None)
 
     async def adopt(self, ours: Create, mark: Mark) -> bool:
         """Keep a session made of another layer's, and the mark that it was; whether this call made it.

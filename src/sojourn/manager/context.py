@@ -5,17 +5,30 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from sojourn.core.commit import REST_MS, DeviceLabel, Rest, is_upkeep
-from sojourn.core.errors import ConfigurationError, EndReason, StoreUnavailable, UnreadableRecord
-from sojourn.core.events import Adopted, Ended, Event, RotationStalled, SessionCreated, TokenReused, UnknownToken
+from sojourn.core.errors import ConfigurationError, EndReason, ProofRefused, StoreUnavailable, UnreadableRecord
+from sojourn.core.events import (
+    Adopted,
+    Ended,
+    Event,
+    RotationStalled,
+    SessionCreated,
+    TokenReused,
+    UnknownToken,
+    UnprovedToken,
+)
 from sojourn.core.info import SessionInfo, info
 from sojourn.core.outcome import POSTPONED, Answer, Postponed
 from sojourn.core.policy import Policy
 from sojourn.core.record import Client, Record
 from sojourn.core.session import Session
 from sojourn.core.store import Commit, Create, End
-from sojourn.core.token import Random
+from sojourn.core.token import Random, Token
+
+if TYPE_CHECKING:
+    from sojourn.core.binding import Presented, Proved
 
 __all__ = ["REALM_PATTERN", "AsyncBeforeCreate", "BeforeCreate", "Clock", "ManagerContext", "OnEvent"]
 
@@ -57,12 +70,57 @@ class ManagerContext:
         self._device_label = device_label
         self._random = random
         self._rest = Rest()
+        # Asked at each open: whether a session without a key is refused.
+        self._requires_key = policy.binding == "require"
 
-    def anonymous(self, client: Client = Client(), *, refused: UnknownToken | None = None) -> Session:
-        """A session that does not exist yet, for a request without a token or with a `refused` one. No read."""
+    def anonymous(
+        self, client: Client = Client(), *, refused: UnknownToken | None = None, presented: Presented | None = None
+    ) -> Session:
+        """A session that does not exist yet, for a request without a token or with a `refused` one. No read.
+
+        Raises ProofRefused where what it presents for a key is wrong.
+        """
         if refused is not None:
             self._emit((refused,))
-        return Session(None, self.clock(), client, presented=refused is not None)
+        session = Session(None, self.clock(), client, presented=refused is not None)
+        if presented is not None:
+            session._proved = self._prove(None, None, presented)
+        return session
+
+    def _require_binding(self, public_origin: str | None, tokens_are_readable: bool, adopts: bool) -> None:
+        """Raise ConfigurationError where an integration cannot bind sessions as the policy wants it."""
+        if public_origin is not None or self.policy.binding != "off":
+            from sojourn.core.binding import require_binding  # here: most applications bind no session
+
+            require_binding(self.policy, public_origin, tokens_are_readable, adopts)
+
+    def _prove(self, record: Record | None, token: Token | None, presented: Presented | None) -> Proved | None:
+        """What a request proves of a key; see core.binding. Raises ProofRefused."""
+        from sojourn.core.binding import prove  # here: most applications bind no session
+
+        mine = record if record is not None and record.realm == self.realm else None
+        try:
+            return prove(mine, token, presented, self.policy, self.clock(), self._random)
+        except ProofRefused as error:
+            self._emit_unproved(mine, error)
+            raise
+
+    def _replayed(self, record: Record | None) -> ProofRefused:
+        error = ProofRefused("proof-replayed")
+        self._emit_unproved(record, error)
+        return error
+
+    def _emit_unproved(self, record: Record | None, error: ProofRefused) -> None:
+        if record is not None and record.key_thumbprint is not None and error.nonce is None:
+            now = self.clock()
+            self._emit((UnprovedToken(at=now, id=record.id, user_id=record.user_id, flaw=error.flaw),))
+
+    def _born(self, session: Session) -> None:
+        """The session was made, with the key that the request proved."""
+        from sojourn.core.binding import born
+
+        if session._proved is not None:
+            session._proved = born(session._proved, self.clock())
 
     def _postponed(self, write: Create | Commit | End, error: StoreUnavailable) -> Postponed:
         """The store did not make `write`. Raises `error` where something is lost by that."""
@@ -95,8 +153,8 @@ class ManagerContext:
             except Exception:
                 logger.exception("on_event failed for %s", type(event).__name__)
 
-    def _malformed(self, client: Client) -> Session:
-        return self.anonymous(client, refused=UnknownToken(at=self.clock(), cause="malformed"))
+    def _malformed(self, client: Client, presented: Presented | None = None) -> Session:
+        return self.anonymous(client, refused=UnknownToken(at=self.clock(), cause="malformed"), presented=presented)
 
     def _emit_end(self, end: End, was: Answer) -> bool:
         """Tell of an end that this call made; whether it ended a live session."""

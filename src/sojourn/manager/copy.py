@@ -73,7 +73,7 @@ def _pages(read: Callable[[str, int], Sequence[T]]) -> Iterator[Sequence[T]]:
         after = page[-1].id
 
 
-def _all(done: Iterable[None]) -> None:
+def _all(done: Iterable[object]) -> None:
     """Wait for what the threads do. Raises what one of them raised."""
     deque(done, 0)
 

@@ -6,13 +6,14 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from sojourn.core.commit import NO_REPLY, DeviceLabel, Reply, plan_commit, plan_open
 from sojourn.core.errors import EndReason, SessionConflict, SessionExists, SojournError, StoreUnavailable
 from sojourn.core.info import SessionInfo, info
 from sojourn.core.outcome import POSTPONED, Answer, Backoff, carry_on, refuse
 from sojourn.core.policy import Policy
-from sojourn.core.record import Client
+from sojourn.core.record import Client, Record
 from sojourn.core.session import Session
 from sojourn.core.store import Commit, Create, End, Mark, Stats, Store, require_threads
 from sojourn.core.token import Random, parse
@@ -20,6 +21,9 @@ from sojourn.core.token import Random, parse
 from .async_manager import BATCH, MAX_ATTEMPTS, PAUSE_BETWEEN_BATCHES, milliseconds
 from .context import BeforeCreate, Clock, ManagerContext, OnEvent
 from .device import device_label
+
+if TYPE_CHECKING:
+    from sojourn.core.binding import Presented, Proved
 
 __all__ = ["SessionManager"]
 
@@ -53,26 +57,37 @@ class SessionManager(ManagerContext):
         self.expires_by_itself = getattr(store, "expires_by_itself", False)
         self._before_create = before_create
 
-    def open(self, token: str, client: Client = Client()) -> Session:
-        """The session that `token` opens, or an empty one. At most one read, and one write at a session's end."""
+    def open(self, token: str, client: Client = Client(), presented: Presented | None = None) -> Session:
+        """The session that `token` opens, or an empty one. At most one read, and one write at a session's end.
+
+        `presented` is what the request shows for a key. One write more where that is proved. Raises ProofRefused where
+        the session is bound to a key, and nothing good is presented.
+        """
         parsed = parse(token)
         del token  # A reporter of errors sends what frames hold.
         if parsed is None:
-            return self._malformed(client)
-        session, end, events = plan_open(
-            self._store.get(parsed.id), parsed, self.policy, self.clock(), client, self.realm
-        )
+            return self._malformed(client, presented)
+        record = self._store.get(parsed.id)
+        proved = None
+        if presented is not None or self._requires_key or (record is not None and record.key_thumbprint is not None):
+            proved = self._prove(record, parsed, presented)
+            if proved is not None and proved.at_once:
+                proved = self._spend(proved, record)
+        session, end, events = plan_open(record, parsed, self.policy, self.clock(), client, self.realm, proved)
         if events:
             self._emit(events)
         if end is not None:
             self._emit_end(end, self._write(end))
+        if proved is not None:
+            session._proved = proved
         return session
 
     def commit(self, session: Session) -> Reply:
         """Write what the request changed: at most one write where nobody else changed the same, normally none.
 
         Raises SessionEnded, SessionConflict, SessionLimitReached, ReauthenticationRequired (a grant that was used),
-        DataTooLarge, InvalidData or ConfigurationError (as Session.login): nothing is written, and that is forgotten.
+        ProofRefused, DataTooLarge, InvalidData or ConfigurationError (as Session.login): nothing is written, and that
+        is forgotten.
         """
         try:
             backoff = None
@@ -83,8 +98,12 @@ class SessionManager(ManagerContext):
                     return NO_REPLY
                 if self._before_create is not None and type(plan.write) is Create:
                     self._before_create(session.client, plan.write.record.user_id)
+                if session._proved is not None and session._proved.mark is not None and type(plan.write) is Create:
+                    session._proved = self._spend(session._proved, None)
                 settled = carry_on(session, plan, self._write(plan.write), self.policy, now)
                 if settled is not None:
+                    if session._proved is not None and type(plan.write) is Create:
+                        self._born(session)
                     self._emit(settled.events)
                     return settled.reply
                 backoff = backoff or Backoff(time.monotonic())
@@ -108,6 +127,12 @@ class SessionManager(ManagerContext):
                     return self._store.end(write)
         except StoreUnavailable as error:
             return self._postponed(write, error)
+
+    def _spend(self, proved: Proved, record: Record | None) -> Proved:
+        """Use the proof up. Raises ProofRefused where it was used before."""
+        if proved.mark is not None and not self._store.put_mark(proved.mark):
+            raise self._replayed(record)
+        return proved._replace(mark=None)
 
     def adopt(self, ours: Create, mark: Mark) -> bool:
         """Keep a session made of another layer's, and the mark that it was; whether this call made it.

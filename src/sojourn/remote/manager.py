@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from sojourn.core.commit import NO_REPLY, Reply
 from sojourn.core.errors import ConfigurationError, EndReason, SojournError
@@ -33,6 +33,9 @@ from .calls import (
 )
 from .connections import ServiceConnections
 from .session import RemoteSession, as_remote, opened_session
+
+if TYPE_CHECKING:
+    from sojourn.core.binding import Presented
 
 __all__ = ["AsyncRemoteSessionManager", "RemoteSessionManager"]
 
@@ -75,11 +78,13 @@ class RemoteSessionManager(SessionManager):
         self._address = Address.parse(service, key)
         self._connections = ServiceConnections(self._address, timeout)
 
-    def anonymous(self, client: Client = Client(), *, refused: UnknownToken | None = None) -> Session:
+    def anonymous(
+        self, client: Client = Client(), *, refused: UnknownToken | None = None, presented: Presented | None = None
+    ) -> Session:
         """A session that does not exist yet, for a request without a token. The service is not asked."""
         return RemoteSession(None, self.clock(), client, presented=refused is not None)
 
-    def open(self, token: str, client: Client = Client()) -> Session:
+    def open(self, token: str, client: Client = Client(), presented: Presented | None = None) -> Session:
         """The session that `token` opens, or an empty one. One request; none for what is no token."""
         parsed = parse(token)
         del token  # A reporter of errors sends what frames hold.
@@ -162,11 +167,13 @@ class AsyncRemoteSessionManager(AsyncSessionManager):
         self._address = Address.parse(service, key)
         self._connections = AsyncServiceConnections(self._address, timeout)
 
-    def anonymous(self, client: Client = Client(), *, refused: UnknownToken | None = None) -> Session:
+    def anonymous(
+        self, client: Client = Client(), *, refused: UnknownToken | None = None, presented: Presented | None = None
+    ) -> Session:
         """A session that does not exist yet, for a request without a token. The service is not asked."""
         return RemoteSession(None, self.clock(), client, presented=refused is not None)
 
-    async def open(self, token: str, client: Client = Client()) -> Session:
+    async def open(self, token: str, client: Client = Client(), presented: Presented | None = None) -> Session:
         """The session that `token` opens, or an empty one. One request; none for what is no token."""
         parsed = parse(token)
         del token  # A reporter of errors sends what frames hold.

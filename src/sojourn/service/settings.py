@@ -50,6 +50,7 @@ on_conflict = "last_writer_wins"
 keep_ended = 86400
 keep_client = "all"
 max_bytes = 32768
+binding = "off"                    # the service binds no sessions to keys yet
 remember = { idle_timeout = 1209600, absolute_timeout = 2592000 }  # false: nobody is remembered
 
 [cookie]
@@ -131,6 +132,10 @@ def make_settings(tables: Mapping[str, Any]) -> ServiceSettings:
     settings = _convert(told | {"policy": {}, "cookie": {}}, ServiceSettings, "")
     StoreURL.parse(settings.store)
     policy = _nulls(_table(told.get("policy", {}), Policy, "policy"))
+    if policy.get("binding", "off") != "off":
+        raise ConfigurationError(
+            "policy.binding: back ends do not hand on the proofs of a key to the service yet. Leave it away."
+        )
     _table(policy.get("remember") or {}, Lifetime, "policy.remember")
     cookie = _table(told.get("cookie", {}), CookieOptions, "cookie")
     return msgspec.structs.replace(

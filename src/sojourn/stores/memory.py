@@ -99,10 +99,13 @@ class MemoryStore:
                 del self._records[id]
             return len(ids)
 
-    def put_mark(self, mark: Mark) -> None:
+    def put_mark(self, mark: Mark) -> bool:
         """As Store.put_mark."""
         with self._lock:
-            self._marks.setdefault(mark.id, mark)
+            if mark.id in self._marks:
+                return False
+            self._marks[mark.id] = mark
+            return True
 
     def get_mark(self, id: str) -> Mark | None:
         """As Store.get_mark."""
@@ -131,7 +134,10 @@ class MemoryStore:
             over = [each for each in self._records.values() if each.ended_at is None and each.expires_at <= now][:limit]
             for record in over:
                 self._records[record.id] = ended(record, "idle_timeout", now)
-            return len(over)
+            marks = [mark.id for mark in self._marks.values() if mark.ends_at < now][: limit - len(over)]
+            for id in marks:
+                del self._marks[id]
+            return len(over) + len(marks)
 
     def delete_expired(self, before: int, limit: int) -> int:
         """As Store.delete_expired. Looks at every record."""
@@ -144,10 +150,7 @@ class MemoryStore:
                 of_user.pop(record.id, None)
                 if not of_user:
                     self._by_user.pop(user, None)
-            marks = [mark.id for mark in self._marks.values() if mark.ends_at < before][: limit - len(gone)]
-            for id in marks:
-                del self._marks[id]
-            return len(gone) + len(marks)
+            return len(gone)
 
     def scan(self, after: str, limit: int) -> Sequence[Record]:
         """As Store.scan. Sorts every id."""
@@ -233,9 +236,9 @@ class AsyncMemoryStore:
         """As Store.erase."""
         return self._store.erase(user_id, realm)
 
-    async def put_mark(self, mark: Mark) -> None:
+    async def put_mark(self, mark: Mark) -> bool:
         """As Store.put_mark."""
-        self._store.put_mark(mark)
+        return self._store.put_mark(mark)
 
     async def get_mark(self, id: str) -> Mark | None:
         """As Store.get_mark."""

@@ -68,9 +68,9 @@ class Blocking:
         """As Store.erase."""
         return self._run(self._store.erase(user_id, realm))
 
-    def put_mark(self, mark: Mark) -> None:
+    def put_mark(self, mark: Mark) -> bool:
         """As Store.put_mark."""
-        self._run(self._store.put_mark(mark))
+        return self._run(self._store.put_mark(mark))
 
     def get_mark(self, id: str) -> Mark | None:
         """As Store.get_mark."""

@@ -40,6 +40,7 @@ class CommitContract:
             data=data,
             remember=True,
             key_thumbprint="abc",
+            nonce_key="def",
             version=7,
             level="aal2",
             methods=("pwd", "otp"),

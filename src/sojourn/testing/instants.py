@@ -118,8 +118,10 @@ class InstantContract:
         # The server's own clock may judge it too.
         ends_at = NOW + 10_000 * HOUR
         mark = Mark("a" * 32, "b" * 32, ends_at)
-        self.store.put_mark(mark)
-        self.store.put_mark(Mark("a" * 32, "c" * 32, ends_at + 1))
+
+        assert self.store.put_mark(mark) is True
+        assert self.store.put_mark(Mark("a" * 32, "c" * 32, ends_at + 1)) is False
+        assert self.store.put_mark(mark) is False
 
         assert self.store.get_mark("a" * 32) == mark
         assert self.store.get_mark("b" * 32) is None
@@ -127,8 +129,21 @@ class InstantContract:
         assert self.store.scan("", 10) == []
         assert self.store.stats(NOW).live == 0
         self.store.bar(NOW + 5)
-        assert self.store.delete_expired(ends_at - 1, 10) == 0
+        assert self.store.end_expired(ends_at, 10) == 0
+        assert self.store.delete_expired(ends_at, 10) == 0
         assert self.store.get_mark("a" * 32) == mark
+
+    def test_marks_that_ended_go_with_the_next_clean_up(self) -> None:
+        """However long rows of sessions are kept: there is one to each proof of a key."""
+        ends_at = NOW + 10_000 * HOUR
+        for n in range(5):
+            self.store.put_mark(Mark(f"{n:032x}", "", ends_at + n))
+        gone = sum(self.store.end_expired(ends_at + 4, 2) for _ in range(5))
+
+        # A store that drops them by itself, by the server's own clock, has nothing to do.
+        assert gone in (0, 4)
+        left = [mark.id for mark in self.store.marks("", 10)]
+        assert left == [f"{n:032x}" for n in range(5)][gone and 4 :]
 
     def test_what_ran_out_loses_its_data_when_it_is_noticed(self) -> None:
         """And says which limit it was; a store that drops rows by itself may leave it to that."""

@@ -9,9 +9,9 @@ from functools import partial
 from typing import TypeVar
 
 from sojourn.core.errors import SessionEnded, SessionExists, SessionLimitReached
-from sojourn.core.store import Applied, Create, End, Ends, Limit, Refused, Store
+from sojourn.core.store import Applied, Create, End, Ends, Limit, Mark, Refused, Store
 
-from .records import NOW, change, commit, live, make_record, put
+from .records import HOUR, NOW, change, commit, live, make_record, put
 
 __all__ = ["RaceContract"]
 
@@ -56,6 +56,14 @@ class RaceContract:
             winners = [n for n, answer in enumerate(answers, 1) if isinstance(answer, Applied)]
 
             assert [live(self.store, record.id).data["a"]] == [b"%d" % n for n in winners]
+
+    def test_race_for_one_mark_has_one_winner(self) -> None:
+        """A proof is good once, whoever is asked."""
+        for n in range(ROUNDS):
+            mark = Mark(f"{n:032x}", "", NOW + 10_000 * HOUR)
+            answers = at_once([partial(self.store.put_mark, mark)] * THREADS)
+
+            assert sorted(answers) == [False] * (THREADS - 1) + [True]
 
     def test_race_of_increments_adds_up(self) -> None:
         """Without one refusal."""

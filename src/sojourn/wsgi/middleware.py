@@ -36,6 +36,8 @@ class SessionMiddleware:
     in, to remove it to log out. With a dot it goes deeper. None for an application that calls `session.login` only.
     `cleanup_interval` is about how often, in seconds, this process deletes rows that are dead for long, in a thread of
     its own; None never. `adopt` takes over the sessions of another layer: docs/migrating.md.
+    `public_origin`: the origin that browsers see, such as "https://app.example.com", for a policy that binds sessions
+    to keys: docs/binding.md.
 
     What is raised before the response has begun, such as StoreUnavailable, is answered with a problem: docs/errors.md.
     A developer's mistake is raised on: InvalidData, SessionCommitted and ConfigurationError; at once, where it is a
@@ -55,6 +57,7 @@ class SessionMiddleware:
         cleanup_interval: float | None = 600.0,
         adopt: Adoption | None = None,
         user_key: str | None = None,
+        public_origin: str | None = None,
     ) -> None:
         self.app = app
         self.manager = manager
@@ -67,6 +70,7 @@ class SessionMiddleware:
             clear_cache_at_logout=clear_cache_at_logout,
             cleanup_interval=cleanup_interval,
             adopt=adopt,
+            public_origin=public_origin,
             user_key=user_key or (adopt.user_key if adopt else None),
         )
         self._wiring.transport.warn_of_name()

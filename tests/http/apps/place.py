@@ -28,6 +28,7 @@ __all__ = [
     "NAP",
     "OPTIONS",
     "POLICY",
+    "PUBLIC_ORIGIN",
     "READABLE",
     "RECENT",
     "ROOT_PATH",
@@ -39,12 +40,16 @@ __all__ = [
 
 FOLDER = Path(os.environ["SITE_FOLDER"])
 STORE = os.environ["SITE_STORE"]
+# Not the Host that the site is called by: a proxy may stand before it.
+PUBLIC_ORIGIN = "https://shop.test"
 
-POLICY = Policy(idle_timeout=600, absolute_timeout=3600, rotate_interval=300, max_bytes=4096)
+BINDING: Any = os.environ.get("SITE_BINDING") or "off"
+POLICY = Policy(idle_timeout=600, absolute_timeout=3600, rotate_interval=300, max_bytes=4096, binding=BINDING)
 OPTIONS: dict[str, Any] = {
     "trusted_origins": ["https://friend.test"],
     "cross_site_paths": ["/do/put"] if os.environ.get("SITE_EXEMPT") == "1" else [],
     "script_readable_tokens": os.environ.get("SITE_BEARER") == "1",
+    "public_origin": None if BINDING == "off" else PUBLIC_ORIGIN,
 }
 # The prefix that a proxy strips, where the application is to say it, and not the server.
 ROOT_PATH = os.environ.get("SITE_ROOT_PATH", "")

@@ -105,9 +105,9 @@ class AsyncCachedStore:
         finally:
             self._channel.cache.forget()
 
-    async def put_mark(self, mark: Mark) -> None:
+    async def put_mark(self, mark: Mark) -> bool:
         """As Store.put_mark."""
-        await self._store.put_mark(mark)
+        return await self._store.put_mark(mark)
 
     async def get_mark(self, id: str) -> Mark | None:
         """As Store.get_mark. Not cached."""

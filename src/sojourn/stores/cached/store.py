@@ -117,9 +117,9 @@ class CachedStore:
         finally:
             self._channel.cache.forget()
 
-    def put_mark(self, mark: Mark) -> None:
+    def put_mark(self, mark: Mark) -> bool:
         """As Store.put_mark."""
-        self._store.put_mark(mark)
+        return self._store.put_mark(mark)
 
     def get_mark(self, id: str) -> Mark | None:
         """As Store.get_mark. Not cached."""

@@ -93,9 +93,9 @@ class AsyncPostgresStore:
         """As Store.erase. Looks at every row."""
         return await self._run(partial(operations.erase, user_id, realm), limit=STATS_TIMEOUT)
 
-    async def put_mark(self, mark: Mark) -> None:
+    async def put_mark(self, mark: Mark) -> bool:
         """As Store.put_mark."""
-        await self._run(partial(operations.put_mark, mark))
+        return await self._run(partial(operations.put_mark, mark))
 
     async def get_mark(self, id: str) -> Mark | None:
         """As Store.get_mark."""

@@ -232,9 +232,10 @@ def erase(user_id: str, realm: str) -> Steps[int]:
     return len(rows)
 
 
-def put_mark(mark: Mark) -> Steps[None]:
+def put_mark(mark: Mark) -> Steps[bool]:
     """Store.put_mark."""
-    yield [Statement(sql.PUT_MARK, (mark.id, mark.session_id, mark.ends_at))]
+    [rows] = yield [Statement(sql.PUT_MARK, (mark.id, mark.session_id, mark.ends_at))]
+    return bool(rows)
 
 
 def get_mark(id: str) -> Steps[Mark | None]:
@@ -264,16 +265,17 @@ def bars(after: str, limit: int) -> Steps[Sequence[Bar]]:
 def end_expired(now: int, limit: int) -> Steps[int]:
     """Store.end_expired. Each statement is a transaction."""
     values = {"now": now, "before": now + 1, "reason": "idle_timeout"}
-    return (yield from _in_batches(sql.END_EXPIRED, values, limit))
+    total = yield from _in_batches(sql.END_EXPIRED, values, limit)
+    [[(marks,)]] = yield [Statement(sql.DELETE_MARKS, (now, limit - total))]
+    return total + int(marks)
 
 
 def delete_expired(before: int, limit: int) -> Steps[int]:
     """Store.delete_expired. Each statement is a transaction."""
     total = yield from _in_batches(sql.DELETE_EXPIRED, {"before": before}, limit)
-    [[(marks,)]] = yield [Statement(sql.DELETE_MARKS, (before, limit - total))]
-    if total + marks < limit:
+    if total < limit:
         yield [Statement(sql.DELETE_BARS, (before - BARRED_FOR,))]
-    return total + int(marks)
+    return total
 
 
 def _in_batches(statement: str, values: Mapping[str, Any], limit: int) -> Steps[int]:

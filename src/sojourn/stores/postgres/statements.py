@@ -214,6 +214,7 @@ ERASE = "DELETE FROM ours.sojourn_session WHERE realm = %s AND user_id = %s"
 
 PUT_MARK = """
 INSERT INTO ours.sojourn_mark (id, session_id, ends_at) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING
+RETURNING id
 """
 MARKS = "SELECT id, session_id, ends_at FROM ours.sojourn_mark WHERE id > %s ORDER BY id LIMIT %s"
 ALL_BARS = """

@@ -104,9 +104,9 @@ class PostgresStore:
         """As Store.erase. Looks at every row."""
         return self._run(partial(operations.erase, user_id, realm), limit=STATS_TIMEOUT)
 
-    def put_mark(self, mark: Mark) -> None:
+    def put_mark(self, mark: Mark) -> bool:
         """As Store.put_mark."""
-        self._run(partial(operations.put_mark, mark))
+        return self._run(partial(operations.put_mark, mark))
 
     def get_mark(self, id: str) -> Mark | None:
         """As Store.get_mark."""

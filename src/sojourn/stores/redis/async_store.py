@@ -90,9 +90,9 @@ class AsyncRedisStore:
         """As Store.erase. Looks at every key."""
         return await self._run(erase(user_id, realm, await self._primaries()), long=True)
 
-    async def put_mark(self, mark: Mark) -> None:
+    async def put_mark(self, mark: Mark) -> bool:
         """As Store.put_mark."""
-        await self._run(operations.put_mark(mark))
+        return await self._run(operations.put_mark(mark))
 
     async def get_mark(self, id: str) -> Mark | None:
         """As Store.get_mark."""

@@ -83,7 +83,7 @@ def encode_record(record: Record) -> bytes:
         record.remember,
         client.ip,
         client.user_agent,
-        record.key_thumbprint,
+        f"{record.key_thumbprint} {record.nonce_key}" if record.key_thumbprint is not None else None,
         record.follows,
         record.level,
         record.methods,
@@ -134,9 +134,10 @@ def decode_record(id: str, raw: bytes) -> Record:
         inflated = _inflate(rest[_HEADS.get(rest[0], 1) :])
     except (msgspec.DecodeError, zlib.error, IndexError, ConfigurationError):
         raise UnreadableRecord(id) from None
-    authenticated_at, remember, client, key_thumbprint, follows, level, methods, device = inflated
+    authenticated_at, remember, client, key, follows, level, methods, device = inflated
     created_at, reason = blob.created_at, blob.reason
     realm, colon, user_id = blob.user.partition(":")
+    thumbprint, _, nonce_key = (key or "").partition(" ")
     return Record(
         id=id,
         secrets=Secrets(family, current, rotated_at, _dated(following), _dated(late), _dated(retired))
@@ -156,7 +157,8 @@ def decode_record(id: str, raw: bytes) -> Record:
         ended_at=created_at + blob.ended if reason else None,
         end_reason=reason or None,  # type: ignore[arg-type]  # only reasons are written there
         client=client,
-        key_thumbprint=key_thumbprint,
+        key_thumbprint=None if key is None else thumbprint,
+        nonce_key=nonce_key,
         follows=follows,
         realm=realm[1:],
         device=device,

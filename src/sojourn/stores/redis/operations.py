@@ -205,11 +205,11 @@ def _set_bars(keys: Sequence[str], at: int) -> Steps[None]:
         yield [run(scripts.BAR, [key], at, repeatable=True) for key in keys[first : first + 512]]
 
 
-def put_mark(mark: Mark) -> Steps[None]:
+def put_mark(mark: Mark) -> Steps[bool]:
     """Store.put_mark."""
     key, kept = mark_key(mark.id), f"{mark.session_id} {mark.ends_at}"
     packed = pack("SET", key, kept, "PXAT", mark.ends_at, "NX")
-    yield [Call(key, packed, repeatable=True, durable=True)]
+    return (yield [Call(key, packed, repeatable=True, durable=True)])[0] is not None
 
 
 def get_mark(id: str) -> Steps[Mark | None]:

@@ -91,9 +91,9 @@ class RedisStore:
         """As Store.erase. Looks at every key."""
         return self._run(erase(user_id, realm, self._primaries()), long=True)
 
-    def put_mark(self, mark: Mark) -> None:
+    def put_mark(self, mark: Mark) -> bool:
         """As Store.put_mark."""
-        self._run(operations.put_mark(mark))
+        return self._run(operations.put_mark(mark))
 
     def get_mark(self, id: str) -> Mark | None:
         """As Store.get_mark."""

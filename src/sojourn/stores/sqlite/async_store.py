@@ -84,9 +84,9 @@ class AsyncSQLiteStore:
         """As Store.erase. Looks at every row."""
         return await self._write(partial(operations.erase, user_id, realm), True)
 
-    async def put_mark(self, mark: Mark) -> None:
+    async def put_mark(self, mark: Mark) -> bool:
         """As Store.put_mark."""
-        await self._write(partial(operations.put_mark, mark), True)
+        return await self._write(partial(operations.put_mark, mark), True)
 
     async def get_mark(self, id: str) -> Mark | None:
         """As Store.get_mark."""

@@ -139,11 +139,10 @@ def erase(user_id: str, realm: str, connection: sqlite3.Connection) -> int:
     return connection.execute("DELETE FROM session WHERE realm = ? AND user_id = ?", (realm, user_id)).rowcount
 
 
-def put_mark(mark: Mark, connection: sqlite3.Connection) -> None:
+def put_mark(mark: Mark, connection: sqlite3.Connection) -> bool:
     """Store.put_mark."""
-    connection.execute(
-        "INSERT INTO mark (id, session_id, ends_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", structs.astuple(mark)
-    )
+    statement = "INSERT INTO mark (id, session_id, ends_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+    return connection.execute(statement, structs.astuple(mark)).rowcount == 1
 
 
 def get_mark(id: str, connection: sqlite3.Connection) -> Mark | None:
@@ -181,18 +180,19 @@ def end_expired(now: int, limit: int, connection: sqlite3.Connection) -> int:
     for record in records:
         update(connection, record, ended(record, "idle_timeout", now))
     delete(connection, unreadable)
-    return len(records) + len(unreadable)
+    ended_now = len(records) + len(unreadable)
+    marks = connection.execute("SELECT id FROM mark WHERE ends_at < ? LIMIT ?", (now, limit - ended_now)).fetchall()
+    connection.executemany("DELETE FROM mark WHERE id = ?", marks)
+    return ended_now + len(marks)
 
 
 def delete_expired(before: int, limit: int, connection: sqlite3.Connection) -> int:
     """Store.delete_expired."""
     ids = connection.execute("SELECT id FROM session WHERE expires_at < ? LIMIT ?", (before, limit)).fetchall()
     connection.executemany("DELETE FROM session WHERE id = ?", ids)
-    marks = connection.execute("SELECT id FROM mark WHERE ends_at < ? LIMIT ?", (before, limit - len(ids))).fetchall()
-    connection.executemany("DELETE FROM mark WHERE id = ?", marks)
-    if len(ids) + len(marks) < limit:
+    if len(ids) < limit:
         connection.execute("DELETE FROM bar WHERE at < ?", (before - BARRED_FOR,))
-    return len(ids) + len(marks)
+    return len(ids)
 
 
 def scan(after: str, limit: int, connection: sqlite3.Connection) -> Sequence[Record]:

@@ -63,9 +63,9 @@ class SQLiteStore:
         """As Store.erase. Looks at every row."""
         return self._file.write(partial(operations.erase, user_id, realm), durable=True)
 
-    def put_mark(self, mark: Mark) -> None:
+    def put_mark(self, mark: Mark) -> bool:
         """As Store.put_mark."""
-        self._file.write(partial(operations.put_mark, mark), durable=True)
+        return self._file.write(partial(operations.put_mark, mark), durable=True)
 
     def get_mark(self, id: str) -> Mark | None:
         """As Store.get_mark."""

@@ -1,0 +1,235 @@
+"""Sessions that are bound to a browser's key: what is copied out of it opens nothing, and it goes on itself."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from playwright.async_api import BrowserContext
+
+from sojourn import Policy
+
+from .stage import Stage, serve
+from .tab import Tab
+
+pytestmark = pytest.mark.engines("chromium", "firefox")
+
+OPEN = """async ([storage, transport]) => {
+	const {bound} = await import("/session/bound.js");
+	const session = createSessionClient({url: "/session", storage, transport: bound(transport)});
+	const seen = [], errors = [];
+	session.on("ended", ({reason}) => seen.push(`ended ${reason}`));
+	session.on("error", ({error}) => errors.push(error.code ?? String(error)));
+	Object.assign(window, {session, seen, errors});
+}"""
+KEPT = """() => new Promise((resolve) => {
+	indexedDB.open("sojourn").onsuccess = ({target: {result: db}}) => {
+		db.transaction("keys").objectStore("keys").get("P-256").onsuccess = ({target}) => {
+			db.close();
+			resolve(target.result);
+		};
+	};
+})"""
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    stage = Stage(Policy(binding="prefer"))
+    async with serve(stage) as stage.url:
+        yield stage
+
+
+async def open_bound(context: BrowserContext, stage: Stage, storage: str = "local", transport: str = "fetch") -> Tab:
+    tab = Tab(await context.new_page())
+    await tab.page.goto(stage.url + "/page")
+    await begin(tab, storage, transport)
+    return tab
+
+
+async def begin(tab: Tab, storage: str = "local", transport: str = "fetch") -> None:
+    await tab.page.wait_for_function("() => window.createSessionClient", polling=20)
+    await tab.page.evaluate(OPEN, [storage, transport])
+
+
+async def thumbprints(stage: Stage) -> list[str | None]:
+    """Those of the keys that the store's live sessions are bound to."""
+    records = await stage.manager._store.scan("", 100)
+    return [record.key_thumbprint for record in records if record.ended_at is None]
+
+
+async def stored(tab: Tab) -> dict[str, str]:
+    found: dict[str, str] = await tab.page.evaluate("() => ({...localStorage})")
+    return found
+
+
+def curl(url: str, *headers: str) -> str:
+    words = [word for header in headers for word in ("-H", header)]
+    return subprocess.run(["curl", "-s", *words, url], capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("transport", ["fetch", "xhr"])
+@pytest.mark.parametrize("storage", ["local", "session", "memory"])
+async def test_the_whole_life_of_a_bound_session(
+    context: BrowserContext, stage: Stage, storage: str, transport: str
+) -> None:
+    tab = await open_bound(context, stage, storage, transport)
+    await tab.call("start", {"a": 1})
+    assert (await tab.call("set", {"b": "ä"}))["data"] == {"a": 1, "b": "ä"}
+    assert await tab.log_in("eve") == 200
+    await tab.until("state.userId === 'eve'")
+    assert (await tab.call("touch"))["data"] == {"a": 1, "b": "ä"}
+    assert [one["current"] for one in await tab.call("list")] == [True]
+    [bound_to] = await thumbprints(stage)
+    assert bound_to is not None
+    assert (await tab.call("logout"))["endReason"] == "logout"
+    assert await thumbprints(stage) == []
+    assert (tab.thrown, await tab.errors()) == ([], [])
+
+
+@pytest.mark.parametrize("transport", ["fetch", "xhr"])
+async def test_what_is_copied_to_another_profile_or_to_curl_is_refused(
+    context: BrowserContext, stage: Stage, transport: str
+) -> None:
+    tab = await open_bound(context, stage, transport=transport)
+    assert await tab.log_in("ada") == 200
+    loot = await stored(tab)
+    [token] = [value for value in loot.values() if value.startswith("sj1-")]
+    me = stage.url + "/session/"
+    for shown in (f"Authorization: Bearer {token}", f"Authorization: DPoP {token}", f"Cookie: __Host-session={token}"):
+        assert "urn:sojourn:problem:proof-required" in await asyncio.to_thread(curl, me, shown)
+
+    assert context.browser is not None
+    profile = await context.browser.new_context()
+    thief = Tab(await profile.new_page())
+    await thief.page.goto(stage.url + "/blank")
+    await thief.page.evaluate("(loot) => Object.assign(localStorage, loot)", loot)
+    assert await stored(thief) == loot
+    await thief.page.goto(stage.url + "/page")
+    await begin(thief, transport=transport)
+    await thief.until("state.status === 'none'")
+    assert await stored(thief) == {}
+    await profile.close()
+
+    assert (await tab.call("touch"))["userId"] == "ada"
+
+
+async def test_no_script_can_read_the_key(context: BrowserContext, stage: Stage) -> None:
+    tab = await open_bound(context, stage)
+    await tab.log_in("ada")
+    script = f"""async () => {{
+        const {{privateKey}} = await ({KEPT})();
+        const forms = ["jwk", "pkcs8"];
+        const tries = forms.map((form) => crypto.subtle.exportKey(form, privateKey).catch(({{name}}) => name));
+        return [privateKey.extractable, ...(await Promise.all(tries))];
+    }}"""
+
+    assert await tab.page.evaluate(script) == [False, "InvalidAccessError", "InvalidAccessError"]
+
+
+async def test_tabs_that_make_a_key_at_once_have_one(context: BrowserContext, stage: Stage) -> None:
+    tabs = await asyncio.gather(*[open_bound(context, stage) for _ in range(4)])
+    await tabs[0].log_in("ada")
+    for tab in tabs:
+        await tab.until("state.userId === 'ada'")
+        assert (await tab.call("touch"))["userId"] == "ada"
+    assert await tabs[3].log_in("eve") == 200
+    for tab in tabs:
+        await tab.until("state.userId === 'eve'")
+        assert (await tab.call("touch"))["userId"] == "eve"
+
+
+async def test_a_page_that_is_loaded_anew_goes_on_with_its_key(context: BrowserContext, stage: Stage) -> None:
+    tab = await open_bound(context, stage)
+    await tab.log_in("ada")
+    before = await thumbprints(stage)
+    await tab.page.reload()
+    await begin(tab)
+    await tab.until("state.userId === 'ada'")
+
+    assert (await tab.call("touch"))["userId"] == "ada"
+    assert await tab.log_in("eve") == 200
+    assert await thumbprints(stage) == before
+
+
+async def test_an_old_nonce_costs_one_request_more_and_no_body(context: BrowserContext, stage: Stage) -> None:
+    tab = await open_bound(context, stage)
+    await tab.log_in("ada")
+    stage.skew += 400_000
+    before = stage.count("PATCH /session/")
+
+    assert (await tab.call("set", {"a": "kept"}))["data"] == {"a": "kept"}
+    assert stage.count("PATCH /session/") == before + 2
+    assert (await tab.call("set", {"a": "again"}))["data"] == {"a": "again"}
+    assert stage.count("PATCH /session/") == before + 3
+
+
+async def test_many_requests_at_once_are_all_served(context: BrowserContext, stage: Stage) -> None:
+    tab = await open_bound(context, stage)
+    await tab.log_in("ada")
+    stage.skew += 400_000
+    script = """() => Promise.all(Array.from({length: 50}, () => session.fetch("/api").then(({status}) => status)))"""
+
+    assert await tab.page.evaluate(script) == [200] * 50
+
+
+async def test_a_redirect_is_followed(context: BrowserContext, stage: Stage) -> None:
+    tab = await open_bound(context, stage)
+    await tab.log_in("ada")
+    script = """() => session.fetch("/moved").then(({status, url}) => [status, url])"""
+
+    assert await tab.page.evaluate(script) == [200, stage.url + "/api"]
+
+
+async def test_a_browser_whose_clock_is_wrong_has_a_session_all_the_same(context: BrowserContext, stage: Stage) -> None:
+    await context.add_init_script("{ const now = Date.now; Date.now = () => now() + 3 * 3600e3; }")
+    tab = await open_bound(context, stage)
+
+    assert await tab.log_in("ada") == 200
+    assert (await tab.call("touch"))["userId"] == "ada"
+    assert await thumbprints(stage) != [None]
+
+
+async def test_who_has_lost_the_key_logs_in_anew(context: BrowserContext, stage: Stage) -> None:
+    tab = await open_bound(context, stage)
+    await tab.log_in("ada")
+    await tab.page.goto(stage.url + "/blank")
+    lost = """() => new Promise((resolve, reject) => {
+        const gone = indexedDB.deleteDatabase("sojourn");
+        gone.onsuccess = () => resolve(true);
+        gone.onblocked = gone.onerror = () => reject(new Error("held"));
+    })"""
+    assert await tab.page.evaluate(lost)
+    await tab.page.goto(stage.url + "/page")
+    await begin(tab)
+    await tab.until("state.status === 'none'")
+
+    assert await tab.log_in("ada") == 200
+    assert (await tab.call("touch"))["userId"] == "ada"
+
+
+async def test_a_server_that_binds_nothing_serves_a_client_with_a_key(context: BrowserContext) -> None:
+    plain = Stage()
+    async with serve(plain) as plain.url:
+        tab = await open_bound(context, plain)
+        assert await tab.log_in("ada") == 200
+        assert (await tab.call("touch"))["userId"] == "ada"
+        assert await thumbprints(plain) == [None]
+
+
+async def test_a_browser_that_keeps_no_keys_has_a_session_that_is_not_bound(
+    context: BrowserContext, stage: Stage
+) -> None:
+    await context.add_init_script("Object.defineProperty(window, 'indexedDB', {get() { throw new Error('none'); }});")
+    warnings: list[Any] = []
+    tab = Tab(await context.new_page())
+    tab.page.on("console", lambda message: warnings.append(message.text) if message.type == "warning" else None)
+    await tab.page.goto(stage.url + "/page")
+    await begin(tab)
+
+    assert await tab.log_in("ada") == 200
+    assert (await tab.call("touch"))["userId"] == "ada"
+    assert await thumbprints(stage) == [None]
+    assert any("not bound" in warning for warning in warnings)
