@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from sojourn import Client, Event, Policy, ProofRefused, SessionManager
+from sojourn import AsyncSessionManager, Client, Event, Policy, ProofRefused, SessionManager
 from sojourn.core.binding import Presented, require_binding
-from sojourn.core.commit import plan_open
+from sojourn.core.commit import NO_REPLY, plan_open
 from sojourn.core.errors import ConfigurationError
 from sojourn.core.proof import Asked
 from sojourn.core.token import parse
+from sojourn.core.transport import Transport
 from sojourn.events import UnprovedToken
-from sojourn.stores.memory import MemoryStore
+from sojourn.stores.memory import AsyncMemoryStore, MemoryStore
 from tests.keys import Key
+from tests.unit.blocking import Blocking
 
 ORIGIN = "https://app.example.com"
 HERE = Asked("GET", ORIGIN, "/")
@@ -23,14 +25,18 @@ HERE = Asked("GET", ORIGIN, "/")
 class World:
     """A manager, its store, a key, and what was told."""
 
-    def __init__(self, binding: Any = "prefer") -> None:
-        self.now = 1_800_000_000_000
+    def __init__(self, binding: Any = "prefer", kind: str = "threads") -> None:
+        self.now, self.kind = 1_800_000_000_000, kind
         self.store, self.key, self.told = MemoryStore(), Key(), list[Event]()
         self.manager = self.with_policy(binding)
 
     def with_policy(self, binding: Any) -> SessionManager:
-        policy = Policy(binding=binding, max_sessions=None)
-        return SessionManager(self.store, policy, clock=lambda: self.now, on_event=self.told.append)
+        policy, clock = Policy(binding=binding, max_sessions=None), lambda: self.now
+        if self.kind == "threads":
+            return SessionManager(self.store, policy, clock=clock, on_event=self.told.append)
+        store = AsyncMemoryStore(self.store)
+        manager = AsyncSessionManager(store, policy, clock=clock, on_event=self.told.append)
+        return cast(SessionManager, Blocking(manager))
 
     def presented(self, key: Key | None = None, *, by_dpop: bool = True, **claims: Any) -> Presented:
         said = {"iat": self.now // 1000, **claims}
@@ -69,8 +75,9 @@ def test_a_session_that_is_made_with_a_proof_opens_with_proofs_of_that_key_alone
     assert {event.user_id for event in world.told if isinstance(event, UnprovedToken)} == {"ada"}
 
 
-def test_a_proof_is_good_once_also_for_making_a_session() -> None:
-    world = World()
+@pytest.mark.parametrize("kind", ["threads", "event loop"])
+def test_a_proof_is_good_once_also_for_making_a_session(kind: str) -> None:
+    world = World(kind=kind)
     token, nonce = world.log_in(jti="first")
     used = world.presented(token=token, nonce=nonce)
     world.manager.open(token, presented=used)
@@ -216,6 +223,9 @@ def test_a_new_nonce_comes_before_the_one_in_use_runs_out() -> None:
     assert late._proved is not None
     assert early._proved.nonce is None
     assert late._proved.nonce not in (None, nonce)
+    answered = dict(Transport(public_origin=ORIGIN).answer(late, NO_REPLY, bearer=True))
+    assert answered["dpop-nonce"] == late._proved.nonce
+    assert answered["cache-control"] == "no-store"
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import pytest
@@ -29,25 +27,11 @@ from sojourn.manager import milliseconds
 from sojourn.manager.async_manager import BATCH
 from sojourn.stores.memory import AsyncMemoryStore, MemoryStore
 from sojourn.testing.records import HOUR, MINUTE, NOW, put
+from tests.unit.blocking import Blocking
 from tests.unit.clock import Clock
 from tests.unit.meanwhile import Meanwhile
 from tests.unit.rival import Rival
 from tests.unit.site import id_of
-
-
-class Blocking:
-    """An AsyncSessionManager whose methods are run to their end, so that one test asks both."""
-
-    def __init__(self, manager: AsyncSessionManager) -> None:
-        self._manager = manager
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._manager, name)
-        return partial(_run, found) if asyncio.iscoroutinefunction(found) else found
-
-
-def _run(method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    return asyncio.run(method(*args, **kwargs))
 
 
 class World:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sojourn import Client, EndReason
+from sojourn import Client, ConfigurationError, EndReason
 from sojourn.testing.records import HOUR, MINUTE, NOW, make_record
 
 IDLE_END, ABSOLUTE_END = NOW + 30 * MINUTE, NOW + 12 * HOUR
@@ -73,3 +75,10 @@ def test_nothing_is_kept_of_nothing() -> None:
 
 def test_of_a_long_user_agent_no_more_is_kept_than_its_first_256_characters() -> None:
     assert Client.of(None, "x" * 300) == Client("", "x" * 256)
+
+
+@pytest.mark.parametrize(("value", "told"), [(b"192.0.2.1", "of type bytes"), ("\ud800", "lone surrogate")])
+def test_a_client_is_described_in_unicode_text(value: Any, told: str) -> None:
+    for name in ("ip", "user_agent"):
+        with pytest.raises(ConfigurationError, match=rf"Client\({name}=.*{told}"):
+            Client(**{name: value})
