@@ -31,6 +31,9 @@ npm = cd $(1) && PATH="$(CHECKOUT)/$(DEV)/bin:$$PATH" npm --no-audit --no-fund -
 NPM = $(call npm,client)
 say = @printf '\n==> %s\n'
 
+# The tests start some thousand Python processes: each would compile all that it imports, where this is set outside.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DELETE_ON_ERROR:
 .PHONY: help run one-session test quick quick-types quick-tests adapters suites pythons check format pages client bench lock clean
 

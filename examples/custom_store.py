@@ -139,8 +139,7 @@ class FolderStore:
             over = [each for each in self._all() if each.ended_at is None and each.expires_at <= now][:limit]
             for record in over:
                 self._keep(ended(record, "idle_timeout", now))
-            self._marks.drop(lambda mark: mark[1] < now)
-            return len(over)
+            return len(over) + self._marks.drop(lambda mark: mark[1] < now)
 
     def delete_expired(self, before: int, limit: int) -> int:
         with self._lock:

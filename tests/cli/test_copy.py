@@ -13,6 +13,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, Self
 
+import psycopg
 import pytest
 from redis import Redis
 
@@ -172,17 +173,26 @@ def test_mistakes_are_told_and_nothing_is_written(url: str, postgres: PostgresSe
 def test_a_run_that_was_interrupted_is_gone_on_with(
     sessions: Sessions, postgres: PostgresServer, sojourn: Program
 ) -> None:
-    total, there = 6000, postgres.new_database()
+    total, there = 3000, postgres.new_database()
     migrate(there)
+    made = [
+        Create(record=make_record(absolute_expires_at=2**52, idle_timeout=2**51), now=0, began_at=0)
+        for _ in range(total)
+    ]
     with closing(open_store(sessions.url)) as store:
-        for _ in range(total):
-            store.create(Create(record=make_record(absolute_expires_at=2**52, idle_timeout=2**51), now=0, began_at=0))
+        for create in made:
+            store.create(create)
     command = ["copy", "--from", sessions.url, "--to", there]
-    with closing(open_store(there)) as target:
+    with closing(open_store(there)) as target, psycopg.connect(there) as hindrance:
+        # Whoever comes to this one waits until it is known whether it is there.
+        last = max(made, key=lambda create: create.record.id)
+        target.create(last)
+        hindrance.execute("DELETE FROM sojourn_session WHERE id = %s", (last.record.id,))
         with subprocess.Popen([*COMMAND, *command], stderr=subprocess.PIPE, text=True) as process:
             wait_until(lambda: len(target.scan("", 2000)) > 1000, "some of them")
             process.send_signal(signal.SIGINT)
-            _, said = process.communicate(timeout=30)
+            _, said = process.communicate(timeout=60)
+        hindrance.commit()
         assert (process.returncode, said.strip()) == (130, "Interrupted.")
         some = len(target.scan("", total))
     assert 1000 < some < total

@@ -183,7 +183,7 @@ def test_interrupted_it_ends_the_sessions_that_it_made(tmp_path: Path) -> None:
         while manager.stats().live < 20 and time.monotonic() < deadline:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=90)
     left = manager.stats()
     manager.close()
 
