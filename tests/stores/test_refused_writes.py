@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import subprocess
@@ -15,7 +16,7 @@ import hiredis
 import psycopg
 import pytest
 
-from sojourn import Policy, SessionManager, StoreUnavailable
+from sojourn import AsyncSessionManager, Policy, SessionManager, StoreUnavailable
 from sojourn.core.store import Store
 from sojourn.stores.postgres import AsyncPostgresStore, PostgresStore
 from sojourn.stores.redis import AsyncRedisStore, RedisStore
@@ -100,6 +101,28 @@ def snapshot_failed(server: RedisServer, folder: Path) -> Iterator[None]:
 
 
 REFUSALS = [replica, out_of_memory, without_replicas, snapshot_failed]
+
+
+def test_the_manager_of_an_event_loop_lets_upkeep_wait_too(redis_server: RedisServer, tmp_path: Path) -> None:
+    async def visit() -> None:
+        now = NOW
+        manager = AsyncSessionManager(AsyncRedisStore(redis_server.url), POLICY, clock=lambda: now)
+        session = manager.anonymous()
+        session.login("ada")
+        token = (await manager.commit(session)).token
+        assert token is not None
+        now += 61_000
+        with without_replicas(redis_server, tmp_path):
+            read = await manager.open(token.reveal())
+            await manager.commit(read)
+            assert read.user_id == "ada"
+            read["a"] = 1
+            with pytest.raises(StoreUnavailable):
+                await manager.commit(read)
+        await manager.close()
+
+    redis_server.clear()
+    asyncio.run(visit())
 
 
 @both

@@ -126,8 +126,9 @@ def test_a_new_log_in_takes_the_key_of_its_own_request() -> None:
     assert record.key_thumbprint == world.key.thumbprint
 
 
-def test_a_dead_token_is_no_hindrance_and_a_strangers_tells_nothing() -> None:
-    world = World()
+@pytest.mark.parametrize("kind", ["threads", "event loop"])
+def test_a_dead_token_is_no_hindrance_and_a_strangers_tells_nothing(kind: str) -> None:
+    world = World(kind=kind)
     token, _ = world.log_in()
     world.manager.revoke(token[4:36])
 

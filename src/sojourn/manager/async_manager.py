@@ -121,7 +121,7 @@ class AsyncSessionManager(ManagerContext):
                 settled = carry_on(session, plan, await self._write(plan.write), self.policy, now)
                 if settled is not None:
                     if session._proved is not None and type(plan.write) is Create:
-                        self._born(session)
+                        session._proved = self._born(session._proved)
                     self._emit(settled.events)
                     return settled.reply
                 backoff = backoff or Backoff(time.monotonic())

@@ -115,12 +115,11 @@ class ManagerContext:
             now = self.clock()
             self._emit((UnprovedToken(at=now, id=record.id, user_id=record.user_id, flaw=error.flaw),))
 
-    def _born(self, session: Session) -> None:
-        """The session was made, with the key that the request proved."""
+    def _born(self, proved: Proved) -> Proved:
+        """What a request proved, once the session is made with that key."""
         from sojourn.core.binding import born
 
-        if session._proved is not None:
-            session._proved = born(session._proved, self.clock())
+        return born(proved, self.clock())
 
     def _postponed(self, write: Create | Commit | End, error: StoreUnavailable) -> Postponed:
         """The store did not make `write`. Raises `error` where something is lost by that."""

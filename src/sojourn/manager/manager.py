@@ -103,7 +103,7 @@ class SessionManager(ManagerContext):
                 settled = carry_on(session, plan, self._write(plan.write), self.policy, now)
                 if settled is not None:
                     if session._proved is not None and type(plan.write) is Create:
-                        self._born(session)
+                        session._proved = self._born(session._proved)
                     self._emit(settled.events)
                     return settled.reply
                 backoff = backoff or Backoff(time.monotonic())
