@@ -165,7 +165,7 @@ class Wiring:
         if not self._cleaning.acquire(blocking=False):
             return
         try:
-            self.manager.delete_expired()
+            self.manager.delete_expired(once_in=self._cleanup.interval)
         except StoreUnavailable as error:
             logger.warning("clean-up was put off: %s", error)
         finally:

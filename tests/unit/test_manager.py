@@ -388,6 +388,18 @@ def test_delete_expired_waits_for_as_long_as_ended_sessions_are_kept(world: Worl
     assert world.manager.get(id_of(token)) is None
 
 
+def test_of_all_processes_one_cleans_up_in_each_stretch_of_time(world: World) -> None:
+    others = [world.make(Policy(keep_ended=0)) for _ in range(3)]
+    deleted = []
+    for _ in range(3):
+        world.manager.revoke(id_of(world.begin()))
+        world.clock.forward(600_000)
+        deleted.append([manager.delete_expired(once_in=600) for manager in others])
+
+    assert deleted == [[1, 0, 0]] * 3
+    assert len(world.store.marks("", 9)) <= 2
+
+
 def test_delete_expired_goes_by_batches_and_says_how_far_it_is(world: World) -> None:
     for _ in range(BATCH + 1):
         put(world.store)

@@ -302,7 +302,7 @@ def test_clean_up_is_driven_by_traffic_in_a_thread_of_its_own(clock: list[float]
     """And by no clock that somebody can put back."""
     world = World(cleanup_interval=60)
     threads: list[str] = []
-    world.manager.delete_expired = lambda on_batch=None: threads.append(threading.current_thread().name) or 0  # type: ignore[method-assign,func-returns-value]
+    world.manager.delete_expired = lambda **_: threads.append(threading.current_thread().name) or 0  # type: ignore[method-assign,func-returns-value]
     for minutes in (0, 0, 2, 2):
         clock[0] += minutes * 60
         world.now -= 3_600_000
@@ -314,7 +314,7 @@ def test_clean_up_is_driven_by_traffic_in_a_thread_of_its_own(clock: list[float]
 
 def test_clean_up_can_be_left_to_something_else(clock: list[float]) -> None:
     world = World(cleanup_interval=None)
-    world.manager.delete_expired = lambda on_batch=None: pytest.fail("cleaned")  # type: ignore[method-assign]
+    world.manager.delete_expired = lambda **_: pytest.fail("cleaned")  # type: ignore[method-assign]
     before = threading.active_count()
     for _ in range(3):
         clock[0] += 10**9
@@ -324,11 +324,11 @@ def test_clean_up_can_be_left_to_something_else(clock: list[float]) -> None:
 
 
 def test_a_store_that_is_away_puts_clean_up_off(clock: list[float], caplog: pytest.LogCaptureFixture) -> None:
-    def away(on_batch: Callable[[int], None] | None = None) -> int:
+    def away(**_: object) -> int:
         raise StoreUnavailable("away")
 
     world = World(cleanup_interval=60)
-    world.manager.delete_expired = away  # type: ignore[method-assign]
+    world.manager.delete_expired = away  # type: ignore[method-assign,assignment]
     world.browser.get("/show")
     clock[0] += 120
     world.browser.get("/show")

@@ -31,12 +31,12 @@ class Cleanup:
     def start_if_due(self, manager: AsyncSessionManager, now: float) -> None:
         """Start it in the background; one at a time. `now` is time.monotonic()'s."""
         if self.schedule.is_due(now, os.urandom) and (self._task is None or self._task.done()):
-            self._task = asyncio.get_running_loop().create_task(_clean(manager))
+            self._task = asyncio.get_running_loop().create_task(_clean(manager, self.schedule.interval))
 
 
-async def _clean(manager: AsyncSessionManager) -> None:
+async def _clean(manager: AsyncSessionManager, interval: float) -> None:
     try:
-        await manager.delete_expired()
+        await manager.delete_expired(once_in=interval)
     except StoreUnavailable as error:
         logger.warning("clean-up was put off: %s", error)
 

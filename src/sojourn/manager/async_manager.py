@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from sojourn.core.cleanup import turn
 from sojourn.core.commit import NO_REPLY, DeviceLabel, Reply, plan_commit, plan_open
 from sojourn.core.errors import EndReason, SessionConflict, SessionExists, SojournError, StoreUnavailable
 from sojourn.core.info import SessionInfo, info
@@ -238,13 +239,18 @@ class AsyncSessionManager(ManagerContext):
         await self.revoke_all(user_id)
         return await self._store.erase(user_id, self.realm)
 
-    async def delete_expired(self, on_batch: Callable[[int], None] | None = None) -> int:
+    async def delete_expired(
+        self, on_batch: Callable[[int], None] | None = None, *, once_in: float | None = None
+    ) -> int:
         """Drop the data of sessions that ran out, and delete rows that ended longer ago than the policy's `keep_ended`.
 
         How many rows were deleted. In small batches, so that requests are served meanwhile; `on_batch` is called with
-        the count so far.
+        the count so far. `once_in`: in each stretch of so many seconds one of all processes on the store does it, whose
+        clean-ups name the same number, and the others nothing: for them it costs one write.
         """
         now = self.clock()
+        if once_in is not None and not await self._store.put_mark(turn(now, once_in)):
+            return 0
         total, before = 0, now - int(self.policy.keep_ended * 1000)
         while await self._store.end_expired(now, BATCH) == BATCH:
             await _sleep(PAUSE_BETWEEN_BATCHES)

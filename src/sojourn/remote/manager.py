@@ -128,7 +128,7 @@ class RemoteSessionManager(SessionManager):
         """End all of the user's sessions at one instant, but the id `keep`; how many. Scope `admin`."""
         return self._ask(call_revoke_all(user_id, keep, reason), EndedCount).ended
 
-    def delete_expired(self, on_batch: Callable[[int], None] | None = None) -> int:
+    def delete_expired(self, on_batch: Callable[[int], None] | None = None, *, once_in: float | None = None) -> int:
         """Nothing: the service cleans up after itself."""
         return 0
 
@@ -219,7 +219,9 @@ class AsyncRemoteSessionManager(AsyncSessionManager):
         """End all of the user's sessions at one instant, but the id `keep`; how many. Scope `admin`."""
         return (await self._ask(call_revoke_all(user_id, keep, reason), EndedCount)).ended
 
-    async def delete_expired(self, on_batch: Callable[[int], None] | None = None) -> int:
+    async def delete_expired(
+        self, on_batch: Callable[[int], None] | None = None, *, once_in: float | None = None
+    ) -> int:
         """Nothing: the service cleans up after itself."""
         return 0
 

@@ -1,4 +1,4 @@
-"""Upkeep: what is dead for long is deleted from the store now and then, by each process of the service."""
+"""Upkeep: what is dead for long is deleted from the store now and then, by one process of the service."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def keep_up(manager: AsyncSessionManager) -> None:
         # Not at once, and not all at the same time: processes that start together do not clean together.
         await asyncio.sleep(EVERY * (0.5 + secrets.randbelow(1024) / 1024))
         try:
-            deleted = await manager.delete_expired()
+            deleted = await manager.delete_expired(once_in=EVERY)
         except StoreUnavailable as error:
             logger.warning("clean-up was put off: %s", error)
         else:
