@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.sessions import SessionMiddleware as StarletteSessionMiddleware
 from starlette.requests import Request as StarletteRequest
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 
@@ -233,6 +233,19 @@ def raises_in_litestar() -> pytest.RaisesExc[LitestarException]:
 def traceback_of(error: BaseException) -> str:
     """What the developer reads in the log."""
     return "".join(traceback.format_exception(error))
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"), [("/auth/callback", 200), ("/callback", 403), ("/other/auth/callback", 403)]
+)
+def test_a_cross_site_path_is_the_whole_one_below_a_mount_that_cuts_it(asked: str, status: int) -> None:
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        await PlainTextResponse("here")(scope, receive, send)
+
+    inside = SessionMiddleware(answer, new_manager(), cross_site_paths={"/auth/callback"})
+    mounts = [asgi(path, is_mount=True, copy_scope=True)(inside) for path in ("/auth", "/other", "/")]
+    with visit(Litestar(mounts, openapi_config=None)) as client:
+        assert client.post(asked, headers={"origin": "https://provider.example"}).status_code == status
 
 
 def test_litestar_s_request_session_is_the_session() -> None:

@@ -164,12 +164,7 @@ class SessionMiddleware:
     def _presented(self, scope: Scope, headers: dict[bytes, bytes]) -> Presented | None:
         if not self._transport.binds:
             return None
-        from urllib.parse import unquote_to_bytes  # here: most applications bind no session
-
-        # Litestar cuts a mount's path off without a word; as the browser asked, the raw one is.
-        raw: bytes | None = scope.get("raw_path")
-        path = unquote_to_bytes(raw).decode("utf-8", "replace") if raw else scope["path"]
-        return self._transport.presented(look_up(headers), scope["method"], _whole(path, scope))
+        return self._transport.presented(look_up(headers), scope["method"], _path(scope))
 
     async def _refuses(self, scope: Scope, headers: dict[bytes, bytes], bearer: bool, send: Send) -> bool:
         refusal = self._transport.refusal(scope["method"], look_up(headers), bearer, _path(scope))
@@ -288,10 +283,13 @@ def _explain(error: TypeError) -> None:
 
 
 def _path(scope: Scope) -> str:
-    return _whole(scope["path"], scope)
-
-
-def _whole(path: str, scope: Scope) -> str:
     """The whole path, as the browser asked for it: some servers, and FastAPI(root_path=…), keep its root apart."""
+    path: str = scope["path"]
+    raw: bytes | None = scope.get("raw_path")
+    if raw and raw != path.encode("utf-8", "replace"):
+        from urllib.parse import unquote_to_bytes  # here: most applications have none such
+
+        # Below a mount Litestar writes another path, without a word; the raw one is as it was asked for.
+        path = unquote_to_bytes(raw).decode("utf-8", "replace")
     root = scope.get("root_path", "").rstrip("/")
     return path if path == root or path.startswith(f"{root}/") else f"{root}{path}"
