@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Self
 
 from sojourn.core.commit import DeviceLabel
 from sojourn.core.errors import ConfigurationError, EndReason, StoreUnavailable, UnreadableRecord
@@ -57,6 +58,12 @@ class ManagerContext:
         self._device_label = device_label
         self._random = random
         self._rest = Rest()
+
+    def _as_of(self, now: int) -> Self:
+        """The same manager, by whose clock it is this moment. Costs a tenth of a new one."""
+        other = object.__new__(type(self))
+        other.__dict__ = {**self.__dict__, "clock": lambda: now}
+        return other
 
     def anonymous(self, client: Client = Client(), *, refused: UnknownToken | None = None) -> Session:
         """A session that does not exist yet, for a request without a token or with a `refused` one. No read."""
