@@ -40,7 +40,8 @@ namespace Sojourn.AspNetCore
     /// <summary>What the service answered; or why it did not; or, where both are null, that the call is to be sent alone.</summary>
     internal readonly struct Outcome
     {
-        public Outcome(HttpStatusCode status, JsonElement answer) => Answer = (status, answer);
+        public Outcome(HttpStatusCode status, JsonElement answer)
+            : this() => Answer = (status, answer);
 
         public Outcome(Exception failure)
             : this() => Failure = failure;
