@@ -31,6 +31,7 @@ class Relay(Running):
 
     def __init__(self, port: int) -> None:
         self.connections = 0
+        self.commits = 0  # alone, and in batches
         self.paths: list[str] = []
         self.tokens: set[str] = set()
         self.delay = 0.0
@@ -66,6 +67,7 @@ class Relay(Running):
     def pass_requests(self, back_end: socket.socket, service: socket.socket) -> None:
         while received := back_end.recv(65536):
             self.paths += re.findall(r"^POST (/v1/\w+)", received.decode("latin-1"), re.MULTILINE)
+            self.commits += len(re.findall(rb'^(?:POST /v1/commit |\{"commit":)', received, re.MULTILINE))
             self.tokens.update(re.findall(r'"token": ?"(sj1-[^"]+)"', received.decode("latin-1")))
             if self.before_commit is not None and received.startswith(b"POST /v1/commit"):
                 act, self.before_commit = self.before_commit, None
@@ -103,7 +105,7 @@ class Relay(Running):
             back_end.shutdown(socket.SHUT_RDWR)
 
     def forget(self) -> None:
-        self.connections = 0
+        self.connections = self.commits = 0
         self.paths.clear()
         self.tokens.clear()
 

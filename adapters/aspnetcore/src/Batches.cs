@@ -180,10 +180,11 @@ namespace Sojourn.AspNetCore
             }
             catch (Exception error)
             {
+                var isCut = isBegun || error is IOException || error.InnerException is IOException;
                 foreach (var call in calls)
                 {
                     // What of it was carried out, nobody knows. To open is to ask, and may be done again.
-                    call.Settle(call.IsRepeatable && (isBegun || error is IOException) ? default : new Outcome(error));
+                    call.Settle(call.IsRepeatable && isCut ? default : new Outcome(error));
                 }
             }
             finally
