@@ -119,7 +119,7 @@ export async function startService({config = "", socket = false} = {}) {
 export async function startRelay(service) {
 	const calls = [];
 	const bodies = [];
-	const relay = {calls, bodies, mode: "pass", held: []};
+	const relay = {calls, bodies, mode: "pass", held: [], hidesBatches: false};
 	relay.clear = (mode = "pass") => {
 		relay.mode = mode;
 		calls.length = bodies.length = 0;
@@ -140,6 +140,11 @@ export async function startRelay(service) {
 		calls.push(req.url);
 		bodies.push(body.toString());
 		if (mode === "hang") return;
+		if (mode.startsWith?.("cut")) [mode, relay.mode] = req.url === "/v1/batch" ? [mode, "pass"] : ["pass", mode];
+		if (relay.hidesBatches && req.url === "/v1/batch") {
+			const body = JSON.stringify({type: "urn:sojourn:problem:not-found", title: "", status: 404, detail: ""});
+			return void res.writeHead(404, {"Content-Type": "application/problem+json", "Content-Length": body.length}).end(body);
+		}
 		if (typeof mode === "object") return void res.writeHead(mode.status, mode.headers).end(mode.body);
 		if (mode === "reset") return void req.socket.destroy();
 		if (mode === "hold") await new Promise((go) => relay.held.push(go));
@@ -150,11 +155,13 @@ export async function startRelay(service) {
 			(answer) => {
 				const headers = {...answer.headers};
 				delete headers.connection;
-				if (mode === "chunked") delete headers["content-length"];
+				if (relay.hidesBatches) delete headers["sojourn-batches"];
+				if (mode === "chunked" || mode.startsWith?.("cut")) delete headers["content-length"];
 				if (mode === "close") headers.connection = "close";
 				if (mode === "lose") return void req.socket.destroy();
 				res.writeHead(answer.statusCode, headers);
-				if (mode === "dribble") answer.on("data", (chunk) => [...chunk].forEach((byte) => res.write(Buffer.of(byte)))).on("end", () => res.end());
+				if (mode.startsWith?.("cut")) cut(answer, res, Number(mode.split(" ")[1]));
+				else if (mode === "dribble") answer.on("data", (chunk) => [...chunk].forEach((byte) => res.write(Buffer.of(byte)))).on("end", () => res.end());
 				else answer.pipe(res);
 			},
 		);
@@ -172,6 +179,14 @@ export async function startRelay(service) {
 		server.close();
 	};
 	return relay;
+}
+
+/** Passes so many lines on, and hangs up in the next. */
+async function cut(answer, res, lines) {
+	let text = "";
+	for await (const chunk of answer.setEncoding("utf8")) text += chunk;
+	const all = text.split("\n");
+	res.write(all.slice(0, lines).map((line) => `${line}\n`).join("") + all[lines].slice(0, 20), () => setTimeout(() => res.destroy(), 20));
 }
 
 export function vectors(name) {
