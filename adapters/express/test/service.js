@@ -125,6 +125,8 @@ export async function startRelay(service) {
 		calls.length = bodies.length = 0;
 		for (const go of relay.held.splice(0)) go();
 	};
+	/** The opens and commits that came, alone or in a batch. */
+	relay.carried = () => calls.flatMap((path, place) => callsIn(path, bodies[place]));
 	/** In mode "hold": lets the oldest call through, once it is there. */
 	relay.release = async () => {
 		await until(() => relay.held.length);
@@ -136,7 +138,7 @@ export async function startRelay(service) {
 		const body = Buffer.concat(chunks);
 		let {mode} = relay;
 		if (mode === "reset once") [mode, relay.mode] = ["reset", "pass"];
-		if (mode.endsWith?.("commits")) mode = req.url.endsWith("commit") ? mode.split(" ")[0] : "pass";
+		if (mode.endsWith?.("commits")) mode = callsIn(req.url, body).some(({name}) => name === "commit") ? mode.split(" ")[0] : "pass";
 		calls.push(req.url);
 		bodies.push(body.toString());
 		if (mode === "hang") return;
@@ -179,6 +181,13 @@ export async function startRelay(service) {
 		server.close();
 	};
 	return relay;
+}
+
+/** Each with its name, "open" or "commit", and what is asked. */
+function callsIn(path, body) {
+	if (path !== "/v1/batch") return [{name: path.slice("/v1/".length), asked: JSON.parse(body)}];
+	const lines = String(body).trimEnd().split("\n");
+	return lines.flatMap((line) => Object.entries(JSON.parse(line)).map(([name, asked]) => ({name, asked})));
 }
 
 /** Passes so many lines on, and hangs up in the next. */
