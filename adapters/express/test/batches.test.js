@@ -120,6 +120,22 @@ test("a hundred changes of one session are made in the order in which they were 
 	assert.deepEqual(committed.map(({session}) => session.data.last), numbers);
 });
 
+test("another back end's large integers come and go as they are", async () => {
+	const mine = tokens.slice(0, 3);
+	const large = ["9007199254740993", "-9223372036854775808", "9223372036854775807"];
+	for (const [n, token] of mine.entries()) await service.commit(`{"token":"${token}","status":"active","changes":{"large":{"value":${large[n]}}}}`);
+	const opened = await Promise.all(mine.map((token) => client.open(token)));
+	const change = (n) => client.commit({...nothing, token: mine[n], changes: {large: {base: opened[n].session.data.large, value: [opened[n].session.data.large]}}}, opened[n].wide);
+	const committed = await Promise.all(mine.map((_, n) => change(n)));
+
+	assert.equal(count("/v1/batch") >= 2, true);
+	const kept = (value) => new RegExp(`"large": ?${value}[,}]`);
+	for (const [n, {wide}] of committed.entries()) {
+		assert.deepEqual([...wide.values()], [large[n]]);
+		assert.match(await service.text(mine[n]), kept(`\\[${large[n]}\\]`));
+	}
+});
+
 for (const mode of ["chunked", "dribble", "close"]) {
 	test(`answers that come so: ${mode}`, async () => {
 		relay.mode = mode;

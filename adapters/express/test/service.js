@@ -79,10 +79,10 @@ export async function startService({config = "", socket = false} = {}) {
 			const asked = request({...target, method, path, headers, agent: false}, async (response) => {
 				let text = "";
 				for await (const chunk of response.setEncoding("utf8")) text += chunk;
-				resolve({status: response.statusCode, body: JSON.parse(text)});
+				resolve({status: response.statusCode, body: JSON.parse(text), text});
 			});
 			asked.on("error", () => resolve(null));
-			asked.end(body && JSON.stringify(body));
+			asked.end(typeof body === "object" ? JSON.stringify(body) : body);
 		});
 	}
 	const get = async (path) => (await ask("GET", path))?.status === 200;
@@ -105,6 +105,8 @@ export async function startService({config = "", socket = false} = {}) {
 		kill: () => end("SIGKILL"),
 		/** As another back end would: what is in a session, by its token. */
 		open: async (token) => (await ask("POST", "/v1/open", {token})).body,
+		/** The same, as it was sent. */
+		text: async (token) => (await ask("POST", "/v1/open", {token})).text,
 		commit: (body) => ask("POST", "/v1/commit", body.token ? {status: "active", ...body} : body),
 		revoke: (id) => ask("DELETE", `/v1/sessions/${id}`, undefined, adminKey),
 		revokeKey: () => execFileSync(SOJOURN, ["keys", "revoke", "--keys", file("keys.json"), key.slice(5, 13)], {stdio: "ignore"}),
