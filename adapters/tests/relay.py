@@ -37,7 +37,7 @@ class Relay(Running):
         self.delay = 0.0
         self.hang_up_after_request = self.hang_up_once = self.lose_answers = self.drips = False
         self.answer_instead: bytes | None = None
-        # So many batches are cut off after they were passed on; and a service is one that knows none.
+        # So many batches with a commit are passed on, and their answers are not; and a service is one that knows none.
         self.break_batches = 0
         self.hides_batches = False
         self.key_instead: str | None = None
@@ -78,9 +78,10 @@ class Relay(Running):
             if self.hang_up_after_request or self.hang_up_once:
                 self.hang_up_once = False
                 back_end.shutdown(socket.SHUT_RDWR)
-            elif self.break_batches and received.startswith(b"POST /v1/batch"):
+            elif self.break_batches and received.startswith(b"POST /v1/batch") and b'{"commit":' in received:
                 self.break_batches -= 1
                 back_end.shutdown(socket.SHUT_RDWR)
+                service.sendall(received)
             elif self.hides_batches and received.startswith(b"POST /v1/batch"):
                 back_end.sendall(_NOT_FOUND)
             elif self.answer_instead is not None:

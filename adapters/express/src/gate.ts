@@ -3,6 +3,8 @@ import type {ServerResponse} from "node:http";
 type Method = "writeHead" | "write" | "end" | "flushHeaders" | "flush";
 type Call = (...args: unknown[]) => unknown;
 type Flushed = {flush?: () => void};
+/** node:http's own; null until its headers are sent. */
+type Unsent = ServerResponse & {_header: string | null};
 type Listener = (...args: any[]) => void;
 
 /** What an answer waits for. */
@@ -20,21 +22,13 @@ export interface Gate {
  * meet if the bytes were out: `headersSent` is true, and headers can no longer be set.
  */
 export function holdBack(res: ServerResponse, gate: Gate): void {
-	if (HOLD in res) {
-		// Another one holds it already: ours is before it.
-		const hold: Hold = new Hold(res, gate, (res as Held)[HOLD]);
-		const call = (method: Method) => (...args: unknown[]) => hold.call(method, args);
-		hold.ours = {writeHead: call("writeHead"), write: call("write"), end: call("end"), flushHeaders: call("flushHeaders")};
-		Object.assign(res, hold.ours);
-	} else {
-		(res as Held)[HOLD] = new Hold(res, gate, null);
-		Object.defineProperties(res, SEEN);
-		Object.assign(res, OURS);
-	}
+	const hold = new Hold(res, gate);
+	// As few as can be: to an object whose prototype was set, as Express does it, V8 adds each by a new map of all it has.
+	res.writeHead = hold.writeHead;
+	res.write = (...args: unknown[]) => hold.call("write", args) as boolean;
+	res.end = ((...args: unknown[]) => hold.call("end", args)) as ServerResponse["end"];
+	res.flushHeaders = () => void hold.call("flushHeaders", []);
 }
-
-const HOLD = Symbol("sojourn");
-type Held = ServerResponse & {[HOLD]: Hold};
 
 /** One answer that may be held back. */
 class Hold {
@@ -47,15 +41,10 @@ class Hold {
 	#state: "waiting" | "asking" | "held" | "open" | "replaced" = "waiting";
 	#release = () => {};
 	#told = false;
-	readonly #seen: Hold;
-	/** What stands in the place of the answer's own methods. */
-	ours: Record<keyof typeof OURS, unknown> = OURS;
-	/** What is seen of the answer while it is held. */
-	headersSent = false;
-	ended = false;
+	#ended = false;
+	readonly writeHead = (...args: unknown[]) => this.call("writeHead", args) as ServerResponse;
 
-	constructor(res: ServerResponse, gate: Gate, seen: Hold | null) {
-		this.#seen = seen ?? this;
+	constructor(res: ServerResponse, gate: Gate) {
 		const {writeHead, write, end, flushHeaders} = res;
 		this.#res = res;
 		this.#gate = gate;
@@ -75,7 +64,7 @@ class Hold {
 		if (this.#state === "open") return this.#pass(method, args);
 		if (this.#state === "asking") return res;
 		if (this.#state === "replaced") return this.#swallow(method, args);
-		if (method === "end") this.#seen.ended = true;
+		if (method === "end") this.#end();
 		// A second writeHead is how others ask for the headers to go out.
 		if (method !== "writeHead" || this.#calls.length === 0) this.#calls.push([method, args]);
 		return method === "write" ? false : res;
@@ -86,7 +75,7 @@ class Hold {
 		this.#state = pending ? "asking" : "open";
 		if (!pending) return;
 		// Who wraps our writeHead sets headers in it, and must come to it before they are frozen.
-		if (method !== "writeHead" && res.writeHead !== this.ours.writeHead) res.writeHead(res.statusCode);
+		if (method !== "writeHead" && res.writeHead !== this.writeHead) res.writeHead(res.statusCode);
 		this.#state = "held";
 		this.#freeze();
 		pending.then(() => this.#send()).catch((error) => this.#fail(error));
@@ -138,60 +127,31 @@ class Hold {
 
 	/** Makes the answer look as if its headers were sent. */
 	#freeze(): void {
-		const res = this.#res;
-		const {statusCode, statusMessage, setHeader, setHeaders, appendHeader, removeHeader} = res;
-		Object.assign(res, FROZEN);
+		const res = this.#res as Unsent;
+		const {statusCode, statusMessage} = res;
+		// By this it says `headersSent`, and refuses headers. What it is given is not sent: our own methods keep it.
+		res._header = "held back";
 		// A compression has it, and would flush before it was given what is held back.
 		const {flush} = this.#real;
 		const flushes = flush !== undefined && (res as Flushed).flush === flush;
 		if (flushes) (res as Flushed).flush = () => void this.call("flush", []);
-		this.#seen.headersSent = true;
 		this.#release = () => {
-			this.#seen.headersSent = this.#seen.ended = false;
-			Object.assign(res, {setHeader, setHeaders, appendHeader, removeHeader});
+			this.#ended = false;
+			res._header = null;
 			if (flushes) (res as Flushed).flush = flush as () => void;
 			Object.assign(res, {statusCode, statusMessage});
 		};
 	}
+
+	/** Makes the answer look as if it had ended. */
+	#end(): void {
+		if (this.#ended) return;
+		this.#ended = true;
+		const get = () => this.#ended || Reflect.get(Object.getPrototypeOf(this.#res), "writableEnded", this.#res);
+		Object.defineProperty(this.#res, "writableEnded", {configurable: true, get});
+	}
 }
 
-const OURS = {
-	writeHead(this: Held, ...args: unknown[]) {
-		return this[HOLD].call("writeHead", args) as ServerResponse;
-	},
-	write(this: Held, ...args: unknown[]) {
-		return this[HOLD].call("write", args) as boolean;
-	},
-	end(this: Held, ...args: unknown[]) {
-		return this[HOLD].call("end", args) as ServerResponse;
-	},
-	flushHeaders(this: Held) {
-		this[HOLD].call("flushHeaders", []);
-	},
-};
-
-function refuse(): never {
-	const error = new Error("Cannot set headers after they are sent to the client");
-	throw Object.assign(error, {code: "ERR_HTTP_HEADERS_SENT"});
-}
-
-const FROZEN = {setHeader: refuse, setHeaders: refuse, appendHeader: refuse, removeHeader: refuse};
-
-/** The same for every answer, so that it is one shape to V8. */
-const SEEN: PropertyDescriptorMap & ThisType<Held> = {
-	headersSent: {
-		configurable: true,
-		get() {
-			return this[HOLD].headersSent || Reflect.get(Object.getPrototypeOf(this), "headersSent", this);
-		},
-	},
-	writableEnded: {
-		configurable: true,
-		get() {
-			return this[HOLD].ended || Reflect.get(Object.getPrototypeOf(this), "writableEnded", this);
-		},
-	},
-};
 const NONE: ReadonlySet<Listener> = new Set();
 
 /**
