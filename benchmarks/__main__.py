@@ -6,7 +6,19 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import contention, framework_cost, million, network, network_cost, overhead, races, revocation, scale, service
+from . import (
+    contention,
+    framework_cost,
+    million,
+    network,
+    network_cost,
+    overhead,
+    races,
+    revocation,
+    scale,
+    service,
+    together,
+)
 from .conditions import conditions
 from .flask_shop import flask_is_there
 from .over_http import express_is_there
@@ -28,6 +40,7 @@ FULL = Sizes(
     million=million.Size(sessions=1_000_000, expired=100_000),
     revocation=revocation.Size(sessions=1_000),
     service=service.Size(rounds=21, requests=4096),
+    together=together.Size(rounds=21, requests=2048),
     flask=framework_cost.Size(rounds=51, laps=5, requests=40),
     django=framework_cost.Size(rounds=31, laps=3, requests=40),
 )
@@ -42,6 +55,7 @@ QUICK = Sizes(
     million=million.Size(sessions=3_000, expired=500),
     revocation=revocation.Size(sessions=20),
     service=service.Size(rounds=2, requests=512),
+    together=together.Size(rounds=2, requests=128),
     flask=framework_cost.Size(rounds=2, laps=1, requests=10),
     django=framework_cost.Size(rounds=2, laps=1, requests=10),
 )

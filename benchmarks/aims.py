@@ -11,6 +11,7 @@ from .framework_cost import FrameworkCost
 from .network import Network
 from .network_cost import AT_ONCE, NetworkCost
 from .network_peers import CACHED_REDIS, REDIS
+from .over_http import CONNECT_REDIS
 from .overhead import Overhead
 from .peers import MEMORY, OURS, SQLITE
 from .races import Races
@@ -20,6 +21,9 @@ from .scale import Scale
 from .service import CONNECTIONS, Service
 from .service_peers import ADAPTER, CACHED_SERVICE
 from .tables import figure
+from .together import AT_ONCE as TOGETHER_AT_ONCE
+from .together import BESIDE, KINDS, Kind, Together
+from .together_peers import BATCHED, PYTHON_BATCHED
 
 __all__ = [
     "Aim",
@@ -32,6 +36,7 @@ __all__ = [
     "judge_revocation",
     "judge_scale",
     "judge_service",
+    "judge_together",
 ]
 
 # Of what the signed cookie adds in the same round.
@@ -51,6 +56,13 @@ MOST_OF_FLASK_COOKIE = 0.6
 MOST_OF_DJANGO = 0.5
 # × the requests a second of Express with connect-redis.
 LEAST_OF_CONNECT_REDIS = {CACHED_SERVICE: 4, ADAPTER: 0.8}
+# × the requests a second of Express with connect-redis, or of the same asked one by one: 1, 16 and 128 at once.
+LEAST_TOGETHER: dict[tuple[str, Kind], tuple[float, ...]] = {
+    (BATCHED, "read"): (1.3, 1.1, 1.2),
+    (BATCHED, "change"): (1.0, 1.0, 1.0),
+    (PYTHON_BATCHED, "read"): (0.95, 1.2, 1.2),
+    (PYTHON_BATCHED, "change"): (0.95, 1.2, 1.2),
+}
 
 
 class Aim(NamedTuple):
@@ -179,6 +191,25 @@ def judge_service(found: Service) -> list[Aim]:
             if ratio is not None:
                 wanted = f"{peer}: {connections} connections, at least {least} × the requests a second of connect-redis"
                 judged.append(Aim(wanted, f"{ratio.median:.3f} ×", ratio.median >= least))
+    return judged
+
+
+def judge_together(found: Together) -> list[Aim]:
+    """How a back end of the service compares with connect-redis, and with asking one by one."""
+    judged = []
+    for (peer, kind), least in LEAST_TOGETHER.items():
+        for many, wanted in zip(TOGETHER_AT_ONCE, least, strict=True):
+            cost = found.cost(peer, kind, many)
+            if cost is not None and cost.ratio is not None:
+                what = f"{peer}: {kind}s, {many} at once, at least {wanted} × the requests a second of {BESIDE[peer]}"
+                judged.append(Aim(what, f"{cost.ratio.median:.3f} ×", cost.ratio.median >= wanted))
+    for many in TOGETHER_AT_ONCE[1:]:
+        for kind in KINDS:
+            ours, theirs = found.cost(BATCHED, kind, many), found.cost(CONNECT_REDIS, kind, many)
+            if ours and theirs and ours.beyond_bare and theirs.beyond_bare:
+                mine, other = ours.beyond_bare.median, theirs.beyond_bare.median
+                what = f"{BATCHED}: {kind}s, {many} at once, add no more to bare Express than connect-redis does"
+                judged.append(Aim(what, f"{figure(mine)} µs, {figure(other)} µs", mine <= other))
     return judged
 
 

@@ -20,6 +20,7 @@ from . import (
     revocation,
     scale,
     service,
+    together,
 )
 from .aims import (
     Aim,
@@ -32,6 +33,7 @@ from .aims import (
     judge_revocation,
     judge_scale,
     judge_service,
+    judge_together,
 )
 from .charts import overhead_chart, races_chart
 from .conditions import Conditions
@@ -57,6 +59,7 @@ PARTS: Mapping[str, Part] = {
     "million": Part(million.measure, million.report),
     "revocation": Part(revocation.measure, revocation.report, judge_revocation),
     "service": Part(service.measure, service.report, judge_service),
+    "together": Part(together.measure, together.report, judge_together),
     "flask": Part(flask_cost.measure, framework_cost.report, judge_flask),
     "django": Part(django_cost.measure, framework_cost.report, judge_django),
 }
@@ -73,6 +76,7 @@ class Sizes(NamedTuple):
     million: million.Size
     revocation: revocation.Size
     service: service.Size
+    together: together.Size
     flask: framework_cost.Size
     django: framework_cost.Size
 
@@ -89,6 +93,7 @@ class Results(msgspec.Struct):
     million: million.Million | None = None
     revocation: revocation.Revocation | None = None
     service: service.Service | None = None
+    together: together.Together | None = None
     flask: framework_cost.FrameworkCost | None = None
     django: framework_cost.FrameworkCost | None = None
 

@@ -23,7 +23,7 @@ from .service_load import Lap, ServiceLoad
 from .service_peers import ServicePeer, on_cores, start_peers
 from .tables import NONE, figure, table, with_quartiles
 
-__all__ = ["CONNECTIONS", "Memory", "OpenCost", "Service", "Size", "measure", "report"]
+__all__ = ["CONNECTIONS", "Memory", "OpenCost", "Service", "Size", "cores", "measure", "report"]
 
 CONNECTIONS = (32, 256)
 
@@ -82,15 +82,15 @@ Figures = Mapping[str, tuple[Lap, float]]
 
 def measure(size: Size) -> Service:
     """Each server on one core that nobody else here uses; who asks, Redis and the service behind on another."""
-    core, others = _cores()
+    core, others = cores()
     with on_cores(others), start_servers() as servers, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_measure(size, servers, core))
 
 
-def _cores() -> tuple[set[int], set[int]]:
+def cores() -> tuple[set[int], set[int]]:
     """One, and the others; none and none where the system does not let us choose, or there is one alone."""
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    return ({cores[0]}, {*cores[1:]}) if len(cores) > 1 else (set(), set())
+    ours = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    return ({ours[0]}, {*ours[1:]}) if len(ours) > 1 else (set(), set())
 
 
 async def _measure(size: Size, servers: Servers, core: set[int]) -> Service:

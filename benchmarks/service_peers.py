@@ -23,7 +23,17 @@ from .servers import Servers
 from .service_load import ServiceLoad
 from .shop import SESSION
 
-__all__ = ["ADAPTER", "CACHED_SERVICE", "SERVICE", "ServicePeer", "adapter_is_there", "on_cores", "start_peers"]
+__all__ = [
+    "ADAPTER",
+    "CACHED_SERVICE",
+    "MODULE",
+    "SERVICE",
+    "ServicePeer",
+    "adapter_is_there",
+    "new_key",
+    "on_cores",
+    "start_peers",
+]
 
 SERVICE = "sojourn serve, Redis"
 CACHED_SERVICE = "sojourn serve, Redis, cached"
@@ -60,7 +70,7 @@ def on_cores(cores: Set[int]) -> Iterator[None]:
 
 def start_peers(servers: Servers, folder: Path, running: ExitStack, core: Set[int]) -> list[ServicePeer]:
     """Each on `core`, with a Redis of its own that is not; nor is the service that an adapter asks."""
-    key = _new_key(folder / "keys.json")
+    key = new_key(folder / "keys.json")
     start = partial(_serve, folder, running)
     peers = []
     for name, cache in ((SERVICE, ""), (CACHED_SERVICE, CACHE)):
@@ -81,7 +91,8 @@ def start_peers(servers: Servers, folder: Path, running: ExitStack, core: Set[in
     return peers
 
 
-def _new_key(file: Path) -> str:
+def new_key(file: Path) -> str:
+    """An API key of the scope `sessions`, in a new file."""
     with changing_keys(file) as keys:
         key, text = make_key("benchmark", ["sessions"], 0, os.urandom)
         keys.append(key)

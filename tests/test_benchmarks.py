@@ -23,12 +23,14 @@ from benchmarks import (
     revocation,
     scale,
     service,
+    together,
 )
 from benchmarks.__main__ import QUICK, main
 from benchmarks.network_peers import CACHED_REDIS, REDIS
 from benchmarks.peers import MEMORY, OURS
 from benchmarks.results import Results, put
 from benchmarks.service_peers import CACHED_SERVICE, SERVICE
+from benchmarks.together_peers import PYTHON_BATCHED, PYTHON_PLAIN
 from tests.servers.redis import RedisServer
 
 FOLDER = Path(benchmarks.__file__).parent
@@ -122,6 +124,16 @@ def test_the_service_answers_every_open_at_each_number_of_connections() -> None:
     assert measured >= {(peer, connections) for peer in (SERVICE, CACHED_SERVICE) for connections in (32, 256)}
     assert all(0 < cost.p50_ms.median <= cost.p99_ms.median for cost in found.costs)
     assert "256 connections" in service.report(found)
+
+
+def test_back_ends_of_the_service_are_measured_together_and_one_by_one() -> None:
+    found = together.measure(QUICK.together)
+    measured = {(cost.peer, cost.kind, cost.at_once) for cost in found.costs}
+
+    ours = (PYTHON_BATCHED, PYTHON_PLAIN)
+    assert measured >= {(peer, kind, many) for peer in ours for kind in together.KINDS for many in together.AT_ONCE}
+    assert all(cost.cpu.median > 0 for cost in found.costs)
+    assert "changes, 128 at once" in together.report(found)
 
 
 def test_a_run_is_written_down_as_figures_tables_and_charts(tmp_path: Path) -> None:

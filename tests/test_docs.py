@@ -270,6 +270,7 @@ def test_the_errors_page_says_what_each_error_holds() -> None:
         problem_of(errors.ProofRefused("proof-stale-nonce", "1")),
         problem_of(errors.ProofRefused("proof-time", "1")),
         problems.body_too_large(1),
+        problems.batch_too_large(1),
     ]
     for problem in filter(None, found):
         for name in json.loads(problem.body()).keys() - {"type", "title", "status", "detail"}:

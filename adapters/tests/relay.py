@@ -15,6 +15,12 @@ from tests.servers.process import Running
 
 __all__ = ["Relay"]
 
+_BODY = b'{"type":"urn:sojourn:problem:not-found","title":"","status":404,"detail":""}'
+_NOT_FOUND = b"HTTP/1.1 404 Not Found\r\ncontent-type: application/problem+json\r\ncontent-length: %d\r\n\r\n%b" % (
+    len(_BODY),
+    _BODY,
+)
+
 
 class Relay(Running):
     """Between a back end and the service: counts what passes, and can hold it up or break it off.
@@ -25,11 +31,15 @@ class Relay(Running):
 
     def __init__(self, port: int) -> None:
         self.connections = 0
+        self.commits = 0  # alone, and in batches
         self.paths: list[str] = []
         self.tokens: set[str] = set()
         self.delay = 0.0
         self.hang_up_after_request = self.hang_up_once = self.lose_answers = self.drips = False
         self.answer_instead: bytes | None = None
+        # So many batches with a commit are passed on, and their answers are not; and a service is one that knows none.
+        self.break_batches = 0
+        self.hides_batches = False
         self.key_instead: str | None = None
         self.before_commit: Callable[[], object] | None = None
         relay = self
@@ -57,6 +67,7 @@ class Relay(Running):
     def pass_requests(self, back_end: socket.socket, service: socket.socket) -> None:
         while received := back_end.recv(65536):
             self.paths += re.findall(r"^POST (/v1/\w+)", received.decode("latin-1"), re.MULTILINE)
+            self.commits += len(re.findall(rb'^(?:POST /v1/commit |\{"commit":)', received, re.MULTILINE))
             self.tokens.update(re.findall(r'"token": ?"(sj1-[^"]+)"', received.decode("latin-1")))
             if self.before_commit is not None and received.startswith(b"POST /v1/commit"):
                 act, self.before_commit = self.before_commit, None
@@ -67,6 +78,12 @@ class Relay(Running):
             if self.hang_up_after_request or self.hang_up_once:
                 self.hang_up_once = False
                 back_end.shutdown(socket.SHUT_RDWR)
+            elif self.break_batches and received.startswith(b"POST /v1/batch") and b'{"commit":' in received:
+                self.break_batches -= 1
+                back_end.shutdown(socket.SHUT_RDWR)
+                service.sendall(received)
+            elif self.hides_batches and received.startswith(b"POST /v1/batch"):
+                back_end.sendall(_NOT_FOUND)
             elif self.answer_instead is not None:
                 back_end.sendall(self.answer_instead)
             else:
@@ -77,6 +94,8 @@ class Relay(Running):
             while received := service.recv(65536):
                 if self.lose_answers:
                     break
+                if self.hides_batches:
+                    received = re.sub(rb"sojourn-batches: \d+\r\n", b"", received)
                 time.sleep(self.delay)
                 while self.drips and len(received) > 1:
                     back_end.sendall(received[:1])
@@ -87,7 +106,7 @@ class Relay(Running):
             back_end.shutdown(socket.SHUT_RDWR)
 
     def forget(self) -> None:
-        self.connections = 0
+        self.connections = self.commits = 0
         self.paths.clear()
         self.tokens.clear()
 

@@ -16,6 +16,8 @@ from sojourn.service.protocol import MAX_HEAD, REQUEST_WITHIN
 from sojourn.service.replay import client_of
 from sojourn.service.server import KEEP_ALIVE, STORE_WITHIN
 from sojourn.service.settings import EXAMPLE
+from sojourn.wire.batches import MAX_BATCH_BYTES, MAX_CALLS
+from sojourn.wire.http import LINES
 from sojourn.wire.requests import ClientFacts
 from tests.service.backend import Backend
 
@@ -48,6 +50,20 @@ def test_an_example_is_answered_as_shown(backend: Backend, exchange: tuple[str, 
         assert answer.json["session"][name] == shown["session"][name]
 
 
+def test_a_batch_is_answered_as_shown(backend: Backend) -> None:
+    token = backend.log_in("ada")
+    asked = re.search(rf"^POST /v1/batch\n.*{LINES}\n\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    shown = re.findall(r'^\{"call":(\d+),"status":\d+,"answer":\{', PAGE, re.MULTILINE)
+    assert asked is not None
+
+    answer = backend.request("POST", "/v1/batch", asked[1].replace("TOKEN", token).encode(), {"content-type": LINES})
+
+    assert answer.status == 200
+    told = re.findall(rb'^\{"call":(\d+),"status":200,"answer":\{"status"', answer.body, re.MULTILINE)
+    assert sorted(told) == sorted(place.encode() for place in shown)
+    assert int(answer.headers["sojourn-batches"]) == MAX_CALLS
+
+
 def test_the_page_gives_the_bounds_that_hold() -> None:
     limits = json.loads((Path(__file__).parents[1] / "vectors" / "limits.json").read_text("utf-8"))
     client = client_of(ClientFacts(ip="1" * 999, user_agent="x" * 999))
@@ -59,6 +75,7 @@ def test_the_page_gives_the_bounds_that_hold() -> None:
         f"within {REQUEST_WITHIN:g} seconds",
         f"after {KEEP_ALIVE}, many",
         f"its store {STORE_WITHIN:g} seconds",
+        f"more than {MAX_CALLS} lines; 413 `body-too-large` for more than {MAX_BATCH_BYTES // 2**20} MiB",
     ):
         assert told in PAGE.replace("\n  ", " ").replace("\n", " "), told
     assert (MAX_INTEGER, REQUEST_LIFETIME_MS) == (2**53 - 1, 3_600_000)

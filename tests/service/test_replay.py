@@ -32,7 +32,7 @@ class World:
         self.store = AsyncMemoryStore()
         self.policy = policy
         self.manager = self.manager_at(lambda: self.now)
-        self.endpoints = ServiceEndpoints(self.manager, lambda now: self.manager_at(lambda: now), CookieOptions())
+        self.endpoints = ServiceEndpoints(self.manager, CookieOptions())
 
     def manager_at(self, clock: Callable[[], int]) -> AsyncSessionManager:
         return AsyncSessionManager(self.store, self.policy, on_event=self.events.append, clock=clock)

@@ -137,6 +137,7 @@ SAID: dict[str, list[Problem | None]] = {
     "reauthentication-required": [problem_of(ReauthenticationRequired(action="transfer:42"))],
     "invalid-body": [problems.invalid_body("Expected `object`, got `array` - at `$.changes`")],
     "body-too-large": [problems.body_too_large(196_608)],
+    "batch-too-large": [problems.batch_too_large(128)],
     "unsupported-media-type": [problems.NOT_JSON],
     "api-key-required": [problems.API_KEY_REQUIRED],
     "api-key-refused": [problems.API_KEY_REFUSED],

@@ -191,7 +191,7 @@ namespace Sojourn.AspNetCore
                     await EndOthersAsync();
                 }
                 var body = Wire.Commit(_token, _status, OpenedAt, IsPassive, isNew ? _context : null, sent, wish, used);
-                Settle(await _service.PostAsync("v1/commit", body, repeatable: false));
+                Settle(await _service.PostAsync("commit", body));
             }
             catch (SojournException error)
             {
@@ -205,7 +205,7 @@ namespace Sojourn.AspNetCore
         {
             while (_others.Count > 0)
             {
-                await _service.PostAsync("v1/commit", Wire.Logout(_others[0]), repeatable: false);
+                await _service.PostAsync("commit", Wire.Logout(_others[0]));
                 _others.RemoveAt(0);
             }
         }

@@ -89,6 +89,19 @@ namespace Sojourn.AspNetCore
             return document.RootElement.Clone();
         }
 
+        /// <summary>What an answer holds; undefined where it is no JSON.</summary>
+        public static JsonElement Read(ReadOnlyMemory<byte> text)
+        {
+            try
+            {
+                return Parse(text);
+            }
+            catch (JsonException)
+            {
+                return default;
+            }
+        }
+
         /// <summary>Whether two values are the same one; an object's order says nothing.</summary>
         public static bool Same(JsonElement left, JsonElement right)
         {

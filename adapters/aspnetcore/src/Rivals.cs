@@ -44,7 +44,7 @@ namespace Sojourn.AspNetCore
             {
                 foreach (var token in session)
                 {
-                    var opened = await service.PostAsync("v1/open", Wire.Open(token), repeatable: true);
+                    var opened = await service.PostAsync("open", Wire.Open(token));
                     if (opened.GetProperty("session").ValueKind == JsonValueKind.Object)
                     {
                         live.Add((token, opened));

@@ -1,5 +1,7 @@
 using System;
+using System.Globalization;
 using System.IO;
+using System.Linq;
 using System.Net;
 using System.Net.Http;
 using System.Net.Http.Headers;
@@ -26,6 +28,8 @@ namespace Sojourn.AspNetCore
         private readonly TimeSpan _timeout;
         private readonly HttpClient _client;
         private readonly ILogger<SessionService> _logger;
+        private readonly Batches _batches;
+        private int _unsettled;
         private long _toldAt = long.MinValue;
 
         public SessionService(IOptions<SojournSessionOptions> options, ILogger<SessionService> logger)
@@ -56,13 +60,13 @@ namespace Sojourn.AspNetCore
             }
             _client = new HttpClient(handler) { BaseAddress = address, Timeout = Timeout.InfiniteTimeSpan };
             _client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", Checked(wanted.Key));
+            _batches = new Batches(SendBatchAsync);
         }
 
-        /// <summary>What the service answers to `body`. Only what may be `repeatable` is sent twice.</summary>
-        public async Task<JsonElement> PostAsync(string path, ReadOnlyMemory<byte> body, bool repeatable)
+        /// <summary>What the service answers to `body`. Only an open is sent twice.</summary>
+        public async Task<JsonElement> PostAsync(string name, ReadOnlyMemory<byte> body)
         {
-            var (status, text) = await SendAsync(path, body, repeatable);
-            var answer = Read(text);
+            var (status, answer) = await AskAsync(new ServiceCall(name, body));
             if (status == HttpStatusCode.OK && answer.ValueKind == JsonValueKind.Object && answer.TryGetProperty("status", out _))
             {
                 return answer;
@@ -72,21 +76,83 @@ namespace Sojourn.AspNetCore
 
         public void Dispose() => _client.Dispose();
 
-        private async Task<(HttpStatusCode, byte[])> SendAsync(string path, ReadOnlyMemory<byte> body, bool repeatable)
+        // Alone where no other call is under way.
+        private async Task<(HttpStatusCode, JsonElement)> AskAsync(ServiceCall call)
         {
             using var patience = new CancellationTokenSource(_timeout);
+            try
+            {
+                if (Interlocked.Increment(ref _unsettled) == 1 || _batches.Most == 0 || call.Body.Length > Batches.Long)
+                {
+                    return await SendAsync(call, patience.Token);
+                }
+                using var late = patience.Token.Register(() => call.Settle(new Outcome(new OperationCanceledException())));
+                _batches.Add(call);
+                var outcome = await call.Outcome;
+                return outcome.Failure switch
+                {
+                    null => outcome.Answer ?? await SendAsync(call, patience.Token),
+                    OperationCanceledException _ => throw Late(),
+                    SojournException error => throw error,
+                    var error => throw Failed($"did not answer: {error.Message}", error),
+                };
+            }
+            finally
+            {
+                Interlocked.Decrement(ref _unsettled);
+            }
+        }
+
+        private async Task<(HttpStatusCode, byte[])> SendBatchAsync(ReadOnlyMemory<byte> body, Action<ReadOnlyMemory<byte>> heard)
+        {
+            using var patience = new CancellationTokenSource(_timeout);
+            using var request = Request("v1/batch", "application/x-ndjson", body);
+            using var response = await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, patience.Token);
+            if (response.StatusCode != HttpStatusCode.OK)
+            {
+                return (response.StatusCode, await response.Content.ReadAsByteArrayAsync());
+            }
+            Learn(response);
+            var buffer = new byte[64 * 1024];
+            using var stream = await response.Content.ReadAsStreamAsync();
+            for (int count; (count = await stream.ReadAsync(buffer.AsMemory(), patience.Token)) > 0;)
+            {
+                heard(buffer.AsMemory(0, count));
+            }
+            return (response.StatusCode, Array.Empty<byte>());
+        }
+
+        private static HttpRequestMessage Request(string path, string type, ReadOnlyMemory<byte> body)
+        {
+            var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = new ReadOnlyMemoryContent(body) };
+            request.Content.Headers.ContentType = new MediaTypeHeaderValue(type);
+            return request;
+        }
+
+        private void Learn(HttpResponseMessage response)
+        {
+            var told = response.Headers.TryGetValues("sojourn-batches", out var values) ? values.First() : "";
+            _batches.Most = int.TryParse(told, NumberStyles.None, CultureInfo.InvariantCulture, out var most) ? most : 0;
+        }
+
+        private async Task<(HttpStatusCode, JsonElement)> SendAsync(ServiceCall call, CancellationToken patience)
+        {
+            var repeatable = call.IsRepeatable;
             while (true)
             {
-                using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = new ReadOnlyMemoryContent(body) };
-                request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
+                using var request = Request($"v1/{call.Name}", "application/json", call.Body);
                 try
                 {
-                    using var response = await _client.SendAsync(request, patience.Token);
-                    return (response.StatusCode, await response.Content.ReadAsByteArrayAsync());
+                    using var response = await _client.SendAsync(request, patience);
+                    if (response.StatusCode == HttpStatusCode.OK)
+                    {
+                        Learn(response);
+                    }
+                    return (response.StatusCode, JsonValue.Read(await response.Content.ReadAsByteArrayAsync()));
                 }
                 catch (OperationCanceledException)
                 {
-                    throw Failed($"did not answer within {_timeout.TotalSeconds:0.###} s");
+                    throw Late();
                 }
                 catch (HttpRequestException error) when (repeatable && error.InnerException is IOException)
                 {
@@ -99,6 +165,8 @@ namespace Sojourn.AspNetCore
                 }
             }
         }
+
+        private SojournException Late() => Failed($"did not answer within {_timeout.TotalSeconds:0.###} s");
 
         private SojournException Refusal(int status, JsonElement answer)
         {
@@ -138,18 +206,6 @@ namespace Sojourn.AspNetCore
                 _logger.LogWarning("{Message} Requests with a session get 503 until it does.", message);
             }
             return SojournException.Unavailable(message, cause);
-        }
-
-        private static JsonElement Read(byte[] text)
-        {
-            try
-            {
-                return JsonValue.Parse(text);
-            }
-            catch (JsonException)
-            {
-                return default;
-            }
         }
 
         internal static string Checked(string? key)

@@ -27,6 +27,7 @@ namespace Sojourn.AspNetCore.Tests
             StepUps(Read(folder, "step_up"));
             await MergesAsync(Read(folder, "merges"));
             await EndsAsync(Read(folder, "ends"));
+            Batches(Read(folder, "batches"));
             Bytes();
             Refusals();
             Console.WriteLine($"{_passed} passed, {_failed} failed");
@@ -61,6 +62,57 @@ namespace Sojourn.AspNetCore.Tests
                 var lines = CookieVariants.Clearing(Of("name"), Of("host"), Of("path"));
                 Check(Of("why"), lines.SequenceEqual(each.GetProperty("lines").EnumerateArray().Select(line => line.GetString()!)));
             }
+        }
+
+        private static void Batches(JsonElement vectors)
+        {
+            foreach (var each in vectors.GetProperty("sent").EnumerateArray())
+            {
+                var calls = each.GetProperty("calls").EnumerateArray().SelectMany(call => call.EnumerateObject())
+                    .Select(call => new ServiceCall(call.Name, Encoding.UTF8.GetBytes(Compact(call.Value))));
+                var body = Encoding.UTF8.GetString(AspNetCore.Batches.Body(calls));
+                Check(each.GetProperty("why").GetString()!, body == each.GetProperty("body").GetString());
+            }
+            foreach (var each in vectors.GetProperty("answered").EnumerateArray())
+            {
+                var told = each.GetProperty("told").EnumerateArray().ToArray();
+                var calls = told.Select(_ => new ServiceCall("open", default)).ToArray();
+                var answers = new BatchAnswers(calls);
+                var bytes = Encoding.UTF8.GetBytes(string.Concat(each.GetProperty("pieces").EnumerateArray().Select(piece => piece.GetString())));
+                var step = each.TryGetProperty("each_byte", out _) ? 1 : bytes.Length;
+                try
+                {
+                    for (var at = 0; at < bytes.Length; at += step)
+                    {
+                        answers.Hear(bytes.AsSpan(at, step));
+                    }
+                }
+                catch (IOException)
+                {
+                    // It is no answer.
+                }
+                Check(each.GetProperty("why").GetString()!, calls.Zip(told, IsTold).All(isTold => isTold));
+            }
+        }
+
+        private static bool IsTold(ServiceCall call, JsonElement told)
+        {
+            if (told.ValueKind == JsonValueKind.Null)
+            {
+                return !call.IsSettled;
+            }
+            return call.IsSettled && call.Outcome.Result.Answer is var (status, answer)
+                && (int)status == told.GetProperty("status").GetInt32() && JsonValue.Same(answer, told.GetProperty("answer"));
+        }
+
+        private static string Compact(JsonElement value)
+        {
+            using var stream = new MemoryStream();
+            using (var json = new Utf8JsonWriter(stream, new JsonWriterOptions { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+            {
+                value.WriteTo(json);
+            }
+            return Encoding.UTF8.GetString(stream.ToArray());
         }
 
         private static void Problems(JsonElement vectors)

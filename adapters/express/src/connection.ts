@@ -3,16 +3,20 @@ import {connect as connectPlain, type Socket} from "node:net";
 /** Where the service listens. */
 export type Address = {path: string} | {host: string; port: number; tls: boolean};
 
-export interface Answer {
+export interface Reply {
 	status: number;
 	body: string;
+	/** How many calls a batch may hold, as the service says; 0 where it knows none. */
+	most: number;
 }
 
 /** One request, and who waits for its answer. */
-export interface Call {
-	request: string;
-	/** Called once: with the answer, or with why the connection failed before it was there. */
-	answered: (result: Answer | Error) => void;
+export interface Request {
+	text: string;
+	/** Takes the body of an answer with status 200 as it comes, in place of the reply's. What it throws ends the connection. */
+	heard?: (bytes: Buffer) => void;
+	/** Called once: with the answer, or with why the connection failed before all of it was there. */
+	answered: (reply: Reply | Error) => void;
 }
 
 const HEAD_LIMIT = 64 * 1024;
@@ -25,11 +29,13 @@ export class Connection {
 	readonly #socket: Socket;
 	readonly #onIdle: (connection: Connection) => void;
 	readonly #onClose: (connection: Connection) => void;
-	#asked: Call[] = [];
+	#asked: Request[] = [];
 	#chunks: Buffer[] = [];
 	#size = 0;
 	#head: Head | null = null;
-	/** Whether an answer came over it before: the server may since have hung up. */
+	/** Of a body in chunks, what has come of it. */
+	#parts: Buffer[] = [];
+	/** Whether an answer has come over it: the server may since have hung up. */
 	used = false;
 	/** When it fell idle, by performance.now(). */
 	idleSince = 0;
@@ -46,10 +52,10 @@ export class Connection {
 	}
 
 	/** Sends the requests in one piece; they are answered in their order. */
-	ask(calls: Call[]): void {
-		this.#asked = calls;
+	ask(requests: Request[]): void {
+		this.#asked = requests;
 		this.#socket.ref();
-		this.#socket.write(calls.length === 1 ? calls[0]!.request : calls.map((call) => call.request).join(""));
+		this.#socket.write(requests.length === 1 ? requests[0]!.text : requests.map(({text}) => text).join(""));
 	}
 
 	close(error: Error): void {
@@ -80,17 +86,51 @@ export class Connection {
 				if (bytes.length > HEAD_LIMIT) throw new Error("headers without an end");
 				return false;
 			}
+			this.used = true;
+			this.#pass(this.#head.end);
 		}
-		const {end, length, keepAlive, status} = this.#head;
-		if (length !== null && this.#size < end + length) return false;
-		const bytes = this.#gather();
-		const body = length === null ? readChunked(bytes, end) : {text: bytes.toString("utf8", end, end + length), end: end + length};
-		if (body === null) return false;
+		const {length, keepAlive, status, most} = this.#head;
+		if (length === null ? !this.#takeChunks() : this.#size < length) return false;
+		const {heard} = this.#asked[0]!;
+		let body = "";
+		if (length === null) body = Buffer.concat(this.#parts).toString("utf8");
+		else if (length > 0) {
+			const bytes = this.#gather();
+			if (status === 200 && heard) heard(bytes.subarray(0, length));
+			else body = bytes.toString("utf8", 0, length);
+			this.#pass(length);
+		}
 		this.#head = null;
-		this.#size -= body.end;
-		this.#chunks = this.#size > 0 ? [bytes.subarray(body.end)] : [];
-		this.#done({status, body: body.text}, keepAlive);
+		this.#parts = [];
+		this.#done({status, body, most}, keepAlive);
 		return true;
+	}
+
+	/** Takes what is whole of a body in chunks; whether that is all of it. */
+	#takeChunks(): boolean {
+		const heard = this.#head!.status === 200 ? this.#asked[0]!.heard : undefined;
+		while (this.#size > 0) {
+			const bytes = this.#gather();
+			const line = bytes.indexOf("\r\n");
+			if (line < 0) return false;
+			const size = /^[0-9a-f]{1,8}/i.exec(bytes.toString("latin1", 0, line))?.[0];
+			if (size === undefined) throw new Error("a chunk without a size");
+			const from = line + 2;
+			const to = from + Number.parseInt(size, 16);
+			if (bytes.length < to + 2) return false;
+			this.#pass(to + 2);
+			if (to === from) return true;
+			if (heard) heard(bytes.subarray(from, to));
+			else this.#parts.push(bytes.subarray(from, to));
+		}
+		return false;
+	}
+
+	/** The first `count` bytes were made something of. */
+	#pass(count: number): void {
+		const bytes = this.#gather();
+		this.#size -= count;
+		this.#chunks = this.#size > 0 ? [bytes.subarray(count)] : [];
 	}
 
 	#gather(): Buffer {
@@ -98,16 +138,15 @@ export class Connection {
 		return this.#chunks[0]!;
 	}
 
-	#done(answer: Answer, keepAlive: boolean): void {
+	#done(reply: Reply, keepAlive: boolean): void {
 		const {answered} = this.#asked.shift()!;
-		this.used = true;
 		if (!keepAlive) this.close(new Error("the server closes it"));
 		else if (this.#asked.length === 0) {
 			// Idle, it keeps no process alive.
 			this.#socket.unref();
 			if (this.#size === 0) this.#onIdle(this);
 		}
-		answered(answer);
+		answered(reply);
 	}
 }
 
@@ -127,6 +166,7 @@ interface Head {
 	/** null: chunked. */
 	length: number | null;
 	keepAlive: boolean;
+	most: number;
 }
 
 /** What stands before the body; null where not all of it is there. */
@@ -144,22 +184,6 @@ function readHead(bytes: Buffer): Head | null {
 		end: end + 4,
 		length: chunked ? null : Number(length![1]),
 		keepAlive: status[1] === "1" && !/\r\nconnection:[ \t]*close/i.test(text),
+		most: Number(/\r\nsojourn-batches:[ \t]*(\d{1,6})/i.exec(text)?.[1] ?? 0),
 	};
-}
-
-/** A body in chunks, as a proxy may send it, and where it ends; null where not all of it is there. */
-function readChunked(bytes: Buffer, start: number): {text: string; end: number} | null {
-	const parts: Buffer[] = [];
-	for (let at = start; ; ) {
-		const line = bytes.indexOf("\r\n", at);
-		if (line < 0) return null;
-		const size = /^[0-9a-f]{1,8}/i.exec(bytes.toString("latin1", at, line))?.[0];
-		if (size === undefined) throw new Error("a chunk without a size");
-		const from = line + 2;
-		const to = from + Number.parseInt(size, 16);
-		if (bytes.length < to + 2) return null;
-		if (to === from) return {text: Buffer.concat(parts).toString("utf8"), end: to + 2};
-		parts.push(bytes.subarray(from, to));
-		at = to + 2;
-	}
 }

@@ -1,7 +1,10 @@
 import type {ServerResponse} from "node:http";
 
 type Method = "writeHead" | "write" | "end" | "flushHeaders" | "flush";
+type Call = (...args: unknown[]) => unknown;
 type Flushed = {flush?: () => void};
+/** node:http's own; null until its headers are sent. */
+type Unsent = ServerResponse & {_header: string | null};
 type Listener = (...args: any[]) => void;
 
 /** What an answer waits for. */
@@ -19,92 +22,134 @@ export interface Gate {
  * meet if the bytes were out: `headersSent` is true, and headers can no longer be set.
  */
 export function holdBack(res: ServerResponse, gate: Gate): void {
-	// As they are now: others have put theirs in their place, and others will.
-	const {writeHead, write, end, flushHeaders} = res;
-	const {flush} = res as Flushed;
-	const real = {writeHead, write, end, flushHeaders, flush} as Record<Method, (...args: unknown[]) => unknown>;
-	const calls: [Method, unknown[]][] = [];
-	const moved = Object.hasOwn(res, "on") ? watchDrain(res) : NONE;
-	let state: "waiting" | "asking" | "held" | "open" | "replaced" = "waiting";
-	let release: () => void;
-	let told = false;
+	const hold = new Hold(res, gate);
+	// As few as can be: to an object whose prototype was set, as Express does it, V8 adds each by a new map of all it has.
+	res.writeHead = hold.writeHead;
+	res.write = (...args: unknown[]) => hold.call("write", args) as boolean;
+	res.end = ((...args: unknown[]) => hold.call("end", args)) as ServerResponse["end"];
+	res.flushHeaders = () => void hold.call("flushHeaders", []);
+}
 
-	function call(method: Method, args: unknown[]): unknown {
-		if (state === "waiting") {
+/** One answer that may be held back. */
+class Hold {
+	readonly #res: ServerResponse;
+	readonly #gate: Gate;
+	// As they are now: others have put theirs in their place, and others will.
+	readonly #real: Record<Method, Call>;
+	readonly #moved: ReadonlySet<Listener>;
+	#calls: [Method, unknown[]][] = [];
+	#state: "waiting" | "asking" | "held" | "open" | "replaced" = "waiting";
+	#release = () => {};
+	#told = false;
+	#ended = false;
+	readonly writeHead = (...args: unknown[]) => this.call("writeHead", args) as ServerResponse;
+
+	constructor(res: ServerResponse, gate: Gate) {
+		const {writeHead, write, end, flushHeaders} = res;
+		this.#res = res;
+		this.#gate = gate;
+		this.#real = {writeHead, write, end, flushHeaders, flush: (res as Flushed).flush} as Record<Method, Call>;
+		this.#moved = Object.hasOwn(res, "on") ? watchDrain(res) : NONE;
+	}
+
+	call(method: Method, args: unknown[]): unknown {
+		const res = this.#res;
+		if (this.#state === "waiting") {
 			if (method === "writeHead") {
 				args = takeHeaders(res, args);
 				res.statusCode = args[0] as number;
 			}
-			hold(gate.before(res.statusCode), method);
+			this.#hold(this.#gate.before(res.statusCode), method);
 		}
-		if (state === "open") return pass(method, args);
-		if (state === "asking") return res;
-		if (state === "replaced") return swallow(method, args);
-		if (method === "end") Object.defineProperty(res, "writableEnded", {value: true, configurable: true});
+		if (this.#state === "open") return this.#pass(method, args);
+		if (this.#state === "asking") return res;
+		if (this.#state === "replaced") return this.#swallow(method, args);
+		if (method === "end") this.#end();
 		// A second writeHead is how others ask for the headers to go out.
-		if (method !== "writeHead" || calls.length === 0) calls.push([method, args]);
+		if (method !== "writeHead" || this.#calls.length === 0) this.#calls.push([method, args]);
 		return method === "write" ? false : res;
 	}
 
-	function hold(pending: Promise<void> | null, method: Method): void {
-		state = pending ? "asking" : "open";
+	#hold(pending: Promise<void> | null, method: Method): void {
+		const res = this.#res;
+		this.#state = pending ? "asking" : "open";
 		if (!pending) return;
 		// Who wraps our writeHead sets headers in it, and must come to it before they are frozen.
-		if (method !== "writeHead" && res.writeHead !== ours) res.writeHead(res.statusCode);
-		state = "held";
-		release = freeze(res);
-		// A compression has it, and would flush before it was given what is held back.
-		if (flush && (res as Flushed).flush === flush) shadow(res, "flush", () => void call("flush", []));
-		pending.then(send).catch(fail);
+		if (method !== "writeHead" && res.writeHead !== this.writeHead) res.writeHead(res.statusCode);
+		this.#state = "held";
+		this.#freeze();
+		pending.then(() => this.#send()).catch((error) => this.#fail(error));
 	}
 
 	/** The others come to writeHead by themselves. */
-	function pass(method: Method, args: unknown[]): unknown {
-		if (method === "writeHead" && !told) {
-			told = true;
-			args = takeHeaders(res, args);
-			gate.tell();
+	#pass(method: Method, args: unknown[]): unknown {
+		if (method === "writeHead" && !this.#told) {
+			this.#told = true;
+			args = takeHeaders(this.#res, args);
+			this.#gate.tell();
 		}
-		return real[method].apply(res, args);
+		return this.#real[method].apply(this.#res, args);
 	}
 
-	function send(): void {
-		release();
-		state = "open";
+	#send(): void {
+		this.#release();
+		this.#state = "open";
 		let wait = false;
-		for (const [method, args] of calls) if (pass(method, args) === false && method === "write") wait = true;
+		for (const [method, args] of this.#calls) if (this.#pass(method, args) === false && method === "write") wait = true;
 		// What was told to wait goes on, unless who took the bytes in will say so.
-		if (!wait && !res.writableEnded) wake();
+		if (!wait && !this.#res.writableEnded) this.#wake();
 	}
 
-	function fail(error: unknown): void {
-		release();
+	#fail(error: unknown): void {
+		const res = this.#res;
+		this.#release();
 		if (res.headersSent) return void res.destroy(error as Error);
-		state = "open";
-		gate.instead(error, (body) => void real.end.call(res, body));
+		this.#state = "open";
+		this.#gate.instead(error, (body) => void this.#real.end.call(res, body));
 		// A handler that streams goes on writing, and into nothing.
-		state = "replaced";
-		for (const [method, args] of calls) swallow(method, args);
-		process.nextTick(wake);
+		this.#state = "replaced";
+		for (const [method, args] of this.#calls) this.#swallow(method, args);
+		process.nextTick(() => this.#wake());
 	}
 
-	function swallow(method: Method, args: unknown[]): unknown {
+	#swallow(method: Method, args: unknown[]): unknown {
 		const done = args.at(-1);
 		if (typeof done === "function") process.nextTick(done);
-		return method === "write" ? true : res;
+		return method === "write" ? true : this.#res;
 	}
 
-	function wake(): void {
+	#wake(): void {
+		const res = this.#res;
 		const here = new Set(res.rawListeners("drain"));
 		res.emit("drain");
-		for (const listener of moved) if (!here.has(listener)) listener.call(res);
+		for (const listener of this.#moved) if (!here.has(listener)) listener.call(res);
 	}
 
-	const ours = (...args: unknown[]) => call("writeHead", args) as ServerResponse;
-	res.writeHead = ours;
-	res.write = (...args: unknown[]) => call("write", args) as boolean;
-	res.end = ((...args: unknown[]) => call("end", args)) as ServerResponse["end"];
-	res.flushHeaders = () => void call("flushHeaders", []);
+	/** Makes the answer look as if its headers were sent. */
+	#freeze(): void {
+		const res = this.#res as Unsent;
+		const {statusCode, statusMessage} = res;
+		// By this it says `headersSent`, and refuses headers. What it is given is not sent: our own methods keep it.
+		res._header = "held back";
+		// A compression has it, and would flush before it was given what is held back.
+		const {flush} = this.#real;
+		const flushes = flush !== undefined && (res as Flushed).flush === flush;
+		if (flushes) (res as Flushed).flush = () => void this.call("flush", []);
+		this.#release = () => {
+			this.#ended = false;
+			res._header = null;
+			if (flushes) (res as Flushed).flush = flush as () => void;
+			Object.assign(res, {statusCode, statusMessage});
+		};
+	}
+
+	/** Makes the answer look as if it had ended. */
+	#end(): void {
+		if (this.#ended) return;
+		this.#ended = true;
+		const get = () => this.#ended || Reflect.get(Object.getPrototypeOf(this.#res), "writableEnded", this.#res);
+		Object.defineProperty(this.#res, "writableEnded", {configurable: true, get});
+	}
 }
 
 const NONE: ReadonlySet<Listener> = new Set();
@@ -139,29 +184,4 @@ function takeHeaders(res: ServerResponse, args: unknown[]): unknown[] {
 		for (let index = 0; index < flat.length; index += 2) res.appendHeader(flat[index]!, flat[index + 1]!);
 	} else for (const [name, value] of Object.entries(headers)) if (value !== undefined) res.setHeader(name, value);
 	return args.slice(0, -1);
-}
-
-/** Makes `res` look as if its headers were sent; returns the way back. */
-function freeze(res: ServerResponse): () => void {
-	const {statusCode, statusMessage} = res;
-	const refuse = () => {
-		const error = new Error("Cannot set headers after they are sent to the client");
-		throw Object.assign(error, {code: "ERR_HTTP_HEADERS_SENT"});
-	};
-	const undo = ["setHeader", "setHeaders", "appendHeader", "removeHeader"].map((name) => shadow(res, name, refuse));
-	undo.push(shadow(res, "headersSent", true));
-	return () => {
-		for (const back of undo) back();
-		delete (res as {writableEnded?: boolean}).writableEnded;
-		Object.assign(res, {statusCode, statusMessage});
-	};
-}
-
-function shadow(res: ServerResponse, name: string, value: unknown): () => void {
-	const before = Object.getOwnPropertyDescriptor(res, name);
-	Object.defineProperty(res, name, {value, configurable: true, writable: true});
-	return () => {
-		if (before) Object.defineProperty(res, name, before);
-		else delete (res as unknown as Record<string, unknown>)[name];
-	};
 }

@@ -31,8 +31,7 @@ export function sojourn(options: Options): (req: any, res: any, next: (error?: a
 		if (req.session) return next(configuration("req.session is there already: use express-session or sojourn, not both."));
 		open(front, req, res, next, (exchange, data) => {
 			const visit = visitOf(exchange, data);
-			(req as Visited)[VISIT] = visit;
-			Object.defineProperties(req, PROPERTIES);
+			Object.defineProperties(req, propertiesOf(visit));
 			commitBeforeFirstByte(req, res, exchange, (status) => finish(visit, status));
 			next();
 		});
@@ -58,31 +57,25 @@ export function requireLogin(proof: Proof = {}): (req: any, res: any, next: (err
 	};
 }
 
-const VISIT = Symbol("sojourn");
-type Visited = Request & {[VISIT]: Visit};
-
-const PROPERTIES: PropertyDescriptorMap & ThisType<Visited> = {
-	session: {
-		configurable: true,
-		enumerable: true,
-		get() {
-			const visit = this[VISIT];
-			visit.exchange.accessed = true;
-			return visit.session ?? undefined;
+/** What a request has of its visit. Nothing else is put into it: as in gate.ts, each property costs. */
+function propertiesOf(visit: Visit): PropertyDescriptorMap {
+	const {exchange} = visit;
+	return {
+		session: {
+			configurable: true,
+			enumerable: true,
+			get() {
+				exchange.accessed = true;
+				return visit.session ?? undefined;
+			},
+			set(value: unknown) {
+				if (value) throw configuration("req.session cannot be replaced: change what is in it, or regenerate() it.");
+				visit.session = null;
+			},
 		},
-		set(value: unknown) {
-			if (value) throw configuration("req.session cannot be replaced: change what is in it, or regenerate() it.");
-			this[VISIT].session = null;
-		},
-	},
-	sessionID: {
-		configurable: true,
-		enumerable: true,
-		get() {
-			return this[VISIT].exchange.id;
-		},
-	},
-};
+		sessionID: {configurable: true, enumerable: true, get: () => exchange.id},
+	};
+}
 
 /** Opens the request's session and passes it to `then`, or answers at once where there is to be none. */
 export function open(front: Front, req: Request, res: ServerResponse, next: Next, then: (exchange: Exchange, data: Data) => void): void {

@@ -1,6 +1,8 @@
-import {Connection, type Address, type Answer, type Call as Asked} from "./connection.js";
+import type {Asked} from "./batch.js";
+import type {Address} from "./connection.js";
+import {Connections} from "./connections.js";
 import {configuration, SojournError, unavailable, type Problem} from "./errors.js";
-import {exact, wideIn, type Wide} from "./wide.js";
+import {exact, type Wide} from "./wide.js";
 import type {Commit, Committed, Opened} from "./wire.js";
 
 export interface ServiceOptions {
@@ -18,37 +20,13 @@ export interface ServiceOptions {
 
 const KEY = /^sjk1-[0-9a-f]{8}-[0-9a-f]{64}$/;
 const LOCAL = /^(?:(?:.+\.)?localhost|127(?:\.\d+){3}|::1)$/;
-const MOST_CONNECTIONS = 64;
-/**
- * Opens of one turn of the event loop travel together, so many at most: a write and a read cost more than all else about
- * one. The service answers them in their order.
- */
-const MOST_TOGETHER = 16;
-/** Idle connections are not kept as long as servers and proxies keep them, so that none is closed under a request. */
-const KEEP_IDLE = 30_000;
 /** What a visitor may be told; any other refusal is a mistake of who wrote or runs the application. */
 const TOLD = new Set(["session-ended", "session-conflict", "session-limit", "session-refused", "data-too-large", "body-too-large", "reauthentication-required", "store-unavailable"]);
 
-interface Call extends Asked {
-	repeatable: boolean;
-	/** null while it waits for its turn. */
-	connection: Connection | null;
-	/** Those that were sent with it. */
-	together: readonly Call[];
-	settled: boolean;
-}
-
 /** The session service, over a few connections that stay open. */
 export class Service {
-	readonly #address: Address;
 	readonly #url: string;
-	readonly #prefix: string;
-	readonly #headers: string;
-	readonly #timeout: number;
-	readonly #idle: Connection[] = [];
-	readonly #all = new Set<Connection>();
-	readonly #waiting = new Set<Call>();
-	readonly #again: Call[] = [];
+	readonly #connections: Connections;
 	#away = false;
 
 	constructor({service, key, timeout = 2000, dangerouslyAllowPlainHttp = false}: ServiceOptions) {
@@ -62,38 +40,34 @@ export class Service {
 					"Give https://, or, where nobody else is on that network, dangerouslyAllowPlainHttp: true.",
 			);
 		}
-		this.#address = address;
 		this.#url = service;
-		this.#prefix = prefix;
-		this.#headers = ` HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${checked(key)}\r\nContent-Type: application/json\r\nContent-Length: `;
-		this.#timeout = timeout;
+		const headers = ` HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${checked(key)}\r\nContent-Type: `;
+		this.#connections = new Connections(address, {prefix, headers}, timeout);
 	}
 
 	/** `openedAt`: when this request opened it first, to load it anew. */
 	open(token: string, openedAt: number | null = null): Promise<Opened> {
-		return this.#post("/v1/open", {token, opened_at: openedAt}, true);
+		return this.#post("open", {token, opened_at: openedAt});
 	}
 
 	/** Never sent twice: who knows what became of the first? `wide` is what was opened with the session. */
 	commit(commit: Commit, wide: Wide | null = null): Promise<Committed> {
-		return this.#post("/v1/commit", commit, false, wide);
+		return this.#post("commit", commit, wide);
 	}
 
-	async #post<Result>(path: string, value: object, repeatable: boolean, wide: Wide | null = null): Promise<Result> {
-		const json = JSON.stringify(value);
-		const body = wide ? exact(json, wide) : json;
-		const length = Buffer.byteLength(body);
-		const request = `POST ${this.#prefix}${path}${this.#headers}${length}\r\n\r\n${body}`;
+	async #post<Result>(name: Asked["name"], asked: object, wide: Wide | null = null): Promise<Result> {
+		const json = JSON.stringify(asked);
 		let answer;
 		try {
-			answer = await this.#call(request, repeatable);
+			answer = await this.#connections.ask(name, wide ? exact(json, wide) : json);
 		} catch (error) {
 			throw this.#failed(`The session service at ${this.#url} did not answer: ${(error as Error).message}.`, error);
 		}
-		const result = read(answer);
+		const result = answer.value as {status?: unknown; wide: Wide | null} | null;
 		if (answer.status === 200 && typeof result?.status === "string") {
 			if (this.#away) this.#back();
-			return {...result, wide: wideIn(answer.body)} as Result;
+			result.wide = answer.wide;
+			return result as Result;
 		}
 		throw this.#refusal(answer.status, result as Partial<Problem> & {type?: string});
 	}
@@ -112,98 +86,6 @@ export class Service {
 		return new SojournError(code, `The session service refused what it was sent (${code}): ${problem.detail}`);
 	}
 
-	#call(request: string, repeatable: boolean): Promise<Answer> {
-		return new Promise((resolve, reject) => {
-			const settle = (result: Answer | Error) => {
-				call.settled = true;
-				clearTimeout(timer);
-				if (result instanceof Error) reject(result);
-				else resolve(result);
-			};
-			const answered = (result: Answer | Error) => {
-				if (!call.settled && !(result instanceof Error && this.#repeat(call))) settle(result);
-			};
-			const call: Call = {request, answered, repeatable, connection: null, together: [], settled: false};
-			const timer = setTimeout(() => {
-				const error = new Error(`nothing within ${this.#timeout} ms`);
-				this.#waiting.delete(call);
-				settle(error);
-				// A late answer keeps its place, and is dropped, while others of that connection still wait for theirs.
-				if (call.together.every(({settled}) => settled)) call.connection?.close(error);
-			}, this.#timeout);
-			this.#waiting.add(call);
-			if (!repeatable) this.#next();
-			else if (this.#waiting.size === 1) setImmediate(() => this.#next());
-		});
-	}
-
-	/** A server that restarted hangs up on kept connections: that says nothing about a new one. */
-	#repeat(call: Call): boolean {
-		if (!call.repeatable || !call.connection!.used) return false;
-		if (this.#again.push(call) === 1) {
-			setImmediate(() => {
-				const calls = this.#again.splice(0).filter(({settled}) => !settled);
-				while (calls.length > 0) this.#send(calls.splice(0, MOST_TOGETHER), this.#connect());
-			});
-		}
-		return true;
-	}
-
-	#send(calls: Call[], connection: Connection): void {
-		for (const call of calls) {
-			call.connection = connection;
-			call.together = calls;
-		}
-		connection.ask([...calls]);
-	}
-
-	#take(): Connection | null {
-		for (let connection; (connection = this.#idle.pop()); ) {
-			if (performance.now() - connection.idleSince < KEEP_IDLE) return connection;
-			this.#all.delete(connection);
-			connection.close(new Error("idle for too long"));
-		}
-		return this.#all.size < MOST_CONNECTIONS ? this.#connect() : null;
-	}
-
-	#connect(): Connection {
-		const connection = new Connection(
-			this.#address,
-			(idle) => this.#release(idle),
-			(closed) => this.#forget(closed),
-		);
-		this.#all.add(connection);
-		return connection;
-	}
-
-	#release(connection: Connection): void {
-		connection.idleSince = performance.now();
-		this.#idle.push(connection);
-		this.#next();
-	}
-
-	#forget(connection: Connection): void {
-		if (!this.#all.delete(connection)) return;
-		const index = this.#idle.indexOf(connection);
-		if (index >= 0) this.#idle.splice(index, 1);
-		this.#next();
-	}
-
-	#next(): void {
-		while (this.#waiting.size > 0) {
-			const connection = this.#take();
-			if (!connection) return;
-			const calls: Call[] = [];
-			for (const call of this.#waiting) {
-				// A write goes alone: it may take long, and is not repeated.
-				if (calls.length > 0 && !call.repeatable) break;
-				this.#waiting.delete(call);
-				if (calls.push(call) === MOST_TOGETHER || !call.repeatable) break;
-			}
-			this.#send(calls, connection);
-		}
-	}
-
 	#failed(message: string, cause?: unknown): SojournError {
 		if (!this.#away) {
 			this.#away = true;
@@ -215,14 +97,6 @@ export class Service {
 	#back(): void {
 		this.#away = false;
 		process.emitWarning(`The session service at ${this.#url} answers again.`, "SojournWarning");
-	}
-}
-
-function read({body}: Answer): {status?: unknown} | null {
-	try {
-		return JSON.parse(body);
-	} catch {
-		return null;
 	}
 }
 

@@ -58,7 +58,7 @@ test("a renewed secret is the browser's to show first, and a request is not a th
 	go();
 
 	for (const answer of await Promise.all(asked)) assert.deepEqual([answer.status, answer.body], [200, '"ada"']);
-	const used = new Set(relay.bodies.map((body) => JSON.parse(body).token));
+	const used = new Set(relay.carried().map(({asked}) => asked.token));
 	assert.deepEqual([...used].filter((token) => !shown.has(token)), []);
 	assert.ok(shown.size > 2, `${shown.size} secrets`);
 	const {status, session} = await service.open(ada.token);

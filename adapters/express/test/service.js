@@ -79,10 +79,10 @@ export async function startService({config = "", socket = false} = {}) {
 			const asked = request({...target, method, path, headers, agent: false}, async (response) => {
 				let text = "";
 				for await (const chunk of response.setEncoding("utf8")) text += chunk;
-				resolve({status: response.statusCode, body: JSON.parse(text)});
+				resolve({status: response.statusCode, body: JSON.parse(text), text});
 			});
 			asked.on("error", () => resolve(null));
-			asked.end(body && JSON.stringify(body));
+			asked.end(typeof body === "object" ? JSON.stringify(body) : body);
 		});
 	}
 	const get = async (path) => (await ask("GET", path))?.status === 200;
@@ -105,6 +105,8 @@ export async function startService({config = "", socket = false} = {}) {
 		kill: () => end("SIGKILL"),
 		/** As another back end would: what is in a session, by its token. */
 		open: async (token) => (await ask("POST", "/v1/open", {token})).body,
+		/** The same, as it was sent. */
+		text: async (token) => (await ask("POST", "/v1/open", {token})).text,
 		commit: (body) => ask("POST", "/v1/commit", body.token ? {status: "active", ...body} : body),
 		revoke: (id) => ask("DELETE", `/v1/sessions/${id}`, undefined, adminKey),
 		revokeKey: () => execFileSync(SOJOURN, ["keys", "revoke", "--keys", file("keys.json"), key.slice(5, 13)], {stdio: "ignore"}),
@@ -119,12 +121,14 @@ export async function startService({config = "", socket = false} = {}) {
 export async function startRelay(service) {
 	const calls = [];
 	const bodies = [];
-	const relay = {calls, bodies, mode: "pass", held: []};
+	const relay = {calls, bodies, mode: "pass", held: [], hidesBatches: false};
 	relay.clear = (mode = "pass") => {
 		relay.mode = mode;
 		calls.length = bodies.length = 0;
 		for (const go of relay.held.splice(0)) go();
 	};
+	/** The opens and commits that came, alone or in a batch. */
+	relay.carried = () => calls.flatMap((path, place) => callsIn(path, bodies[place]));
 	/** In mode "hold": lets the oldest call through, once it is there. */
 	relay.release = async () => {
 		await until(() => relay.held.length);
@@ -136,10 +140,15 @@ export async function startRelay(service) {
 		const body = Buffer.concat(chunks);
 		let {mode} = relay;
 		if (mode === "reset once") [mode, relay.mode] = ["reset", "pass"];
-		if (mode.endsWith?.("commits")) mode = req.url.endsWith("commit") ? mode.split(" ")[0] : "pass";
+		if (mode.endsWith?.("commits")) mode = callsIn(req.url, body).some(({name}) => name === "commit") ? mode.split(" ")[0] : "pass";
 		calls.push(req.url);
 		bodies.push(body.toString());
 		if (mode === "hang") return;
+		if (mode.startsWith?.("cut")) [mode, relay.mode] = req.url === "/v1/batch" ? [mode, "pass"] : ["pass", mode];
+		if (relay.hidesBatches && req.url === "/v1/batch") {
+			const body = JSON.stringify({type: "urn:sojourn:problem:not-found", title: "", status: 404, detail: ""});
+			return void res.writeHead(404, {"Content-Type": "application/problem+json", "Content-Length": body.length}).end(body);
+		}
 		if (typeof mode === "object") return void res.writeHead(mode.status, mode.headers).end(mode.body);
 		if (mode === "reset") return void req.socket.destroy();
 		if (mode === "hold") await new Promise((go) => relay.held.push(go));
@@ -150,11 +159,13 @@ export async function startRelay(service) {
 			(answer) => {
 				const headers = {...answer.headers};
 				delete headers.connection;
-				if (mode === "chunked") delete headers["content-length"];
+				if (relay.hidesBatches) delete headers["sojourn-batches"];
+				if (mode === "chunked" || mode.startsWith?.("cut")) delete headers["content-length"];
 				if (mode === "close") headers.connection = "close";
 				if (mode === "lose") return void req.socket.destroy();
 				res.writeHead(answer.statusCode, headers);
-				if (mode === "dribble") answer.on("data", (chunk) => [...chunk].forEach((byte) => res.write(Buffer.of(byte)))).on("end", () => res.end());
+				if (mode.startsWith?.("cut")) cut(answer, res, Number(mode.split(" ")[1]));
+				else if (mode === "dribble") answer.on("data", (chunk) => [...chunk].forEach((byte) => res.write(Buffer.of(byte)))).on("end", () => res.end());
 				else answer.pipe(res);
 			},
 		);
@@ -172,6 +183,21 @@ export async function startRelay(service) {
 		server.close();
 	};
 	return relay;
+}
+
+/** Each with its name, "open" or "commit", and what is asked. */
+function callsIn(path, body) {
+	if (path !== "/v1/batch") return [{name: path.slice("/v1/".length), asked: JSON.parse(body)}];
+	const lines = String(body).trimEnd().split("\n");
+	return lines.flatMap((line) => Object.entries(JSON.parse(line)).map(([name, asked]) => ({name, asked})));
+}
+
+/** Passes so many lines on, and hangs up in the next. */
+async function cut(answer, res, lines) {
+	let text = "";
+	for await (const chunk of answer.setEncoding("utf8")) text += chunk;
+	const all = text.split("\n");
+	res.write(all.slice(0, lines).map((line) => `${line}\n`).join("") + all[lines].slice(0, 20), () => setTimeout(() => res.destroy(), 20));
 }
 
 export function vectors(name) {

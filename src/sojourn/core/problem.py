@@ -181,7 +181,7 @@ def problem_schema() -> dict[str, Any]:
         "size": {"type": "integer", "description": "data-too-large: how much it would be, in bytes"},
         "limit": {
             "type": "integer",
-            "description": "session-limit: of sessions; data-too-large, body-too-large: of bytes",
+            "description": "session-limit: of sessions; batch-too-large: of calls; *-too-large: of bytes",
         },
         "max_age": {"type": "number", "description": "reauthentication-required: how old a log-in may be, in seconds"},
         "level": text | {"description": "reauthentication-required: the level that a log-in must have"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from sojourn.core.commit import REST_MS, DeviceLabel, Rest, is_upkeep
 from sojourn.core.errors import ConfigurationError, EndReason, ProofRefused, StoreUnavailable, UnreadableRecord
@@ -72,6 +72,12 @@ class ManagerContext:
         self._rest = Rest()
         # Asked at each open: whether a session without a key is refused.
         self._requires_key = policy.binding == "require"
+
+    def _as_of(self, now: int) -> Self:
+        """The same manager, by whose clock it is this moment. Costs a tenth of a new one."""
+        other = object.__new__(type(self))
+        other.__dict__ = {**self.__dict__, "clock": lambda: now}
+        return other
 
     def anonymous(
         self, client: Client = Client(), *, refused: UnknownToken | None = None, presented: Presented | None = None

@@ -6,12 +6,15 @@ import asyncio
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
 
 from sojourn.core.errors import StoreUnavailable
 
 from .address import Address
+from .async_batches import AsyncBatches
+from .batch import goes_together
 from .calls import ServiceAnswer, ServiceCall
 from .connections import CHUNK, IDLE_FOR, away, is_cut
 from .http1 import Http1
@@ -44,8 +47,8 @@ class AsyncServiceConnection:
             else:
                 return await self._flush()
 
-    async def ask(self, call: ServiceCall) -> ServiceAnswer:
-        """The answer of the service. Raises OSError."""
+    async def ask(self, call: ServiceCall, heard: Callable[[], None] | None = None) -> ServiceAnswer:
+        """The answer of the service; `heard` is called with each piece that comes of it. Raises OSError."""
         # In no local: a request holds a token and the key, and a reporter of errors sends what frames hold.
         if self._tls is None:
             await asyncio.get_running_loop().sock_sendall(self.socket, self.http.request(call))
@@ -54,6 +57,8 @@ class AsyncServiceConnection:
             await self._flush()
         while True:
             answer = self.http.receive(await self._receive())
+            if heard is not None:
+                heard()
             if answer is not None:
                 return answer
 
@@ -88,11 +93,22 @@ class AsyncServiceConnections:
         self._address = address
         self._timeout = timeout
         self._idle: list[AsyncServiceConnection] = []
+        self._batches: AsyncBatches | None = None
+        self.most_together = 0
 
     async def ask(self, call: ServiceCall) -> ServiceAnswer:
         """The answer of the service within the time-out. Raises StoreUnavailable."""
+        if not self.most_together or not goes_together(call):
+            return await self.ask_alone(call, self._timeout)
+        batches, loop = self._batches, asyncio.get_running_loop()
+        if batches is None or batches.loop is not loop:
+            batches = self._batches = AsyncBatches(self, loop)
+        return await batches.ask(call, self._timeout)
+
+    async def ask_alone(self, call: ServiceCall, within: float) -> ServiceAnswer:
+        """The answer to a request of its own. Raises StoreUnavailable."""
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(within):
                 connection = self._take_idle()
                 if connection is not None:
                     try:
@@ -105,10 +121,34 @@ class AsyncServiceConnections:
         except OSError as error:
             raise away(self._address, error, self._timeout) from _without_frames(error)
 
-    async def _ask(self, connection: AsyncServiceConnection, call: ServiceCall) -> ServiceAnswer:
+    async def any_idle_or_new(self) -> AsyncServiceConnection:
+        """A connection for a batch. Raises StoreUnavailable where none can be made: nothing was sent."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                return self._take_idle() or await self._connect()
+        except OSError as error:
+            raise away(self._address, error, self._timeout) from _without_frames(error)
+
+    async def ask_on(
+        self, connection: AsyncServiceConnection, call: ServiceCall, heard: Callable[[], None]
+    ) -> ServiceAnswer:
+        """The answer to a batch; `heard` is called with each piece that comes of it. Raises StoreUnavailable."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await self._ask(connection, call, heard)
+        except OSError as error:
+            raise away(self._address, error, self._timeout) from _without_frames(error)
+
+    def late(self) -> StoreUnavailable:
+        """What is said of a call that was not answered within the time-out."""
+        return away(self._address, TimeoutError(), self._timeout)
+
+    async def _ask(
+        self, connection: AsyncServiceConnection, call: ServiceCall, heard: Callable[[], None] | None = None
+    ) -> ServiceAnswer:
         answer = None
         try:
-            answer = await connection.ask(call)
+            answer = await connection.ask(call, heard)
         finally:
             # Cancelled in the middle, it would give the next request this one's answer.
             if answer is None or not connection.http.may_go_on():
@@ -116,6 +156,8 @@ class AsyncServiceConnections:
             else:
                 connection.idle_since = time.monotonic()
                 self._idle.append(connection)
+                if answer.status == 200:
+                    self.most_together = connection.http.most_together
         return answer
 
     def _take_idle(self) -> AsyncServiceConnection | None:

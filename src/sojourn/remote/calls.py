@@ -10,7 +10,7 @@ import msgspec
 from sojourn.core.errors import ConfigurationError, DataTooLarge, EndReason, SojournError, StoreUnavailable
 from sojourn.core.problem import Problem, error_of
 from sojourn.core.token import ID_PATTERN, Token
-from sojourn.wire.http import COMMIT, OPEN, session_path, user_path
+from sojourn.wire.http import COMMIT, JSON, OPEN, session_path, user_path
 from sojourn.wire.problems import API_KEY_CODES, BODY_TOO_LARGE
 from sojourn.wire.requests import CommitRequest, OpenRequest
 
@@ -41,6 +41,7 @@ class ServiceCall(msgspec.Struct, frozen=True):
     path: str
     body: bytes = b""
     repeatable: bool = True
+    kind: str = JSON
 
     def __repr__(self) -> str:
         # The body may hold a token, and a traceback's frames are sent to who collects errors.

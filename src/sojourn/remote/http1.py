@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sojourn.core.errors import ConfigurationError, StoreUnavailable
 from sojourn.core.extras import install
-from sojourn.wire.http import AUTHORIZATION, BEARER, CONTENT_TYPE, JSON
+from sojourn.wire.http import AUTHORIZATION, BATCHES, BEARER, CONTENT_TYPE
 
 from .address import Address
 from .calls import ServiceAnswer, ServiceCall
@@ -16,9 +18,15 @@ except ImportError:
 
 __all__ = ["Http1"]
 
+_BATCHES = BATCHES.encode()
+
 
 class Http1:
-    """One request and its answer after the other."""
+    """One request and its answer after the other.
+
+    `status` is that of the answer, 0 before it is known, and `most_together` how many calls a batch may hold, as it
+    says: 0 for none.
+    """
 
     def __init__(self, address: Address) -> None:
         self._http = h11.Connection(h11.CLIENT)
@@ -26,16 +34,16 @@ class Http1:
         self._headers = [
             ("host", address.authority),
             (AUTHORIZATION, f"{BEARER} {address.key}"),
-            (CONTENT_TYPE, JSON),
         ]
-        self._status = 0
+        self.status = 0
+        self.most_together = 0
         self._body: list[bytes] = []
         self.heard = False
 
     def request(self, call: ServiceCall) -> bytes:
         """The bytes of a request."""
-        self._status, self._body, self.heard = 0, [], False
-        headers = [*self._headers, ("content-length", str(len(call.body)))]
+        self.status, self.most_together, self._body, self.heard = 0, 0, [], False
+        headers = [*self._headers, (CONTENT_TYPE, call.kind), ("content-length", str(len(call.body)))]
         head = self._http.send(
             h11.Request(method=call.method, target=self._address.prefix + call.path, headers=headers)
         )
@@ -50,11 +58,12 @@ class Http1:
             while True:
                 event = self._http.next_event()
                 if isinstance(event, h11.Response):
-                    self._status = event.status_code
+                    self.status = event.status_code
+                    self._note(event.headers)
                 elif isinstance(event, h11.Data):
                     self._body.append(bytes(event.data))
                 elif isinstance(event, h11.EndOfMessage):
-                    return ServiceAnswer(self._status, b"".join(self._body))
+                    return ServiceAnswer(self.status, b"".join(self._body))
                 elif event is h11.NEED_DATA:
                     return None
                 else:  # it hung up instead
@@ -62,6 +71,16 @@ class Http1:
         except h11.RemoteProtocolError:
             pass
         raise StoreUnavailable(f"The session service at {self._address.name} broke off its answer.")
+
+    def _note(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        for name, value in headers:
+            if name == _BATCHES and value.isdigit():
+                self.most_together = int(value)
+
+    def take(self) -> bytes:
+        """What has come of the body; the answer will be without it."""
+        body, self._body = self._body, []
+        return b"".join(body)
 
     def may_go_on(self) -> bool:
         """Whether another request may follow on the connection; it is made ready for it."""

@@ -17,8 +17,11 @@ from sojourn.core.errors import ConfigurationError, InvalidData, SojournError, S
 from sojourn.core.problem import NOSNIFF, Problem, invalid_data, problem_of
 from sojourn.core.token import ID_PATTERN
 from sojourn.manager import AsyncSessionManager
+from sojourn.wire.batches import MAX_CALLS
 from sojourn.wire.http import (
     AUTHORIZATION,
+    BATCH,
+    BATCHES,
     COMMIT,
     CONFIG,
     CONTENT_TYPE,
@@ -32,6 +35,7 @@ from sojourn.wire.http import (
 )
 from sojourn.wire.problems import NOT_FOUND
 
+from .batch import CallBatch
 from .endpoints import Route, ServiceEndpoints
 from .keyring import Keyring
 from .openapi import openapi
@@ -43,7 +47,7 @@ __all__ = ["ANSWER_HEADERS", "Service"]
 
 logger = logging.getLogger("sojourn.service")
 
-PLAIN = {OPEN, COMMIT, CONFIG, DESCRIPTION, HEALTH, READY}
+PLAIN = {OPEN, COMMIT, BATCH, CONFIG, DESCRIPTION, HEALTH, READY}
 
 _patterns = [
     (SESSION, re.compile(SESSION.format(id=f"({ID_PATTERN})")).fullmatch),
@@ -55,7 +59,13 @@ READY_WITHIN = 2.0
 NOBODY = "0" * 32
 OUTAGE_TOLD_EVERY = 5.0
 ANSWER_HEADERS = tuple(
-    (name.encode(), value.encode()) for name, value in ((CONTENT_TYPE, JSON), ("cache-control", "no-store"), NOSNIFF)
+    (name.encode(), value.encode())
+    for name, value in (
+        (CONTENT_TYPE, JSON),
+        ("cache-control", "no-store"),
+        NOSNIFF,
+        (BATCHES, str(MAX_CALLS)),
+    )
 )
 
 Headers = list[tuple[str, str]]
@@ -66,36 +76,33 @@ _AUTHORIZATION, _CONTENT_TYPE, _JSON = AUTHORIZATION.encode(), CONTENT_TYPE.enco
 class Service:
     """`/v1/…` for back ends with an API key, `/health` and `/ready` for who watches over the process.
 
-    `make_manager` makes managers over the store, by any clock. `browser` makes, with one, what answers under the path
-    `mount`: the browser's own endpoints.
+    `browser` makes, with the manager, what answers under the path `mount`: the browser's own endpoints.
     """
 
     def __init__(
         self,
         store: AsyncStore,
-        make_manager: Callable[..., AsyncSessionManager],
+        manager: AsyncSessionManager,
         keys: Keyring,
         *,
         cookie: CookieOptions | None = None,
         browser: Callable[[AsyncSessionManager], App] | None = None,
         mount: str = "/session",
     ) -> None:
-        def manager_at(now: int) -> AsyncSessionManager:
-            return make_manager(clock=lambda: now)
-
-        self._manager = make_manager()
+        self._manager = manager
         self._keys = keys
         self._browser = browser(self._manager) if browser else None
         self._mount = mount
         self._outage_told_at = -OUTAGE_TOLD_EVERY
         self._description = msgspec.json.encode(openapi())
-        endpoints = ServiceEndpoints(self._manager, manager_at, cookie or CookieOptions())
+        endpoints = ServiceEndpoints(self._manager, cookie or CookieOptions())
         self._open_at_hand = endpoints.open_at_hand
         # Without a cache everything must wait, and to try would only cost.
         self.open_at_hand = self._try_to_open if hasattr(store, "at_hand") else None
         self._endpoints: Mapping[str, Mapping[str, Route]] = {
             OPEN: {"POST": Route(endpoints.open, "sessions")},
             COMMIT: {"POST": Route(endpoints.commit, "sessions")},
+            BATCH: {"POST": Route(endpoints.batch, "sessions")},
             CONFIG: {"GET": Route(endpoints.config, "sessions")},
             SESSION: {
                 "GET": Route(endpoints.get, "sessions"),
@@ -122,18 +129,21 @@ class Service:
             return
         began = time.perf_counter() if logger.isEnabledFor(logging.DEBUG) else 0
         try:
-            body = await self._answer(scope, receive)
+            answer = await self._answer(scope, receive)
         except HungUp:
             return
         except (RequestRefused, SojournError) as error:
             problem, more = self._answer_to(error)
-            status, body = problem.status, problem.body()
+            status = problem.status
             headers = [(name.encode(), value.encode()) for name, value in [*problem.headers(), *more]]
+            await _send(send, status, headers, problem.body())
         else:
-            status, headers = 200, [*ANSWER_HEADERS]
-        headers.append((b"content-length", b"%d" % len(body)))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+            status = 200
+            if isinstance(answer, CallBatch):
+                # Of HTTP/1.0 there are no pieces.
+                await answer.answer(send, self._problem, whole=scope["http_version"] == "1.0")
+            else:
+                await _send(send, status, [*ANSWER_HEADERS], answer)
         if began:
             _log(scope, status, began)
 
@@ -147,7 +157,7 @@ class Service:
             return None
         return None if self._keys.refusal(authorization, "sessions") else self._open_at_hand(body)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> bytes:
+    async def _answer(self, scope: Scope, receive: Receive) -> bytes | CallBatch:
         found, methods = "", self._endpoints.get(scope["path"])
         if methods is None:
             template, found = _match(scope["raw_path"].decode("latin-1"))
@@ -176,6 +186,9 @@ class Service:
             self._outage_told_at = time.monotonic()
             logger.warning("%s", error)
         return problem, []
+
+    def _problem(self, error: RequestRefused | SojournError) -> Problem:
+        return self._answer_to(error)[0]
 
     async def _describe(self, request: BackEndRequest) -> bytes:
         return self._description
@@ -209,6 +222,12 @@ def _key_and_kind(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, bytes]
         elif name == _CONTENT_TYPE:
             content_type = value
     return authorization, content_type
+
+
+async def _send(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    headers.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def _match(path: str) -> tuple[str, str]:

@@ -27,9 +27,12 @@ from sojourn.wire.answers import (
     Opened,
 )
 from sojourn.wire.api_key import KeyScope
-from sojourn.wire.problems import BAD_KEEP, BAD_PAGE, NO_REMEMBER, NO_STATUS, NOT_FOUND, bad_query
+from sojourn.wire.batches import MAX_BATCH_BYTES, BatchedCall
+from sojourn.wire.http import LINES
+from sojourn.wire.problems import BAD_KEEP, BAD_PAGE, NO_REMEMBER, NO_STATUS, NOT_FOUND, NOT_LINES, bad_query
 from sojourn.wire.requests import CommitRequest, LoginAction, OpenRequest
 
+from .batch import CallBatch, rows_of
 from .refusal import RequestRefused
 from .replay import client_of, replay
 from .request import BackEndRequest
@@ -50,24 +53,15 @@ REQUEST_LIFETIME_MS = 3_600_000
 class Route(NamedTuple):
     """What answers one method of one path, and the scope of the API key that it takes; None for no key."""
 
-    answer: Callable[[BackEndRequest], Awaitable[bytes]]
+    answer: Callable[[BackEndRequest], Awaitable[bytes | CallBatch]]
     scope: KeyScope | None
 
 
 class ServiceEndpoints:
-    """The back ends' endpoints under `/v1`, carried out by a manager.
+    """The back ends' endpoints under `/v1`, carried out by a manager."""
 
-    `manager_at` makes another over the same store, by whose clock it is a given moment.
-    """
-
-    def __init__(
-        self,
-        manager: AsyncSessionManager,
-        manager_at: Callable[[int], AsyncSessionManager],
-        cookie: CookieOptions,
-    ) -> None:
+    def __init__(self, manager: AsyncSessionManager, cookie: CookieOptions) -> None:
         self._manager = manager
-        self._manager_at = manager_at
         self._cookie = cookie
         policy = manager.policy
         # A key comes twice, as it was and as it is to be, and another program's JSON may be full of escapes.
@@ -92,6 +86,9 @@ class ServiceEndpoints:
             asked = _open(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
+        return self._at_hand(asked)
+
+    def _at_hand(self, asked: OpenRequest) -> bytes | None:
         session = None if asked.opened_at else self._manager.open_at_hand(asked.token)
         return None if session is None else _encode(opened(session, self._manager.policy))
 
@@ -113,6 +110,17 @@ class ServiceEndpoints:
             session = await manager.open(wanted.token)  # nothing was written, and it has run out since the open
         return committed(session, reply, wanted, merged, self._cookie, manager.clock())
 
+    async def batch(self, request: BackEndRequest) -> CallBatch:
+        """POST /v1/batch."""
+        body = await request.read_bytes(MAX_BATCH_BYTES, LINES.encode(), NOT_LINES)
+        return CallBatch(rows_of(body, self._limit), self._batched)
+
+    async def _batched(self, call: BatchedCall) -> bytes:
+        if call.commit is not None:
+            return _encode(await self.carry_out(call.commit))
+        assert call.open is not None
+        return self._at_hand(call.open) or _encode(await self.load(call.open))
+
     async def _reopen(self, wanted: CommitRequest) -> Session:
         client = client_of(wanted.client)
         if wanted.token is not None and wanted.status != "none":
@@ -128,7 +136,7 @@ class ServiceEndpoints:
         # Judged as it was: a secret that was renewed while a slow request was at work is no theft, and its activity was
         # then. Whether the session still lives is the store's to say, when it is written.
         now = self._manager.clock()
-        return self._manager if at is None or at >= now else self._manager_at(max(at, now - REQUEST_LIFETIME_MS))
+        return self._manager if at is None or at >= now else self._manager._as_of(max(at, now - REQUEST_LIFETIME_MS))
 
     def _is_over(self, session: Session) -> bool:
         """Whether a session that lived when its request began has run out by now."""

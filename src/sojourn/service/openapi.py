@@ -10,7 +10,8 @@ from sojourn.core.errors import EndReason
 from sojourn.core.login import LEVELS, MAX_METHODS, METHOD_PATTERN
 from sojourn.core.problem import problem_schema
 from sojourn.wire.api_key import KeyScope
-from sojourn.wire.http import COMMIT, CONFIG, DESCRIPTION, HEALTH, OPEN, READY, SESSION, USER
+from sojourn.wire.batches import MAX_BATCH_BYTES, MAX_CALLS
+from sojourn.wire.http import BATCH, COMMIT, CONFIG, DESCRIPTION, HEALTH, LINES, OPEN, READY, SESSION, USER
 
 __all__ = ["openapi"]
 
@@ -175,8 +176,8 @@ _MEANINGS = {
     404: "not-found: no such endpoint.",
     405: "method-not-allowed.",
     409: "session-conflict, with `keys`, or session-limit, with `limit`: where the policy says so.",
-    413: "body-too-large, with `limit`; or data-too-large, with `size` and `limit`: the session's data.",
-    415: "unsupported-media-type: the body is not application/json.",
+    413: "body-too-large, batch-too-large, with `limit`; or data-too-large, with `size` and `limit`: the session's.",
+    415: "unsupported-media-type: the body is of another type.",
     422: "invalid-data: a value that no session can hold, or a log-in to be remembered where the policy has none.",
     503: "store-unavailable. A change that was sent may be written, or not; try again after Retry-After.",
 }
@@ -202,6 +203,17 @@ def _operation(
     return operation
 
 
+def _batch() -> dict[str, Any]:
+    """Of lines OpenAPI 3.1 knows no more than that they are text."""
+    operation = _operation("sessions", "Opens and commits that go together", None, None, 400, 413, 415)
+    asked = f'A line for each call, {MAX_CALLS} and {MAX_BATCH_BYTES} bytes at most: {{"open": …}} or {{"commit": …}}.'
+    told = 'A line for each call, as it is ready: {"call": its place from 0, "status": …, "answer": …}.'
+    text = {"type": "string", "examples": ['{"open": {"token": "sj1-…"}}\n']}
+    operation["requestBody"] = {"required": True, "description": asked, "content": {LINES: {"schema": text}}}
+    operation["responses"]["200"] = {"description": told, "content": {LINES: {"schema": {"type": "string"}}}}
+    return operation
+
+
 def _parameter(name: str, place: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
     return {"name": name, "in": place, "required": place == "path", "schema": schema, "description": description}
 
@@ -217,6 +229,7 @@ def _paths() -> dict[str, Any]:
     return {
         OPEN: {"post": _operation("sessions", "What a token opens", "Opened", "Open", 400, 413, 415, 503)},
         COMMIT: {"post": _operation("sessions", "Write what a request did", "Committed", "Commit", *writes)},
+        BATCH: {"post": _batch()},
         CONFIG: {"get": _operation("sessions", "The cookie and the policy", "Configuration", None)},
         USER: {
             "parameters": [user],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from sojourn.core.changes import rebased
 from sojourn.core.codec import encode
@@ -49,7 +50,7 @@ def replay(session: Session, wanted: CommitRequest, policy: Policy) -> list[str]
         if key not in session:
             raise ReauthenticationRequired(action=key.removeprefix(GRANT))
     session._used = frozenset(wanted.used)
-    had = len(session)
+    had = len(session) if action else 0
     _act(session, action)
     # What is set in a new session, after a log-out or a log-in of somebody else, has nothing to be merged with.
     fresh = session._live is None or (had > 0 and len(session) == 0)
@@ -103,17 +104,27 @@ def _put(
     session: Session, changes: Mapping[str, KeyChange], bases: Mapping[str, bytes]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Merge `changes` of `bases` into the session; the keys that were merged, and those that lost something."""
-    if not changes:
+    theirs = session._encoded() if changes else {}
+    wanted = {}
+    for key, change in changes.items():
+        if bases.get(key) == theirs.get(key):
+            # Nobody else changed it, so that there is nothing to be merged: nearly always.
+            _set(session, key, change.value)
+        else:
+            wanted[key] = change.value
+    if not wanted:
         return (), ()
-    wanted = {key: change.value for key, change in changes.items()}
-    found = rebased(bases, wanted, {}, session._encoded())
-    for key in changes:
-        value = found.values.get(key, MISSING)
-        if value is not MISSING:
-            session[key] = value
-        elif key in found.values:
-            session.pop(key, None)
+    found = rebased(bases, wanted, {}, theirs)
+    for key, value in found.values.items():
+        _set(session, key, value)
     return found.merged, found.conflicts
+
+
+def _set(session: Session, key: str, value: Any) -> None:
+    if value is MISSING:
+        session.pop(key, None)
+    else:
+        session[key] = value
 
 
 def client_of(told: ClientFacts | None) -> Client:

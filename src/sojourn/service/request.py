@@ -8,13 +8,14 @@ from typing import TypeVar
 import msgspec
 
 from sojourn.asgi.types import Receive, Scope
+from sojourn.core.problem import Problem
 from sojourn.wire.http import JSON
 from sojourn.wire.problems import NOT_JSON, body_too_large, invalid_body
 
 from .log import hide_secrets
 from .refusal import RequestRefused
 
-__all__ = ["BackEndRequest", "HungUp"]
+__all__ = ["BackEndRequest", "HungUp", "decoded"]
 
 T = TypeVar("T")
 
@@ -38,9 +39,13 @@ class BackEndRequest:
 
     async def read(self, decode: Callable[[bytes], T], limit: int) -> T:
         """The body, as `decode` takes it. Raises RequestRefused for what it does not take, and beyond `limit` bytes."""
-        kind = self._content_type
-        if kind != _JSON and kind.partition(b";")[0].strip().lower() != _JSON:
-            raise RequestRefused(NOT_JSON)
+        return decoded(decode, await self.read_bytes(limit))
+
+    async def read_bytes(self, limit: int, kind: bytes = _JSON, other: Problem = NOT_JSON) -> bytes:
+        """The body as it came, if it is of this media type; else it is refused with `other`."""
+        given = self._content_type
+        if given != kind and given.partition(b";")[0].strip().lower() != kind:
+            raise RequestRefused(other)
         message = await self._receive()
         body: bytes = message.get("body", b"")
         while message.get("more_body", False) and len(body) <= limit:
@@ -50,9 +55,14 @@ class BackEndRequest:
             raise HungUp
         if len(body) > limit:
             raise RequestRefused(body_too_large(limit))
-        try:
-            return decode(body)
-        except RecursionError:
-            raise RequestRefused(invalid_body("it is nested too deep")) from None
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise RequestRefused(invalid_body(hide_secrets(str(error)))) from None
+        return body
+
+
+def decoded(decode: Callable[[bytes], T], body: bytes) -> T:
+    """The body, as `decode` takes it. Raises RequestRefused for what it does not take."""
+    try:
+        return decode(body)
+    except RecursionError:
+        raise RequestRefused(invalid_body("it is nested too deep")) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise RequestRefused(invalid_body(hide_secrets(str(error)))) from None

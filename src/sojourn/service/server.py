@@ -46,8 +46,7 @@ def build(settings: ServiceSettings, before_create: AsyncBeforeCreate | None) ->
     """The application of one process, inside its event loop."""
     set_up_logging(settings.log.level, settings.log.format)
     store = open_async_store(settings.store, timeout=STORE_WITHIN)
-    make_manager = partial(
-        AsyncSessionManager,
+    manager = AsyncSessionManager(
         store,
         settings.policy,
         realm=settings.realm,
@@ -56,7 +55,7 @@ def build(settings: ServiceSettings, before_create: AsyncBeforeCreate | None) ->
     )
     service = Service(
         store,
-        make_manager,
+        manager,
         Keyring(Path(settings.keys)),
         cookie=settings.cookie,
         browser=partial(_browser, settings) if settings.browser else None,

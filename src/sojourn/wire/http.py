@@ -7,6 +7,8 @@ from urllib.parse import quote, urlencode
 
 __all__ = [
     "AUTHORIZATION",
+    "BATCH",
+    "BATCHES",
     "BEARER",
     "COMMIT",
     "CONFIG",
@@ -14,6 +16,7 @@ __all__ = [
     "DESCRIPTION",
     "HEALTH",
     "JSON",
+    "LINES",
     "OPEN",
     "READY",
     "SESSION",
@@ -24,6 +27,7 @@ __all__ = [
 
 OPEN: Final = "/v1/open"
 COMMIT: Final = "/v1/commit"
+BATCH: Final = "/v1/batch"
 CONFIG: Final = "/v1/config"
 SESSION: Final = "/v1/sessions/{id}"
 USER: Final = "/v1/users/{user_id}/sessions"
@@ -35,6 +39,10 @@ AUTHORIZATION: Final = "authorization"
 BEARER: Final = "Bearer"
 CONTENT_TYPE: Final = "content-type"
 JSON: Final = "application/json"
+LINES: Final = "application/x-ndjson"
+"""JSON values, each in a line of its own."""
+BATCHES: Final = "sojourn-batches"
+"""The header by which the service tells that it takes batches: how many calls one may hold."""
 
 
 def session_path(id: str) -> str:

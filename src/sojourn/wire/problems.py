@@ -18,9 +18,11 @@ __all__ = [
     "BODY_TOO_LARGE",
     "NOT_FOUND",
     "NOT_JSON",
+    "NOT_LINES",
     "NO_REMEMBER",
     "NO_STATUS",
     "bad_query",
+    "batch_too_large",
     "body_too_large",
     "invalid_body",
     "method_not_allowed",
@@ -42,6 +44,12 @@ API_KEY_REFUSED = Problem(
 NOT_FOUND = Problem(status=404, code="not-found", title="No such endpoint", detail="/v1/openapi.json names them.")
 NOT_JSON = Problem(
     status=415, code="unsupported-media-type", title="JSON only", detail="Send the body as application/json."
+)
+NOT_LINES = Problem(
+    status=415,
+    code="unsupported-media-type",
+    title="Lines of JSON only",
+    detail="Send the calls of a batch as application/x-ndjson, each in a line of its own.",
 )
 NO_REMEMBER = Problem(
     status=422,
@@ -87,6 +95,12 @@ def body_too_large(limit: int) -> Problem:
     """A body has more than `limit` bytes."""
     detail = f"A body may have {limit:,} bytes."
     return Problem(status=413, code="body-too-large", title="Too large", detail=detail, limit=limit)
+
+
+def batch_too_large(limit: int) -> Problem:
+    """A batch has more than `limit` calls."""
+    detail = f"A batch may hold {limit} calls, and nothing of this one was done. Send the calls in several."
+    return Problem(status=413, code="batch-too-large", title="Too many calls", detail=detail, limit=limit)
 
 
 def invalid_body(detail: str) -> Problem:
