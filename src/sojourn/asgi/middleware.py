@@ -25,7 +25,7 @@ from .types import App, Receive, Scope, Send
 
 if TYPE_CHECKING:
     from sojourn.adopt import AdoptedSession, Adoption
-    from sojourn.core.binding import Presented
+    from sojourn.core.binding import Shown
     from sojourn.core.rivals import Rivals
 
 __all__ = ["SessionMiddleware"]
@@ -76,6 +76,7 @@ class SessionMiddleware:
         adopt: Adoption | None = None,
         user_key: str | None = None,
         public_origin: str | None = None,
+        endpoints_path: str = "/session",
     ) -> None:
         if not isinstance(manager, AsyncSessionManager):
             raise ConfigurationError("SessionMiddleware needs an AsyncSessionManager: ASGI runs on an event loop.")
@@ -91,9 +92,16 @@ class SessionMiddleware:
         self.app = app
         self.manager = manager
         self._transport = Transport(
-            cookie, trusted_origins, script_readable_tokens, cross_site_paths, clear_cache_at_logout, public_origin
+            cookie,
+            trusted_origins,
+            script_readable_tokens,
+            cross_site_paths,
+            clear_cache_at_logout,
+            public_origin,
+            endpoints_path,
         )
-        manager._require_binding(public_origin, script_readable_tokens, adopt is not None)
+        manager._require_binding(self._transport, adopt is not None)
+        self._binds = self._transport.binds
         self._transport.warn_of_name()
         self._find_cookie = self._transport.cookie.find
         self._websocket_check = websocket_check
@@ -137,20 +145,25 @@ class SessionMiddleware:
         tokens = (
             self._transport.tokens(look_up(headers), True) if bearer else self._find_cookie(headers.get(b"cookie", b""))
         )
-        presented = self._presented(scope, headers) if bearer else None
+        presented = self._presented(scope, headers, bearer) if self._binds else None
         adopted = rivals = None
         if self._adopt is not None and not bearer:
             tokens, adopted = await self._take_over(self._adopt, tokens, headers, scope)
         # As _forget, without a call: every request comes by here.
         headers.pop(b"cookie", None)
         headers.pop(b"authorization", None)
-        if len(tokens) == 1:
-            # The common case spares a coroutine.
-            session = await self.manager.open(tokens.pop(), presented=presented)
-        elif presented is not None:
-            session = self.manager.anonymous(presented=presented)
-        else:
-            session, rivals = await self._open(tokens, adopted, headers, scope)
+        try:
+            if len(tokens) == 1:
+                # The common case spares a coroutine.
+                session = await self.manager.open(tokens.pop(), presented=presented)
+            elif bearer:
+                session = self.manager.anonymous(presented=presented)
+            else:
+                session, rivals = await self._open(tokens, adopted, headers, scope, presented)
+        except ProofRefused as error:
+            if not bearer:
+                self._transport.note_unproved(error, look_up(headers))
+            raise
         if self._as_keyed is not None:
             self._as_keyed(session)
         if (now := monotonic()) >= self._cleanup_schedule.at:
@@ -161,15 +174,13 @@ class SessionMiddleware:
         scope["session"], scope["sojourn"] = session, exchange
         return exchange
 
-    def _presented(self, scope: Scope, headers: dict[bytes, bytes]) -> Presented | None:
-        if not self._transport.binds:
-            return None
+    def _presented(self, scope: Scope, headers: dict[bytes, bytes], bearer: bool) -> Shown | None:
         from urllib.parse import unquote_to_bytes  # here: most applications bind no session
 
         # Litestar cuts a mount's path off without a word; as the browser asked, the raw one is.
         raw: bytes | None = scope.get("raw_path")
         path = unquote_to_bytes(raw).decode("utf-8", "replace") if raw else scope["path"]
-        return self._transport.presented(look_up(headers), scope["method"], _whole(path, scope))
+        return self._transport.presented(look_up(headers), bearer, scope.get("method", "GET"), _whole(path, scope))
 
     async def _refuses(self, scope: Scope, headers: dict[bytes, bytes], bearer: bool, send: Send) -> bool:
         refusal = self._transport.refusal(scope["method"], look_up(headers), bearer, _path(scope))
@@ -179,12 +190,17 @@ class SessionMiddleware:
         return refusal is not None
 
     async def _open(
-        self, values: list[str], adopted: AdoptedSession | None, headers: dict[bytes, bytes], scope: Scope
+        self,
+        values: list[str],
+        adopted: AdoptedSession | None,
+        headers: dict[bytes, bytes],
+        scope: Scope,
+        presented: Shown | None,
     ) -> tuple[Session, Rivals | None]:
         if not values:
-            return adopted.session if adopted else self.manager.anonymous(), None
+            return adopted.session if adopted else self.manager.anonymous(presented=presented), None
         if len(set(values)) == 1:
-            return await self.manager.open(taken(values)), None
+            return await self.manager.open(taken(values), presented=presented), None
         from sojourn.core.rivals import Rivals, counting, secrets_by_session  # here: most requests show one token
 
         live, over, sessions = [], [], secrets_by_session(values)
@@ -192,7 +208,7 @@ class SessionMiddleware:
         for secrets in sessions:
             for token in secrets:
                 with suppress(ProofRefused):  # without its key, it is nobody's here
-                    session = await self.manager.open(token.reveal())
+                    session = await self.manager.open(token.reveal(), presented=presented)
                     if session._live is not None:
                         live.append(session)
                         break
@@ -250,11 +266,12 @@ class SessionMiddleware:
             await _close(receive, send, 1008, "from another origin")
             return None
         tokens, adopted = self._find_cookie(headers.get(b"cookie", b"")), None
+        presented = self._presented(scope, headers, False) if self._binds else None
         try:
             if self._adopt is not None:
                 tokens, adopted = await self._take_over(self._adopt, tokens, headers, scope)
             _forget(headers)
-            session, rivals = await self._open(tokens, adopted, headers, scope)
+            session, rivals = await self._open(tokens, adopted, headers, scope, presented)
         except StoreUnavailable as error:
             logger.warning("%s", error)
             await _close(receive, send, 1013, "sessions are not available")

@@ -37,6 +37,8 @@ __all__ = [
 ]
 
 MAX_BODY = 64 * 1024
+# What a browser is told that asks for a session that is not there any more (DBSC).
+GIVE_UP = b'{"session_identifier":"","continue":false}'
 REAUTHENTICATE_WITHIN = 900.0
 
 _SESSION_PATH = re.compile(f"/sessions/({ID_PATTERN})").fullmatch
@@ -45,6 +47,8 @@ _METHODS = {
     "/start": ("POST",),
     "/touch": ("POST",),
     "/logout": ("POST",),
+    "/dbsc/register": ("POST",),
+    "/dbsc/refresh": ("POST",),
     "/sessions": ("GET", "DELETE"),
     "/client.js": ("GET",),
     "/step-up.js": ("GET",),
@@ -102,7 +106,7 @@ class Answer(NamedTuple):
 class Ask(NamedTuple):
     """What must be carried out, by the session's manager, before there is an answer."""
 
-    action: Literal["nothing", "commit", "list", "revoke", "revoke_others"]
+    action: Literal["nothing", "commit", "list", "revoke", "revoke_others", "key"]
     user_id: str = ""
     id: str = ""
 
@@ -123,6 +127,10 @@ def plan(request: Request, session: Session, options: BrowserOptions) -> Ask | A
         return refused._replace(headers=[*refused.headers, ("allow", ", ".join(allowed).replace("GET", "GET, HEAD"))])
     if method == "GET":
         return _plan_get(path, request, session)
+    if path.startswith("/dbsc/"):
+        # What was proved, the session was opened with; and no browser's own request is a visitor's.
+        session.passive = True
+        return Ask("key")
     body = _read_body(request)
     if isinstance(body, Answer):
         return body
@@ -212,6 +220,9 @@ def answer(
 
     `now` is in Unix milliseconds. Raises StoreUnavailable for damaged data.
     """
+    if ask.action == "key":
+        told = session._told
+        return _json_text(told.instruction if told is not None else GIVE_UP)
     if ask.action == "list":
         assert not isinstance(result, int)
         sessions = [listed(other, session.id) for other in result]
@@ -288,8 +299,12 @@ def _login_required(session: Session) -> Problem:
 
 
 def _json(value: Any) -> Answer:
+    return _json_text(msgspec.json.encode(value))
+
+
+def _json_text(text: bytes) -> Answer:
     headers = (("content-type", "application/json"), ("cache-control", "no-store"), NOSNIFF)
-    return Answer(200, msgspec.json.encode(value), headers)
+    return Answer(200, text, headers)
 
 
 TOO_LARGE = _refuse(413, "body-too-large", "Too large", f"A body may have {MAX_BODY:,} bytes.", limit=MAX_BODY)

@@ -76,11 +76,9 @@ def public_key(jwk: Any, algorithm: str) -> str:
         raise ProofRefused("proof-key")
     if not _PRIVATE.isdisjoint(jwk):
         raise ProofRefused("proof-private-key")
-    if algorithm == "ES256":
-        kind, one, other = ("EC", "P-256"), jwk.get("x"), jwk.get("y")
-    else:
-        kind, one, other = ("RSA", None), jwk.get("n"), jwk.get("e")
-    if (jwk.get("kty"), jwk.get("crv")) != kind or not isinstance(one, str) or not isinstance(other, str):
+    kind, curve, first, second = ("EC", "P-256", "x", "y") if algorithm == "ES256" else ("RSA", None, "n", "e")
+    one, other = jwk.get(first), jwk.get(second)
+    if (jwk.get("kty"), jwk.get("crv")) != (kind, curve) or not isinstance(one, str) or not isinstance(other, str):
         raise ProofRefused("proof-key")
     numbers = [_bytes(number, "proof-key") for number in (one, other)]
     if algorithm == "ES256":

@@ -20,6 +20,7 @@ from .token import Token
 
 if TYPE_CHECKING:
     from .binding import Proved
+    from .dbsc import Told
 
 __all__ = ["Session", "Status"]
 
@@ -54,6 +55,9 @@ class Session(Dictionary):
     _regenerate: bool = False
     _start: bool = False
     _proved: Proved | None = None  # the key that this request proved
+    _offers: bool = False  # whether the browser may register a key for a session that begins here
+    _key: str | None = None  # the one that it registers
+    _told: Told | None = None  # what the answer tells it of its key
 
     def __init__(
         self,
@@ -280,7 +284,7 @@ class Session(Dictionary):
         return changes.encoded(self._base, self._values)
 
     def _forget_wishes(self) -> None:
-        self._login = self._ended_id = None
+        self._login = self._ended_id = self._key = None
         self._regenerate = self._start = self._logged_out = False
 
     def _replace_data(self, base: Mapping[str, bytes]) -> None:

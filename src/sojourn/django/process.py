@@ -108,6 +108,7 @@ def _open() -> _Opened:
                 cleanup_interval=found.cleanup_interval,
                 adopt=_adoption(found),
                 public_origin=found.public_origin,
+                endpoints_path=found.endpoints_path,
             )
             _opened = _Opened(found, wiring, tested)
         return _opened

@@ -58,6 +58,7 @@ class SessionMiddleware:
         adopt: Adoption | None = None,
         user_key: str | None = None,
         public_origin: str | None = None,
+        endpoints_path: str = "/session",
     ) -> None:
         self.app = app
         self.manager = manager
@@ -71,6 +72,7 @@ class SessionMiddleware:
             cleanup_interval=cleanup_interval,
             adopt=adopt,
             public_origin=public_origin,
+            endpoints_path=endpoints_path,
             user_key=user_key or (adopt.user_key if adopt else None),
         )
         self._wiring.transport.warn_of_name()

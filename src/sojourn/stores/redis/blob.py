@@ -58,7 +58,6 @@ _Pairs = list[tuple[bytes, int]]
 _Rest = tuple[int | None, bool, str, str, str | None, EndReason | None, str | None, tuple[str, ...], str]
 
 
-
 class _Secrets(msgspec.Struct, array_like=True):
     family: bytes
     current: bytes
@@ -126,7 +125,9 @@ def encode_user(realm: str, user_id: str | None) -> str:
 def encode_secrets(secrets: Secrets) -> bytes:
     """Secrets in the one form in which the scripts compare them."""
     pairs = [[(dated.hash, dated.at) for dated in some] for some in (secrets.next, secrets.late, secrets.retired)]
-    return _encode((secrets.family, secrets.current, secrets.rotated_at, *pairs, *([secrets.key] if secrets.key else ())))
+    return _encode(
+        (secrets.family, secrets.current, secrets.rotated_at, *pairs, *([secrets.key] if secrets.key else ()))
+    )
 
 
 def decode_mark(id: str, value: bytes | None) -> Mark | None:
