@@ -72,15 +72,8 @@ class Wiring:
             from .core.user_key import keyed
 
             self._as_keyed = partial(keyed, user_key=user_key)
-        self.transport = Transport(
-            cookie,
-            trusted_origins,
-            script_readable_tokens,
-            cross_site_paths,
-            clear_cache_at_logout,
-            public_origin,
-            endpoints_path,
-        )
+        options = (cookie, trusted_origins, script_readable_tokens, cross_site_paths, clear_cache_at_logout)
+        self.transport = Transport(*options, public_origin, endpoints_path)
         manager._require_binding(self.transport, adopt is not None)
         self._cleanup = CleanupSchedule(None if manager.expires_by_itself else cleanup_interval)
         self._cleanup_lock = threading.Lock()
@@ -109,7 +102,8 @@ class Wiring:
         bearer, rivals = self._is_bearer(environ), None
         tokens, adopted = self._find(environ, bearer, shown)
         del shown
-        presented = self._presented(environ, bearer) if self.transport.binds else None
+        asks = (look_up(environ), bearer, environ.get("REQUEST_METHOD", ""))
+        presented = self.transport.presented(*asks, _path(environ)) if self.transport.binds else None
         try:
             if len(tokens) > 1 and len(set(tokens)) > 1:
                 session, rivals = self._open_rivals(tokens, environ, presented)
@@ -119,7 +113,7 @@ class Wiring:
                 session = adopted.session if adopted else self.manager.anonymous(presented=presented)
         except ProofRefused as error:
             if not bearer:
-                self.transport.note_unproved(error, look_up(environ))
+                self.transport.note_unproved(error, look_up(environ), _path(environ))
             raise
         if self._as_keyed is not None:
             self._as_keyed(session)
@@ -131,20 +125,16 @@ class Wiring:
             exchange.note_adopted(adopted)
         return exchange
 
-    def _presented(self, environ: Environ, bearer: bool) -> Shown | None:
-        path = _path(environ).encode("latin-1", "replace").decode("utf-8", "replace")  # PEP 3333 spells it so
-        return self.transport.presented(look_up(environ), bearer, environ.get("REQUEST_METHOD", ""), path)
-
     def _find(self, environ: Environ, bearer: bool, shown: str | None) -> tuple[list[str], AdoptedSession | None]:
         if bearer:
             return self.transport.tokens(look_up(environ), True), None
         said = environ.get("HTTP_COOKIE", "") if shown is None else f"{self.transport.cookie.name}={shown}"
         cookies = said.encode("latin-1", "replace")
         tokens = self.transport.cookie.find(cookies)
-        if self._adopt is None:
+        if self._adopt is None or (tokens := self._adopt.ours(tokens)):
             return tokens, None
-        tokens = self._adopt.ours(tokens)
-        return tokens, None if tokens else self._adopt.open(self.manager, cookies, _client(environ))
+        client = Client.of(environ.get("REMOTE_ADDR"), environ.get("HTTP_USER_AGENT", ""))
+        return tokens, self._adopt.open(self.manager, cookies, client)
 
     def _open_rivals(self, values: list[str], environ: Environ, presented: Shown | None) -> tuple[Session, Rivals]:
         from .core.rivals import Rivals, counting, secrets_by_session  # here: most requests show one token
@@ -268,8 +258,8 @@ class Exchange:
     def is_silent(self) -> bool:
         """Whether the browser need not be told anything of the session."""
         contested = self.rivals is not None and self.rivals.is_contested
-        session = self.session
-        return self.reply is NO_REPLY and session._proved is None and session._told is None and not contested
+        told = self.session._proved or self.session._told
+        return self.reply is NO_REPLY and told is None and not contested
 
     def add_headers(self, headers: HeaderList) -> None:
         """Put into a response's headers, in place, what caches and the browser must know."""
@@ -299,14 +289,10 @@ class Exchange:
         return to_send(found, request.method)
 
 
-def _client(environ: Environ) -> Client:
-    return Client.of(environ.get("REMOTE_ADDR"), environ.get("HTTP_USER_AGENT", ""))
-
-
 def _path(environ: Environ) -> str:
-    """The whole path, as far as the server tells."""
+    """The whole path, as far as the server tells, in Unicode, which PEP 3333 spells otherwise."""
     path: str = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-    return path
+    return path if path.isascii() else path.encode("latin-1", "replace").decode("utf-8", "replace")
 
 
 def look_up(environ: Environ) -> Header:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
 
 from sojourn.core.cookie import CookieOptions
 from sojourn.core.errors import ConfigurationError, ProofRefused, SojournError, StoreUnavailable
@@ -91,15 +92,8 @@ class SessionMiddleware:
             self._as_keyed = partial(keyed, user_key=user_key)
         self.app = app
         self.manager = manager
-        self._transport = Transport(
-            cookie,
-            trusted_origins,
-            script_readable_tokens,
-            cross_site_paths,
-            clear_cache_at_logout,
-            public_origin,
-            endpoints_path,
-        )
+        options = (cookie, trusted_origins, script_readable_tokens, cross_site_paths, clear_cache_at_logout)
+        self._transport = Transport(*options, public_origin, endpoints_path)
         manager._require_binding(self._transport, adopt is not None)
         self._binds = self._transport.binds
         self._transport.warn_of_name()
@@ -162,7 +156,7 @@ class SessionMiddleware:
                 session, rivals = await self._open(tokens, adopted, headers, scope, presented)
         except ProofRefused as error:
             if not bearer:
-                self._transport.note_unproved(error, look_up(headers))
+                self._transport.note_unproved(error, look_up(headers), _path(scope))
             raise
         if self._as_keyed is not None:
             self._as_keyed(session)
@@ -175,12 +169,7 @@ class SessionMiddleware:
         return exchange
 
     def _presented(self, scope: Scope, headers: dict[bytes, bytes], bearer: bool) -> Shown | None:
-        from urllib.parse import unquote_to_bytes  # here: most applications bind no session
-
-        # Litestar cuts a mount's path off without a word; as the browser asked, the raw one is.
-        raw: bytes | None = scope.get("raw_path")
-        path = unquote_to_bytes(raw).decode("utf-8", "replace") if raw else scope["path"]
-        return self._transport.presented(look_up(headers), bearer, scope.get("method", "GET"), _whole(path, scope))
+        return self._transport.presented(look_up(headers), bearer, scope.get("method", "GET"), _path(scope))
 
     async def _refuses(self, scope: Scope, headers: dict[bytes, bytes], bearer: bool, send: Send) -> bool:
         refusal = self._transport.refusal(scope["method"], look_up(headers), bearer, _path(scope))
@@ -260,10 +249,12 @@ class SessionMiddleware:
 
     async def _begin_websocket(self, scope: Scope, receive: Receive, send: Send) -> AsyncExchange | None:
         """As `_begin`, of a handshake."""
+        from .websocket import refuse
+
         headers = find_headers(scope["headers"])
         if self._transport.is_foreign_handshake(look_up(headers)):
             _forget(headers)
-            await _close(receive, send, 1008, "from another origin")
+            await refuse(receive, send, 1008, "from another origin")
             return None
         tokens, adopted = self._find_cookie(headers.get(b"cookie", b"")), None
         presented = self._presented(scope, headers, False) if self._binds else None
@@ -274,10 +265,10 @@ class SessionMiddleware:
             session, rivals = await self._open(tokens, adopted, headers, scope, presented)
         except StoreUnavailable as error:
             logger.warning("%s", error)
-            await _close(receive, send, 1013, "sessions are not available")
+            await refuse(receive, send, 1013, "sessions are not available")
             return None
         except ProofRefused as error:
-            await _close(receive, send, 1008, error.flaw)
+            await refuse(receive, send, 1008, error.flaw)
             return None
         if self._as_keyed is not None:
             self._as_keyed(session)
@@ -294,21 +285,15 @@ def _forget(headers: dict[bytes, bytes]) -> None:
     headers.pop(b"authorization", None)
 
 
-async def _close(receive: Receive, send: Send, code: int, reason: str) -> None:
-    await receive()
-    await send({"type": "websocket.close", "code": code, "reason": reason})
-
-
 def _explain(error: TypeError) -> None:
     if "Session is not JSON" in str(error):
         error.add_note("A session is no dict: write JSONResponse(dict(request.session)).")
 
 
 def _path(scope: Scope) -> str:
-    return _whole(scope["path"], scope)
-
-
-def _whole(path: str, scope: Scope) -> str:
     """The whole path, as the browser asked for it: some servers, and FastAPI(root_path=…), keep its root apart."""
+    # Litestar cuts a mount's path off without a word; as the browser asked, the raw one is.
+    raw: bytes | None = scope.get("raw_path")
+    path: str = unquote_to_bytes(raw).decode("utf-8", "replace") if raw else scope["path"]
     root = scope.get("root_path", "").rstrip("/")
     return path if path == root or path.startswith(f"{root}/") else f"{root}{path}"

@@ -6,24 +6,25 @@ plan and answer do no I/O.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from sojourn.core.codec import encode
-from sojourn.core.errors import ConfigurationError, InvalidData, LoginRequired, ReauthenticationRequired, SessionEnded
+from sojourn.core.errors import InvalidData, LoginRequired, ReauthenticationRequired, SessionEnded
 from sojourn.core.info import SessionInfo
 from sojourn.core.problem import NOSNIFF, Problem, invalid_data, problem_of, problem_to_send
 from sojourn.core.session import Session
-from sojourn.core.step_up import refuse_grants
 from sojourn.core.token import ID_PATTERN
 from sojourn.manager import AsyncSessionManager, SessionManager
 
 from .assets import ASSETS
+from .options import REAUTHENTICATE_WITHIN, BrowserOptions
 from .state import listed, state_of
 
 __all__ = [
+    "REAUTHENTICATE_WITHIN",
     "Answer",
     "Ask",
     "BrowserOptions",
@@ -39,7 +40,6 @@ __all__ = [
 MAX_BODY = 64 * 1024
 # What a browser is told that asks for a session that is not there any more (DBSC).
 GIVE_UP = b'{"session_identifier":"","continue":false}'
-REAUTHENTICATE_WITHIN = 900.0
 
 _SESSION_PATH = re.compile(f"/sessions/({ID_PATTERN})").fullmatch
 _METHODS = {
@@ -55,30 +55,6 @@ _METHODS = {
     "/bound.js": ("GET",),
     "/openapi.json": ("GET",),
 }
-
-
-class BrowserOptions:
-    """Which keys of a session its browser may read (`readable`) and write (`writable`); all else is the server's alone.
-
-    With `reauthenticate_within`, sessions elsewhere are ended only by who logged in in the last so many seconds (ASVS
-    7.5.2). None lets whoever holds a session end all the others of its user. Raises ConfigurationError for a text in
-    place of keys, for keys of grants, and for a label without the extra `devices`.
-    """
-
-    def __init__(
-        self,
-        readable: Collection[str],
-        writable: Collection[str],
-        reauthenticate_within: float | None = REAUTHENTICATE_WITHIN,
-    ) -> None:
-        for name, keys in (("readable", readable), ("writable", writable)):
-            if isinstance(keys, str):
-                raise ConfigurationError(f"{name}={keys!r}: give a set of keys, not one text.")
-        self.writable = frozenset(writable)
-        refuse_grants([*readable, *writable])
-        # What a browser wrote, it knows.
-        self.readable = self.writable.union(readable)
-        self.reauthenticate_within = reauthenticate_within
 
 
 class Request(NamedTuple):

@@ -18,7 +18,7 @@ from .record import Record
 from .store import Mark
 from .token import Random, Token
 
-__all__ = ["Device", "Presented", "Proved", "Shown", "born", "offer", "prove", "replayed", "require_binding"]
+__all__ = ["Device", "Presented", "Proved", "Shown", "Told", "born", "offer", "prove", "replayed", "require_binding"]
 
 # For so long a proof could be used, of which this is the use: longer than any nonce is good, or any time near enough.
 REMEMBERED_MS = 2 * (NONCE_LIFE + CLOCKS_APART) * 1000
@@ -61,13 +61,12 @@ class Proved(NamedTuple):
 class Device(NamedTuple):
     """What a cookie's request proved of the browser's own key. `mark` and `at_once` are as Proved's.
 
-    `told` is for the answer; `key` is what the session is to be bound to. `is_forged`: the proof is by another key.
+    `told` is for the answer. `is_forged`: the proof is by another key.
     """
 
     at_once: bool = True
     mark: Mark | None = None
     told: Told | None = None
-    key: str | None = None
     is_forged: bool = False
 
 
@@ -135,7 +134,8 @@ def _prove_device(record: Record, asking: Asking, policy: Policy, now: int, rand
         if not bound_to and (asking.action == "refresh" or not key):
             return _prove_by_cookie(record, None, now) if policy.binding == "require" else None
         if not bound_to:
-            return Device(False, key=dbsc.registered(asking, key, now), told=dbsc.tell(key, now, random, asking.place))
+            found = dbsc.registered(asking, key, now)
+            return Device(at_once=False, told=dbsc.tell(key, now, random, asking.place)._replace(key=found))
         if asking.action == "refresh" and asking.of != dbsc.name(key):
             # The browser's own session of the log-in before this one.
             return None

@@ -115,7 +115,7 @@ def nothing_due(session: Session, policy: Policy) -> bool:
     # Written out, not by the properties that say the same: each request passes here.
     if session._values or session._login or session._regenerate or session._start or session._logged_out:
         return False
-    if session._key is not None:
+    if session._told is not None and session._told.key:
         return False
     live, token, now = session._record, session._token, session.opened_at
     if live is None or session._end_reason:
@@ -153,8 +153,8 @@ def plan_commit(
         return Plan(End(left, "logout", now, realm)) if left else NOTHING
     changes, increments = session._changes(), session._increments()
     secrets, token = _plan_rotation(session, live, policy, now, random)
-    if session._key is not None and live.secrets.key != session._key:
-        secrets = _registered(secrets or (live.secrets, live.secrets), session._key)
+    if session._told is not None and session._told.key not in ("", live.secrets.key):
+        secrets = _registered(secrets or (live.secrets, live.secrets), session._told.key)
     idle = not _touch_is_due(live, policy, session.opened_at, session.passive)
     if idle and secrets is None and not changes and not increments:
         return NOTHING

@@ -81,12 +81,14 @@ class Told(NamedTuple):
     """What an answer tells the browser: a bound cookie's value, and the challenge to sign for the next.
 
     `instruction` is the answer's body; without one, the browser may register a key, and signs the challenge for that.
+    `key` is the one to which the session must be bound before it is told any of this; "" where it is, or need not be.
     """
 
     of: str
     cookie: str
     challenge: str
     instruction: bytes = b""
+    key: str = ""
 
 
 def name(key: bytes) -> str:

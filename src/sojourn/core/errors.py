@@ -67,11 +67,11 @@ Flaw = Literal[
 """What is wrong with the proof of a key: the code of the problem that a request is answered with."""
 
 _FLAWS: dict[Flaw, str] = {
-    "proof-required": "This session opens with a proof of its browser's key: in Authorization: DPoP and DPoP, or by the "
-    "cookie that the browser renews by itself.",
+    "proof-required": "This session opens with a proof of its browser's key: in Authorization: DPoP and DPoP, or by "
+    "the cookie that the browser renews by itself.",
     "proof-repeated": "The request has more than one proof. Send one.",
     "proof-too-large": "A proof may have 4,096 characters.",
-    "proof-malformed": "The proof is no signed JWT with what it must say: jti, and for DPoP htm, htu and iat (RFC 9449).",
+    "proof-malformed": "The proof is no signed JWT with jti and, for DPoP, htm, htu and iat (RFC 9449, section 4.2).",
     "proof-type": "The proof's typ must be dpop+jwt in a DPoP header, dbsc+jwt in Secure-Session-Response.",
     "proof-algorithm": "The proof's alg must be ES256; for DBSC it may be RS256, if the registered key's is.",
     "proof-key": "The proof's jwk must be a public key on the curve P-256; for DBSC, or one of RSA.",

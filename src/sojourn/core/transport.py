@@ -136,15 +136,15 @@ class Transport:
         cookies = (header("cookie") or "").encode("latin-1", "replace")
         return self.place.shown(cookies, header("secure-session-skipped"))
 
-    def note_unproved(self, error: ProofRefused, header: Header) -> None:
+    def note_unproved(self, error: ProofRefused, header: Header, path: str) -> None:
         """A cookie's request was refused for want of a proof: note what the browser is to be told.
 
         Before it follows a link from another site, it renews no bound cookie: it is to ask once more, by itself. Before
         all else it does, if it has the key. If not, it is to forget the token, or it could not even log in.
         """
         error.device = error.device or ""
-        tries = any(header(name) is not None for name in ("secure-session-skipped", "sec-secure-session-id"))
-        if error.flaw != "proof-required" or tries:
+        is_asked = self.place is not None and self.place.is_asked(path)
+        if error.flaw != "proof-required" or is_asked or header("secure-session-skipped") is not None:
             return
         if header("sec-fetch-site") in (None, "same-origin", "none"):
             error.told = (("set-cookie", self.cookie.clear()),)

@@ -123,7 +123,7 @@ class ManagerContext:
             # Of one that counts already, the use is kept.
             session._proved = proved._replace(mark=None) if proved.at_once else proved
         elif session._live is not None:
-            session._told, session._key = proved.told, proved.key
+            session._told = proved.told
 
     def _replayed(self, record: Record | None, proved: Proved | Device) -> ProofRefused:
         from sojourn.core.binding import replayed

@@ -153,17 +153,7 @@ def decode_record(id: str, raw: bytes) -> Record:
     thumbprint, _, nonce_key = (key or "").partition(" ")
     return Record(
         id=id,
-        secrets=Secrets(
-            said.family,
-            said.current,
-            said.rotated_at,
-            _dated(said.next),
-            _dated(said.late),
-            _dated(said.retired),
-            said.key,
-        )
-        if said.next or said.late or said.retired or said.key
-        else Secrets(said.family, said.current, said.rotated_at),
+        secrets=_read_secrets(said),
         created_at=created_at,
         seen_at=created_at + blob.seen,
         idle_timeout=blob.idle_timeout,
@@ -219,6 +209,13 @@ def readable(pairs: Iterable[tuple[str, bytes | None]]) -> list[Record]:
 
 def _data(raw: msgspec.Raw) -> Mapping[str, bytes]:
     return {} if bytes(raw) == _EMPTY else EncodedObject(raw, _split_data)
+
+
+def _read_secrets(said: _Secrets) -> Secrets:
+    if not (said.next or said.late or said.retired or said.key):
+        return Secrets(said.family, said.current, said.rotated_at)
+    following, late, retired = _dated(said.next), _dated(said.late), _dated(said.retired)
+    return Secrets(said.family, said.current, said.rotated_at, following, late, retired, said.key)
 
 
 def _dated(pairs: _Pairs) -> tuple[Dated, ...]:
