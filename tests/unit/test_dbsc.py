@@ -396,3 +396,40 @@ def test_where_nothing_is_bound_any_more_a_bound_session_is_refused() -> None:
     with pytest.raises(ProofRefused):
         off.open(token)
     assert off.open(token, presented=Cookies({told.of: told.cookie})).user_id == "ada"
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "told"),
+    [
+        ("/", {}, "set-cookie"),
+        ("/", {"sec-fetch-site": "same-origin"}, "set-cookie"),
+        ("/", {"sec-fetch-site": "none", "sec-fetch-mode": "navigate"}, "set-cookie"),
+        ("/", {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}, "refresh"),
+        ("/", {"sec-fetch-site": "same-site", "sec-fetch-mode": "navigate"}, "refresh"),
+        ("/", {"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}, None),
+        ("/", {"secure-session-skipped": "unreachable"}, None),
+        ("/session/dbsc/refresh", {}, None),
+    ],
+)
+def test_a_browser_is_told_to_forget_a_token_only_where_it_could_have_shown_a_bound_cookie(
+    path: str, headers: dict[str, str], told: str | None
+) -> None:
+    transport, error = Transport(public_origin="https://a.test"), ProofRefused("proof-required")
+    transport.note_unproved(error, headers.get, path)
+    problem = problem_of(error)
+
+    assert problem is not None
+    names = {"set-cookie", "refresh", "www-authenticate", "sojourn-token"}
+    assert names & dict(problem.headers()).keys() == ({told} if told else set())
+
+
+def test_what_a_request_shows_is_looked_at_where_sessions_are_bound_alone() -> None:
+    headers = {"dpop": "x", "authorization": "DPoP sj1-", "cookie": "__Host-session-abc=1"}
+    none, plain, https = (Transport(public_origin=origin) for origin in (None, "http://a.test", "https://a.test"))
+
+    assert none.presented(headers.get, False, "GET", "/") is None
+    assert plain.presented(headers.get, False, "GET", "/") is None
+    assert https.presented(headers.get, False, "GET", "/") == Cookies({"abc": "1"})
+    assert isinstance(https.presented(headers.get, False, "POST", "/session/dbsc/refresh"), Asking)
+    assert isinstance(https.presented(headers.get, False, "GET", "/session/dbsc/refresh"), Cookies)
+    assert isinstance(plain.presented(headers.get, True, "GET", "/"), Presented)
