@@ -9,11 +9,11 @@ import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
-__all__ = ["Key", "b64", "signed"]
+__all__ = ["Key", "RSAKey", "b64", "device_proof", "signed", "unsealed"]
 
 
 def b64(raw: bytes) -> str:
@@ -23,12 +23,18 @@ def b64(raw: bytes) -> str:
 class Key:
     """A P-256 key."""
 
+    algorithm = "ES256"
+
     def __init__(self, secret: int | None = None) -> None:
         self.private = (
             ec.generate_private_key(ec.SECP256R1()) if secret is None else ec.derive_private_key(secret, ec.SECP256R1())
         )
         numbers = self.private.public_key().public_numbers()
         self.jwk = {"crv": "P-256", "kty": "EC", "x": b64(numbers.x.to_bytes(32)), "y": b64(numbers.y.to_bytes(32))}
+
+    def sign(self, text: bytes) -> bytes:
+        r, s = decode_dss_signature(self.private.sign(text, ec.ECDSA(SHA256())))
+        return r.to_bytes(32) + s.to_bytes(32)
 
     @property
     def thumbprint(self) -> str:
@@ -52,11 +58,35 @@ class Key:
         return signed(self, {**head}, {**said, **claims})
 
 
-def signed(key: Key, header: dict[str, Any], claims: dict[str, Any]) -> str:
+class RSAKey:
+    """A key as old TPMs have it."""
+
+    algorithm = "RS256"
+
+    def __init__(self, bits: int = 2048) -> None:
+        self.private = rsa.generate_private_key(65537, bits)
+        self.jwk = {
+            "kty": "RSA",
+            "n": b64(self.private.public_key().public_numbers().n.to_bytes(bits // 8)),
+            "e": "AQAB",
+        }
+
+    def sign(self, text: bytes) -> bytes:
+        return self.private.sign(text, padding.PKCS1v15(), SHA256())
+
+
+def device_proof(
+    key: Key | RSAKey, challenge: str | None, *, register: bool, header: dict[str, Any] | None = None, **claims: Any
+) -> str:
+    """A proof for DBSC, as Chromium makes it: with the key in it at the registration alone."""
+    head = {"alg": key.algorithm, "typ": "dbsc+jwt", "jwk": key.jwk if register else None, **(header or {})}
+    return signed(key, head, {"jti": challenge, **claims})
+
+
+def signed(key: Key | RSAKey, header: dict[str, Any], claims: dict[str, Any]) -> str:
     """A JWS of these, with what is None left away."""
     parts = [b64(json.dumps({k: v for k, v in each.items() if v is not None}).encode()) for each in (header, claims)]
-    r, s = decode_dss_signature(key.private.sign(".".join(parts).encode(), ec.ECDSA(SHA256())))
-    return ".".join([*parts, b64(r.to_bytes(32) + s.to_bytes(32))])
+    return ".".join([*parts, b64(key.sign(".".join(parts).encode()))])
 
 
 def unsealed(part: str) -> Any:

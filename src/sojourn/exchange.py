@@ -27,7 +27,7 @@ from .manager import AsyncSessionManager, SessionManager
 if TYPE_CHECKING:
     from .adopt import AdoptedSession, Adoption
     from .browser import Answer, BrowserOptions, Request
-    from .core.binding import Presented
+    from .core.binding import Shown
     from .core.rivals import Rivals
 
 __all__ = ["EXCHANGE_KEY", "Environ", "Exchange", "Wiring", "look_up"]
@@ -57,6 +57,7 @@ class Wiring:
         adopt: Adoption | None = None,
         user_key: str | None = None,
         public_origin: str | None = None,
+        endpoints_path: str = "/session",
     ) -> None:
         if isinstance(manager, AsyncSessionManager):
             raise ConfigurationError("This is an AsyncSessionManager, and threads need a SessionManager: open_store().")
@@ -71,10 +72,9 @@ class Wiring:
             from .core.user_key import keyed
 
             self._as_keyed = partial(keyed, user_key=user_key)
-        self.transport = Transport(
-            cookie, trusted_origins, script_readable_tokens, cross_site_paths, clear_cache_at_logout, public_origin
-        )
-        manager._require_binding(public_origin, script_readable_tokens, adopt is not None)
+        options = (cookie, trusted_origins, script_readable_tokens, cross_site_paths, clear_cache_at_logout)
+        self.transport = Transport(*options, public_origin, endpoints_path)
+        manager._require_binding(self.transport, adopt is not None)
         self._cleanup = CleanupSchedule(None if manager.expires_by_itself else cleanup_interval)
         self._cleanup_lock = threading.Lock()
         self._cleaning = threading.Lock()
@@ -102,13 +102,19 @@ class Wiring:
         bearer, rivals = self._is_bearer(environ), None
         tokens, adopted = self._find(environ, bearer, shown)
         del shown
-        presented = self._presented(environ) if bearer else None
-        if len(tokens) > 1 and len(set(tokens)) > 1:
-            session, rivals = self._open_rivals(tokens, environ)
-        elif tokens:
-            session = self.manager.open(taken(tokens), presented=presented)
-        else:
-            session = adopted.session if adopted else self.manager.anonymous(presented=presented)
+        asks = (look_up(environ), bearer, environ.get("REQUEST_METHOD", ""))
+        presented = self.transport.presented(*asks, _path(environ)) if self.transport.binds else None
+        try:
+            if len(tokens) > 1 and len(set(tokens)) > 1:
+                session, rivals = self._open_rivals(tokens, environ, presented)
+            elif tokens:
+                session = self.manager.open(taken(tokens), presented=presented)
+            else:
+                session = adopted.session if adopted else self.manager.anonymous(presented=presented)
+        except ProofRefused as error:
+            if not bearer:
+                self.transport.note_unproved(error, look_up(environ), _path(environ))
+            raise
         if self._as_keyed is not None:
             self._as_keyed(session)
         if (now := monotonic()) >= self._cleanup.at:
@@ -119,22 +125,18 @@ class Wiring:
             exchange.note_adopted(adopted)
         return exchange
 
-    def _presented(self, environ: Environ) -> Presented | None:
-        path = _path(environ).encode("latin-1", "replace").decode("utf-8", "replace")  # PEP 3333 spells it so
-        return self.transport.presented(look_up(environ), environ["REQUEST_METHOD"], path)
-
     def _find(self, environ: Environ, bearer: bool, shown: str | None) -> tuple[list[str], AdoptedSession | None]:
         if bearer:
             return self.transport.tokens(look_up(environ), True), None
         said = environ.get("HTTP_COOKIE", "") if shown is None else f"{self.transport.cookie.name}={shown}"
         cookies = said.encode("latin-1", "replace")
         tokens = self.transport.cookie.find(cookies)
-        if self._adopt is None:
+        if self._adopt is None or (tokens := self._adopt.ours(tokens)):
             return tokens, None
-        tokens = self._adopt.ours(tokens)
-        return tokens, None if tokens else self._adopt.open(self.manager, cookies, _client(environ))
+        client = Client.of(environ.get("REMOTE_ADDR"), environ.get("HTTP_USER_AGENT", ""))
+        return tokens, self._adopt.open(self.manager, cookies, client)
 
-    def _open_rivals(self, values: list[str], environ: Environ) -> tuple[Session, Rivals]:
+    def _open_rivals(self, values: list[str], environ: Environ, presented: Shown | None) -> tuple[Session, Rivals]:
         from .core.rivals import Rivals, counting, secrets_by_session  # here: most requests show one token
 
         live, over, sessions = [], [], secrets_by_session(values)
@@ -142,7 +144,7 @@ class Wiring:
         for secrets in sessions:
             for token in secrets:
                 with suppress(ProofRefused):  # without its key, it is nobody's here
-                    session = self.manager.open(token.reveal())
+                    session = self.manager.open(token.reveal(), presented=presented)
                     if session._live is not None:
                         live.append(session)
                         break
@@ -196,6 +198,7 @@ class Exchange:
     def __init__(self, wiring: Wiring, session: Session, environ: Environ, bearer: bool) -> None:
         self._wiring = wiring
         self.session = session
+        session._offers = wiring.transport.place is not None and not bearer
         # Not the environ: it may hold this exchange, and a cycle would wait for the garbage collector.
         self._ip = environ.get("REMOTE_ADDR")
         self._agent = environ.get("HTTP_USER_AGENT", "")
@@ -255,7 +258,8 @@ class Exchange:
     def is_silent(self) -> bool:
         """Whether the browser need not be told anything of the session."""
         contested = self.rivals is not None and self.rivals.is_contested
-        return self.reply is NO_REPLY and self.session._proved is None and not contested
+        told = self.session._proved or self.session._told
+        return self.reply is NO_REPLY and told is None and not contested
 
     def add_headers(self, headers: HeaderList) -> None:
         """Put into a response's headers, in place, what caches and the browser must know."""
@@ -285,14 +289,10 @@ class Exchange:
         return to_send(found, request.method)
 
 
-def _client(environ: Environ) -> Client:
-    return Client.of(environ.get("REMOTE_ADDR"), environ.get("HTTP_USER_AGENT", ""))
-
-
 def _path(environ: Environ) -> str:
-    """The whole path, as far as the server tells."""
+    """The whole path, as far as the server tells, in Unicode, which PEP 3333 spells otherwise."""
     path: str = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-    return path
+    return path if path.isascii() else path.encode("latin-1", "replace").decode("utf-8", "replace")
 
 
 def look_up(environ: Environ) -> Header:

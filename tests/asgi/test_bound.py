@@ -17,7 +17,7 @@ from sojourn import AsyncSessionManager, ConfigurationError, Event, Policy
 from sojourn.asgi import SessionMiddleware
 from sojourn.events import UnprovedToken
 from sojourn.stores.memory import AsyncMemoryStore
-from tests.keys import Key
+from tests.keys import Key, device_proof
 
 from .app import COOKIE
 
@@ -44,12 +44,62 @@ class World:
         self.told: list[Event] = []
         manager = AsyncSessionManager(AsyncMemoryStore(), Policy(binding="prefer"), on_event=self.told.append)
         sessions = Middleware(SessionMiddleware, manager=manager, script_readable_tokens=True, public_origin=ORIGIN)
-        routes = [Route("/login", log_in, methods=["POST"]), Route("/", show), WebSocketRoute("/echo", echo)]
+        routes = [
+            Route("/login", log_in, methods=["POST"]),
+            Route("/", show),
+            WebSocketRoute("/echo", echo),
+            # The application's own, where the endpoints could be.
+            Route("/session/dbsc/{what}", show, methods=["GET", "POST"]),
+        ]
         self.browser = TestClient(Starlette(routes=routes, middleware=[sessions]), base_url="https://testserver")
 
     def bound_token(self) -> str:
         headers = {"Sojourn-Transport": "bearer", "DPoP": Key().proof("POST", ORIGIN + "/login")}
         return str(self.browser.post("/login", headers=headers).headers["sojourn-token"])
+
+    def cookies_of_a_bound_session(self) -> tuple[str, str]:
+        """The session's, and the bound one."""
+        answer = self.browser.post("/login")
+        offered = answer.headers["secure-session-registration"]
+        proof = device_proof(Key(), offered.split('challenge="')[1].rstrip('"'), register=True)
+        token = self.browser.cookies[COOKIE]
+        [bound] = [f"{name}={value}" for name, value in self.browser.cookies.items() if name != COOKIE]
+        self.browser.cookies.clear()
+        headers = {"Cookie": f"{COOKIE}={token}; {bound}", "Secure-Session-Response": proof}
+        assert self.browser.post("/session/dbsc/register", headers=headers).json() == {"user": "ada"}
+        self.browser.cookies.clear()
+        return f"{COOKIE}={token}", bound
+
+
+def test_a_socket_of_a_session_that_the_browser_binds_needs_both_cookies() -> None:
+    here = World()
+    token, bound = here.cookies_of_a_bound_session()
+    with here.browser.websocket_connect("wss://testserver/echo", headers={"Cookie": f"{token}; {bound}"}):
+        pass
+    with pytest.raises(WebSocketDisconnect) as closed:
+        here.browser.websocket_connect("wss://testserver/echo", headers={"Cookie": token}).__enter__()
+
+    assert (closed.value.code, closed.value.reason) == (1008, "proof-required")
+
+
+@pytest.mark.parametrize("path", ["/session/dbsc/refresh", "/session/dbsc/register"])
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
+def test_whatever_is_mounted_there_no_copied_cookie_opens_the_browsers_own_paths(path: str, method: str) -> None:
+    here = World()
+    token, bound = here.cookies_of_a_bound_session()
+    for more in ({}, {"Sec-Secure-Session-Id": "x"}, {"Sec-Secure-Session-Id": bound.split("=")[0][-12:]}):
+        answer = here.browser.request(method, path, headers={"Cookie": token, **more})
+        assert answer.status_code in (401, 403)
+        assert "ada" not in answer.text
+
+
+def test_of_two_cookies_of_the_session_s_name_the_one_that_is_bound_counts_with_its_bound_cookie_alone() -> None:
+    here = World()
+    token, bound = here.cookies_of_a_bound_session()
+    planted = f"{COOKIE}=sj1-{'0' * 32}-{'0' * 64}"
+
+    assert here.browser.get("/", headers={"Cookie": f"{planted}; {token}; {bound}"}).json() == {"user": "ada"}
+    assert here.browser.get("/", headers={"Cookie": f"{planted}; {token}"}).json() == {"user": None}
 
 
 def test_a_socket_of_a_bound_session_is_refused() -> None:
@@ -75,7 +125,7 @@ def test_a_policy_that_binds_needs_the_origin_that_browsers_see() -> None:
     manager = AsyncSessionManager(AsyncMemoryStore(), Policy(binding="prefer"))
     for options in (
         {},
-        {"public_origin": ORIGIN},
+        {"public_origin": "http://app.example.com"},
         {"public_origin": "app.example.com", "script_readable_tokens": True},
     ):
         with pytest.raises(ConfigurationError, match=r"public_origin|script_readable_tokens|https://app"):

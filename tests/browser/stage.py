@@ -58,6 +58,7 @@ class Stage:
         endpoints = BrowserEndpoints(writable=WRITABLE, readable={"seen"})
         routes: list[BaseRoute] = [
             Route("/login", log_in, methods=["POST"]),
+            Route("/remember", remember, methods=["POST"]),
             Route("/pay", pay, methods=["POST"]),
             Route("/api", api),
             Route("/moved", moved),
@@ -132,6 +133,12 @@ class Stage:
 async def log_in(request: Request) -> JSONResponse:
     body = await request.body()
     request.session.login(json.loads(body)["user"] if body else "ada")  # type: ignore[attr-defined]
+    return JSONResponse({"welcome": True})
+
+
+async def remember(request: Request) -> JSONResponse:
+    """Logs in for longer than the browser runs."""
+    request.session.login("ada", remember=True)  # type: ignore[attr-defined]
     return JSONResponse({"welcome": True})
 
 

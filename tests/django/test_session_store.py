@@ -18,7 +18,7 @@ from django.utils.safestring import mark_safe
 
 import sojourn.manager
 from sojourn import Policy
-from sojourn.django import SessionStore, manager
+from sojourn.django import SessionStore, manager, process
 
 NOW = 1_800_000_000_000
 
@@ -535,3 +535,25 @@ async def test_expiry_can_be_awaited() -> None:
 
 def test_the_clock_of_these_tests_is_the_manager_s() -> None:
     assert manager().clock is sojourn.manager.milliseconds
+
+
+@pytest.mark.parametrize(
+    ("changed", "is_there"),
+    [
+        ({"SESSION_COOKIE_NAME": "__Host-session", "SESSION_COOKIE_SECURE": True}, True),
+        ({"SESSION_COOKIE_NAME": "a", "SESSION_COOKIE_SECURE": True, "SESSION_COOKIE_PATH": "/shop"}, True),
+        ({"SESSION_COOKIE_NAME": "a", "SESSION_COOKIE_SECURE": True, "SESSION_COOKIE_DOMAIN": ".a.test"}, False),
+        ({"SESSION_COOKIE_NAME": "a", "SESSION_COOKIE_SECURE": False}, False),
+    ],
+)
+def test_a_browser_binds_a_cookie_that_django_makes_secure_and_one_hosts(
+    changed: dict[str, Any], is_there: bool
+) -> None:
+    bound = {
+        "store": "memory:",
+        "policy": Policy(binding="prefer"),
+        "script_readable_tokens": True,
+        "public_origin": "https://a.test",
+    }
+    with override_settings(SOJOURN=bound, **changed):
+        assert (process.wiring().transport.place is not None) == is_there

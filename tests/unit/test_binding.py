@@ -230,21 +230,22 @@ def test_a_new_nonce_comes_before_the_one_in_use_runs_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "origin", "readable", "adopts", "words"),
+    ("policy", "origin", "readable", "adopts", "cookies", "words"),
     [
-        ("off", ORIGIN, True, False, "in vain"),
-        ("prefer", None, True, False, "needs public_origin"),
-        ("prefer", ORIGIN, False, False, "script_readable_tokens=True"),
-        ("require", ORIGIN, True, True, "Adopted"),
+        ("off", ORIGIN, True, False, True, "in vain"),
+        ("prefer", None, True, False, False, "needs public_origin"),
+        ("prefer", "http://localhost", False, False, False, "script_readable_tokens=True"),
+        ("require", ORIGIN, True, True, True, "Adopted"),
     ],
 )
 def test_what_cannot_be_is_told_at_the_start(
-    policy: Any, origin: str | None, readable: bool, adopts: bool, words: str
+    policy: Any, origin: str | None, readable: bool, adopts: bool, cookies: bool, words: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=words):
-        require_binding(Policy(binding=policy), origin, readable, adopts)
+        require_binding(Policy(binding=policy), origin, readable, adopts, cookies)
 
 
 def test_what_can_be_is_not() -> None:
-    require_binding(Policy(binding="prefer"), ORIGIN, True, True)
-    require_binding(Policy(binding="require"), ORIGIN, True, False)
+    require_binding(Policy(binding="prefer"), ORIGIN, True, True, True)
+    require_binding(Policy(binding="prefer"), ORIGIN, False, True, True)
+    require_binding(Policy(binding="require"), ORIGIN, True, False, False)

@@ -19,6 +19,7 @@ def test_every_event_is_one_and_says_when_and_of_which_session(name: str) -> Non
     more: dict[str, dict[str, Any]] = {
         "Ended": {"reason": "logout"},
         "Merged": {"keys": ("a",)},
+        "RefreshSkipped": {"cause": "quota_exceeded"},
         "UnknownToken": {"cause": "unknown"},
         "UnprovedToken": {"flaw": "proof-required"},
     }

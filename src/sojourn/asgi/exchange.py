@@ -61,6 +61,7 @@ class AsyncExchange:
         self._manager = manager
         self._transport = transport
         self.session = session
+        session._offers = transport.place is not None and not bearer
         # Until the response starts: the scope holds this exchange, and a cycle would wait for the garbage collector.
         self._scope: Scope | None = scope
         self._peer = scope.get("client")
@@ -132,7 +133,7 @@ class AsyncExchange:
         scope, self._scope = self._scope, None
         own: RawHeaders = message.get("headers", ())
         # A session that no key was proved for: nearly all.
-        silent = self.reply is NO_REPLY and self.session._proved is None
+        silent = self.reply is NO_REPLY and self.session._proved is None and self.session._told is None
         if silent and (self.rivals is None or not self.rivals.is_contested):
             if not self.session._accessed:
                 return message

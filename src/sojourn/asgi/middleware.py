@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
 
 from sojourn.core.cookie import CookieOptions
 from sojourn.core.errors import ConfigurationError, ProofRefused, SojournError, StoreUnavailable
@@ -25,7 +26,7 @@ from .types import App, Receive, Scope, Send
 
 if TYPE_CHECKING:
     from sojourn.adopt import AdoptedSession, Adoption
-    from sojourn.core.binding import Presented
+    from sojourn.core.binding import Shown
     from sojourn.core.rivals import Rivals
 
 __all__ = ["SessionMiddleware"]
@@ -52,7 +53,7 @@ class SessionMiddleware:
     `cleanup_interval` is about how often, in seconds, this process deletes rows that are dead for long; None never.
     `adopt` takes over the sessions of another layer: docs/migrating.md.
     `public_origin`: the origin that browsers see, such as "https://app.example.com", for a policy that binds sessions
-    to keys: docs/binding.md.
+    to keys, and `endpoints_path` where BrowserEndpoints are mounted, for browsers that do: docs/binding.md.
 
     What is raised before the response has begun, such as StoreUnavailable or ProofRefused, is answered with a problem:
     docs/errors.md.
@@ -76,6 +77,7 @@ class SessionMiddleware:
         adopt: Adoption | None = None,
         user_key: str | None = None,
         public_origin: str | None = None,
+        endpoints_path: str = "/session",
     ) -> None:
         if not isinstance(manager, AsyncSessionManager):
             raise ConfigurationError("SessionMiddleware needs an AsyncSessionManager: ASGI runs on an event loop.")
@@ -90,10 +92,10 @@ class SessionMiddleware:
             self._as_keyed = partial(keyed, user_key=user_key)
         self.app = app
         self.manager = manager
-        self._transport = Transport(
-            cookie, trusted_origins, script_readable_tokens, cross_site_paths, clear_cache_at_logout, public_origin
-        )
-        manager._require_binding(public_origin, script_readable_tokens, adopt is not None)
+        options = (cookie, trusted_origins, script_readable_tokens, cross_site_paths, clear_cache_at_logout)
+        self._transport = Transport(*options, public_origin, endpoints_path)
+        manager._require_binding(self._transport, adopt is not None)
+        self._binds = self._transport.binds
         self._transport.warn_of_name()
         self._find_cookie = self._transport.cookie.find
         self._websocket_check = websocket_check
@@ -137,20 +139,25 @@ class SessionMiddleware:
         tokens = (
             self._transport.tokens(look_up(headers), True) if bearer else self._find_cookie(headers.get(b"cookie", b""))
         )
-        presented = self._presented(scope, headers) if bearer else None
+        presented = self._presented(scope, headers, bearer) if self._binds else None
         adopted = rivals = None
         if self._adopt is not None and not bearer:
             tokens, adopted = await self._take_over(self._adopt, tokens, headers, scope)
         # As _forget, without a call: every request comes by here.
         headers.pop(b"cookie", None)
         headers.pop(b"authorization", None)
-        if len(tokens) == 1:
-            # The common case spares a coroutine.
-            session = await self.manager.open(tokens.pop(), presented=presented)
-        elif presented is not None:
-            session = self.manager.anonymous(presented=presented)
-        else:
-            session, rivals = await self._open(tokens, adopted, headers, scope)
+        try:
+            if len(tokens) == 1:
+                # The common case spares a coroutine.
+                session = await self.manager.open(tokens.pop(), presented=presented)
+            elif bearer:
+                session = self.manager.anonymous(presented=presented)
+            else:
+                session, rivals = await self._open(tokens, adopted, headers, scope, presented)
+        except ProofRefused as error:
+            if not bearer:
+                self._transport.note_unproved(error, look_up(headers), _path(scope))
+            raise
         if self._as_keyed is not None:
             self._as_keyed(session)
         if (now := monotonic()) >= self._cleanup_schedule.at:
@@ -161,10 +168,8 @@ class SessionMiddleware:
         scope["session"], scope["sojourn"] = session, exchange
         return exchange
 
-    def _presented(self, scope: Scope, headers: dict[bytes, bytes]) -> Presented | None:
-        if not self._transport.binds:
-            return None
-        return self._transport.presented(look_up(headers), scope["method"], _path(scope))
+    def _presented(self, scope: Scope, headers: dict[bytes, bytes], bearer: bool) -> Shown | None:
+        return self._transport.presented(look_up(headers), bearer, scope.get("method", "GET"), _path(scope))
 
     async def _refuses(self, scope: Scope, headers: dict[bytes, bytes], bearer: bool, send: Send) -> bool:
         refusal = self._transport.refusal(scope["method"], look_up(headers), bearer, _path(scope))
@@ -174,12 +179,17 @@ class SessionMiddleware:
         return refusal is not None
 
     async def _open(
-        self, values: list[str], adopted: AdoptedSession | None, headers: dict[bytes, bytes], scope: Scope
+        self,
+        values: list[str],
+        adopted: AdoptedSession | None,
+        headers: dict[bytes, bytes],
+        scope: Scope,
+        presented: Shown | None,
     ) -> tuple[Session, Rivals | None]:
         if not values:
-            return adopted.session if adopted else self.manager.anonymous(), None
+            return adopted.session if adopted else self.manager.anonymous(presented=presented), None
         if len(set(values)) == 1:
-            return await self.manager.open(taken(values)), None
+            return await self.manager.open(taken(values), presented=presented), None
         from sojourn.core.rivals import Rivals, counting, secrets_by_session  # here: most requests show one token
 
         live, over, sessions = [], [], secrets_by_session(values)
@@ -187,7 +197,7 @@ class SessionMiddleware:
         for secrets in sessions:
             for token in secrets:
                 with suppress(ProofRefused):  # without its key, it is nobody's here
-                    session = await self.manager.open(token.reveal())
+                    session = await self.manager.open(token.reveal(), presented=presented)
                     if session._live is not None:
                         live.append(session)
                         break
@@ -239,23 +249,26 @@ class SessionMiddleware:
 
     async def _begin_websocket(self, scope: Scope, receive: Receive, send: Send) -> AsyncExchange | None:
         """As `_begin`, of a handshake."""
+        from .websocket import refuse
+
         headers = find_headers(scope["headers"])
         if self._transport.is_foreign_handshake(look_up(headers)):
             _forget(headers)
-            await _close(receive, send, 1008, "from another origin")
+            await refuse(receive, send, 1008, "from another origin")
             return None
         tokens, adopted = self._find_cookie(headers.get(b"cookie", b"")), None
+        presented = self._presented(scope, headers, False) if self._binds else None
         try:
             if self._adopt is not None:
                 tokens, adopted = await self._take_over(self._adopt, tokens, headers, scope)
             _forget(headers)
-            session, rivals = await self._open(tokens, adopted, headers, scope)
+            session, rivals = await self._open(tokens, adopted, headers, scope, presented)
         except StoreUnavailable as error:
             logger.warning("%s", error)
-            await _close(receive, send, 1013, "sessions are not available")
+            await refuse(receive, send, 1013, "sessions are not available")
             return None
         except ProofRefused as error:
-            await _close(receive, send, 1008, error.flaw)
+            await refuse(receive, send, 1008, error.flaw)
             return None
         if self._as_keyed is not None:
             self._as_keyed(session)
@@ -270,11 +283,6 @@ def _forget(headers: dict[bytes, bytes]) -> None:
     """Leave what holds tokens out: a store or a server may fail from here on, and a reporter would send them."""
     headers.pop(b"cookie", None)
     headers.pop(b"authorization", None)
-
-
-async def _close(receive: Receive, send: Send, code: int, reason: str) -> None:
-    await receive()
-    await send({"type": "websocket.close", "code": code, "reason": reason})
 
 
 def _explain(error: TypeError) -> None:

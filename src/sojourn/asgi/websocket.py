@@ -13,11 +13,17 @@ from sojourn.core.problem import problem_to_send
 from .exchange import AsyncExchange
 from .types import App, Message, Receive, Scope, Send
 
-__all__ = ["WebSocketSession"]
+__all__ = ["WebSocketSession", "refuse"]
 
 logger = logging.getLogger("sojourn")
 
 POLICY_VIOLATION = 1008
+
+
+async def refuse(receive: Receive, send: Send, code: int, reason: str) -> None:
+    """Close a socket in the place of an accept."""
+    await receive()
+    await send({"type": "websocket.close", "code": code, "reason": reason})
 
 
 class WebSocketSession:

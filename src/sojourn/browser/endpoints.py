@@ -6,24 +6,25 @@ plan and answer do no I/O.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from sojourn.core.codec import encode
-from sojourn.core.errors import ConfigurationError, InvalidData, LoginRequired, ReauthenticationRequired, SessionEnded
+from sojourn.core.errors import InvalidData, LoginRequired, ReauthenticationRequired, SessionEnded
 from sojourn.core.info import SessionInfo
 from sojourn.core.problem import NOSNIFF, Problem, invalid_data, problem_of, problem_to_send
 from sojourn.core.session import Session
-from sojourn.core.step_up import refuse_grants
 from sojourn.core.token import ID_PATTERN
 from sojourn.manager import AsyncSessionManager, SessionManager
 
 from .assets import ASSETS
+from .options import REAUTHENTICATE_WITHIN, BrowserOptions
 from .state import listed, state_of
 
 __all__ = [
+    "REAUTHENTICATE_WITHIN",
     "Answer",
     "Ask",
     "BrowserOptions",
@@ -37,7 +38,8 @@ __all__ = [
 ]
 
 MAX_BODY = 64 * 1024
-REAUTHENTICATE_WITHIN = 900.0
+# What a browser is told that asks for a session that is not there any more (DBSC).
+GIVE_UP = b'{"session_identifier":"","continue":false}'
 
 _SESSION_PATH = re.compile(f"/sessions/({ID_PATTERN})").fullmatch
 _METHODS = {
@@ -45,36 +47,14 @@ _METHODS = {
     "/start": ("POST",),
     "/touch": ("POST",),
     "/logout": ("POST",),
+    "/dbsc/register": ("POST",),
+    "/dbsc/refresh": ("POST",),
     "/sessions": ("GET", "DELETE"),
     "/client.js": ("GET",),
     "/step-up.js": ("GET",),
     "/bound.js": ("GET",),
     "/openapi.json": ("GET",),
 }
-
-
-class BrowserOptions:
-    """Which keys of a session its browser may read (`readable`) and write (`writable`); all else is the server's alone.
-
-    With `reauthenticate_within`, sessions elsewhere are ended only by who logged in in the last so many seconds (ASVS
-    7.5.2). None lets whoever holds a session end all the others of its user. Raises ConfigurationError for a text in
-    place of keys, for keys of grants, and for a label without the extra `devices`.
-    """
-
-    def __init__(
-        self,
-        readable: Collection[str],
-        writable: Collection[str],
-        reauthenticate_within: float | None = REAUTHENTICATE_WITHIN,
-    ) -> None:
-        for name, keys in (("readable", readable), ("writable", writable)):
-            if isinstance(keys, str):
-                raise ConfigurationError(f"{name}={keys!r}: give a set of keys, not one text.")
-        self.writable = frozenset(writable)
-        refuse_grants([*readable, *writable])
-        # What a browser wrote, it knows.
-        self.readable = self.writable.union(readable)
-        self.reauthenticate_within = reauthenticate_within
 
 
 class Request(NamedTuple):
@@ -102,7 +82,7 @@ class Answer(NamedTuple):
 class Ask(NamedTuple):
     """What must be carried out, by the session's manager, before there is an answer."""
 
-    action: Literal["nothing", "commit", "list", "revoke", "revoke_others"]
+    action: Literal["nothing", "commit", "list", "revoke", "revoke_others", "key"]
     user_id: str = ""
     id: str = ""
 
@@ -123,6 +103,10 @@ def plan(request: Request, session: Session, options: BrowserOptions) -> Ask | A
         return refused._replace(headers=[*refused.headers, ("allow", ", ".join(allowed).replace("GET", "GET, HEAD"))])
     if method == "GET":
         return _plan_get(path, request, session)
+    if path.startswith("/dbsc/"):
+        # What was proved, the session was opened with; and no browser's own request is a visitor's.
+        session.passive = True
+        return Ask("key")
     body = _read_body(request)
     if isinstance(body, Answer):
         return body
@@ -212,6 +196,9 @@ def answer(
 
     `now` is in Unix milliseconds. Raises StoreUnavailable for damaged data.
     """
+    if ask.action == "key":
+        told = session._told
+        return _json_text(told.instruction if told is not None else GIVE_UP)
     if ask.action == "list":
         assert not isinstance(result, int)
         sessions = [listed(other, session.id) for other in result]
@@ -288,8 +275,12 @@ def _login_required(session: Session) -> Problem:
 
 
 def _json(value: Any) -> Answer:
+    return _json_text(msgspec.json.encode(value))
+
+
+def _json_text(text: bytes) -> Answer:
     headers = (("content-type", "application/json"), ("cache-control", "no-store"), NOSNIFF)
-    return Answer(200, msgspec.json.encode(value), headers)
+    return Answer(200, text, headers)
 
 
 TOO_LARGE = _refuse(413, "body-too-large", "Too large", f"A body may have {MAX_BODY:,} bytes.", limit=MAX_BODY)

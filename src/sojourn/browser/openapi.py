@@ -72,10 +72,23 @@ _CHANGES = {
 }
 _START = {"type": "object", "properties": {"data": _KEYS}}
 
+_INSTRUCTION = {
+    "type": "object",
+    "properties": {
+        "session_identifier": {"type": "string"},
+        "continue": {"const": False},
+        "refresh_url": {"type": "string"},
+        "scope": {"type": "object"},
+        "credentials": {"type": "array"},
+    },
+    "required": ["session_identifier"],
+    "additionalProperties": False,
+}
+
 _MEANINGS = {
     400: "The body is no JSON object of the form asked for, or the token came twice or in the wrong place.",
     401: "There is no live session, or nobody is logged in. `end_reason` says why, if a session ended.",
-    403: "From another origin, or `keys` that the browser may not write.",
+    403: "From another origin, or `keys` that the browser may not write; for DBSC: sign Secure-Session-Challenge.",
     404: "Nothing of yours has this id.",
     405: "Not this method.",
     409: "Another request changed the same `keys`, where the policy forbids to choose.",
@@ -91,6 +104,9 @@ def _problems(*statuses: int) -> dict[str, Any]:
     return {str(status): {"description": _MEANINGS[status], "content": schema} for status in statuses}
 
 
+_UNPROVED = _problems(401, 403, 405, 413, 415, 503)
+
+
 def _json(description: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"200": {"description": description, "content": {"application/json": {"schema": schema}}}}
 
@@ -100,6 +116,16 @@ def _operation(summary: str, answers: dict[str, Any], body: dict[str, Any] | Non
     if body is not None:
         operation["requestBody"] = {"required": False, "content": {"application/json": {"schema": body}}}
     return operation
+
+
+def _keyed(summary: str) -> dict[str, Any]:
+    return _operation(summary, _json("What it is to renew, or that its session is over.", _INSTRUCTION) | _UNPROVED)
+
+
+_KEYED = {
+    "/dbsc/register": {"post": _keyed("The browser registers a key of its own (DBSC); no script calls this")},
+    "/dbsc/refresh": {"post": _keyed("The browser proves its key, for a new bound cookie")},
+}
 
 
 def openapi() -> dict[str, Any]:
@@ -131,6 +157,7 @@ def openapi() -> dict[str, Any]:
             },
             "/touch": {"post": _operation("Stay signed in", state | _problems(401, *write))},
             "/logout": {"post": _operation("Log out; without a session, nothing", state | _problems(*write))},
+            **_KEYED,
             "/sessions": {
                 "get": _operation("Where am I signed in", listing | _problems(401, *read)),
                 "delete": _operation("End all my other sessions", ended | _problems(401, *write)),

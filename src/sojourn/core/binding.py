@@ -1,13 +1,16 @@
-"""Binding: a session that was made with the proof of a key opens with proofs of that key alone. Pure.
+"""Binding: a session that is bound to a key opens with proofs of that key alone. Pure.
 
-The key is the new session's from its first write on, and no write changes it: to have another takes another log-in.
+A script's key (DPoP) is the new session's from its first write on, and each request proves it. A browser's own (DBSC)
+is registered right after the log-in, and proved for each bound cookie, which the requests then show. Either is set
+once: to have another takes another log-in.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from . import rotation
+from . import dbsc, rotation
+from .dbsc import Asking, Cookies, Told
 from .errors import ConfigurationError, ProofRefused
 from .policy import Policy
 from .proof import CLOCKS_APART, NONCE_LIFE, Asked, check, make_nonce, nonce_age, read, require_cryptography
@@ -15,10 +18,11 @@ from .record import Record
 from .store import Mark
 from .token import Random, Token
 
-__all__ = ["Presented", "Proved", "born", "prove", "require_binding"]
+__all__ = ["Device", "Presented", "Proved", "Shown", "Told", "born", "offer", "prove", "replayed", "require_binding"]
 
 # For so long a proof could be used, of which this is the use: longer than any nonce is good, or any time near enough.
 REMEMBERED_MS = 2 * (NONCE_LIFE + CLOCKS_APART) * 1000
+ANSWERED_MS = (dbsc.CHALLENGE_LIFE + CLOCKS_APART) * 1000
 
 
 class Presented(NamedTuple):
@@ -30,6 +34,10 @@ class Presented(NamedTuple):
     proof: str | None
     by_dpop: bool
     asked: Asked
+
+
+Shown = Presented | Cookies | Asking
+"""What a request shows beside its token: a script's, one with cookies, or one of DBSC's own."""
 
 
 class Proved(NamedTuple):
@@ -44,28 +52,51 @@ class Proved(NamedTuple):
     at_once: bool
     nonce: str | None = None
 
+    @property
+    def is_forged(self) -> bool:
+        """Whether the session is to end for it: never, as who proves wrongly is merely refused."""
+        return False
+
+
+class Device(NamedTuple):
+    """What a cookie's request proved of the browser's own key. `mark` and `at_once` are as Proved's.
+
+    `told` is for the answer. `is_forged`: the proof is by another key.
+    """
+
+    at_once: bool = True
+    mark: Mark | None = None
+    told: Told | None = None
+    is_forged: bool = False
+
+
+BY_COOKIE = Device()
+
 
 def prove(
     record: Record | None,
     token: Token | None,
-    presented: Presented | None,
+    shown: Shown | None,
     policy: Policy,
     now: int,
     random: Random,
-) -> Proved | None:
+) -> Proved | Device | None:
     """What a request that shows `token` proves; None where it need not and does not. Raises ProofRefused.
 
     `record` is what the token's id names in this realm. A token that opens nothing need not be proved.
     """
+    script = shown if isinstance(shown, Presented) else None
     if record is not None and token is not None and _opens(record, token, policy, now):
         if record.key_thumbprint is not None:
-            return _prove_bound(record, record.key_thumbprint, token, presented, now)
-        if policy.binding == "require":
-            raise ProofRefused("proof-required")
-    if policy.binding == "off" or presented is None or presented.proof is None:
+            return _prove_bound(record, record.key_thumbprint, token, script, now)
+        if isinstance(shown, Asking):
+            return _prove_device(record, shown, policy, now, random)
+        if record.secrets.key or policy.binding == "require":
+            return _prove_by_cookie(record, shown if isinstance(shown, Cookies) else None, now)
+    if policy.binding == "off" or script is None or script.proof is None:
         return None
-    proof = read(presented.proof)
-    check(proof, presented.asked, now)
+    proof = read(script.proof)
+    check(proof, script.asked, now)
     mark = Mark(proof.id, "", now + REMEMBERED_MS)
     return Proved(proof.thumbprint, random(16).hex(), mark, at_once=False)
 
@@ -86,12 +117,59 @@ def _prove_bound(record: Record, thumbprint: str, token: Token, presented: Prese
     return Proved(thumbprint, record.nonce_key, Mark(proof.id, record.id, now + REMEMBERED_MS), True, nonce)
 
 
+def _prove_by_cookie(record: Record, shown: Cookies | None, now: int) -> Device | None:
+    key = bytes.fromhex(record.nonce_key)
+    if shown is not None and key and dbsc.is_bound_cookie(shown.bound.get(dbsc.name(key), ""), key, now):
+        return BY_COOKIE
+    if shown is not None and not record.secrets.key and record.user_id is None:
+        # Nobody has logged in yet: there is nothing to bind, and every log-in begins so.
+        return None
+    raise ProofRefused("proof-required")
+
+
+def _prove_device(record: Record, asking: Asking, policy: Policy, now: int, random: Random) -> Device | None:
+    """What a registration or a refresh proves; None where it is not for this session, or not any more."""
+    key, bound_to = bytes.fromhex(record.nonce_key), record.secrets.key
+    try:
+        if not bound_to and (asking.action == "refresh" or not key):
+            return _prove_by_cookie(record, None, now) if policy.binding == "require" else None
+        if not bound_to:
+            found = dbsc.registered(asking, key, now)
+            return Device(at_once=False, told=dbsc.tell(key, now, random, asking.place)._replace(key=found))
+        if asking.action == "refresh" and asking.of != dbsc.name(key):
+            # The browser's own session of the log-in before this one.
+            return None
+        is_signed, use = dbsc.refreshed(asking, bound_to, key, now, random)
+    except ProofRefused as error:
+        error.device = error.device or ""
+        raise
+    if not is_signed:
+        return Device(is_forged=True)
+    return Device(mark=Mark(use, record.id, now + ANSWERED_MS), told=dbsc.tell(key, now, random, asking.place))
+
+
+def replayed(record: Record | None, proved: Proved | Device, now: int, random: Random) -> ProofRefused:
+    """The refusal of a proof that was used before. A browser signs anew: its answer may have been lost."""
+    if record is None or isinstance(proved, Proved):
+        return ProofRefused("proof-replayed")
+    return dbsc.again("proof-replayed", bytes.fromhex(record.nonce_key), now, random)
+
+
 def born(proved: Proved, now: int) -> Proved:
     """The same, once there is a session that is bound to the key: the answer brings its first nonce."""
     return proved._replace(mark=None, at_once=True, nonce=make_nonce(bytes.fromhex(proved.nonce_key), now))
 
 
-def require_binding(policy: Policy, public_origin: str | None, tokens_are_readable: bool, adopts: bool) -> None:
+def offer(record: Record, now: int, random: Random) -> Told | None:
+    """What the answer to the log-in that made this session tells the browser; None for any other session."""
+    if not record.nonce_key or record.bound is not None or record.secrets.rotated_at != record.authenticated_at:
+        return None
+    return dbsc.tell(bytes.fromhex(record.nonce_key), now, random)
+
+
+def require_binding(
+    policy: Policy, public_origin: str | None, tokens_are_readable: bool, adopts: bool, cookies_can_be: bool
+) -> None:
     """Raise ConfigurationError where sessions cannot be bound as `policy` wants it."""
     if policy.binding == "off":
         raise ConfigurationError(
@@ -102,10 +180,11 @@ def require_binding(policy: Policy, public_origin: str | None, tokens_are_readab
             f"Policy(binding={policy.binding!r}) needs public_origin, the origin that browsers see: "
             "public_origin='https://app.example.com'. A proof is for one URL, and no header says which that is."
         )
-    if not tokens_are_readable:
+    if not tokens_are_readable and not cookies_can_be:
         raise ConfigurationError(
-            f"Policy(binding={policy.binding!r}) binds tokens that scripts hold: give script_readable_tokens=True. A "
-            "session in a cookie is not bound."
+            f"Policy(binding={policy.binding!r}) has nothing to bind. Browsers bind a cookie that is Secure and this "
+            f"host's alone (no domain, not partitioned), on https: public_origin is {public_origin!r}. Or let scripts "
+            "hold tokens: script_readable_tokens=True."
         )
     if adopts and policy.binding == "require":
         raise ConfigurationError("Adopted sessions come in cookies, and Policy(binding='require') refuses these.")

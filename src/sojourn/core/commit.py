@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from . import rotation
 from .codec import size
 from .errors import DataTooLarge, ProofRefused
-from .events import Event, RotationStalled, TokenReused, UnknownToken
+from .events import Event, RotationStalled, TokenReused, UnknownToken, UnprovedToken
 from .policy import Policy
 from .record import Client, Record, Secrets
 from .session import Session
@@ -22,7 +22,7 @@ from .store import Commit, Create, End, Ends, Limit
 from .token import Random, Token, mint
 
 if TYPE_CHECKING:
-    from .binding import Proved
+    from .binding import Device, Proved
 
 __all__ = [
     "NO_REPLY",
@@ -77,7 +77,7 @@ def plan_open(
     now: int,
     client: Client,
     realm: str = "",
-    proved: Proved | None = None,
+    proved: Proved | Device | None = None,
 ) -> Opened:
     """What `token` opens at `now` in this realm. An unknown token is never adopted, and never ends anything.
 
@@ -90,9 +90,12 @@ def plan_open(
         return _refused("wrong_secret", token, now, client)
     events: tuple[Event, ...] = ()
     # A proof for a new session is none for this one.
-    if reason is None and record.key_thumbprint is not None and (proved is None or not proved.at_once):
+    if reason is None and record.bound is not None and (proved is None or not proved.at_once):
         raise ProofRefused("proof-required")
-    if reason is None:
+    if reason is None and proved is not None and proved.is_forged:
+        reason = "token_reuse"
+        events = (UnprovedToken(at=now, id=record.id, user_id=record.user_id, flaw="proof-signature"),)
+    elif reason is None:
         if what not in ("reused", "stalled"):
             return Session(record, now, client, token, True), None, ()
         reason = "token_reuse"
@@ -111,6 +114,8 @@ def nothing_due(session: Session, policy: Policy) -> bool:
     """Whether the session was only read, and neither its activity nor its secret needs a write: most requests."""
     # Written out, not by the properties that say the same: each request passes here.
     if session._values or session._login or session._regenerate or session._start or session._logged_out:
+        return False
+    if session._told is not None and session._told.key:
         return False
     live, token, now = session._record, session._token, session.opened_at
     if live is None or session._end_reason:
@@ -148,6 +153,8 @@ def plan_commit(
         return Plan(End(left, "logout", now, realm)) if left else NOTHING
     changes, increments = session._changes(), session._increments()
     secrets, token = _plan_rotation(session, live, policy, now, random)
+    if session._told is not None and session._told.key not in ("", live.secrets.key):
+        secrets = _registered(secrets or (live.secrets, live.secrets), session._told.key)
     idle = not _touch_is_due(live, policy, session.opened_at, session.passive)
     if idle and secrets is None and not changes and not increments:
         return NOTHING
@@ -179,11 +186,19 @@ def _plan_rotation(
     return None, None
 
 
+def _registered(secrets: tuple[Secrets, Secrets], key: str) -> tuple[Secrets, Secrets]:
+    """The same, with the key that the browser registers. Raises ProofRefused where there is one: it stays."""
+    loaded, renewed = secrets
+    if loaded.key:
+        raise ProofRefused("proof-other-key", device="")
+    return loaded, replace(renewed, key=key)
+
+
 def _plan_create(
     session: Session, policy: Policy, now: int, random: Random, realm: str, label: DeviceLabel | None
 ) -> Plan:
     login, live, leaving = session._login, session._live, session._leaving
-    if session._proved is None and policy.binding == "require":
+    if policy.binding == "require" and session._proved is None and not session._offers:
         raise ProofRefused("proof-required")
     data = session._encoded()
     if size(data) > policy.max_bytes:
@@ -196,7 +211,7 @@ def _plan_create(
         ends = Ends(live.id, "replaced", live.version if carries else None)
     if login is None and live is not None:
         token = mint(live.user_id, random)
-        secrets = Secrets(token.family, token.hash, now)
+        secrets = Secrets(token.family, token.hash, now, key=live.secrets.key)
         record = replace(live, id=token.id, secrets=secrets, seen_at=now, data=data, version=1)
         return Plan(Create(record=record, now=now, began_at=session.opened_at, ends=ends), token)
     record, token = _begun(session, policy, now, random, realm, label, data)
@@ -217,6 +232,7 @@ def _begun(
     lifetime = policy.lifetime(remember=login is not None and login.remember)
     user_id = login.user_id if login else None
     token = mint(user_id, random)
+    nonce_key = proved.nonce_key if proved else random(16).hex() if login and session._offers else ""
     record = Record(
         id=token.id,
         secrets=Secrets(token.family, token.hash, now),
@@ -235,7 +251,7 @@ def _begun(
         realm=realm,
         device=label(session.client.user_agent)[:MAX_LABEL] if label and session.client.user_agent else "",
         key_thumbprint=proved.thumbprint if proved else None,
-        nonce_key=proved.nonce_key if proved else "",
+        nonce_key=nonce_key,
     )
     return record, token
 
@@ -247,7 +263,8 @@ def is_upkeep(write: Create | Commit | End | None) -> bool:
     """
     match write:
         case Commit():
-            return not write.changes and not write.increments
+            is_registration = write.secrets is not None and write.secrets[0].key != write.secrets[1].key
+            return not write.changes and not write.increments and not is_registration
         case End():
             return write.reason in ("idle_timeout", "absolute_timeout")
     return False

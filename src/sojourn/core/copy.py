@@ -74,12 +74,15 @@ def _commits(source: Record, target: Record, now: int) -> Sequence[Commit]:
     # As a store has it: activity that a clock noted in the future is no later than now.
     latest = min(source.seen_at, now)
     seen_at = latest if latest > target.seen_at else None
-    renewed = source.secrets != target.secrets and _renewed_at(source.secrets) > _renewed_at(target.secrets)
+    newer = source.secrets if _renewed_at(source.secrets) > _renewed_at(target.secrets) else target.secrets
+    # A key is registered once, and never given up.
+    newer = replace(newer, key=source.secrets.key or target.secrets.key)
+    renewed = newer != target.secrets
     first = Commit(
         id=source.id,
         now=now,
         seen_at=seen_at,
-        secrets=(target.secrets, source.secrets) if renewed else None,
+        secrets=(target.secrets, newer) if renewed else None,
         max_bytes=max(size(source.data), size(target.data)),
     )
     steps = source.version - target.version

@@ -67,21 +67,22 @@ Flaw = Literal[
 """What is wrong with the proof of a key: the code of the problem that a request is answered with."""
 
 _FLAWS: dict[Flaw, str] = {
-    "proof-required": "This session opens with a proof of its browser's key: Authorization: DPoP, and a DPoP header.",
-    "proof-repeated": "The request has more than one DPoP header. Send one proof.",
+    "proof-required": "This session opens with a proof of its browser's key: in Authorization: DPoP and DPoP, or by "
+    "the cookie that the browser renews by itself.",
+    "proof-repeated": "The request has more than one proof. Send one.",
     "proof-too-large": "A proof may have 4,096 characters.",
-    "proof-malformed": "The DPoP header holds no signed JWT with jti, htm, htu and iat (RFC 9449, section 4.2).",
-    "proof-type": "The proof's typ must be dpop+jwt.",
-    "proof-algorithm": "The proof's alg must be ES256.",
-    "proof-key": "The proof's jwk must be a public key on the curve P-256.",
+    "proof-malformed": "The proof is no signed JWT with jti and, for DPoP, htm, htu and iat (RFC 9449, section 4.2).",
+    "proof-type": "The proof's typ must be dpop+jwt in a DPoP header, dbsc+jwt in Secure-Session-Response.",
+    "proof-algorithm": "The proof's alg must be ES256; for DBSC it may be RS256, if the registered key's is.",
+    "proof-key": "The proof's jwk must be a public key on the curve P-256; for DBSC, or one of RSA.",
     "proof-private-key": "The proof's jwk holds a private key. It is known to others now: make a new one.",
     "proof-signature": "The proof's signature is not that of the key in it.",
     "proof-other-key": "The proof is of another key than the one that this session is bound to.",
     "proof-method": "The proof is for another method (htm).",
-    "proof-url": "The proof is for another URL (htu): it must name this server's public origin, and the path.",
+    "proof-url": "The proof is for another URL (htu, aud): it must name this server's public origin, and the path.",
     "proof-token": "The proof is for another token (ath).",
     "proof-without-nonce": "The proof has no nonce. Sign another, with the one in DPoP-Nonce.",
-    "proof-stale-nonce": "The proof's nonce is too old, or another session's. Sign another, with that in DPoP-Nonce.",
+    "proof-stale-nonce": "The proof's nonce is too old, or another session's. Sign another, with that of the answer.",
     "proof-time": "The proof was not made just now (iat). DPoP-Nonce begins with the server's time, in seconds.",
     "proof-replayed": "This proof was used before. Sign another for each request.",
 }
@@ -200,13 +201,17 @@ class ReauthenticationRequired(SojournError):
 class ProofRefused(SojournError):
     """The session is bound to its browser's key, and the request does not prove that it has it; nothing was done.
 
-    `flaw` is what is wrong with the proof. `nonce`, where there is one, belongs into the next.
+    `flaw` is what is wrong with the proof. `nonce`, where there is one, belongs into the next. `device` is None for a
+    script's request; for a cookie's it is what the browser knows its own session as, if that is to sign anew, or "".
+    `told` are then headers for it.
     """
 
-    def __init__(self, flaw: Flaw, nonce: str | None = None) -> None:
+    def __init__(self, flaw: Flaw, nonce: str | None = None, *, device: str | None = None) -> None:
         super().__init__(_FLAWS[flaw])
         self.flaw: Flaw = flaw
         self.nonce = nonce
+        self.device = device
+        self.told: tuple[tuple[str, str], ...] = ()
 
 
 class SessionExists(SojournError):

@@ -12,8 +12,10 @@ __all__ = [
     "Adopted",
     "Ended",
     "Event",
+    "KeyRegistered",
     "LoggedIn",
     "Merged",
+    "RefreshSkipped",
     "Rotated",
     "RotationStalled",
     "SessionCreated",
@@ -87,10 +89,24 @@ class UnknownToken(Event, frozen=True, kw_only=True):
 
 
 class UnprovedToken(Event, frozen=True, kw_only=True):
-    """The token of a session that is bound to a key was shown without a good proof, and refused. Nothing ended.
+    """The token of a session that is bound to a key was shown without a good proof, and refused.
 
     `flaw` is the code of the problem that it was answered with. Somebody else may hold the token. A proof that
-    only lacked a fresh nonce is not told of: honest clients send such.
+    only lacked a fresh nonce is not told of: honest clients send such. Nothing ended, but for "proof-signature" where
+    the key is the browser's own (DBSC): somebody signed our challenge with another, and an Ended follows.
     """
 
     flaw: str
+
+
+class KeyRegistered(Event, frozen=True, kw_only=True):
+    """A browser registered a key of its own for its session, which from then on opens with that alone (DBSC)."""
+
+
+class RefreshSkipped(Event, frozen=True, kw_only=True):
+    """The browser of a bound session could not renew its bound cookie, and says why (DBSC). Nothing ended.
+
+    The `cause` is its own word: it had signed as often as it may, or this server failed or could not be reached.
+    """
+
+    cause: Literal["quota_exceeded", "server_error", "unreachable"]

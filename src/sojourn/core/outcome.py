@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from . import changes
 from .commit import NO_REPLY, Plan, Reply
 from .errors import EndReason, ReauthenticationRequired, SessionConflict, SessionEnded, SojournError, StoreUnavailable
-from .events import Ended, Event, LoggedIn, Merged, Rotated, SessionCreated
+from .events import Ended, Event, KeyRegistered, LoggedIn, Merged, Rotated, SessionCreated
 from .policy import Policy
 from .record import Record
 from .session import Session
@@ -177,8 +177,10 @@ def _committed(session: Session, write: Commit, token: Token | None, answer: App
     if session._merged:
         keys, lost = tuple(session._merged), _conflicts(session)
         events.append(Merged(at=now, id=live.id, user_id=live.user_id, keys=keys, conflicts=lost))
-    if write.secrets is not None and token is None:
+    if write.secrets is not None and write.secrets[0].current != write.secrets[1].current:
         events.append(Rotated(at=now, id=live.id, user_id=live.user_id))
+    if write.secrets is not None and write.secrets[0].key != write.secrets[1].key:
+        events.append(KeyRegistered(at=now, id=live.id, user_id=live.user_id))
     # If others wrote since the load, the old number stays: nothing may later be carried from the stale view.
     mine = live.version + bool(write.changes or write.increments)
     version = mine if answer.version == mine else live.version
@@ -216,6 +218,7 @@ def end(session: Session, reason: EndReason | None) -> None:
     session._record = session._leaving or session._record if reason else None
     session._end_reason, session._leaving = reason, None
     session._forget_wishes()
+    session._told = None
     session._replace_data({})
 
 
@@ -227,6 +230,7 @@ def refuse(session: Session, error: SojournError) -> None:
     if isinstance(error, StoreUnavailable):
         return
     logged_out = session._logged_out
+    session._told = None
     if isinstance(error, SessionEnded) and session._end_reason is None:
         end(session, error.reason)  # an end of all came in between
     session._forget_wishes()

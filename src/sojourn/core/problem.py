@@ -43,6 +43,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     `end_reason` says why the session ended, and `keys` which of its keys are meant. `size` and `limit` are bytes, but
     that of the code `session-limit` is a number of sessions. What a log-in must be: `max_age`, in seconds, and `level`;
     `action` is what wants a proof of its own. `retry_after` is in seconds. `nonce` is for the next proof of a key.
+    `told` are headers for a browser whose own key it is, in place of those for a script; they are no part of the body.
     """
 
     status: int
@@ -58,6 +59,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     action: str | None = None
     retry_after: int | None = None
     nonce: str | None = None
+    told: tuple[tuple[str, str], ...] | None = None
 
     @classmethod
     def read(cls, status: int, body: bytes) -> Problem | None:
@@ -67,7 +69,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
             kind = told["type"]
             if not isinstance(kind, str) or not kind.startswith(_TYPE):
                 return None
-            said = {"title": "", "detail": "", **told, "status": status, "code": kind.removeprefix(_TYPE)}
+            said = {"title": "", "detail": "", **told, "status": status, "code": kind.removeprefix(_TYPE), "told": None}
             return msgspec.convert(said, cls)
         except (KeyError, RecursionError, UnicodeDecodeError, msgspec.DecodeError):
             return None
@@ -87,7 +89,9 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         """The headers that go with the body. Never cached: the next try may succeed."""
         wait = RETRY_AFTER if self.status == 503 else self.retry_after
         more = [] if wait is None else [("retry-after", str(wait))]
-        if self.code.startswith(_PROOF_CODE):
+        if self.told is not None:
+            more = list(self.told)
+        elif self.code.startswith(_PROOF_CODE):
             more = _challenge(self.code, self.nonce)
         return [("content-type", CONTENT_TYPE), ("cache-control", "no-store"), NOSNIFF, *more]
 
@@ -105,7 +109,7 @@ def _challenge(code: str, nonce: str | None) -> list[tuple[str, str]]:
 
 
 # RFC 9457 calls them extension members.
-_EXTENSIONS: Final = Problem.__struct_fields__[4:]
+_EXTENSIONS: Final = Problem.__struct_fields__[4:-1]
 
 _END_REASON = {"end_reason": "reason"}
 _PROOF = {name: name for name in ("max_age", "level", "action")}
@@ -127,7 +131,7 @@ _KNOWN: dict[type[SojournError], tuple[int, str, str, Mapping[str, str]]] = {
 def problem_of(error: SojournError) -> Problem | None:
     """The answer to a request that met `error`; None for a developer's mistake, which is no answer to anybody."""
     if isinstance(error, ProofRefused):
-        return Problem(status=401, code=error.flaw, title="The key is not proved", detail=str(error), nonce=error.nonce)
+        return _unproved(error)
     known = next((known for kind, known in _KNOWN.items() if isinstance(error, kind)), None)
     if known is None:
         return None
@@ -137,6 +141,24 @@ def problem_of(error: SojournError) -> Problem | None:
     detail = outage if isinstance(error, StoreUnavailable) else str(error)
     held = {member: getattr(error, attribute) for member, attribute in holds.items()}
     return Problem(status=status, code=code, title=title, detail=detail, **held)
+
+
+def _unproved(error: ProofRefused) -> Problem:
+    told: tuple[tuple[str, str], ...] | None = None
+    status = 401
+    if error.device is not None:
+        told = error.told
+        if error.nonce is not None:
+            # On a 403 the browser signs anew; on a 401 it gives its session up.
+            status, told = 403, (("secure-session-challenge", f'"{error.nonce}";id="{error.device}"'),)
+    return Problem(
+        status=status,
+        code=error.flaw,
+        title="The key is not proved",
+        detail=str(error),
+        nonce=error.nonce,
+        told=told,
+    )
 
 
 def error_of(problem: Problem) -> SojournError | None:

@@ -1,27 +1,18 @@
-"""Proof: a JWS with which a client shows, for one request, that it holds a private key (DPoP, RFC 9449). Pure.
-
-Libraries check the signature; what else a proof must be is checked here, and nothing of it is left to them. The
-signature is verified by `cryptography`, from the extra `bound`, which is imported at the first proof.
-"""
+"""Proof: a JWS with which a client shows, for one request, that it holds a private key (DPoP, RFC 9449). Pure."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from functools import lru_cache
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 
 from .errors import ConfigurationError, ProofRefused
 from .extras import install
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from .jws import encode, public_key, take_apart, thumbprint, verify
 
 __all__ = [
     "CLOCKS_APART",
@@ -33,6 +24,7 @@ __all__ = [
     "nonce_age",
     "read",
     "require_cryptography",
+    "seal",
 ]
 
 NONCE_LIFE = 300
@@ -40,11 +32,7 @@ NONCE_LIFE = 300
 CLOCKS_APART = 60
 """By how many seconds the clock of another process of this application may be ahead."""
 IAT_WINDOW = 300
-MAX_PROOF = 4096
 
-_PART = re.compile("[A-Za-z0-9_-]+").fullmatch
-# Of all kinds of keys (RFC 7518, section 6).
-_PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _PORTS = {"https": 443, "http": 80}
 
 
@@ -85,25 +73,10 @@ def read(text: str) -> Proof:
 
     Costs 0.1 ms of CPU, nearly all of it for the signature.
     """
-    if len(text) > MAX_PROOF:
-        raise ProofRefused("proof-too-large")
-    if "," in text or ";" in text:
-        # As servers join headers that came twice: no proof has these in it.
-        raise ProofRefused("proof-repeated")
-    parts = text.split(".")
-    if len(parts) != 3:
-        raise ProofRefused("proof-malformed")
-    head, claims = _object(parts[0]), _object(parts[1])
-    if head.get("typ") != "dpop+jwt":
-        raise ProofRefused("proof-type")
-    if head.get("alg") != "ES256":
-        raise ProofRefused("proof-algorithm")
-    if "crit" in head:
-        # Whoever does not know what is critical must refuse it (RFC 7515, section 4.1.11).
-        raise ProofRefused("proof-malformed")
-    x, y = _coordinates(head.get("jwk"))
-    _verify(x, y, f"{parts[0]}.{parts[1]}".encode(), _bytes(parts[2]))
-    return _claimed(claims, thumbprint(x, y))
+    jws = take_apart(text, "dpop+jwt", ("ES256",))
+    key = public_key(jws.head.get("jwk"), "ES256")
+    verify(jws, key)
+    return _claimed(jws.claims, thumbprint(key))
 
 
 def check(
@@ -144,67 +117,26 @@ def make_nonce(key: bytes | None, now: int) -> str:
     Without a key it is the time alone, by which a client whose clock is wrong can set it.
     """
     at = str(now // 1000)
-    return at if key is None else f"{at}-{_seal(key, at)}"
+    return at if key is None else f"{at}-{seal(key, at)}"
 
 
 def nonce_age(nonce: str, key: bytes, now: int) -> float | None:
     """How many seconds ago `nonce` was made of `key`; None where it was not."""
-    at, _, seal = nonce.partition("-")
-    if not (at.isascii() and at.isdigit() and len(at) < 16 and seal.isascii()):
+    at, _, sealed = nonce.partition("-")
+    if not (at.isascii() and at.isdigit() and len(at) < 16 and sealed.isascii()):
         return None
-    return now / 1000 - int(at) if hmac.compare_digest(seal, _seal(key, at)) else None
+    return now / 1000 - int(at) if hmac.compare_digest(sealed, seal(key, at)) else None
 
 
-def thumbprint(x: str, y: str) -> str:
-    """The name of a P-256 key (RFC 7638)."""
-    return _encode(hashlib.sha256(f'{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}'.encode()).digest())
+def seal(key: bytes, said: str) -> str:
+    """What nobody without `key` can put beside `said`."""
+    return encode(hmac.digest(key, said.encode(), "sha256")[:16])
 
 
 def require_cryptography() -> None:
     """Raise ConfigurationError where no signature can be verified."""
     if find_spec("cryptography") is None:
         raise ConfigurationError(f"To bind sessions to keys takes the extra bound: {install('bound')}.")
-
-
-@lru_cache(1024)
-def _key(x: str, y: str) -> EllipticCurvePublicKey:
-    from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicNumbers
-
-    return EllipticCurvePublicNumbers(int.from_bytes(_bytes(x)), int.from_bytes(_bytes(y)), SECP256R1()).public_key()
-
-
-def _verify(x: str, y: str, signed: bytes, signature: bytes) -> None:
-    try:
-        key = _key(x, y)
-    except ValueError:
-        raise ProofRefused("proof-key") from None  # not on the curve
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
-    from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-    from cryptography.hazmat.primitives.hashes import SHA256
-
-    if len(signature) != 64:
-        raise ProofRefused("proof-signature")
-    try:
-        pair = encode_dss_signature(int.from_bytes(signature[:32]), int.from_bytes(signature[32:]))
-        key.verify(pair, signed, ECDSA(SHA256()))
-    except InvalidSignature:
-        raise ProofRefused("proof-signature") from None
-
-
-def _coordinates(jwk: Any) -> tuple[str, str]:
-    if not isinstance(jwk, dict):
-        raise ProofRefused("proof-key")
-    if not _PRIVATE.isdisjoint(jwk):
-        raise ProofRefused("proof-private-key")
-    x, y = jwk.get("x"), jwk.get("y")
-    if (jwk.get("kty"), jwk.get("crv")) != ("EC", "P-256") or not isinstance(x, str) or not isinstance(y, str):
-        raise ProofRefused("proof-key")
-    for number in (x, y):
-        # One key has one name: no other spelling of the same number.
-        if len(number) != 43 or not _PART(number) or _encode(_bytes(number)) != number:
-            raise ProofRefused("proof-key")
-    return x, y
 
 
 def _claimed(claims: dict[str, Any], thumbprint: str) -> Proof:
@@ -231,29 +163,5 @@ def _place(url: str) -> tuple[str, str, int | None, str]:
     return parts.scheme, parts.hostname or "", port, unquote(parts.path) or "/"
 
 
-def _object(part: str) -> dict[str, Any]:
-    try:
-        found = msgspec.json.decode(_bytes(part))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise ProofRefused("proof-malformed") from None
-    if not isinstance(found, dict):
-        raise ProofRefused("proof-malformed")
-    return found
-
-
-def _bytes(part: str) -> bytes:
-    if not _PART(part) or len(part) % 4 == 1:
-        raise ProofRefused("proof-malformed")
-    return urlsafe_b64decode(part + "=" * (-len(part) % 4))
-
-
 def _hash(token: str) -> bytes:
-    return _encode(hashlib.sha256(token.encode()).digest()).encode()
-
-
-def _encode(raw: bytes) -> str:
-    return urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-def _seal(key: bytes, at: str) -> str:
-    return _encode(hmac.digest(key, at.encode(), "sha256")[:16])
+    return encode(hashlib.sha256(token.encode()).digest()).encode()

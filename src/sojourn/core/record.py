@@ -25,7 +25,8 @@ class Secrets(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `family` is that of all of them. `next` were issued to take the place of `current`, `late` beside it: neither were
     shown yet. `retired` were current lately. All are oldest first. `rotated_at` is when `current` became so, in Unix
-    milliseconds.
+    milliseconds. `key` is the public key that the browser registered for these, once, as core.jws spells it; "" for
+    none. It is here because it is set as secrets are: if they are as they were loaded.
     """
 
     family: bytes
@@ -34,6 +35,7 @@ class Secrets(msgspec.Struct, frozen=True, omit_defaults=True):
     next: tuple[Dated, ...] = ()
     late: tuple[Dated, ...] = ()
     retired: tuple[Dated, ...] = ()
+    key: str = ""
 
 
 class Client(msgspec.Struct, frozen=True):
@@ -86,8 +88,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     that a change of policy does not reach back. `level` and `methods` are what the log-in proved. `follows` is why the
     session before ended, where this anonymous one was begun with its token: the browser is still to be told. `realm` is
     the manager's, who alone opens it. `device` is a label made of the user agent when the session was made.
-    `key_thumbprint` is the one of the browser's key that each request must prove (RFC 7638), fixed when the session was
-    made; of `nonce_key`, in hex, are made what such proofs must hold.
+    `key_thumbprint` is the one of the script's key that each request must prove (RFC 7638), fixed when the session was
+    made; of `nonce_key`, in hex, is made what such proofs must hold, and what a browser with a key is given.
     """
 
     id: str
@@ -111,6 +113,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     realm: str = ""
     device: str = ""
     nonce_key: str = ""
+
+    @property
+    def bound(self) -> Literal["hardware", "browser"] | None:
+        """What kind of key the token needs beside it: one that a browser registered (DBSC), or a script's (DPoP)."""
+        return "hardware" if self.secrets.key else "browser" if self.key_thumbprint is not None else None
 
     @property
     def expires_at(self) -> int:

@@ -68,6 +68,7 @@ def promote(secrets: Secrets, shown: bytes, policy: Policy, now: int) -> Secrets
         next=() if grown else secrets.next,
         late=tuple([known for known in beside if known.hash != shown]),
         retired=(*retired, Dated(secrets.current, now)),
+        key=secrets.key,
     )
 
 
@@ -80,6 +81,7 @@ def issue(secrets: Secrets, fresh: bytes, now: int) -> Secrets:
         next=(*secrets.next, Dated(fresh, now)),
         late=secrets.late,
         retired=secrets.retired,
+        key=secrets.key,
     )
 
 

@@ -19,7 +19,7 @@ from .store import Change
 from .token import Token
 
 if TYPE_CHECKING:
-    from .binding import Proved
+    from .binding import Proved, Told
 
 __all__ = ["Session", "Status"]
 
@@ -41,8 +41,7 @@ class Session(Dictionary):
     passive: bool = False
 
     # Defaults on the class: a request makes one of these, and most never set them.
-    _accessed: bool = False
-    _sealed: bool = False
+    _accessed = _sealed = False
     _counters: Mapping[str, int] = {}
     _used: frozenset[str] = frozenset()  # the keys of grants that this request used
     _merged: dict[str, bool] = {}  # noqa: RUF012  # never changed in place
@@ -51,9 +50,10 @@ class Session(Dictionary):
     _leaving: Record | None = None  # what a log-out left, until the commit ends it
     _ended_id: str | None = None  # of one that was over before it was logged out of: the store is asked to confirm that
     _logged_out: bool = False
-    _regenerate: bool = False
-    _start: bool = False
+    _regenerate = _start = False
     _proved: Proved | None = None  # the key that this request proved
+    _offers: bool = False  # whether the browser may register a key for a session that begins here
+    _told: Told | None = None  # what the answer tells it of its key, and which that is
 
     def __init__(
         self,

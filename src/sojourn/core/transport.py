@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 
 from .commit import NO_REPLY, Reply
 from .cookie import CookieOptions
+from .errors import ConfigurationError
 from .origin import exempt, is_cross_origin, is_foreign_handshake, trusted
 from .problem import Problem
 from .session import Session
 
 if TYPE_CHECKING:
-    from .binding import Presented
+    from .binding import Shown
+    from .dbsc import Place
+    from .errors import ProofRefused
     from .rivals import Rivals
 
 __all__ = ["BEARER", "FAILED", "Header", "HeaderPairs", "Transport", "merged", "never_stored", "set_cookie", "taken"]
@@ -86,6 +89,7 @@ class Transport:
         cross_site_paths: Collection[str] = (),
         clear_cache_at_logout: bool = True,
         public_origin: str | None = None,
+        endpoints_path: str = "/session",
     ) -> None:
         self.cookie = cookie or CookieOptions()
         self.vary = "Cookie, Authorization" if script_readable_tokens else "Cookie"
@@ -95,12 +99,15 @@ class Transport:
         self._trusted = trusted(trusted_origins)
         self._exempt = exempt(cross_site_paths)
         self._clears_cache = clear_cache_at_logout
-        self._script_readable_tokens = script_readable_tokens
-        self._public_origin = None
+        self.tokens_are_readable = script_readable_tokens
+        self.public_origin = None
+        self.place: Place | None = None
+        """Where browsers register keys of their own; None where they cannot."""
         self._schemes: tuple[str, ...] = (BEARER,)
         if public_origin is not None:
-            (self._public_origin,) = trusted([public_origin])
+            (self.public_origin,) = trusted([public_origin])
             self._schemes = (BEARER, DPOP)
+            self.place = _place(public_origin, endpoints_path, self.cookie)
 
     def is_bearer(self, header: Header) -> bool:
         """Whether a script that holds its token itself sent this request."""
@@ -109,17 +116,40 @@ class Transport:
     @property
     def binds(self) -> bool:
         """Whether sessions may be bound to keys here."""
-        return self._public_origin is not None
+        return self.public_origin is not None
 
-    def presented(self, header: Header, method: str, path: str) -> Presented | None:
-        """What a script's request shows for its key; None where no session is bound to one."""
-        if self._public_origin is None:
+    def presented(self, header: Header, bearer: bool, method: str, path: str) -> Shown | None:
+        """What a request shows beside its token; None where no session is bound to a key."""
+        if self.public_origin is None:
             return None
         from .binding import Presented  # here: most applications bind no session
         from .proof import Asked
 
-        by_dpop = (header("authorization") or "").startswith(DPOP)
-        return Presented(header("dpop"), by_dpop, Asked(method, self._public_origin, path))
+        if bearer:
+            by_dpop = (header("authorization") or "").startswith(DPOP)
+            return Presented(header("dpop"), by_dpop, Asked(method, self.public_origin, path))
+        if self.place is None:
+            return None
+        asking = self.place.asking(path, header("secure-session-response"), header("sec-secure-session-id"))
+        if asking is not None and method == "POST":
+            return asking
+        cookies = (header("cookie") or "").encode("latin-1", "replace")
+        return self.place.shown(cookies, header("secure-session-skipped"))
+
+    def note_unproved(self, error: ProofRefused, header: Header, path: str) -> None:
+        """A cookie's request was refused for want of a proof: note what the browser is to be told.
+
+        Before it follows a link from another site, it renews no bound cookie: it is to ask once more, by itself. Before
+        all else it does, if it has the key. If not, it is to forget the token, or it could not even log in.
+        """
+        error.device = error.device or ""
+        is_asked = self.place is not None and self.place.is_asked(path)
+        if error.flaw != "proof-required" or is_asked or header("secure-session-skipped") is not None:
+            return
+        if header("sec-fetch-site") in (None, "same-origin", "none"):
+            error.told = (("set-cookie", self.cookie.clear()),)
+        elif header("sec-fetch-mode") == "navigate":
+            error.told = (("refresh", "0"),)
 
     def refusal(self, method: str, header: Header, bearer: bool, path: str) -> Problem | None:
         """Why this request may not be served, if it may not: CSRF, or a token where none may be.
@@ -128,7 +158,7 @@ class Transport:
         """
         if bearer:
             # Another site cannot send these headers without a preflight: no CSRF here.
-            if not self._script_readable_tokens:
+            if not self.tokens_are_readable:
                 return NO_BEARER
             # XMLHttpRequest cannot leave an old cookie at home; the client's header says which token is meant.
             said = header("sojourn-transport") is not None
@@ -140,7 +170,8 @@ class Transport:
             host=header("host"),
             trusted_origins=self._trusted,
         )
-        if not foreign or path in self._exempt:
+        # What a browser sends for a key is no page's doing, and of no use to one.
+        if not foreign or path in self._exempt or (self.place is not None and self.place.is_asked(path)):
             return None
         return HIDDEN_ORIGIN if header("origin") == "null" else CROSS_ORIGIN
 
@@ -172,7 +203,8 @@ class Transport:
         """
         contested = rivals is not None and rivals.is_contested
         nonce = session._proved.nonce if session._proved is not None and bearer else None
-        if reply is NO_REPLY and not contested:
+        keyed = () if bearer or self.place is None else _keyed(self.place, session, logged_out)
+        if reply is NO_REPLY and not contested and not keyed:
             if nonce is not None:
                 return [*self._depends, ("cache-control", "no-store"), ("dpop-nonce", nonce)]
             return self._depends if session._accessed else ()
@@ -186,8 +218,9 @@ class Transport:
             told.extend(("set-cookie", line) for line in rivals.lines)
         if bearer:
             told.append(("sojourn-token", reply.token.reveal() if reply.token else "none"))
-        else:
+        elif reply is not NO_REPLY or contested:
             told.append(("set-cookie", set_cookie(self.cookie, reply)))
+        told.extend(keyed)
         if nonce is not None:
             told.append(("dpop-nonce", nonce))
         if forget is not None:
@@ -204,6 +237,27 @@ class Transport:
         if not self._warned and scheme in ("http", "ws") and not _is_local(host):
             self._warned = True
             logger.warning(PLAIN_HTTP, host)
+
+
+def _place(origin: str, path: str, cookie: CookieOptions) -> Place | None:
+    if not path.startswith("/") or path.endswith("/") or '"' in path:
+        raise ConfigurationError(f"endpoints_path={path!r}: write it like '/session', without a slash at its end.")
+    # No other cookie can be what Chromium renews, or not for all hosts that it is for.
+    if not origin.startswith("https://") or cookie.insecure_http or cookie.partitioned or cookie.domain is not None:
+        return None
+    from .dbsc import Place
+
+    return Place(origin, path, cookie)
+
+
+def _keyed(place: Place, session: Session, logged_out: bool) -> HeaderPairs:
+    """What the browser is told for a key of its own."""
+    if session._told is not None:
+        return place.headers(session._told)
+    record = session._record
+    if logged_out and record is not None and record.nonce_key and session._end_reason:
+        return [("set-cookie", place.clear(record.nonce_key))]
+    return ()
 
 
 def merged(headers: HeaderPairs, needed: HeaderPairs) -> list[tuple[str, str]]:

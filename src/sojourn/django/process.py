@@ -100,7 +100,7 @@ def _open() -> _Opened:
                 found = replace(found, store="memory:")
             wiring = Wiring(
                 _manager(found, tested),
-                cookie=_cookie(settings.SESSION_COOKIE_NAME),
+                cookie=_cookie(settings.SESSION_COOKIE_NAME, found.public_origin is not None),
                 trusted_origins=found.trusted_origins,
                 cross_site_paths=found.cross_site_paths,
                 script_readable_tokens=found.script_readable_tokens,
@@ -108,15 +108,20 @@ def _open() -> _Opened:
                 cleanup_interval=found.cleanup_interval,
                 adopt=_adoption(found),
                 public_origin=found.public_origin,
+                endpoints_path=found.endpoints_path,
             )
             _opened = _Opened(found, wiring, tested)
         return _opened
 
 
-def _cookie(name: str) -> CookieOptions:
+def _cookie(name: str, binds: bool) -> CookieOptions:
     # To find it by: Django writes it, as its own settings say.
     secure = settings.SESSION_COOKIE_SECURE or name.lower().startswith(("__host-", "__secure-"))
-    return CookieOptions(name=name, insecure_http=not secure)
+    if not binds:
+        return CookieOptions(name=name, insecure_http=not secure)
+    # Whether a browser binds it depends on all of it.
+    domain = (settings.SESSION_COOKIE_DOMAIN or "").removeprefix(".") or None
+    return CookieOptions(name=name, insecure_http=not secure, domain=domain, path=settings.SESSION_COOKIE_PATH)
 
 
 def _manager(found: SojournSettings, tested: bool) -> SessionManager:

@@ -39,6 +39,7 @@ class SojournSettings:
     reauthenticate_within: float | None = REAUTHENTICATE_WITHIN
     adopt: Adoption | None = None
     public_origin: str | None = None
+    endpoints_path: str = "/session"
 
     @classmethod
     def read(cls) -> SojournSettings:

@@ -41,6 +41,7 @@ def init_app(  # noqa: PLR0913  # options, each by its name
     cleanup_interval: float | None = 600.0,
     adopt: Adoption | None = None,
     public_origin: str | None = None,
+    endpoints_path: str = "/session",
 ) -> None:
     """Make `flask.session` a Sojourn session in this application.
 
@@ -76,6 +77,7 @@ def init_app(  # noqa: PLR0913  # options, each by its name
         cleanup_interval=cleanup_interval,
         adopt=adopt,
         public_origin=public_origin,
+        endpoints_path=endpoints_path,
     )
     if adopt is not None and adopt.user_key not in (None, user_key):
         raise ConfigurationError(

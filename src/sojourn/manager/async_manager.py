@@ -24,7 +24,7 @@ from .device import device_label
 
 if TYPE_CHECKING:
     from sojourn.core.async_store import AsyncStore
-    from sojourn.core.binding import Presented, Proved
+    from sojourn.core.binding import Device, Proved, Shown
 
 __all__ = ["BATCH", "MAX_ATTEMPTS", "PAUSE_BETWEEN_BATCHES", "AsyncSessionManager", "milliseconds"]
 
@@ -71,16 +71,16 @@ class AsyncSessionManager(ManagerContext):
         parsed = parse(token)
         del token
         record = self._at_hand(parsed.id) if parsed else None
-        if parsed is None or record is None or record.key_thumbprint is not None or self._requires_key:
+        if parsed is None or record is None or record.bound is not None or self._requires_key:
             return None
         session, _, _ = plan_open(record, parsed, self.policy, self.clock(), client, self.realm)
         return None if session._live is None else session
 
-    async def open(self, token: str, client: Client = Client(), presented: Presented | None = None) -> Session:
+    async def open(self, token: str, client: Client = Client(), presented: Shown | None = None) -> Session:
         """The session that `token` opens, or an empty one. At most one read, and one write at a session's end.
 
-        `presented` is what the request shows for a key. One write more where that is proved. Raises ProofRefused where
-        the session is bound to a key, and nothing good is presented.
+        `presented` is what the request shows beside it. One write more where that is a proof of a key. Raises
+        ProofRefused where the session is bound to a key, and nothing good is presented.
         """
         parsed = parse(token)
         del token  # A reporter of errors sends what frames hold.
@@ -88,17 +88,17 @@ class AsyncSessionManager(ManagerContext):
             return self._malformed(client, presented)
         record = await self._store.get(parsed.id)
         proved = None
-        if presented is not None or self._requires_key or (record is not None and record.key_thumbprint is not None):
+        if presented is not None or self._requires_key or (record is not None and record.bound is not None):
             proved = self._prove(record, parsed, presented)
             if proved is not None and proved.at_once:
-                proved = await self._spend(proved, record)
+                await self._spend(proved, record)
         session, end, events = plan_open(record, parsed, self.policy, self.clock(), client, self.realm, proved)
         if events:
             self._emit(events)
         if end is not None:
             self._emit_end(end, await self._write(end))
         if proved is not None:
-            session._proved = proved
+            self._note(session, proved)
         return session
 
     async def commit(self, session: Session) -> Reply:
@@ -118,11 +118,12 @@ class AsyncSessionManager(ManagerContext):
                 if self._before_create is not None and type(plan.write) is Create:
                     await self._before_create(session.client, plan.write.record.user_id)
                 if session._proved is not None and session._proved.mark is not None and type(plan.write) is Create:
-                    session._proved = await self._spend(session._proved, None)
+                    await self._spend(session._proved, None)
+                    session._proved = session._proved._replace(mark=None)
                 settled = carry_on(session, plan, await self._write(plan.write), self.policy, now)
                 if settled is not None:
-                    if session._proved is not None and type(plan.write) is Create:
-                        session._proved = self._born(session._proved)
+                    if (session._proved is not None or session._offers) and type(plan.write) is Create:
+                        self._born(session)
                     self._emit(settled.events)
                     return settled.reply
                 backoff = backoff or Backoff(time.monotonic())
@@ -147,11 +148,10 @@ class AsyncSessionManager(ManagerContext):
         except StoreUnavailable as error:
             return self._postponed(write, error)
 
-    async def _spend(self, proved: Proved, record: Record | None) -> Proved:
+    async def _spend(self, proved: Proved | Device, record: Record | None) -> None:
         """Use the proof up. Raises ProofRefused where it was used before."""
         if proved.mark is not None and not await self._store.put_mark(proved.mark):
-            raise self._replayed(record)
-        return proved._replace(mark=None)
+            raise self._replayed(record, proved)
 
     async def adopt(self, ours: Create, mark: Mark) -> bool:
         """Keep a session made of another layer's, and the mark that it was; whether this call made it.

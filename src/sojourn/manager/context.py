@@ -13,6 +13,7 @@ from sojourn.core.events import (
     Adopted,
     Ended,
     Event,
+    RefreshSkipped,
     RotationStalled,
     SessionCreated,
     TokenReused,
@@ -28,7 +29,8 @@ from sojourn.core.store import Commit, Create, End
 from sojourn.core.token import Random, Token
 
 if TYPE_CHECKING:
-    from sojourn.core.binding import Presented, Proved
+    from sojourn.core.binding import Device, Proved, Shown
+    from sojourn.core.transport import Transport
 
 __all__ = ["REALM_PATTERN", "AsyncBeforeCreate", "BeforeCreate", "Clock", "ManagerContext", "OnEvent"]
 
@@ -80,7 +82,7 @@ class ManagerContext:
         return other
 
     def anonymous(
-        self, client: Client = Client(), *, refused: UnknownToken | None = None, presented: Presented | None = None
+        self, client: Client = Client(), *, refused: UnknownToken | None = None, presented: Shown | None = None
     ) -> Session:
         """A session that does not exist yet, for a request without a token or with a `refused` one. No read.
 
@@ -89,43 +91,66 @@ class ManagerContext:
         if refused is not None:
             self._emit((refused,))
         session = Session(None, self.clock(), client, presented=refused is not None)
-        if presented is not None:
-            session._proved = self._prove(None, None, presented)
+        proved = None if presented is None else self._prove(None, None, presented)
+        if proved is not None:
+            self._note(session, proved)
         return session
 
-    def _require_binding(self, public_origin: str | None, tokens_are_readable: bool, adopts: bool) -> None:
+    def _require_binding(self, transport: Transport, adopts: bool) -> None:
         """Raise ConfigurationError where an integration cannot bind sessions as the policy wants it."""
+        public_origin = transport.public_origin
         if public_origin is not None or self.policy.binding != "off":
             from sojourn.core.binding import require_binding  # here: most applications bind no session
 
-            require_binding(self.policy, public_origin, tokens_are_readable, adopts)
+            require_binding(
+                self.policy, public_origin, transport.tokens_are_readable, adopts, transport.place is not None
+            )
 
-    def _prove(self, record: Record | None, token: Token | None, presented: Presented | None) -> Proved | None:
+    def _prove(self, record: Record | None, token: Token | None, presented: Shown | None) -> Proved | Device | None:
         """What a request proves of a key; see core.binding. Raises ProofRefused."""
         from sojourn.core.binding import prove  # here: most applications bind no session
 
         mine = record if record is not None and record.realm == self.realm else None
+        skipped = getattr(presented, "skipped", None) if mine is not None and mine.bound is not None else None
+        if mine is not None and skipped is not None:
+            self._emit((RefreshSkipped(at=self.clock(), id=mine.id, user_id=mine.user_id, cause=skipped),))
         try:
             return prove(mine, token, presented, self.policy, self.clock(), self._random)
         except ProofRefused as error:
-            self._emit_unproved(mine, error)
+            if skipped is None:
+                self._emit_unproved(mine, error)
             raise
 
-    def _replayed(self, record: Record | None) -> ProofRefused:
-        error = ProofRefused("proof-replayed")
+    def _note(self, session: Session, proved: Proved | Device) -> None:
+        """Put into the session what its request proved."""
+        from sojourn.core.binding import Proved
+
+        if isinstance(proved, Proved):
+            # Of one that counts already, the use is kept.
+            session._proved = proved._replace(mark=None) if proved.at_once else proved
+        elif session._live is not None:
+            session._told = proved.told
+
+    def _replayed(self, record: Record | None, proved: Proved | Device) -> ProofRefused:
+        from sojourn.core.binding import replayed
+
+        error = replayed(record, proved, self.clock(), self._random)
         self._emit_unproved(record, error)
         return error
 
     def _emit_unproved(self, record: Record | None, error: ProofRefused) -> None:
-        if record is not None and record.key_thumbprint is not None and error.nonce is None:
+        if record is not None and record.bound is not None and error.nonce is None:
             now = self.clock()
             self._emit((UnprovedToken(at=now, id=record.id, user_id=record.user_id, flaw=error.flaw),))
 
-    def _born(self, proved: Proved) -> Proved:
-        """What a request proved, once the session is made with that key."""
-        from sojourn.core.binding import born
+    def _born(self, session: Session) -> None:
+        """The session was made: with the key that the request proved, or for a browser that may register one."""
+        from sojourn.core.binding import born, offer
 
-        return born(proved, self.clock())
+        if session._proved is not None:
+            session._proved = born(session._proved, self.clock())
+        elif session._live is not None:
+            session._told = offer(session._live, self.clock(), self._random)
 
     def _postponed(self, write: Create | Commit | End, error: StoreUnavailable) -> Postponed:
         """The store did not make `write`. Raises `error` where something is lost by that."""
@@ -158,7 +183,7 @@ class ManagerContext:
             except Exception:
                 logger.exception("on_event failed for %s", type(event).__name__)
 
-    def _malformed(self, client: Client, presented: Presented | None = None) -> Session:
+    def _malformed(self, client: Client, presented: Shown | None = None) -> Session:
         return self.anonymous(client, refused=UnknownToken(at=self.clock(), cause="malformed"), presented=presented)
 
     def _emit_end(self, end: End, was: Answer) -> bool:

@@ -35,7 +35,7 @@ from .connections import ServiceConnections
 from .session import RemoteSession, as_remote, opened_session
 
 if TYPE_CHECKING:
-    from sojourn.core.binding import Presented
+    from sojourn.core.binding import Shown
 
 __all__ = ["AsyncRemoteSessionManager", "RemoteSessionManager"]
 
@@ -79,12 +79,12 @@ class RemoteSessionManager(SessionManager):
         self._connections = ServiceConnections(self._address, timeout)
 
     def anonymous(
-        self, client: Client = Client(), *, refused: UnknownToken | None = None, presented: Presented | None = None
+        self, client: Client = Client(), *, refused: UnknownToken | None = None, presented: Shown | None = None
     ) -> Session:
         """A session that does not exist yet, for a request without a token. The service is not asked."""
         return RemoteSession(None, self.clock(), client, presented=refused is not None)
 
-    def open(self, token: str, client: Client = Client(), presented: Presented | None = None) -> Session:
+    def open(self, token: str, client: Client = Client(), presented: Shown | None = None) -> Session:
         """The session that `token` opens, or an empty one. One request; none for what is no token."""
         parsed = parse(token)
         del token  # A reporter of errors sends what frames hold.
@@ -168,12 +168,12 @@ class AsyncRemoteSessionManager(AsyncSessionManager):
         self._connections = AsyncServiceConnections(self._address, timeout)
 
     def anonymous(
-        self, client: Client = Client(), *, refused: UnknownToken | None = None, presented: Presented | None = None
+        self, client: Client = Client(), *, refused: UnknownToken | None = None, presented: Shown | None = None
     ) -> Session:
         """A session that does not exist yet, for a request without a token. The service is not asked."""
         return RemoteSession(None, self.clock(), client, presented=refused is not None)
 
-    async def open(self, token: str, client: Client = Client(), presented: Presented | None = None) -> Session:
+    async def open(self, token: str, client: Client = Client(), presented: Shown | None = None) -> Session:
         """The session that `token` opens, or an empty one. One request; none for what is no token."""
         parsed = parse(token)
         del token  # A reporter of errors sends what frames hold.

@@ -31,6 +31,7 @@ class CommitContract:
             next=(Dated(b"n" * 16, NOW + 1), Dated(b"m" * 16, NOW + 3)),
             late=(Dated(b"l" * 16, NOW),),
             retired=(Dated(b"r" * 16, NOW + 2),),
+            key="ES256 x y",
         )
         data = {"näme": '"Zoë 🦊"'.encode(), "n": b"1", "l": b'[1,{"a":null}]', 'quo"te': b"true"}
         full = put(
@@ -46,8 +47,10 @@ class CommitContract:
             methods=("pwd", "otp"),
         )
         bare = put(self.store)
+        unregistered = put(self.store, "eve", nonce_key="def")
 
         assert self.store.get(full.id) == full
+        assert self.store.get(unregistered.id) == unregistered
         assert self.store.get(bare.id) == bare
 
     def test_an_id_that_is_taken_is_refused(self) -> None:

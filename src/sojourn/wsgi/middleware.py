@@ -37,7 +37,7 @@ class SessionMiddleware:
     `cleanup_interval` is about how often, in seconds, this process deletes rows that are dead for long, in a thread of
     its own; None never. `adopt` takes over the sessions of another layer: docs/migrating.md.
     `public_origin`: the origin that browsers see, such as "https://app.example.com", for a policy that binds sessions
-    to keys: docs/binding.md.
+    to keys, and `endpoints_path` where BrowserEndpoints are mounted, for browsers that do: docs/binding.md.
 
     What is raised before the response has begun, such as StoreUnavailable, is answered with a problem: docs/errors.md.
     A developer's mistake is raised on: InvalidData, SessionCommitted and ConfigurationError; at once, where it is a
@@ -58,6 +58,7 @@ class SessionMiddleware:
         adopt: Adoption | None = None,
         user_key: str | None = None,
         public_origin: str | None = None,
+        endpoints_path: str = "/session",
     ) -> None:
         self.app = app
         self.manager = manager
@@ -71,6 +72,7 @@ class SessionMiddleware:
             cleanup_interval=cleanup_interval,
             adopt=adopt,
             public_origin=public_origin,
+            endpoints_path=endpoints_path,
             user_key=user_key or (adopt.user_key if adopt else None),
         )
         self._wiring.transport.warn_of_name()

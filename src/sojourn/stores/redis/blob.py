@@ -57,9 +57,20 @@ class _Blob(msgspec.Struct, array_like=True):
 _Pairs = list[tuple[bytes, int]]
 _Rest = tuple[int | None, bool, str, str, str | None, EndReason | None, str | None, tuple[str, ...], str]
 
+
+class _Secrets(msgspec.Struct, array_like=True):
+    family: bytes
+    current: bytes
+    rotated_at: int
+    next: _Pairs
+    late: _Pairs
+    retired: _Pairs
+    key: str = ""
+
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Blob).decode
-_decode_secrets = msgspec.msgpack.Decoder(tuple[bytes, bytes, int, _Pairs, _Pairs, _Pairs]).decode
+_decode_secrets = msgspec.msgpack.Decoder(_Secrets).decode
 _decode_rest = msgspec.msgpack.Decoder(_Rest).decode
 _split_data = msgspec.msgpack.Decoder(dict[str, str]).decode
 
@@ -83,7 +94,7 @@ def encode_record(record: Record) -> bytes:
         record.remember,
         client.ip,
         client.user_agent,
-        f"{record.key_thumbprint} {record.nonce_key}" if record.key_thumbprint is not None else None,
+        f"{record.key_thumbprint or ''} {record.nonce_key}" if record.key_thumbprint or record.nonce_key else None,
         record.follows,
         record.level,
         record.methods,
@@ -114,7 +125,9 @@ def encode_user(realm: str, user_id: str | None) -> str:
 def encode_secrets(secrets: Secrets) -> bytes:
     """Secrets in the one form in which the scripts compare them."""
     pairs = [[(dated.hash, dated.at) for dated in some] for some in (secrets.next, secrets.late, secrets.retired)]
-    return _encode((secrets.family, secrets.current, secrets.rotated_at, *pairs))
+    return _encode(
+        (secrets.family, secrets.current, secrets.rotated_at, *pairs, *([secrets.key] if secrets.key else ()))
+    )
 
 
 def decode_mark(id: str, value: bytes | None) -> Mark | None:
@@ -130,7 +143,7 @@ def decode_record(id: str, raw: bytes) -> Record:
     try:
         blob = _decode(raw)
         secrets, rest = bytes(blob.secrets), bytes(blob.rest)
-        family, current, rotated_at, following, late, retired = _decode_secrets(secrets[_HEADS.get(secrets[0], 1) :])
+        said = _decode_secrets(secrets[_HEADS.get(secrets[0], 1) :])
         inflated = _inflate(rest[_HEADS.get(rest[0], 1) :])
     except (msgspec.DecodeError, zlib.error, IndexError, ConfigurationError):
         raise UnreadableRecord(id) from None
@@ -140,9 +153,7 @@ def decode_record(id: str, raw: bytes) -> Record:
     thumbprint, _, nonce_key = (key or "").partition(" ")
     return Record(
         id=id,
-        secrets=Secrets(family, current, rotated_at, _dated(following), _dated(late), _dated(retired))
-        if following or late or retired
-        else Secrets(family, current, rotated_at),
+        secrets=_read_secrets(said),
         created_at=created_at,
         seen_at=created_at + blob.seen,
         idle_timeout=blob.idle_timeout,
@@ -157,7 +168,7 @@ def decode_record(id: str, raw: bytes) -> Record:
         ended_at=created_at + blob.ended if reason else None,
         end_reason=reason or None,  # type: ignore[arg-type]  # only reasons are written there
         client=client,
-        key_thumbprint=None if key is None else thumbprint,
+        key_thumbprint=thumbprint or None,
         nonce_key=nonce_key,
         follows=follows,
         realm=realm[1:],
@@ -198,6 +209,13 @@ def readable(pairs: Iterable[tuple[str, bytes | None]]) -> list[Record]:
 
 def _data(raw: msgspec.Raw) -> Mapping[str, bytes]:
     return {} if bytes(raw) == _EMPTY else EncodedObject(raw, _split_data)
+
+
+def _read_secrets(said: _Secrets) -> Secrets:
+    if not (said.next or said.late or said.retired or said.key):
+        return Secrets(said.family, said.current, said.rotated_at)
+    following, late, retired = _dated(said.next), _dated(said.late), _dated(said.retired)
+    return Secrets(said.family, said.current, said.rotated_at, following, late, retired, said.key)
 
 
 def _dated(pairs: _Pairs) -> tuple[Dated, ...]:

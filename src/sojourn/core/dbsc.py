@@ -1,0 +1,250 @@
+"""DBSC: sessions in cookies, bound to a key in the browser's hardware (W3C Device Bound Session Credentials). Pure.
+
+The browser registers a key after a log-in, and from then on the session's cookie opens nothing without a second one,
+the bound cookie, which lasts minutes. For a new one the browser signs a challenge, by itself, before it sends what it
+was about to send. What the server gives is made of the session's `nonce_key`, so that nothing of it need be kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from typing import Final, Literal, NamedTuple
+
+import msgspec
+
+from .cookie import CookieOptions
+from .errors import Flaw, ProofRefused
+from .jws import JWS, public_key, take_apart, verify
+from .proof import CLOCKS_APART, NONCE_LIFE, seal
+from .token import Random
+
+__all__ = [
+    "CHALLENGE_LIFE",
+    "COOKIE_LIFE",
+    "Action",
+    "Asking",
+    "Cookies",
+    "Place",
+    "Told",
+    "again",
+    "is_bound_cookie",
+    "name",
+    "refreshed",
+    "registered",
+    "tell",
+]
+
+COOKIE_LIFE = 600
+"""How long, in seconds, a browser keeps a bound cookie: Chromium signs six times in nine minutes, and no more."""
+# A request that was sent just before the cookie's end may come late.
+LATE = 120
+CHALLENGE_LIFE = 900
+"""How long, in seconds, a challenge is good: one comes with each bound cookie, and is signed for the next."""
+
+ATTRIBUTES: Final = "Path=/; Secure; HttpOnly; SameSite=Lax"
+ALGORITHMS = ("ES256", "RS256")
+
+Action = Literal["register", "refresh"]
+Skipped = Literal["quota_exceeded", "server_error", "unreachable"]
+
+_skipped = re.compile("(quota_exceeded|server_error|unreachable)(?:;|$)").match
+_said = re.compile(r"([0-9]{1,15})\.[0-9a-f]{12}").fullmatch
+
+
+class Cookies(NamedTuple):
+    """What a request that has its token in a cookie shows beside it: bound cookies, by what they are named for.
+
+    `skipped` is why the browser says that it renewed none.
+    """
+
+    bound: Mapping[str, str]
+    skipped: Skipped | None = None
+
+
+class Asking(NamedTuple):
+    """A request to register a key, or for a new bound cookie. `proof` is its JWS, `of` what it says it is named.
+
+    `url` is what it was sent to, without a query, and `place` where that is.
+    """
+
+    action: Action
+    proof: str | None
+    of: str
+    url: str
+    place: Place
+
+
+class Told(NamedTuple):
+    """What an answer tells the browser: a bound cookie's value, and the challenge to sign for the next.
+
+    `instruction` is the answer's body; without one, the browser may register a key, and signs the challenge for that.
+    `key` is the one to which the session must be bound before it is told any of this; "" where it is, or need not be.
+    """
+
+    of: str
+    cookie: str
+    challenge: str
+    instruction: bytes = b""
+    key: str = ""
+
+
+def name(key: bytes) -> str:
+    """What a session's bound cookie is named for, and the browser's own record of it, of the session's `nonce_key`.
+
+    Of each log-in's session another: what is on its way for the one before does it no harm.
+    """
+    return seal(key, "dbsc name")[:12]
+
+
+def tell(key: bytes, now: int, random: Random, place: Place | None = None) -> Told:
+    """A fresh bound cookie and challenge for the session of this `nonce_key`. `now` is in Unix milliseconds.
+
+    Without a `place`, it is for a browser that has not registered a key yet.
+    """
+    until = str(now // 1000 + COOKIE_LIFE)
+    cookie = f"{until}.{seal(key, f'dbsc cookie {until}')}"
+    of = name(key)
+    if place is None:
+        return Told(of, cookie, _challenge(key, now, random, "register"))
+    return Told(of, cookie, _challenge(key, now, random, "refresh"), place.instruction(of))
+
+
+def is_bound_cookie(value: str, key: bytes, now: int) -> bool:
+    """Whether `value` is a bound cookie of the session of this `nonce_key`, and not over."""
+    until, _, sealed = value.partition(".")
+    if not (until.isascii() and until.isdigit() and len(until) < 16 and sealed.isascii()):
+        return False
+    is_ours = hmac.compare_digest(sealed, seal(key, f"dbsc cookie {until}"))
+    return is_ours and now / 1000 <= int(until) + LATE
+
+
+def registered(asking: Asking, key: bytes, now: int) -> str:
+    """The key that a registration is for, as core.jws spells it. Raises ProofRefused.
+
+    Only the answer to a log-in has a challenge for it, for five minutes: whoever copies the cookie has none.
+    """
+    if asking.proof is None:
+        raise ProofRefused("proof-required")
+    jws = take_apart(asking.proof, "dbsc+jwt", ALGORITHMS)
+    found = public_key(jws.head.get("jwk"), jws.algorithm)
+    verify(jws, found)
+    _check_url(jws, asking)
+    if not _is_fresh(_signed(jws), key, now, "register", NONCE_LIFE):
+        raise ProofRefused("proof-stale-nonce")
+    return found
+
+
+def refreshed(asking: Asking, registered: str, key: bytes, now: int, random: Random) -> tuple[bool, str]:
+    """Whether the proof is by the key that was `registered`, and what names the challenge that it used up.
+
+    Raises ProofRefused: with a challenge, where the browser is to sign anew. A wrong signature under a challenge of
+    ours is somebody's who has the cookie and no key.
+    """
+    if asking.proof is None:
+        raise again("proof-required", key, now, random)
+    jws = take_apart(asking.proof, "dbsc+jwt", ALGORITHMS)
+    if jws.algorithm != registered.partition(" ")[0]:
+        raise ProofRefused("proof-algorithm")
+    if "jwk" in jws.head and public_key(jws.head["jwk"], jws.algorithm) != registered:
+        raise ProofRefused("proof-other-key")
+    _check_url(jws, asking)
+    challenge = _signed(jws)
+    if not _is_fresh(challenge, key, now, "refresh", CHALLENGE_LIFE):
+        raise again("proof-stale-nonce", key, now, random)
+    try:
+        verify(jws, registered)
+    except ProofRefused:
+        return False, ""
+    return True, hashlib.sha256(f"dbsc {challenge}".encode()).hexdigest()[:32]
+
+
+def again(flaw: Flaw, key: bytes, now: int, random: Random) -> ProofRefused:
+    """A refusal after which the browser signs anew."""
+    return ProofRefused(flaw, _challenge(key, now, random, "refresh"), device=name(key))
+
+
+def _challenge(key: bytes, now: int, random: Random, action: Action) -> str:
+    # Each is another, for it is good once.
+    said = f"{now // 1000}.{random(6).hex()}"
+    return f"{said}.{seal(key, f'dbsc {action} {said}')}"
+
+
+def _is_fresh(challenge: str, key: bytes, now: int, action: Action, life: int) -> bool:
+    said, _, sealed = challenge.rpartition(".")
+    match = _said(said)
+    if match is None or not sealed.isascii() or not hmac.compare_digest(sealed, seal(key, f"dbsc {action} {said}")):
+        return False
+    return -CLOCKS_APART <= now / 1000 - int(match[1]) <= life
+
+
+def _signed(jws: JWS) -> str:
+    challenge = jws.claims.get("jti")
+    if not isinstance(challenge, str):
+        raise ProofRefused("proof-malformed")
+    return challenge
+
+
+def _check_url(jws: JWS, asking: Asking) -> None:
+    # Chromium says it with a feature that is off by default.
+    if jws.claims.get("aud", asking.url) != asking.url:
+        raise ProofRefused("proof-url")
+
+
+class Place:
+    """Where browsers register, of one application: its `origin`, the `path` of its endpoints, and the session's cookie.
+
+    The bound cookie and the instruction that the browser compares it with are spelled here, from one text.
+    """
+
+    def __init__(self, origin: str, path: str, cookie: CookieOptions) -> None:
+        bare = re.sub("^__(host|secure)-", "", cookie.name, flags=re.IGNORECASE)
+        self._prefix = f"__Host-{bare}-"
+        self._marker = self._prefix.encode()
+        self._origin, self._path = origin, path
+        self._actions: Mapping[str, Action] = {f"{path}/dbsc/register": "register", f"{path}/dbsc/refresh": "refresh"}
+
+    def is_asked(self, path: str) -> bool:
+        """Whether a request to this path is one of DBSC's own, which no page sends."""
+        return path in self._actions
+
+    def asking(self, path: str, proof: str | None, of: str | None) -> Asking | None:
+        """What a POST to `path` asks for, if that is one of DBSC's own. Chromium's headers are bare."""
+        action = self._actions.get(path)
+        if action is None:
+            return None
+        proof = None if proof is None else proof.strip('"')
+        return Asking(action, proof, (of or "").strip('"'), self._origin + path, self)
+
+    def shown(self, cookies: bytes, skipped: str | None) -> Cookies:
+        """What a Cookie header, and Secure-Session-Skipped, show."""
+        match = _skipped(skipped) if skipped else None
+        why: Skipped | None = match[1] if match else None  # type: ignore[assignment]  # one of them
+        if self._marker not in cookies:
+            return Cookies({}, why)
+        pairs = [pair.strip().partition("=") for pair in cookies.decode("latin-1").split(";")]
+        start = len(self._prefix)
+        return Cookies({left[start:]: right for left, _, right in pairs if left.startswith(self._prefix)}, why)
+
+    def headers(self, told: Told) -> list[tuple[str, str]]:
+        """The headers by which the browser is told."""
+        cookie = f"{self._prefix}{told.of}={told.cookie}; Max-Age={COOKIE_LIFE}; {ATTRIBUTES}"
+        if not told.instruction:
+            where = f'path="{self._path}/dbsc/register";challenge="{told.challenge}"'
+            return [("set-cookie", cookie), ("secure-session-registration", f"({' '.join(ALGORITHMS)});{where}")]
+        return [("set-cookie", cookie), ("secure-session-challenge", f'"{told.challenge}";id="{told.of}"')]
+
+    def clear(self, nonce_key: str) -> str:
+        """A Set-Cookie value that makes the browser forget the bound cookie of the session with this `nonce_key`."""
+        return f"{self._prefix}{name(bytes.fromhex(nonce_key))}=; Max-Age=0; {ATTRIBUTES}"
+
+    def instruction(self, of: str) -> bytes:
+        """What the browser is to do from here on, as JSON."""
+        scope = {"origin": self._origin, "include_site": False, "scope_specification": []}
+        credentials = [{"type": "cookie", "name": self._prefix + of, "attributes": ATTRIBUTES}]
+        refresh = f"{self._path}/dbsc/refresh"
+        return msgspec.json.encode(
+            {"session_identifier": of, "refresh_url": refresh, "scope": scope, "credentials": credentials}
+        )
