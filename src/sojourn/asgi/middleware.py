@@ -8,7 +8,6 @@ from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote_to_bytes
 
 from sojourn.core.cookie import CookieOptions
 from sojourn.core.errors import ConfigurationError, ProofRefused, SojournError, StoreUnavailable
@@ -169,6 +168,8 @@ class SessionMiddleware:
         return exchange
 
     def _presented(self, scope: Scope, headers: dict[bytes, bytes], bearer: bool) -> Shown | None:
+        if self._transport.public_origin is None:
+            return None
         return self._transport.presented(look_up(headers), bearer, scope.get("method", "GET"), _path(scope))
 
     async def _refuses(self, scope: Scope, headers: dict[bytes, bytes], bearer: bool, send: Send) -> bool:
