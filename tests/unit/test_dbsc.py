@@ -339,6 +339,32 @@ def test_only_a_log_in_is_offered_a_key_and_only_its_answer() -> None:
     assert record.nonce_key == ""
 
 
+def test_a_new_id_after_the_log_in_in_one_request_keeps_what_was_offered() -> None:
+    world = World()
+    session = world.manager.anonymous()
+    session._offers = True
+    session.login("ada")
+    world.manager.commit(session)
+    world.now += 1
+    session.regenerate()
+    token = world.manager.commit(session).token
+    assert token is not None
+
+    assert world.register(token.reveal(), session._told).user_id == "ada"
+
+
+def test_a_log_out_in_the_request_of_the_log_in_leaves_nothing_to_tell() -> None:
+    world = World()
+    session = world.manager.anonymous()
+    session._offers = True
+    session.login("ada")
+    world.manager.commit(session)
+    session.logout()
+    world.manager.commit(session)
+
+    assert session._told is None
+
+
 def test_a_session_that_was_made_before_is_not_bound() -> None:
     world = World()
     session = world.manager.anonymous()
