@@ -25,6 +25,7 @@ SESSION = {
     "remember",
     "level",
     "methods",
+    "bound",
     "follows",
 }
 BACK_END = [

@@ -12,7 +12,7 @@ from sojourn.core.commit import plan_open
 from sojourn.core.errors import ConfigurationError
 from sojourn.core.proof import Asked
 from sojourn.core.token import parse
-from sojourn.events import UnprovedToken
+from sojourn.events import SessionCreated, UnprovedToken
 from sojourn.stores.memory import MemoryStore
 from tests.keys import Key
 
@@ -80,6 +80,18 @@ def test_a_proof_is_good_once_also_for_making_a_session() -> None:
     with pytest.raises(ProofRefused, match="used before"):
         world.log_in("eve", jti="first")
     assert world.manager.list("eve") == []
+
+
+def test_the_event_of_a_new_session_and_what_is_listed_say_whether_it_is_bound() -> None:
+    world = World()
+    world.log_in("ada")
+    free = world.manager.anonymous()
+    free.login("ada")
+    world.manager.commit(free)
+
+    assert [event.bound for event in world.told if isinstance(event, SessionCreated)] == ["browser", None]
+    assert sorted(str(each.bound) for each in world.manager.list("ada")) == ["None", "browser"]
+    assert (world.manager.stats().live, world.manager.stats().bound) == (2, 1)
 
 
 def test_what_only_lacks_a_fresh_nonce_is_no_news() -> None:

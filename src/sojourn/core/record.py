@@ -10,7 +10,10 @@ import msgspec
 from .codec import is_unicode
 from .errors import ConfigurationError, EndReason
 
-__all__ = ["Client", "Dated", "Record", "Secrets", "stand_in"]
+__all__ = ["Bound", "Client", "Dated", "Record", "Secrets", "stand_in"]
+
+Bound = Literal["browser", "hardware"]
+"""Where the key is that a session is bound to: with a browser's scripts (DPoP), or in a device's hardware."""
 
 
 class Dated(msgspec.Struct, frozen=True):
@@ -111,6 +114,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     realm: str = ""
     device: str = ""
     nonce_key: str = ""
+
+    @property
+    def bound(self) -> Bound | None:
+        """How the session is bound to a key; None where its token alone opens it."""
+        return None if self.key_thumbprint is None else "browser"
 
     @property
     def expires_at(self) -> int:

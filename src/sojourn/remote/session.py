@@ -205,6 +205,8 @@ def _record(state: SessionState, token: Token, renewed_at: int) -> Record:
         remember=state.remember,
         level=state.level,
         methods=state.methods,
+        # Whose key it is, is the service's to know too.
+        key_thumbprint="" if state.bound else None,
         follows=state.follows,
     )
 

@@ -9,6 +9,7 @@ from sojourn.core.codec import MAX_INTEGER
 from sojourn.core.errors import EndReason
 from sojourn.core.login import LEVELS, MAX_METHODS, METHOD_PATTERN
 from sojourn.core.problem import problem_schema
+from sojourn.core.record import Bound
 from sojourn.wire.api_key import KeyScope
 from sojourn.wire.http import COMMIT, CONFIG, DESCRIPTION, HEALTH, OPEN, READY, SESSION, USER
 
@@ -55,6 +56,10 @@ _FACTS = {
     "remember": _FLAG,
     "level": {"enum": [None, *LEVELS], "description": "How sure the log-in was, as the back end said."},
     "methods": {"type": "array", "items": _TEXT, "description": "By what, as the back end said: pwd, otp."},
+    "bound": {
+        "enum": [None, *get_args(Bound)],
+        "description": "Where the key is that the token needs; null: the token alone opens the session.",
+    },
 }
 _DEVICE = {"type": ["string", "null"], "examples": ["Chrome on Windows"]}
 _FOUND = {**_FACTS, "end_reason": _MAYBE_REASON, "device": _DEVICE, "ip": _MAYBE_TEXT, "user_agent": _MAYBE_TEXT}

@@ -74,5 +74,6 @@ def _state(session: Session) -> SessionState | None:
         remember=record.remember,
         level=record.level,
         methods=record.methods,
+        bound=record.bound,
         follows=record.follows,
     )

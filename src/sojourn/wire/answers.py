@@ -8,6 +8,7 @@ import msgspec
 
 from sojourn.core.errors import EndReason
 from sojourn.core.info import SessionInfo
+from sojourn.core.record import Bound
 from sojourn.core.session import Status
 
 __all__ = [
@@ -39,6 +40,7 @@ class SessionFacts(msgspec.Struct, frozen=True, kw_only=True):
     remember: bool
     level: str | None
     methods: tuple[str, ...]
+    bound: Bound | None = None
 
 
 class SessionState(SessionFacts, frozen=True, kw_only=True):

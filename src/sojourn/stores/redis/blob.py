@@ -27,6 +27,7 @@ __all__ = [
     "encode_secrets",
     "encode_user",
     "glance",
+    "has_key",
     "readable",
 ]
 
@@ -56,6 +57,7 @@ class _Blob(msgspec.Struct, array_like=True):
 
 _Pairs = list[tuple[bytes, int]]
 _Rest = tuple[int | None, bool, str, str, str | None, EndReason | None, str | None, tuple[str, ...], str]
+_Inflated = tuple[int | None, bool, Client, str | None, EndReason | None, str | None, tuple[str, ...], str]
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Blob).decode
@@ -129,9 +131,9 @@ def decode_record(id: str, raw: bytes) -> Record:
     """The record that a blob holds. Raises UnreadableRecord for what was never written here."""
     try:
         blob = _decode(raw)
-        secrets, rest = bytes(blob.secrets), bytes(blob.rest)
+        secrets = bytes(blob.secrets)
         family, current, rotated_at, following, late, retired = _decode_secrets(secrets[_HEADS.get(secrets[0], 1) :])
-        inflated = _inflate(rest[_HEADS.get(rest[0], 1) :])
+        inflated = _rest(blob)
     except (msgspec.DecodeError, zlib.error, IndexError, ConfigurationError):
         raise UnreadableRecord(id) from None
     authenticated_at, remember, client, key, follows, level, methods, device = inflated
@@ -184,6 +186,14 @@ def glance(raw: bytes) -> Glance | None:
     return Glance(blob.user, blob.created_at + at, ended)
 
 
+def has_key(raw: bytes) -> bool:
+    """Whether a blob's session is bound to a key; False for what was never written here."""
+    try:
+        return _rest(_decode(raw))[3] is not None
+    except (msgspec.DecodeError, zlib.error, IndexError, ConfigurationError):
+        return False
+
+
 def readable(pairs: Iterable[tuple[str, bytes | None]]) -> list[Record]:
     """The records of ids and their blobs, but those that are gone or cannot be read: of these the log names the ids."""
     found = []
@@ -209,11 +219,14 @@ def _deflate(raw: bytes) -> bytes:
     return compress.compress(raw) + compress.flush()
 
 
+def _rest(blob: _Blob) -> _Inflated:
+    rest = bytes(blob.rest)
+    return _inflate(rest[_HEADS.get(rest[0], 1) :])
+
+
 # A user agent is worth keeping small in Redis, and not worth taking apart at every read.
 @lru_cache(4096)
-def _inflate(
-    raw: bytes,
-) -> tuple[int | None, bool, Client, str | None, EndReason | None, str | None, tuple[str, ...], str]:
+def _inflate(raw: bytes) -> _Inflated:
     decompress = zlib.decompressobj(wbits=-15, zdict=_DICTIONARY)
     rest = _decode_rest(decompress.decompress(raw) + decompress.flush())
     authenticated_at, remember, ip, user_agent, *more = rest
