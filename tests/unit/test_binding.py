@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sojourn import Client, Event, Policy, ProofRefused, SessionManager
-from sojourn.core.binding import Presented, require_binding
+from sojourn.core.binding import Presented, Vouched, require_binding
 from sojourn.core.commit import plan_open
 from sojourn.core.errors import ConfigurationError
 from sojourn.core.proof import Asked
@@ -50,7 +50,9 @@ class World:
         return [event.flaw for event in self.told if isinstance(event, UnprovedToken)]
 
 
-def refused(world: World, token: str, presented: Presented | None = None, by: SessionManager | None = None) -> str:
+def refused(
+    world: World, token: str, presented: Presented | Vouched | None = None, by: SessionManager | None = None
+) -> str:
     with pytest.raises(ProofRefused) as raised:
         (by or world.manager).open(token, presented=presented)
     return raised.value.flaw
@@ -202,6 +204,22 @@ def test_no_caller_of_the_core_opens_a_bound_session_unproved() -> None:
     for proved in (None, for_a_new_one):
         with pytest.raises(ProofRefused):
             plan_open(record, parsed, world.manager.policy, world.now, Client(), proved=proved)
+
+
+def test_a_back_end_vouches_for_the_key_that_its_request_proved_and_for_no_other() -> None:
+    world = World()
+    token, _ = world.log_in("ada")
+    opened = world.manager.open(token, presented=Vouched(world.key.thumbprint))
+    assert (opened.user_id, opened._proved is not None) == ("ada", True)
+    assert refused(world, token, Vouched(Key().thumbprint)) == "proof-other-key"
+
+    again = world.manager.anonymous(presented=Vouched(world.key.thumbprint))
+    again.login("ada")
+    reply = world.manager.commit(again)
+    assert reply.token is not None
+    assert refused(world, reply.token.reveal()) == "proof-required"
+    off = world.with_policy("off")
+    assert off.anonymous(presented=Vouched(world.key.thumbprint))._proved is None
 
 
 def test_the_notes_of_used_proofs_go_with_a_clean_up_after_twelve_minutes() -> None:

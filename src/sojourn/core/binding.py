@@ -5,6 +5,7 @@ The key is the new session's from its first write on, and no write changes it: t
 
 from __future__ import annotations
 
+import hmac
 from typing import NamedTuple
 
 from . import rotation
@@ -15,7 +16,7 @@ from .record import Record
 from .store import Mark
 from .token import Random, Token
 
-__all__ = ["Presented", "Proved", "born", "prove", "require_binding"]
+__all__ = ["Presented", "Proved", "Vouched", "born", "prove", "require_binding"]
 
 # For so long a proof could be used, of which this is the use: longer than any nonce is good, or any time near enough.
 REMEMBERED_MS = 2 * (NONCE_LIFE + CLOCKS_APART) * 1000
@@ -30,6 +31,12 @@ class Presented(NamedTuple):
     proof: str | None
     by_dpop: bool
     asked: Asked
+
+
+class Vouched(NamedTuple):
+    """What a back end shows for a request whose proof was taken already: the thumbprint, which it was told then."""
+
+    thumbprint: str
 
 
 class Proved(NamedTuple):
@@ -48,7 +55,7 @@ class Proved(NamedTuple):
 def prove(
     record: Record | None,
     token: Token | None,
-    presented: Presented | None,
+    presented: Presented | Vouched | None,
     policy: Policy,
     now: int,
     random: Random,
@@ -62,7 +69,11 @@ def prove(
             return _prove_bound(record, record.key_thumbprint, token, presented, now)
         if policy.binding == "require":
             raise ProofRefused("proof-required")
-    if policy.binding == "off" or presented is None or presented.proof is None:
+    if policy.binding == "off" or presented is None:
+        return None
+    if isinstance(presented, Vouched):
+        return Proved(presented.thumbprint, random(16).hex(), None, at_once=False)
+    if presented.proof is None:
         return None
     proof = read(presented.proof)
     check(proof, presented.asked, now)
@@ -75,7 +86,13 @@ def _opens(record: Record, token: Token, policy: Policy, now: int) -> bool:
     return record.end_reason_at(now) is None and rotation.which(record.secrets, token, policy, now) != "unknown"
 
 
-def _prove_bound(record: Record, thumbprint: str, token: Token, presented: Presented | None, now: int) -> Proved:
+def _prove_bound(
+    record: Record, thumbprint: str, token: Token, presented: Presented | Vouched | None, now: int
+) -> Proved:
+    if isinstance(presented, Vouched):
+        if not hmac.compare_digest(presented.thumbprint.encode(), thumbprint.encode()):
+            raise ProofRefused("proof-other-key")
+        return Proved(thumbprint, record.nonce_key, None, at_once=True)
     if presented is None or presented.proof is None or not presented.by_dpop:
         raise ProofRefused("proof-required")
     proof, key = read(presented.proof), bytes.fromhex(record.nonce_key)

@@ -23,7 +23,7 @@ from .device import device_label
 
 if TYPE_CHECKING:
     from sojourn.core.async_store import AsyncStore
-    from sojourn.core.binding import Presented, Proved
+    from sojourn.core.binding import Presented, Proved, Vouched
 
 __all__ = ["BATCH", "MAX_ATTEMPTS", "PAUSE_BETWEEN_BATCHES", "AsyncSessionManager", "milliseconds"]
 
@@ -75,7 +75,9 @@ class AsyncSessionManager(ManagerContext):
         session, _, _ = plan_open(record, parsed, self.policy, self.clock(), client, self.realm)
         return None if session._live is None else session
 
-    async def open(self, token: str, client: Client = Client(), presented: Presented | None = None) -> Session:
+    async def open(
+        self, token: str, client: Client = Client(), presented: Presented | Vouched | None = None
+    ) -> Session:
         """The session that `token` opens, or an empty one. At most one read, and one write at a session's end.
 
         `presented` is what the request shows for a key. One write more where that is proved. Raises ProofRefused where

@@ -28,7 +28,7 @@ from sojourn.core.store import Commit, Create, End
 from sojourn.core.token import Random, Token
 
 if TYPE_CHECKING:
-    from sojourn.core.binding import Presented, Proved
+    from sojourn.core.binding import Presented, Proved, Vouched
 
 __all__ = ["REALM_PATTERN", "AsyncBeforeCreate", "BeforeCreate", "Clock", "ManagerContext", "OnEvent"]
 
@@ -74,7 +74,11 @@ class ManagerContext:
         self._requires_key = policy.binding == "require"
 
     def anonymous(
-        self, client: Client = Client(), *, refused: UnknownToken | None = None, presented: Presented | None = None
+        self,
+        client: Client = Client(),
+        *,
+        refused: UnknownToken | None = None,
+        presented: Presented | Vouched | None = None,
     ) -> Session:
         """A session that does not exist yet, for a request without a token or with a `refused` one. No read.
 
@@ -94,7 +98,9 @@ class ManagerContext:
 
             require_binding(self.policy, public_origin, tokens_are_readable, adopts)
 
-    def _prove(self, record: Record | None, token: Token | None, presented: Presented | None) -> Proved | None:
+    def _prove(
+        self, record: Record | None, token: Token | None, presented: Presented | Vouched | None
+    ) -> Proved | None:
         """What a request proves of a key; see core.binding. Raises ProofRefused."""
         from sojourn.core.binding import prove  # here: most applications bind no session
 
@@ -153,7 +159,7 @@ class ManagerContext:
             except Exception:
                 logger.exception("on_event failed for %s", type(event).__name__)
 
-    def _malformed(self, client: Client, presented: Presented | None = None) -> Session:
+    def _malformed(self, client: Client, presented: Presented | Vouched | None = None) -> Session:
         return self.anonymous(client, refused=UnknownToken(at=self.clock(), cause="malformed"), presented=presented)
 
     def _emit_end(self, end: End, was: Answer) -> bool:

@@ -23,7 +23,7 @@ from .context import BeforeCreate, Clock, ManagerContext, OnEvent
 from .device import device_label
 
 if TYPE_CHECKING:
-    from sojourn.core.binding import Presented, Proved
+    from sojourn.core.binding import Presented, Proved, Vouched
 
 __all__ = ["SessionManager"]
 
@@ -57,7 +57,7 @@ class SessionManager(ManagerContext):
         self.expires_by_itself = getattr(store, "expires_by_itself", False)
         self._before_create = before_create
 
-    def open(self, token: str, client: Client = Client(), presented: Presented | None = None) -> Session:
+    def open(self, token: str, client: Client = Client(), presented: Presented | Vouched | None = None) -> Session:
         """The session that `token` opens, or an empty one. At most one read, and one write at a session's end.
 
         `presented` is what the request shows for a key. One write more where that is proved. Raises ProofRefused where

@@ -32,10 +32,11 @@ from .calls import (
     read,
 )
 from .connections import ServiceConnections
+from .keys import key_shown, require_readable
 from .session import RemoteSession, as_remote, opened_session
 
 if TYPE_CHECKING:
-    from sojourn.core.binding import Presented
+    from sojourn.core.binding import Presented, Vouched
 
 __all__ = ["AsyncRemoteSessionManager", "RemoteSessionManager"]
 
@@ -79,20 +80,30 @@ class RemoteSessionManager(SessionManager):
         self._connections = ServiceConnections(self._address, timeout)
 
     def anonymous(
-        self, client: Client = Client(), *, refused: UnknownToken | None = None, presented: Presented | None = None
+        self,
+        client: Client = Client(),
+        *,
+        refused: UnknownToken | None = None,
+        presented: Presented | Vouched | None = None,
     ) -> Session:
         """A session that does not exist yet, for a request without a token. The service is not asked."""
-        return RemoteSession(None, self.clock(), client, presented=refused is not None)
+        session = RemoteSession(None, self.clock(), client, presented=refused is not None)
+        session.shown = key_shown(presented)
+        return session
 
-    def open(self, token: str, client: Client = Client(), presented: Presented | None = None) -> Session:
+    def _require_binding(self, public_origin: str | None, tokens_are_readable: bool, adopts: bool) -> None:
+        require_readable(public_origin, tokens_are_readable)
+
+    def open(self, token: str, client: Client = Client(), presented: Presented | Vouched | None = None) -> Session:
         """The session that `token` opens, or an empty one. One request; none for what is no token."""
         parsed = parse(token)
         del token  # A reporter of errors sends what frames hold.
         if parsed is None:
-            return self._malformed(client)
-        answer = self._ask(call_open(parsed), Opened)
+            return self._malformed(client, presented)
+        key = key_shown(presented)
+        answer = self._ask(call_open(parsed, key), Opened)
         self._time.heard(answer.now)
-        return opened_session(answer, parsed, client)
+        return opened_session(answer, parsed, client, key)
 
     def commit(self, session: Session) -> Reply:
         """Have the service write what the request changed: one request, normally none. Raises as SessionManager's."""
@@ -168,20 +179,32 @@ class AsyncRemoteSessionManager(AsyncSessionManager):
         self._connections = AsyncServiceConnections(self._address, timeout)
 
     def anonymous(
-        self, client: Client = Client(), *, refused: UnknownToken | None = None, presented: Presented | None = None
+        self,
+        client: Client = Client(),
+        *,
+        refused: UnknownToken | None = None,
+        presented: Presented | Vouched | None = None,
     ) -> Session:
         """A session that does not exist yet, for a request without a token. The service is not asked."""
-        return RemoteSession(None, self.clock(), client, presented=refused is not None)
+        session = RemoteSession(None, self.clock(), client, presented=refused is not None)
+        session.shown = key_shown(presented)
+        return session
 
-    async def open(self, token: str, client: Client = Client(), presented: Presented | None = None) -> Session:
+    def _require_binding(self, public_origin: str | None, tokens_are_readable: bool, adopts: bool) -> None:
+        require_readable(public_origin, tokens_are_readable)
+
+    async def open(
+        self, token: str, client: Client = Client(), presented: Presented | Vouched | None = None
+    ) -> Session:
         """The session that `token` opens, or an empty one. One request; none for what is no token."""
         parsed = parse(token)
         del token  # A reporter of errors sends what frames hold.
         if parsed is None:
-            return self._malformed(client)
-        answer = await self._ask(call_open(parsed), Opened)
+            return self._malformed(client, presented)
+        key = key_shown(presented)
+        answer = await self._ask(call_open(parsed, key), Opened)
         self._time.heard(answer.now)
-        return opened_session(answer, parsed, client)
+        return opened_session(answer, parsed, client, key)
 
     async def commit(self, session: Session) -> Reply:
         """Have the service write what the request changed: one request, normally none. Raises as SessionManager's."""

@@ -12,6 +12,7 @@ from sojourn.core.problem import problem_schema
 from sojourn.core.record import Bound
 from sojourn.wire.api_key import KeyScope
 from sojourn.wire.http import COMMIT, CONFIG, DESCRIPTION, HEALTH, OPEN, READY, SESSION, USER
+from sojourn.wire.requests import URL_PATTERN
 
 __all__ = ["openapi"]
 
@@ -26,6 +27,10 @@ _COUNT = {"type": "integer", "minimum": 0}
 _TOKEN = {"type": "string", "pattern": "^sj1-[0-9a-f]{32}-[0-9a-f]{64}$"}
 _STATUS = {"enum": ["none", "active", "ended"]}
 _MAYBE_REASON = {"enum": [None, *_REASONS]}
+_PROVED = _MAYBE_TEXT | {
+    "description": "The key that the request proved. Send it back with what follows in this request."
+}
+_NONCE = _MAYBE_TEXT | {"description": "For the visitor, in the header DPoP-Nonce."}
 _MAYBE_SESSION = {"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/Session"}]}
 
 
@@ -75,6 +80,8 @@ _SCHEMAS = {
         ended_at=_MAYBE_TIME,
         session=_MAYBE_SESSION,
         commit_due={"type": "boolean", "description": "Commit at the end, even if the request changed nothing."},
+        proved=_PROVED,
+        nonce=_NONCE,
         now=_TIME,
     ),
     "Committed": _answer(
@@ -86,6 +93,8 @@ _SCHEMAS = {
         clear={"type": "boolean", "description": "The browser is to forget its token."},
         set_cookie={"type": ["string", "null"], "description": "The Set-Cookie header for it, whole."},
         merged={"type": "array", "items": _TEXT, "description": "Keys that another request had changed too."},
+        proved=_PROVED,
+        nonce=_NONCE,
         now=_TIME,
     ),
     "Client": {
@@ -98,7 +107,21 @@ _SCHEMAS = {
         token=_TEXT,
         client={"$ref": "#/components/schemas/Client"},
         opened_at={"type": ["integer", "null"], "description": "`now` of this request's first open, to load it anew"},
+        presented={"$ref": "#/components/schemas/PresentedKey"},
+        proved=_MAYBE_TEXT | {"description": "As this request's first open answered, to load it anew"},
     ),
+    "PresentedKey": {
+        **_body(
+            ("method", "url"),
+            method=_TEXT,
+            url={"type": "string", "pattern": URL_PATTERN},
+            proof=_MAYBE_TEXT,
+            dpop=_FLAG,
+        ),
+        "type": ["object", "null"],
+        "description": "What the visitor's request shows for its key: its method, its URL by the public origin, its "
+        "DPoP header, and whether its token is in `Authorization: DPoP`.",
+    },
     "Change": {
         **_body(base={}, value={}),
         "description": "Without `base` the key was not there when it was loaded; without `value` it is removed.",
@@ -147,6 +170,8 @@ _SCHEMAS = {
             "items": _TEXT,
             "description": "Keys of one-time grants, _grant:…, that this request used up, and `changes` removes.",
         },
+        presented={"$ref": "#/components/schemas/PresentedKey"},
+        proved=_MAYBE_TEXT | {"description": "As this request's last open or commit answered."},
         action={"$ref": "#/components/schemas/Action"},
     )
     | {
