@@ -144,6 +144,7 @@ def test_the_services_own_endpoints_and_a_back_end_share_a_bound_session(tmp_pat
         assert backend.request("POST", "/v1/commit", write).code == "proof-required"
         wrong = {**write, "proved": "x" * 43}
         assert backend.request("POST", "/v1/commit", wrong).code == "proof-other-key"
+        assert backend.request("POST", "/v1/commit", {**write, "proved": f"{'x' * 42} "}).code == "invalid-body"
         assert backend.request("POST", "/v1/commit", {**write, "proved": begun["proved"]}).json["status"] == "active"
 
 

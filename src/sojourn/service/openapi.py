@@ -12,7 +12,7 @@ from sojourn.core.problem import problem_schema
 from sojourn.core.record import Bound
 from sojourn.wire.api_key import KeyScope
 from sojourn.wire.http import COMMIT, CONFIG, DESCRIPTION, HEALTH, OPEN, READY, SESSION, USER
-from sojourn.wire.requests import URL_PATTERN
+from sojourn.wire.requests import THUMBPRINT_PATTERN, URL_PATTERN
 
 __all__ = ["openapi"]
 
@@ -30,6 +30,7 @@ _MAYBE_REASON = {"enum": [None, *_REASONS]}
 _PROVED = _MAYBE_TEXT | {
     "description": "The key that the request proved. Send it back with what follows in this request."
 }
+_SAID_PROVED = _MAYBE_TEXT | {"pattern": THUMBPRINT_PATTERN, "description": "As this request's last answer said."}
 _NONCE = _MAYBE_TEXT | {"description": "For the visitor, in the header DPoP-Nonce."}
 _MAYBE_SESSION = {"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/Session"}]}
 
@@ -108,7 +109,7 @@ _SCHEMAS = {
         client={"$ref": "#/components/schemas/Client"},
         opened_at={"type": ["integer", "null"], "description": "`now` of this request's first open, to load it anew"},
         presented={"$ref": "#/components/schemas/PresentedKey"},
-        proved=_MAYBE_TEXT | {"description": "As this request's first open answered, to load it anew"},
+        proved=_SAID_PROVED,
     ),
     "PresentedKey": {
         **_body(
@@ -171,7 +172,7 @@ _SCHEMAS = {
             "description": "Keys of one-time grants, _grant:…, that this request used up, and `changes` removes.",
         },
         presented={"$ref": "#/components/schemas/PresentedKey"},
-        proved=_MAYBE_TEXT | {"description": "As this request's last open or commit answered."},
+        proved=_SAID_PROVED,
         action={"$ref": "#/components/schemas/Action"},
     )
     | {

@@ -23,6 +23,8 @@ __all__ = [
 
 
 URL_PATTERN = r"^https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?([/?#]|$)"
+THUMBPRINT_PATTERN = "^[A-Za-z0-9_-]{43}$"
+Thumbprint = Annotated[str, msgspec.Meta(pattern=THUMBPRINT_PATTERN)]
 Method = Annotated[str, msgspec.Meta(pattern=METHOD_PATTERN)]
 
 
@@ -60,7 +62,7 @@ class OpenRequest(_Request, frozen=True, kw_only=True):
     client: ClientFacts | None = None
     opened_at: int | None = None
     presented: PresentedKey | None = None
-    proved: str | None = None
+    proved: Thumbprint | None = None
 
 
 class KeyChange(_Request, frozen=True, kw_only=True):
@@ -110,5 +112,5 @@ class CommitRequest(_Request, frozen=True, kw_only=True):
     increments: dict[str, int] = {}
     used: tuple[str, ...] = ()
     presented: PresentedKey | None = None
-    proved: str | None = None
+    proved: Thumbprint | None = None
     action: StartAction | LoginAction | LogoutAction | RegenerateAction | None = None
