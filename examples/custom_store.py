@@ -139,8 +139,7 @@ class FolderStore:
             over = [each for each in self._all() if each.ended_at is None and each.expires_at <= now][:limit]
             for record in over:
                 self._keep(ended(record, "idle_timeout", now))
-            self._marks.drop(lambda mark: mark[1] < now)
-            return len(over)
+            return len(over) + self._marks.drop(lambda mark: mark[1] < now, limit - len(over))
 
     def delete_expired(self, before: int, limit: int) -> int:
         with self._lock:
@@ -220,11 +219,11 @@ class _Notes:
     def after(self, name: str) -> Sequence[tuple[str, Any]]:
         return sorted([note for note in self._all().items() if note[0] > name])
 
-    def drop(self, is_over: Callable[[Any], bool]) -> int:
+    def drop(self, is_over: Callable[[Any], bool], limit: int) -> int:
         notes = self._all()
-        kept = {name: value for name, value in notes.items() if not is_over(value)}
-        self._write(kept)
-        return len(notes) - len(kept)
+        over = [name for name, value in notes.items() if is_over(value)][:limit]
+        self._write({name: value for name, value in notes.items() if name not in over})
+        return len(over)
 
     def _all(self) -> dict[str, Any]:
         return json.loads(self._path.read_bytes()) if self._path.exists() else {}
