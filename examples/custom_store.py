@@ -139,7 +139,7 @@ class FolderStore:
             over = [each for each in self._all() if each.ended_at is None and each.expires_at <= now][:limit]
             for record in over:
                 self._keep(ended(record, "idle_timeout", now))
-            return len(over) + self._marks.drop(lambda mark: mark[1] < now)
+            return len(over) + self._marks.drop(lambda mark: mark[1] < now, limit - len(over))
 
     def delete_expired(self, before: int, limit: int) -> int:
         with self._lock:
@@ -156,7 +156,9 @@ class FolderStore:
         live = [record for record in records if record.end_reason_at(now) is None]
         dead = sum(record.ended_at is not None for record in records)
         users = len({record.user_id for record in live} - {None})
-        return Stats(live=len(live), ended=dead, expired=len(records) - len(live) - dead, users=users, bytes=0)
+        bound = sum(record.bound is not None for record in live)
+        expired = len(records) - len(live) - dead
+        return Stats(live=len(live), ended=dead, expired=expired, users=users, bound=bound, bytes=0)
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -217,11 +219,11 @@ class _Notes:
     def after(self, name: str) -> Sequence[tuple[str, Any]]:
         return sorted([note for note in self._all().items() if note[0] > name])
 
-    def drop(self, is_over: Callable[[Any], bool]) -> int:
+    def drop(self, is_over: Callable[[Any], bool], limit: int) -> int:
         notes = self._all()
-        kept = {name: value for name, value in notes.items() if not is_over(value)}
-        self._write(kept)
-        return len(notes) - len(kept)
+        over = [name for name, value in notes.items() if is_over(value)][:limit]
+        self._write({name: value for name, value in notes.items() if name not in over})
+        return len(over)
 
     def _all(self) -> dict[str, Any]:
         return json.loads(self._path.read_bytes()) if self._path.exists() else {}

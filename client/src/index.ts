@@ -2,6 +2,7 @@ export {createSessionClient} from "./client.js";
 export {isSessionError, SessionError, type SessionErrorCode} from "./errors.js";
 export type {
 	ActiveState,
+	Bound,
 	EmptyState,
 	EndedState,
 	EndReason,

@@ -17,6 +17,9 @@ export type EndReason =
 	| "token_reuse"
 	| "limit";
 
+/** With a browser's scripts (`sojourn-client/bound`), or in the device's hardware. */
+export type Bound = "browser" | "hardware";
+
 /** What every state holds; times are Unix milliseconds on the server's clock. */
 export interface StateFields<Data extends object> {
 	/** `loading` until the first answer, and while none has come. */
@@ -35,6 +38,8 @@ export interface StateFields<Data extends object> {
 	readonly idleTimeout: number | null;
 	/** Goes up with every change of the session's data. */
 	readonly version: number | null;
+	/** Where the key is that the session's token needs; `null` where the token alone opens it. Only in answers of a server. */
+	readonly bound?: Bound | null;
 	/** Only the keys that the server declares readable. */
 	readonly data: Readonly<Partial<Data>>;
 	/** From the warning until the session is extended or over: whether to show "stay signed in", however late one looks. */
@@ -83,6 +88,7 @@ export interface SessionInfo {
 	/** For example "Chrome on Windows": a guess from what the browser said of itself. */
 	readonly device: string | null;
 	readonly ip: string | null;
+	readonly bound: Bound | null;
 	readonly createdAt: number;
 	readonly authenticatedAt: number | null;
 	readonly seenAt: number;

@@ -129,6 +129,7 @@ export class TestServer {
 			absolute_expires_at: kept ? kept.createdAt + this.absolute : null,
 			idle_timeout: kept ? this.idle : null,
 			version: kept?.version ?? null,
+			bound: null,
 			data: isLive ? kept.data : {},
 			end_reason: kept?.endReason ?? null,
 			ended_at: kept?.endedAt ?? null,

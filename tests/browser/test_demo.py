@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -304,3 +305,55 @@ async def test_the_warning_tells_how_long_is_left_before_it_opens(
     await page.evaluate(script)
     await sign_up(page, "hal")
     assert re.match(r"[1-9]\d? seconds left\. ", await page.evaluate("() => told"))
+
+
+async def stolen(page: Page, button: str) -> tuple[list[str], str]:
+    """The line that the page shows, as words for a shell, and what the page says of its answer."""
+    await page.click(f"#{button}")
+    line = await page.locator(f"#{button}-result .line").inner_text()
+    words = shlex.split(line)
+    assert (words[0], words[1]) == ("curl", "-i")
+    return words, await page.locator(f"#{button}-result .steps").inner_text()
+
+
+async def test_a_stolen_token_opens_nothing_where_it_is_bound_and_all_where_it_is_not(page: Page) -> None:
+    words, said = await stolen(page, "steal-bound")
+    answered = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60).stdout
+
+    assert answered.startswith("HTTP/1.1 401")
+    assert "urn:sojourn:problem:proof-required" in answered
+    assert "Refused, proof-required." in said
+    assert "Its owner, in this page, goes on" in said
+    words, said = await stolen(page, "steal-free")
+    answered = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert answered.startswith("HTTP/1.1 200")
+    assert '"name":"its owner"' in answered
+    assert "It opens" in said
+
+
+async def test_a_session_in_local_storage_is_bound_by_each_name_of_this_machine(
+    context: BrowserContext, server: Server
+) -> None:
+    for host in ("127.0.0.1", "localhost"):
+        page = await context.new_page()
+        await page.goto(f"http://{host}:{server.port}/?storage=local")
+        await sign_up(page, f"jo-{host.partition('.')[0]}")
+        await expect(page.locator("#presence")).to_contain_text("Signed in as")
+        await expect(page.locator("#device-list")).to_contain_text("bound to its browser's key")
+        [token] = TOKEN.findall(await page.evaluate("JSON.stringify({...localStorage})"))
+        answer = await page.request.get(
+            f"http://{host}:{server.port}/session/", headers={"Authorization": f"Bearer {token}"}
+        )
+        assert answer.status == 401
+
+
+async def test_by_a_name_that_the_demo_does_not_know_it_works_and_binds_nothing(
+    context: BrowserContext, server: Server
+) -> None:
+    page = await context.new_page()
+    await page.goto(f"http://demo.localhost:{server.port}/?storage=local")
+    await sign_up(page, "kim")
+
+    await expect(page.locator("#presence")).to_have_text("Signed in as kim")
+    await expect(page.locator("#steal-bound")).to_be_disabled()
+    await expect(page.locator("#steal-bound-result")).to_contain_text("take the one that the demo printed")

@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 
-from sojourn import Client, SessionManager, open_store
+from sojourn import Client, Policy, SessionManager, open_store
+from sojourn.core.binding import Presented
+from sojourn.core.proof import Asked
 from sojourn.core.token import Token
 from tests.cli.program import Program
+from tests.keys import Key
 
 CHROME = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
@@ -54,6 +57,18 @@ class Sessions:
             session.login(user, remember=remember)
         reply = self.manager.commit(session)
         self._ago = 0
+        assert reply.token is not None
+        self.tokens.append(reply.token)
+        return reply.token.id
+
+    def make_bound(self, user: str) -> str:
+        """A session that is bound to a key."""
+        manager = SessionManager(open_store(self.url), Policy(binding="prefer"), clock=lambda: self.started)
+        proof = Key().proof("POST", "https://shop.test/log-in", iat=self.started // 1000)
+        session = manager.anonymous(presented=Presented(proof, False, Asked("POST", "https://shop.test", "/log-in")))
+        session.login(user)
+        reply = manager.commit(session)
+        manager.close()
         assert reply.token is not None
         self.tokens.append(reply.token)
         return reply.token.id

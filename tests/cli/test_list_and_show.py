@@ -19,6 +19,7 @@ FIELDS = {
     "absolute_expires_at",
     "ended_at",
     "remember",
+    "bound",
     "version",
     "ip",
     "user_agent",
@@ -32,9 +33,9 @@ def test_list_shows_live_sessions_the_latest_seen_first(sessions: Sessions, sojo
     done = sojourn("list", "--store", sessions.url)
     header, first, second = done.out.splitlines()
     assert done.code == 0
-    assert header.split() == ["ID", "USER", "STARTED", "SEEN", "ENDS", "IP", "DEVICE"]
+    assert header.split() == ["ID", "USER", "STARTED", "SEEN", "ENDS", "BOUND", "IP", "DEVICE"]
     assert first.startswith(f"{newer}  -     ")
-    assert second.startswith(f"{older}  ada   3 min ago  3 min ago  in 26 min  203.0.113.9  Chrome on Windows")
+    assert second.startswith(f"{older}  ada   3 min ago  3 min ago  in 26 min  -      203.0.113.9  Chrome on Windows")
     assert header.index("DEVICE") == first.index("Chrome") == second.index("Chrome")
 
 
@@ -161,6 +162,18 @@ def test_show_as_json_holds_the_data(sessions: Sessions, sojourn: Program) -> No
     session = sojourn("show", id, "--store", sessions.url, "--json").json["session"]
     assert set(session) == FIELDS | {"data"}
     assert session["data"] == {"cart": ["a"]}
+
+
+def test_whether_a_session_is_bound_to_a_key_is_told(sessions: Sessions, sojourn: Program) -> None:
+    free, bound = sessions.make("ada", ago=MINUTE), sessions.make_bound("ada")
+    at = ["--store", sessions.url]
+
+    header, *lines = sojourn("list", *at).out.splitlines()
+    assert [line[header.index("BOUND") :].split()[0] for line in lines] == ["browser", "-"]
+    listed = sojourn("list", *at, "--json").json["sessions"]
+    assert [(each["id"], each["bound"]) for each in listed] == [(bound, "browser"), (free, None)]
+    assert "bound          to a key in the browser\n" in sojourn("show", bound, *at).out
+    assert "bound          no: the token alone opens it\n" in sojourn("show", free, *at).out
 
 
 def test_show_of_an_unknown_id_exits_1(sessions: Sessions, sojourn: Program) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.cli.conftest import DAY, HOUR, Sessions
 from tests.cli.program import Program
 
@@ -43,15 +45,28 @@ def test_stats_counts_what_the_store_holds(sessions: Sessions, sojourn: Program)
     sessions.manager.revoke(sessions.make("cyd"))
     done = sojourn("stats", "--store", sessions.url)
     assert done.code == 0
-    assert [line.split()[:2] for line in done.out.splitlines()][:4] == [
+    assert [line.split()[:2] for line in done.out.splitlines()][:5] == [
         ["live", "2"],
         ["users", "1"],
+        ["bound", "0"],
         ["ended", "1"],
         ["expired", "1"],
     ]
     counts = sojourn("stats", "--store", sessions.url, "--json").json
-    assert set(counts) == {"now", "live", "users", "ended", "expired", "bytes"}
+    assert set(counts) == {"now", "live", "users", "bound", "ended", "expired", "bytes"}
     assert (counts["live"], counts["users"], counts["ended"], counts["expired"]) == (2, 1, 1, 1)
+
+
+@pytest.mark.parametrize("where", [[], ["--realm", ""]])
+def test_stats_tells_the_share_of_sessions_that_are_bound_to_a_key(
+    sessions: Sessions, sojourn: Program, where: list[str]
+) -> None:
+    assert "bound    0  to a key\n" in sojourn("stats", "--store", sessions.url, *where).out
+    sessions.make("ada"), sessions.make_bound("ada"), sessions.make_bound("bob")
+    sessions.manager.revoke(sessions.make_bound("cyd"))
+
+    assert "bound    2  to a key, 66 % of the live\n" in sojourn("stats", "--store", sessions.url, *where).out
+    assert sojourn("stats", "--store", sessions.url, *where, "--json").json["bound"] == 2
 
 
 def test_cleanup_can_give_the_room_back(sessions: Sessions, sojourn: Program) -> None:

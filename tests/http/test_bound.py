@@ -80,6 +80,16 @@ def test_who_has_the_key_goes_on(bound_site: Site) -> None:
     assert (state["user_id"], state["status"]) == ("ada", "active")
 
 
+def test_the_state_and_the_list_of_devices_say_whether_a_session_is_bound(bound_site: Site) -> None:
+    holder, script = log_in(bound_site, "gil"), bound_site.browser(**BEARER)
+    token = script.post("/do/login", {"user": "gil"}).one("sojourn-token")
+
+    assert holder.get("/session/").json()["bound"] == "browser"
+    assert script.get("/session/", Authorization=f"Bearer {token}").json()["bound"] is None
+    listed = holder.get("/session/sessions").json()["sessions"]
+    assert {each["current"]: each["bound"] for each in listed} == {True: "browser", False: None}
+
+
 def test_the_token_alone_opens_nothing(bound_site: Site) -> None:
     holder = log_in(bound_site)
 

@@ -62,6 +62,7 @@ SCHEMAS = openapi()["components"]["schemas"]
 DESCRIBED: list[tuple[Any, type[msgspec.Struct]]] = [
     (SCHEMAS["Open"], requests.OpenRequest),
     (SCHEMAS["Client"], requests.ClientFacts),
+    (SCHEMAS["PresentedKey"], requests.PresentedKey),
     (SCHEMAS["Change"], requests.KeyChange),
     (SCHEMAS["Commit"], requests.CommitRequest),
     (SCHEMAS["Session"], answers.SessionState),

@@ -119,6 +119,11 @@ def test_a_password_in_a_url_is_not_repeated() -> None:
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_policy_that_binds_sessions_is_refused_as_back_ends_hand_no_proofs_on() -> None:
-    with pytest.raises(ConfigurationError, match=r"policy\.binding: .*Leave it away"):
-        settings(f'{NEEDED}[policy]\nbinding = "prefer"\n')
+def test_a_policy_may_bind_sessions() -> None:
+    assert settings(f'{NEEDED}[policy]\nbinding = "prefer"\n').policy.binding == "prefer"
+    with pytest.raises(ConfigurationError, match="needs public_origin"):
+        settings(f'{NEEDED}[policy]\nbinding = "prefer"\n[browser]\n')
+    with pytest.raises(ConfigurationError, match="script_readable_tokens=True"):
+        settings(f'{NEEDED}[policy]\nbinding = "prefer"\n[browser]\npublic_origin = "https://a.example"\n')
+    with pytest.raises(ConfigurationError, match="in vain"):
+        settings(f'{NEEDED}[browser]\npublic_origin = "https://a.example"\n')

@@ -25,6 +25,7 @@ SESSION = {
     "remember",
     "level",
     "methods",
+    "bound",
     "follows",
 }
 BACK_END = [
@@ -44,7 +45,7 @@ BACK_END = [
 def test_every_key_of_an_answer_is_always_there(backend: Backend) -> None:
     token = backend.log_in("ada", a=1)
     for opened in (backend.open(token), backend.open(NOWHERE)):
-        assert set(opened) == {"status", "end_reason", "ended_at", "session", "commit_due", "now"}
+        assert set(opened) == {"status", "end_reason", "ended_at", "session", "commit_due", "proved", "nonce", "now"}
     assert set(backend.open(token)["session"]) == SESSION
     for committed in (backend.commit(token), backend.commit(None)):
         assert set(committed) == {
@@ -56,6 +57,8 @@ def test_every_key_of_an_answer_is_always_there(backend: Backend) -> None:
             "clear",
             "set_cookie",
             "merged",
+            "proved",
+            "nonce",
             "now",
         }
 

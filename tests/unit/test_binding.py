@@ -7,13 +7,13 @@ from typing import Any, cast
 import pytest
 
 from sojourn import AsyncSessionManager, Client, Event, Policy, ProofRefused, SessionManager
-from sojourn.core.binding import Presented, require_binding
+from sojourn.core.binding import Presented, Vouched, require_binding
 from sojourn.core.commit import NO_REPLY, plan_open
 from sojourn.core.errors import ConfigurationError
 from sojourn.core.proof import Asked
 from sojourn.core.token import parse
 from sojourn.core.transport import Transport
-from sojourn.events import UnprovedToken
+from sojourn.events import SessionCreated, UnprovedToken
 from sojourn.stores.memory import AsyncMemoryStore, MemoryStore
 from tests.keys import Key
 from tests.unit.blocking import Blocking
@@ -56,7 +56,9 @@ class World:
         return [event.flaw for event in self.told if isinstance(event, UnprovedToken)]
 
 
-def refused(world: World, token: str, presented: Presented | None = None, by: SessionManager | None = None) -> str:
+def refused(
+    world: World, token: str, presented: Presented | Vouched | None = None, by: SessionManager | None = None
+) -> str:
     with pytest.raises(ProofRefused) as raised:
         (by or world.manager).open(token, presented=presented)
     return raised.value.flaw
@@ -87,6 +89,18 @@ def test_a_proof_is_good_once_also_for_making_a_session(kind: str) -> None:
     with pytest.raises(ProofRefused, match="used before"):
         world.log_in("eve", jti="first")
     assert world.manager.list("eve") == []
+
+
+def test_the_event_of_a_new_session_and_what_is_listed_say_whether_it_is_bound() -> None:
+    world = World()
+    world.log_in("ada")
+    free = world.manager.anonymous()
+    free.login("ada")
+    world.manager.commit(free)
+
+    assert [event.bound for event in world.told if isinstance(event, SessionCreated)] == ["browser", None]
+    assert sorted(str(each.bound) for each in world.manager.list("ada")) == ["None", "browser"]
+    assert (world.manager.stats().live, world.manager.stats().bound) == (2, 1)
 
 
 def test_what_only_lacks_a_fresh_nonce_is_no_news() -> None:
@@ -198,6 +212,22 @@ def test_no_caller_of_the_core_opens_a_bound_session_unproved() -> None:
     for proved in (None, for_a_new_one):
         with pytest.raises(ProofRefused):
             plan_open(record, parsed, world.manager.policy, world.now, Client(), proved=proved)
+
+
+def test_a_back_end_vouches_for_the_key_that_its_request_proved_and_for_no_other() -> None:
+    world = World()
+    token, _ = world.log_in("ada")
+    opened = world.manager.open(token, presented=Vouched(world.key.thumbprint))
+    assert (opened.user_id, opened._proved is not None) == ("ada", True)
+    assert refused(world, token, Vouched(Key().thumbprint)) == "proof-other-key"
+
+    again = world.manager.anonymous(presented=Vouched(world.key.thumbprint))
+    again.login("ada")
+    reply = world.manager.commit(again)
+    assert reply.token is not None
+    assert refused(world, reply.token.reveal()) == "proof-required"
+    off = world.with_policy("off")
+    assert off.anonymous(presented=Vouched(world.key.thumbprint))._proved is None
 
 
 def test_the_notes_of_used_proofs_go_with_a_clean_up_after_twelve_minutes() -> None:

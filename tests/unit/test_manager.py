@@ -141,7 +141,7 @@ def test_a_log_out_without_a_session_writes_nothing(world: World) -> None:
     session.logout()
 
     assert world.manager.commit(session) == Reply(clear=True)
-    assert world.store.stats(NOW) == Stats(0, 0, 0, 0, 0)
+    assert world.store.stats(NOW) == Stats(0, 0, 0, 0, 0, 0)
 
 
 def test_two_writers_of_one_key_are_merged(world: World) -> None:
@@ -426,7 +426,7 @@ def test_stats_are_counted_at_the_managers_time(world: World) -> None:
     world.clock.forward(HOUR)
     world.begin("bob")
 
-    assert world.manager.stats() == Stats(live=1, ended=1, expired=1, users=1, bytes=0)
+    assert world.manager.stats() == Stats(live=1, ended=1, expired=1, users=1, bound=0, bytes=0)
 
 
 def test_a_listener_that_fails_harms_nobody_else(world: World, caplog: pytest.LogCaptureFixture) -> None:

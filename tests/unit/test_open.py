@@ -41,7 +41,7 @@ def test_a_text_that_is_no_token_is_refused_without_a_read() -> None:
 
     assert session.status == "none"
     assert site.events == [UnknownToken(at=NOW, cause="malformed")]
-    assert site.store.stats(NOW) == Stats(0, 0, 0, 0, 0)
+    assert site.store.stats(NOW) == Stats(0, 0, 0, 0, 0, 0)
 
 
 @pytest.mark.parametrize("over", [False, True], ids=["live", "ended"])

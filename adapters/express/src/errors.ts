@@ -31,6 +31,8 @@ export interface Problem {
 	action?: string;
 	/** With `session-refused`: when to try again, in seconds. */
 	retry_after?: number;
+	/** With `proof-…`, of a session that is bound to a key: what the next proof must hold. */
+	nonce?: string;
 }
 
 /**

@@ -10,9 +10,15 @@ export function bodyOf({code, ...told}: Problem): string {
 	return JSON.stringify({type: `urn:sojourn:problem:${code}`, ...told});
 }
 
+/** Whether it is the key that is not proved, to which a session is bound: such a one opens by no cookie. */
+export function isOfProof(code: string): boolean {
+	return code.startsWith("proof-");
+}
+
 /** The headers of an answer that tells a problem. */
 export function headersOf(problem: Problem): Record<string, string> {
-	const headers = {"Content-Type": "application/problem+json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"};
+	const headers: Record<string, string> = {"Content-Type": "application/problem+json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"};
+	if (isOfProof(problem.code)) headers["WWW-Authenticate"] = 'DPoP error="invalid_dpop_proof", algs="ES256"';
 	const wait = problem.status === 503 ? RETRY_AFTER : problem.retry_after;
 	return wait === undefined ? headers : {...headers, "Retry-After": String(wait)};
 }

@@ -2,6 +2,7 @@ import type {Asked} from "./batch.js";
 import type {Address} from "./connection.js";
 import {Connections} from "./connections.js";
 import {configuration, SojournError, unavailable, type Problem} from "./errors.js";
+import {isOfProof} from "./problem.js";
 import {exact, type Wide} from "./wide.js";
 import type {Commit, Committed, Opened} from "./wire.js";
 
@@ -82,7 +83,7 @@ export class Service {
 		const {type, ...members} = said!;
 		const problem = {title: "", detail: "", ...members, status, code};
 		if (code === "store-unavailable") return this.#failed("The session service does not reach its store.");
-		if (TOLD.has(code)) return new SojournError(code, problem.detail, problem);
+		if (TOLD.has(code) || isOfProof(code)) return new SojournError(code, problem.detail, problem);
 		return new SojournError(code, `The session service refused what it was sent (${code}): ${problem.detail}`);
 	}
 

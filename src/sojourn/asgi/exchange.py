@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
 
 from sojourn.core.changes import check_late
 from sojourn.core.commit import NO_REPLY, nothing_due
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from sojourn.adopt import AdoptedSession
     from sojourn.core.rivals import Rivals
 
-__all__ = ["AsyncExchange", "client_of", "encode_headers", "find_headers", "look_up", "send_problem"]
+__all__ = ["AsyncExchange", "client_of", "encode_headers", "find_headers", "find_path", "look_up", "send_problem"]
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
@@ -175,6 +176,17 @@ def find_headers(headers: RawHeaders) -> dict[bytes, bytes]:
         for name, value in headers:
             found[name] = found[name] + b"; " + value if name in found else value
     return found
+
+
+def find_path(scope: Scope) -> str:
+    """The whole path, as the browser asked for it: some servers, and FastAPI(root_path=…), keep its root apart."""
+    path: str = scope["path"]
+    raw: bytes | None = scope.get("raw_path")
+    if raw and raw != path.encode("utf-8", "replace"):
+        # Below a mount Litestar writes another path, without a word; the raw one is as it was asked for.
+        path = unquote_to_bytes(raw).decode("utf-8", "replace")
+    root = scope.get("root_path", "").rstrip("/")
+    return path if path == root or path.startswith(f"{root}/") else f"{root}{path}"
 
 
 def look_up(headers: dict[bytes, bytes]) -> Header:

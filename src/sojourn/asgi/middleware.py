@@ -19,7 +19,7 @@ from sojourn.core.transport import Transport, taken
 from sojourn.manager import AsyncSessionManager
 
 from .cleanup import Cleanup
-from .exchange import AsyncExchange, client_of, find_headers, look_up, send_problem
+from .exchange import AsyncExchange, client_of, find_headers, find_path, look_up, send_problem
 from .replacement import require_alone, require_own_cookies
 from .types import App, Receive, Scope, Send
 
@@ -155,7 +155,7 @@ class SessionMiddleware:
                 session, rivals = await self._open(tokens, adopted, headers, scope, presented)
         except ProofRefused as error:
             if not bearer:
-                self._transport.note_unproved(error, look_up(headers), _path(scope))
+                self._transport.note_unproved(error, look_up(headers), find_path(scope))
             raise
         if self._as_keyed is not None:
             self._as_keyed(session)
@@ -168,12 +168,10 @@ class SessionMiddleware:
         return exchange
 
     def _presented(self, scope: Scope, headers: dict[bytes, bytes], bearer: bool) -> Shown | None:
-        if self._transport.public_origin is None:
-            return None
-        return self._transport.presented(look_up(headers), bearer, scope.get("method", "GET"), _path(scope))
+        return self._transport.presented(look_up(headers), bearer, scope.get("method", "GET"), find_path(scope))
 
     async def _refuses(self, scope: Scope, headers: dict[bytes, bytes], bearer: bool, send: Send) -> bool:
-        refusal = self._transport.refusal(scope["method"], look_up(headers), bearer, _path(scope))
+        refusal = self._transport.refusal(scope["method"], look_up(headers), bearer, find_path(scope))
         if refusal is not None:
             _forget(headers)
             await send_problem(send, refusal)
@@ -208,7 +206,7 @@ class SessionMiddleware:
         if found is None:
             found = self.manager.anonymous(refused=UnknownToken(at=self.manager.clock(), cause="ambiguous"))
         name, host = self._transport.cookie.name, headers.get(b"host", b"").decode("latin-1")
-        return found, Rivals(name, host, _path(scope), live if contested else (), contested)
+        return found, Rivals(name, host, find_path(scope), live if contested else (), contested)
 
     async def _take_over(
         self, adopt: Adoption, tokens: list[str], headers: dict[bytes, bytes], scope: Scope
@@ -289,16 +287,3 @@ def _forget(headers: dict[bytes, bytes]) -> None:
 def _explain(error: TypeError) -> None:
     if "Session is not JSON" in str(error):
         error.add_note("A session is no dict: write JSONResponse(dict(request.session)).")
-
-
-def _path(scope: Scope) -> str:
-    """The whole path, as the browser asked for it: some servers, and FastAPI(root_path=…), keep its root apart."""
-    path: str = scope["path"]
-    raw: bytes | None = scope.get("raw_path")
-    if raw and raw != path.encode("utf-8", "replace"):
-        from urllib.parse import unquote_to_bytes  # here: most applications have none such
-
-        # Below a mount Litestar writes another path, without a word; the raw one is as it was asked for.
-        path = unquote_to_bytes(raw).decode("utf-8", "replace")
-    root = scope.get("root_path", "").rstrip("/")
-    return path if path == root or path.startswith(f"{root}/") else f"{root}{path}"

@@ -6,12 +6,17 @@ from typing import Any, get_args
 
 from sojourn.core.errors import EndReason
 from sojourn.core.problem import problem_schema
+from sojourn.core.record import Bound
 
 __all__ = ["openapi"]
 
 _NULLABLE_TIME = {"type": ["integer", "null"], "description": "Unix milliseconds"}
 _TIME = {"type": "integer", "description": "Unix milliseconds"}
 _REASONS = get_args(EndReason)
+_BOUND = {
+    "enum": [None, *get_args(Bound)],
+    "description": "Where the key is that the token needs; null: the token alone opens the session.",
+}
 _KEYS = {"type": "object", "description": "Values by key. Only keys declared writable.", "additionalProperties": True}
 _ID = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
 
@@ -28,6 +33,7 @@ _STATE = {
         "absolute_expires_at": _NULLABLE_TIME,
         "idle_timeout": {"type": ["integer", "null"], "description": "milliseconds"},
         "version": {"type": ["integer", "null"]},
+        "bound": _BOUND,
         "data": {"type": "object", "description": "The keys declared readable.", "additionalProperties": True},
         "end_reason": {"enum": [None, *_REASONS]},
         "ended_at": _NULLABLE_TIME,
@@ -45,6 +51,7 @@ _LISTED = {
         "current": {"type": "boolean"},
         "device": {"type": ["string", "null"], "examples": ["Chrome on Windows"]},
         "ip": {"type": ["string", "null"]},
+        "bound": _BOUND,
         "created_at": _TIME,
         "authenticated_at": _NULLABLE_TIME,
         "seen_at": _TIME,

@@ -9,6 +9,7 @@ import msgspec
 
 from sojourn.core.errors import EndReason
 from sojourn.core.info import SessionInfo
+from sojourn.core.record import Bound
 from sojourn.core.session import Session
 
 __all__ = ["ListedSession", "State", "listed", "state_of"]
@@ -17,6 +18,7 @@ __all__ = ["ListedSession", "State", "listed", "state_of"]
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """Every key is always there. Times are Unix milliseconds; `now` is the server's clock.
 
+    `bound` is where the key is that the token needs; None where the token alone opens the session.
     `follows` is why the session before ended, where this one was begun with its token and nobody logged in.
     """
 
@@ -30,6 +32,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     absolute_expires_at: int | None = None
     idle_timeout: int | None = None
     version: int | None = None
+    bound: Bound | None = None
     data: dict[str, Any] = {}
     end_reason: EndReason | None = None
     ended_at: int | None = None
@@ -44,6 +47,7 @@ class ListedSession(msgspec.Struct, frozen=True, kw_only=True):
     current: bool
     device: str | None
     ip: str | None
+    bound: Bound | None
     created_at: int
     authenticated_at: int | None
     seen_at: int
@@ -69,6 +73,7 @@ def state_of(session: Session, readable: Collection[str], now: int) -> State:
         absolute_expires_at=record.absolute_expires_at,
         idle_timeout=record.idle_timeout,
         version=record.version,
+        bound=record.bound,
         data={key: session[key] for key in session if key in readable},
         follows=record.follows,
         now=now,
@@ -82,6 +87,7 @@ def listed(session: SessionInfo, current: str | None) -> ListedSession:
         current=session.id == current,
         device=session.device or None,
         ip=session.ip or None,
+        bound=session.bound,
         created_at=session.created_at,
         authenticated_at=session.authenticated_at,
         seen_at=session.seen_at,

@@ -13,6 +13,7 @@ import click
 
 from sojourn.core.errors import EndReason
 from sojourn.core.info import SessionInfo, info
+from sojourn.core.record import Bound
 
 from .duration import DURATION, relative
 from .exit import Exit
@@ -26,6 +27,11 @@ __all__ = ["describe", "list_", "show"]
 
 SHORT_ID = 12
 NOBODY = "-"
+BOUND: dict[Bound | None, str] = {
+    None: "no: the token alone opens it",
+    "browser": "to a key in the browser",
+    "hardware": "to a key in the device's hardware",
+}
 
 
 @click.command("list")
@@ -110,6 +116,7 @@ def describe(session: SessionInfo, now: int) -> str:
         ("ip", session.ip or NOBODY),
         ("device", device(session)),
         ("user agent", session.user_agent or NOBODY),
+        ("bound", BOUND[session.bound]),
         ("version", str(session.version)),
     ]
     return fields(pairs)
@@ -135,11 +142,12 @@ def _latest(sessions: Iterable[SessionInfo], limit: int) -> tuple[int, list[Sess
 
 def _table(sessions: list[SessionInfo], now: int, with_dead: bool) -> str:
     short = SHORT_ID if is_terminal() else None
-    header = ["ID", "USER", "STARTED", "SEEN", "ENDS", "IP", "DEVICE"]
+    header = ["ID", "USER", "STARTED", "SEEN", "ENDS", "BOUND", "IP", "DEVICE"]
     rows = []
     for session in sessions:
         moments = [relative(at, now) for at in (session.created_at, session.seen_at, session.expires_at)]
-        rows.append([session.id[:short], session.user_id or NOBODY, *moments, session.ip or NOBODY, device(session)])
+        where = [session.bound or NOBODY, session.ip or NOBODY, device(session)]
+        rows.append([session.id[:short], session.user_id or NOBODY, *moments, *where])
     if with_dead:
         header.insert(2, "STATUS")
         for row, session in zip(rows, sessions, strict=True):
@@ -161,6 +169,7 @@ def _document(session: SessionInfo, now: int) -> dict[str, Any]:
         "absolute_expires_at": session.absolute_expires_at,
         "ended_at": session.expires_at if dead else None,
         "remember": session.remember,
+        "bound": session.bound,
         "version": session.version,
         "ip": session.ip,
         "user_agent": session.user_agent,

@@ -78,6 +78,7 @@ def stats(url: str, as_json: bool, realm: str | None) -> int:
     pairs = [
         ("live", counts.live, ""),
         ("users", counts.users, "with a live session"),
+        ("bound", counts.bound, _share(counts)),
         ("ended", counts.ended, "kept so that browsers can be told why"),
         ("expired", counts.expired, "ran out, nobody came back to notice"),
     ]
@@ -87,13 +88,20 @@ def stats(url: str, as_json: bool, realm: str | None) -> int:
     return Exit.DONE
 
 
+def _share(counts: Stats) -> str:
+    # Rounded down: 100 % says that a policy may ask it of all.
+    percent = f", {100 * counts.bound // counts.live} % of the live" if counts.live else ""
+    return f"to a key{percent}"
+
+
 def _counted(pages: Iterable[Sequence[Record]], now: int) -> Stats:
-    live = ended = expired = 0
+    live = ended = expired = bound = 0
     users: set[str | None] = set()
     for page in pages:
         for record in page:
             is_live = record.end_reason_at(now) is None
             live, ended = live + is_live, ended + (record.ended_at is not None)
             expired += not is_live and record.ended_at is None
+            bound += is_live and record.bound is not None
             users.update([record.user_id] if is_live else [])
-    return Stats(live=live, ended=ended, expired=expired, users=len(users - {None}), bytes=0)
+    return Stats(live=live, ended=ended, expired=expired, users=len(users - {None}), bound=bound, bytes=0)

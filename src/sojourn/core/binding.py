@@ -7,6 +7,7 @@ once: to have another takes another log-in.
 
 from __future__ import annotations
 
+import hmac
 from typing import NamedTuple
 
 from . import dbsc, rotation
@@ -18,7 +19,19 @@ from .record import Record
 from .store import Mark
 from .token import Random, Token
 
-__all__ = ["Device", "Presented", "Proved", "Shown", "Told", "born", "offer", "prove", "replayed", "require_binding"]
+__all__ = [
+    "Device",
+    "Presented",
+    "Proved",
+    "Shown",
+    "Told",
+    "Vouched",
+    "born",
+    "offer",
+    "prove",
+    "replayed",
+    "require_binding",
+]
 
 # For so long a proof could be used, of which this is the use: longer than any nonce is good, or any time near enough.
 REMEMBERED_MS = 2 * (NONCE_LIFE + CLOCKS_APART) * 1000
@@ -36,8 +49,14 @@ class Presented(NamedTuple):
     asked: Asked
 
 
-Shown = Presented | Cookies | Asking
-"""What a request shows beside its token: a script's, one with cookies, or one of DBSC's own."""
+class Vouched(NamedTuple):
+    """What a back end shows for a request whose proof was taken already: the thumbprint, which it was told then."""
+
+    thumbprint: str
+
+
+Shown = Presented | Vouched | Cookies | Asking
+"""What a request shows beside its token: a script's, a back end's, one with cookies, or one of DBSC's own."""
 
 
 class Proved(NamedTuple):
@@ -85,7 +104,7 @@ def prove(
 
     `record` is what the token's id names in this realm. A token that opens nothing need not be proved.
     """
-    script = shown if isinstance(shown, Presented) else None
+    script = shown if isinstance(shown, (Presented, Vouched)) else None
     if record is not None and token is not None and _opens(record, token, policy, now):
         if record.key_thumbprint is not None:
             return _prove_bound(record, record.key_thumbprint, token, script, now)
@@ -93,7 +112,11 @@ def prove(
             return _prove_device(record, shown, policy, now, random)
         if record.secrets.key or policy.binding == "require":
             return _prove_by_cookie(record, shown if isinstance(shown, Cookies) else None, now)
-    if policy.binding == "off" or script is None or script.proof is None:
+    if policy.binding == "off" or script is None:
+        return None
+    if isinstance(script, Vouched):
+        return Proved(script.thumbprint, random(16).hex(), None, at_once=False)
+    if script.proof is None:
         return None
     proof = read(script.proof)
     check(proof, script.asked, now)
@@ -106,7 +129,13 @@ def _opens(record: Record, token: Token, policy: Policy, now: int) -> bool:
     return record.end_reason_at(now) is None and rotation.which(record.secrets, token, policy, now) != "unknown"
 
 
-def _prove_bound(record: Record, thumbprint: str, token: Token, presented: Presented | None, now: int) -> Proved:
+def _prove_bound(
+    record: Record, thumbprint: str, token: Token, presented: Presented | Vouched | None, now: int
+) -> Proved:
+    if isinstance(presented, Vouched):
+        if not hmac.compare_digest(presented.thumbprint.encode(), thumbprint.encode()):
+            raise ProofRefused("proof-other-key")
+        return Proved(thumbprint, record.nonce_key, None, at_once=True)
     if presented is None or presented.proof is None or not presented.by_dpop:
         raise ProofRefused("proof-required")
     proof, key = read(presented.proof), bytes.fromhex(record.nonce_key)

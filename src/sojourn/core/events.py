@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from .errors import EndReason
+from .record import Bound
 
 __all__ = [
     "Adopted",
@@ -37,7 +38,12 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionCreated(Event, frozen=True, kw_only=True):
-    """A session was made: anonymous, by a log-in (a LoggedIn follows), or of another layer's (an Adopted follows)."""
+    """A session was made: anonymous, by a log-in (a LoggedIn follows), or of another layer's (an Adopted follows).
+
+    `bound` is where the key is that its token needs; None where the token alone opens it.
+    """
+
+    bound: Bound | None = None
 
 
 class LoggedIn(Event, frozen=True, kw_only=True):

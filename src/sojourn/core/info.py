@@ -8,7 +8,7 @@ import msgspec
 
 from .codec import decode
 from .errors import EndReason
-from .record import Record
+from .record import Bound, Record
 
 __all__ = ["SessionInfo", "info"]
 
@@ -18,6 +18,7 @@ class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     Times are Unix milliseconds, and `idle_timeout` is in milliseconds. `expires_at` is when it stops being live, by the
     activity that was written down so far; `end_reason` is None until then. `device` is "" where there is no label.
+    `bound` is where the key is that its token needs: "browser", "hardware", or None where the token alone opens it.
     """
 
     id: str
@@ -33,6 +34,7 @@ class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
     remember: bool
     level: str | None
     methods: tuple[str, ...]
+    bound: Bound | None
     device: str
     ip: str
     user_agent: str
@@ -55,6 +57,7 @@ def info(record: Record, now: int) -> SessionInfo:
         remember=record.remember,
         level=record.level,
         methods=record.methods,
+        bound=record.bound,
         device=record.device,
         ip=record.client.ip,
         user_agent=record.client.user_agent,

@@ -162,7 +162,7 @@ def _created(session: Session, write: Create, token: Token | None, answer: Appli
         events.append(_ended(before, write.ends.reason, now))
     for id in answer.ended:
         events.append(Ended(at=now, id=id, user_id=record.user_id, reason="limit"))
-    events.append(SessionCreated(at=now, id=record.id, user_id=record.user_id))
+    events.append(SessionCreated(at=now, id=record.id, user_id=record.user_id, bound=record.bound))
     if login is not None:
         replaced = write.ends.id if write.ends else None
         events.append(LoggedIn(at=now, id=record.id, user_id=record.user_id, replaced=replaced))

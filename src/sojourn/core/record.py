@@ -10,7 +10,10 @@ import msgspec
 from .codec import is_unicode
 from .errors import ConfigurationError, EndReason
 
-__all__ = ["Client", "Dated", "Record", "Secrets", "stand_in"]
+__all__ = ["Bound", "Client", "Dated", "Record", "Secrets", "stand_in"]
+
+Bound = Literal["browser", "hardware"]
+"""Where the key is that a session is bound to: with a browser's scripts (DPoP), or in a device's hardware."""
 
 
 class Dated(msgspec.Struct, frozen=True):
@@ -115,8 +118,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     nonce_key: str = ""
 
     @property
-    def bound(self) -> Literal["hardware", "browser"] | None:
-        """What kind of key the token needs beside it: one that a browser registered (DBSC), or a script's (DPoP)."""
+    def bound(self) -> Bound | None:
+        """How the session is bound to a key; None where its token alone opens it."""
         return "hardware" if self.secrets.key else "browser" if self.key_thumbprint is not None else None
 
     @property

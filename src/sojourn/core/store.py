@@ -145,13 +145,14 @@ class Refused(msgspec.Struct, frozen=True):
 class Stats(msgspec.Struct, frozen=True):
     """How many sessions a store holds. `expired` ran out and were not yet noticed; `bytes` is 0 where unknown.
 
-    `users` are those with a live session.
+    `users` are those with a live session, and `bound` the live sessions whose token needs a key.
     """
 
     live: int
     ended: int
     expired: int
     users: int
+    bound: int
     bytes: int
 
 

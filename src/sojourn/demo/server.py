@@ -32,10 +32,10 @@ def run(
     """As sojourn.demo.serve."""
     with bind(host, port) as listener:
         check_store(store)
-        site = make_site(store, users, idle_timeout, absolute_timeout, insecure_cookies)
-        bound = listener.getsockname()[1]
+        here = f"{shown(host)}:{listener.getsockname()[1]}"
+        site = make_site(store, users, idle_timeout, absolute_timeout, insecure_cookies, origins(here))
         place = StoreURL.parse(store).path or name_of(store)
-        write(f"Sojourn demo: http://{shown(host)}:{bound}  (Ctrl+C stops it; sessions in {place})")
+        write(f"Sojourn demo: http://{here}  (Ctrl+C stops it; sessions in {place})")
         if not insecure_cookies:
             write("  Safari keeps no cookie of a page over plain http: for Safari, start it with --insecure-cookies.")
         if not insecure_cookies and not is_loopback(host):
@@ -90,6 +90,13 @@ def shown(host: str) -> str:
     if host in ("", "0.0.0.0", "::"):  # noqa: S104  # compared, not bound
         return "127.0.0.1"
     return f"[{host}]" if ":" in host else host
+
+
+def origins(here: str) -> list[str]:
+    """What browsers on this machine may call the demo, by the host and port that are shown first."""
+    port = here.rpartition(":")[2]
+    hosts = (here, f"127.0.0.1:{port}", f"localhost:{port}")
+    return list(dict.fromkeys(f"http://{host.removesuffix(':80')}" for host in hosts))
 
 
 def write(line: str) -> None:

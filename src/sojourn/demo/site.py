@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import metadata
 from importlib.resources import files
 from pathlib import Path
 from string import Template
+from urllib.parse import urlsplit
 
 from limits import parse
 from limits.storage import MemoryStorage
@@ -61,8 +62,10 @@ async def _limit(client: Client, user_id: str | None) -> None:
         raise SessionRefused(retry_after=60)
 
 
-def make_site(url: str, users: Path, idle_timeout: float, absolute_timeout: float, insecure_cookies: bool) -> Starlette:
-    """The ASGI application over the store at `url`. It makes the files that are not there."""
+def make_site(
+    url: str, users: Path, idle_timeout: float, absolute_timeout: float, insecure_cookies: bool, origins: Sequence[str]
+) -> Starlette:
+    """The ASGI application over the store at `url`, at `origins` to browsers. It makes files that are not there."""
     cookie = CookieOptions(insecure_http=insecure_cookies)
     traffic = Traffic(cookie.name)
     store = open_async_store(url)
@@ -78,7 +81,7 @@ def make_site(url: str, users: Path, idle_timeout: float, absolute_timeout: floa
 
     return Starlette(
         routes=[
-            Route("/", _page(idle_timeout, name_of(url), insecure_cookies)),
+            Route("/", _page(idle_timeout, name_of(url), insecure_cookies, origins)),
             Route("/documentation", _documentation),
             Mount("/session", BrowserEndpoints(readable=READABLE, writable=WRITABLE)),
             Mount("/static", StaticFiles(packages=[("sojourn.demo", "static")])),
@@ -90,14 +93,17 @@ def make_site(url: str, users: Path, idle_timeout: float, absolute_timeout: floa
         middleware=[
             Middleware(SafeHeaders),
             Middleware(TrafficMiddleware, traffic=traffic),
-            Middleware(TimeoutSwitch, managers=managers, cookie=cookie),
+            Middleware(TimeoutSwitch, managers=managers, cookie=cookie, origins=origins),
         ],
         exception_handlers={HTTPException: http_error},
         lifespan=lifespan,
     )
 
 
-def _page(idle_timeout: float, store: str, insecure_cookies: bool) -> Callable[[Request], Awaitable[Response]]:
+def _page(
+    idle_timeout: float, store: str, insecure_cookies: bool, origins: Sequence[str]
+) -> Callable[[Request], Awaitable[Response]]:
+    hosts = [urlsplit(origin).netloc for origin in origins]
     template = Template(files("sojourn.demo").joinpath("page.html").read_text("utf-8"))
 
     async def page(request: Request) -> Response:
@@ -109,6 +115,7 @@ def _page(idle_timeout: float, store: str, insecure_cookies: bool) -> Callable[[
             usual=spoken(idle_timeout),
             store=store,
             secure="no" if insecure_cookies else "yes",
+            binds="yes" if request.headers.get("host") in hosts else "no",
         )
         return HTMLResponse(html, headers={"cache-control": "no-cache"})
 

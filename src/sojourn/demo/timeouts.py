@@ -5,8 +5,8 @@ A record carries the limits that it was given, so any of the managers may open a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from urllib.parse import parse_qs
+from collections.abc import Mapping, Sequence
+from urllib.parse import parse_qs, urlsplit
 
 from sojourn.asgi import SessionMiddleware
 from sojourn.asgi.types import App, Receive, Scope, Send
@@ -37,28 +37,40 @@ def _policy(idle_timeout: float, absolute_timeout: float) -> Policy:
         # The same for all: a session of 30 s must be touched in time by whichever manager opens it.
         touch_interval=min(1.0, idle_timeout / 2),
         max_sessions=MAX_SESSIONS,
+        binding="prefer",
     )
 
 
 class TimeoutSwitch:
-    """Picks the SessionMiddleware that the request's `?timeout=` names; a session made in it gets those limits."""
+    """Picks the SessionMiddleware that the request's `?timeout=` names; a session made in it gets those limits.
 
-    def __init__(self, app: App, managers: Mapping[str, AsyncSessionManager], cookie: CookieOptions) -> None:
+    Also by the Host, among `origins`: a proof is for one origin, and a demo has more than one name. By another name it
+    takes no proofs.
+    """
+
+    def __init__(
+        self, app: App, managers: Mapping[str, AsyncSessionManager], cookie: CookieOptions, origins: Sequence[str]
+    ) -> None:
         self._app = app
+        self._usual = urlsplit(origins[0]).netloc
         self._choices = {
-            name: SessionMiddleware(
+            (name, urlsplit(origin).netloc): SessionMiddleware(
                 app,
                 manager,
                 cookie=cookie,
                 script_readable_tokens=True,
-                cleanup_interval=600 if name == USUAL else None,
+                cleanup_interval=600 if (name, origin) == (USUAL, origins[0]) else None,
+                public_origin=origin,
             )
             for name, manager in managers.items()
+            for origin in origins
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not scope["path"].startswith("/static/"):
             wanted = parse_qs(scope["query_string"].decode("latin-1")).get("timeout", [USUAL])[0]
-            await self._choices.get(wanted, self._choices[USUAL])(scope, receive, send)
+            host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
+            known = host if (USUAL, host) in self._choices else self._usual
+            await self._choices.get((wanted, known), self._choices[USUAL, known])(scope, receive, send)
         else:
             await self._app(scope, receive, send)

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from sojourn.core.cleanup import turn
 from sojourn.core.commit import NO_REPLY, DeviceLabel, Reply, plan_commit, plan_open
 from sojourn.core.errors import EndReason, SessionConflict, SessionExists, SojournError, StoreUnavailable
 from sojourn.core.info import SessionInfo, info
@@ -227,8 +226,11 @@ class SessionManager(ManagerContext):
         clean-ups name the same number, and the others nothing: for them it costs one write.
         """
         now = self.clock()
-        if once_in is not None and not self._store.put_mark(turn(now, once_in)):
-            return 0
+        if once_in is not None:
+            from sojourn.core.cleanup import turn  # here: over a service it is not asked for
+
+            if not self._store.put_mark(turn(now, once_in)):
+                return 0
         total, before = 0, now - int(self.policy.keep_ended * 1000)
         while self._store.end_expired(now, BATCH) == BATCH:
             time.sleep(PAUSE_BETWEEN_BATCHES)

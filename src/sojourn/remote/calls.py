@@ -12,7 +12,7 @@ from sojourn.core.problem import Problem, error_of
 from sojourn.core.token import ID_PATTERN, Token
 from sojourn.wire.http import COMMIT, JSON, OPEN, session_path, user_path
 from sojourn.wire.problems import API_KEY_CODES, BODY_TOO_LARGE
-from sojourn.wire.requests import CommitRequest, OpenRequest
+from sojourn.wire.requests import CommitRequest, OpenRequest, PresentedKey
 
 from .address import Address
 
@@ -48,9 +48,10 @@ class ServiceCall(msgspec.Struct, frozen=True):
         return f"ServiceCall({self.method} {self.path})"
 
 
-def call_open(token: Token) -> ServiceCall:
-    """What `token` opens."""
-    return ServiceCall("POST", OPEN, _encode(OpenRequest(token=token.reveal())))
+def call_open(token: Token, presented: PresentedKey | None) -> ServiceCall:
+    """What `token` opens. With a proof it is never sent twice: that is good once."""
+    asked = OpenRequest(token=token.reveal(), presented=presented)
+    return ServiceCall("POST", OPEN, _encode(asked), repeatable=presented is None or presented.proof is None)
 
 
 def call_commit(request: CommitRequest) -> ServiceCall:

@@ -32,10 +32,12 @@ from .calls import (
     read,
 )
 from .connections import ServiceConnections
+from .keys import key_shown, require_readable
 from .session import RemoteSession, as_remote, opened_session
 
 if TYPE_CHECKING:
     from sojourn.core.binding import Shown
+    from sojourn.core.transport import Transport
 
 __all__ = ["AsyncRemoteSessionManager", "RemoteSessionManager"]
 
@@ -82,17 +84,23 @@ class RemoteSessionManager(SessionManager):
         self, client: Client = Client(), *, refused: UnknownToken | None = None, presented: Shown | None = None
     ) -> Session:
         """A session that does not exist yet, for a request without a token. The service is not asked."""
-        return RemoteSession(None, self.clock(), client, presented=refused is not None)
+        session = RemoteSession(None, self.clock(), client, presented=refused is not None)
+        session.shown = key_shown(presented)
+        return session
+
+    def _require_binding(self, transport: Transport, adopts: bool) -> None:
+        require_readable(transport.public_origin, transport.tokens_are_readable)
 
     def open(self, token: str, client: Client = Client(), presented: Shown | None = None) -> Session:
         """The session that `token` opens, or an empty one. One request; none for what is no token."""
         parsed = parse(token)
         del token  # A reporter of errors sends what frames hold.
         if parsed is None:
-            return self._malformed(client)
-        answer = self._ask(call_open(parsed), Opened)
+            return self._malformed(client, presented)
+        key = key_shown(presented)
+        answer = self._ask(call_open(parsed, key), Opened)
         self._time.heard(answer.now)
-        return opened_session(answer, parsed, client)
+        return opened_session(answer, parsed, client, key)
 
     def commit(self, session: Session) -> Reply:
         """Have the service write what the request changed: one request, normally none. Raises as SessionManager's."""
@@ -129,7 +137,7 @@ class RemoteSessionManager(SessionManager):
         return self._ask(call_revoke_all(user_id, keep, reason), EndedCount).ended
 
     def delete_expired(self, on_batch: Callable[[int], None] | None = None, *, once_in: float | None = None) -> int:
-        """Nothing: the service cleans up after itself."""
+        """Nothing, `once_in` so many seconds or not: the service cleans up after itself."""
         return 0
 
     def revoke_everything(self, on_batch: Callable[[int], None] | None = None) -> int:
@@ -171,17 +179,23 @@ class AsyncRemoteSessionManager(AsyncSessionManager):
         self, client: Client = Client(), *, refused: UnknownToken | None = None, presented: Shown | None = None
     ) -> Session:
         """A session that does not exist yet, for a request without a token. The service is not asked."""
-        return RemoteSession(None, self.clock(), client, presented=refused is not None)
+        session = RemoteSession(None, self.clock(), client, presented=refused is not None)
+        session.shown = key_shown(presented)
+        return session
+
+    def _require_binding(self, transport: Transport, adopts: bool) -> None:
+        require_readable(transport.public_origin, transport.tokens_are_readable)
 
     async def open(self, token: str, client: Client = Client(), presented: Shown | None = None) -> Session:
         """The session that `token` opens, or an empty one. One request; none for what is no token."""
         parsed = parse(token)
         del token  # A reporter of errors sends what frames hold.
         if parsed is None:
-            return self._malformed(client)
-        answer = await self._ask(call_open(parsed), Opened)
+            return self._malformed(client, presented)
+        key = key_shown(presented)
+        answer = await self._ask(call_open(parsed, key), Opened)
         self._time.heard(answer.now)
-        return opened_session(answer, parsed, client)
+        return opened_session(answer, parsed, client, key)
 
     async def commit(self, session: Session) -> Reply:
         """Have the service write what the request changed: one request, normally none. Raises as SessionManager's."""
@@ -222,7 +236,7 @@ class AsyncRemoteSessionManager(AsyncSessionManager):
     async def delete_expired(
         self, on_batch: Callable[[int], None] | None = None, *, once_in: float | None = None
     ) -> int:
-        """Nothing: the service cleans up after itself."""
+        """Nothing, `once_in` so many seconds or not: the service cleans up after itself."""
         return 0
 
     async def revoke_everything(self, on_batch: Callable[[int], None] | None = None) -> int:

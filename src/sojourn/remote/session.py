@@ -23,6 +23,7 @@ from sojourn.wire.requests import (
     KeyChange,
     LoginAction,
     LogoutAction,
+    PresentedKey,
     RegenerateAction,
     StartAction,
 )
@@ -34,6 +35,7 @@ class RemoteSession(Session):
     """A Session and the token that opens it at the service, which is all that the service knows it by."""
 
     commit_due = False
+    shown: PresentedKey | None = None  # what this request showed for its key
     _asks_activity_alone = False
 
     def __init__(
@@ -58,7 +60,11 @@ class RemoteSession(Session):
         if self._logged_out and self._wish and self._leaving:
             # One commit, one action: whatever becomes of the second, the log-out holds.
             return CommitRequest(
-                token=_reveal(self.token), status="active", opened_at=self.opened_at, action=LogoutAction()
+                token=_reveal(self.token),
+                status="active",
+                opened_at=self.opened_at,
+                **self._key(),
+                action=LogoutAction(),
             )
         on_a_socket = self._live is not None and self._token is None
         if on_a_socket or not (self._values or self._wish or self._logged_out or self._due):
@@ -81,8 +87,21 @@ class RemoteSession(Session):
             changes=changes,
             increments=increments,
             used=tuple(self._used),
+            **self._key(),
             action=action,
         )
+
+    def _key(self) -> dict[str, Any]:
+        """What a commit says of the key: that it was proved, or the proof, which was not used up then."""
+        return {"presented": self.shown} if self._proved is None else {"proved": self._proved.thumbprint}
+
+    def heard(self, proved: str | None, nonce: str | None) -> None:
+        """What the service said of the key."""
+        if proved is not None:
+            from sojourn.core.binding import Proved  # here: most applications bind no session
+
+            before = self._proved.nonce if self._proved else None
+            self._proved = Proved(proved, "", None, at_once=True, nonce=nonce or before)
 
     def _action(self) -> StartAction | LoginAction | LogoutAction | RegenerateAction | None:
         login = self._login
@@ -111,6 +130,7 @@ class RemoteSession(Session):
     def take(self, request: CommitRequest, answer: Committed) -> Reply:
         """The service wrote what was asked for: this is the session from here on, and this the browser must be told."""
         self.commit_due = False
+        self.heard(answer.proved, answer.nonce)
         token = parse(answer.token) if answer.token else None
         state = answer.session
         if self._wish and self._leaving and state is None:
@@ -158,8 +178,15 @@ class RemoteSession(Session):
         return Reply(clear=True) if self._presented else NO_REPLY
 
 
-def opened_session(answer: Opened, token: Token, client: Client) -> RemoteSession:
-    """The session that the service opened."""
+def opened_session(answer: Opened, token: Token, client: Client, shown: PresentedKey | None) -> RemoteSession:
+    """The session that the service opened, for a request that showed this for its key."""
+    session = _opened(answer, token, client)
+    session.shown = shown
+    session.heard(answer.proved, answer.nonce)
+    return session
+
+
+def _opened(answer: Opened, token: Token, client: Client) -> RemoteSession:
     now, reason = answer.now, answer.end_reason
     if answer.session is not None:
         record = _record(answer.session, token, 0 if answer.commit_due else now)
@@ -193,7 +220,7 @@ def _record(state: SessionState, token: Token, renewed_at: int) -> Record:
     # The secrets are the service's to know. These say that the token opens the session; 0, that a commit is due.
     return Record(
         id=state.id,
-        secrets=Secrets(token.family, token.hash, renewed_at),
+        secrets=Secrets(token.family, token.hash, renewed_at, key="its own" if state.bound == "hardware" else ""),
         created_at=state.created_at,
         seen_at=state.seen_at,
         idle_timeout=state.idle_timeout,
@@ -205,6 +232,8 @@ def _record(state: SessionState, token: Token, renewed_at: int) -> Record:
         remember=state.remember,
         level=state.level,
         methods=state.methods,
+        # Whose key it is, is the service's to know too.
+        key_thumbprint="" if state.bound == "browser" else None,
         follows=state.follows,
     )
 

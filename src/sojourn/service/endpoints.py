@@ -11,8 +11,10 @@ from urllib.parse import parse_qs, unquote
 import msgspec
 
 from sojourn import __version__
+from sojourn.core.binding import Presented, Vouched
 from sojourn.core.cookie import CookieOptions
 from sojourn.core.policy import Policy
+from sojourn.core.proof import Asked
 from sojourn.core.session import Session
 from sojourn.core.token import ID_PATTERN
 from sojourn.manager import AsyncSessionManager
@@ -44,6 +46,7 @@ _open = msgspec.json.Decoder(OpenRequest).decode
 _commit = msgspec.json.Decoder(CommitRequest).decode
 _encode = msgspec.json.Encoder().encode
 _is_id = re.compile(ID_PATTERN).fullmatch
+_url = re.compile("(https?://)([^/?#]+)([^?#]*)").match
 _is_limit = re.compile("[1-9][0-9]{0,2}|1000").fullmatch
 
 # No request is at work for longer; of one that says so, it is not known what it may still know.
@@ -74,10 +77,11 @@ class ServiceEndpoints:
 
     async def load(self, asked: OpenRequest) -> Opened:
         """What an open asks for."""
-        session = await self._as_of(asked.opened_at).open(asked.token)
+        presented = _presented(asked)
+        session = await self._as_of(asked.opened_at).open(asked.token, presented=presented)
         if self._is_over(session):
             # Its secret is judged as it was, but data is told of what lives now.
-            session = await self._manager.open(asked.token)
+            session = await self._manager.open(asked.token, presented=presented)
         return opened(session, self._manager.policy)
 
     def open_at_hand(self, body: bytes) -> bytes | None:
@@ -89,7 +93,7 @@ class ServiceEndpoints:
         return self._at_hand(asked)
 
     def _at_hand(self, asked: OpenRequest) -> bytes | None:
-        session = None if asked.opened_at else self._manager.open_at_hand(asked.token)
+        session = None if asked.opened_at or asked.presented else self._manager.open_at_hand(asked.token)
         return None if session is None else _encode(opened(session, self._manager.policy))
 
     async def commit(self, request: BackEndRequest) -> bytes:
@@ -107,7 +111,8 @@ class ServiceEndpoints:
         merged = replay(session, wanted, manager.policy)
         reply = await manager.commit(session)
         if wanted.token is not None and self._is_over(session):
-            session = await manager.open(wanted.token)  # nothing was written, and it has run out since the open
+            # Nothing was written, and it has run out since the open.
+            session = await manager.open(wanted.token, presented=_presented(wanted))
         return committed(session, reply, wanted, merged, self._cookie, manager.clock())
 
     async def batch(self, request: BackEndRequest) -> CallBatch:
@@ -122,13 +127,13 @@ class ServiceEndpoints:
         return self._at_hand(call.open) or _encode(await self.load(call.open))
 
     async def _reopen(self, wanted: CommitRequest) -> Session:
-        client = client_of(wanted.client)
+        client, presented = client_of(wanted.client), _presented(wanted)
         if wanted.token is not None and wanted.status != "none":
-            session = await self._as_of(wanted.opened_at).open(wanted.token, client)
+            session = await self._as_of(wanted.opened_at).open(wanted.token, client, presented)
             # An end that was told is one, though somebody was seen right after: what follows it is another session's.
             if wanted.status == "active" or session._live is None:
                 return session
-        session = self._manager.anonymous(client)
+        session = self._manager.anonymous(client, presented=presented)
         session._presented = wanted.token is not None
         return session
 
@@ -171,6 +176,17 @@ class ServiceEndpoints:
     async def revoke(self, request: BackEndRequest) -> bytes:
         """DELETE /v1/sessions/{id}."""
         return _encode(EndedCount(int(await self._manager.revoke(request.path))))
+
+
+def _presented(asked: OpenRequest | CommitRequest) -> Presented | Vouched | None:
+    if asked.proved is not None:
+        return Vouched(asked.proved)
+    shown = asked.presented
+    if shown is None:
+        return None
+    # As the wire's pattern has it. What the origin is worth, and how it is spelled, a proof is compared by.
+    scheme, host, path = _url(shown.url).groups()  # type: ignore[union-attr]
+    return Presented(shown.proof, shown.dpop, Asked(shown.method, scheme + host, unquote(path)))
 
 
 def _configuration(policy: Policy, cookie: CookieOptions) -> Configuration:

@@ -9,9 +9,11 @@ from sojourn.core.codec import MAX_INTEGER
 from sojourn.core.errors import EndReason
 from sojourn.core.login import LEVELS, MAX_METHODS, METHOD_PATTERN
 from sojourn.core.problem import problem_schema
+from sojourn.core.record import Bound
 from sojourn.wire.api_key import KeyScope
 from sojourn.wire.batches import MAX_BATCH_BYTES, MAX_CALLS
 from sojourn.wire.http import BATCH, COMMIT, CONFIG, DESCRIPTION, HEALTH, LINES, OPEN, READY, SESSION, USER
+from sojourn.wire.requests import THUMBPRINT_PATTERN, URL_PATTERN
 
 __all__ = ["openapi"]
 
@@ -26,6 +28,9 @@ _COUNT = {"type": "integer", "minimum": 0}
 _TOKEN = {"type": "string", "pattern": "^sj1-[0-9a-f]{32}-[0-9a-f]{64}$"}
 _STATUS = {"enum": ["none", "active", "ended"]}
 _MAYBE_REASON = {"enum": [None, *_REASONS]}
+_PROVED = _MAYBE_TEXT | {"description": "The key that the request proved. Send it with what follows in this request."}
+_SAID_PROVED = _MAYBE_TEXT | {"pattern": THUMBPRINT_PATTERN, "description": "As this request's last answer said."}
+_NONCE = _MAYBE_TEXT | {"description": "For the visitor, in the header DPoP-Nonce."}
 _MAYBE_SESSION = {"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/Session"}]}
 
 
@@ -56,6 +61,10 @@ _FACTS = {
     "remember": _FLAG,
     "level": {"enum": [None, *LEVELS], "description": "How sure the log-in was, as the back end said."},
     "methods": {"type": "array", "items": _TEXT, "description": "By what, as the back end said: pwd, otp."},
+    "bound": {
+        "enum": [None, *get_args(Bound)],
+        "description": "Where the key is that the token needs; null: the token alone opens the session.",
+    },
 }
 _DEVICE = {"type": ["string", "null"], "examples": ["Chrome on Windows"]}
 _FOUND = {**_FACTS, "end_reason": _MAYBE_REASON, "device": _DEVICE, "ip": _MAYBE_TEXT, "user_agent": _MAYBE_TEXT}
@@ -71,6 +80,8 @@ _SCHEMAS = {
         ended_at=_MAYBE_TIME,
         session=_MAYBE_SESSION,
         commit_due={"type": "boolean", "description": "Commit at the end, even if the request changed nothing."},
+        proved=_PROVED,
+        nonce=_NONCE,
         now=_TIME,
     ),
     "Committed": _answer(
@@ -82,6 +93,8 @@ _SCHEMAS = {
         clear={"type": "boolean", "description": "The browser is to forget its token."},
         set_cookie={"type": ["string", "null"], "description": "The Set-Cookie header for it, whole."},
         merged={"type": "array", "items": _TEXT, "description": "Keys that another request had changed too."},
+        proved=_PROVED,
+        nonce=_NONCE,
         now=_TIME,
     ),
     "Client": {
@@ -94,7 +107,21 @@ _SCHEMAS = {
         token=_TEXT,
         client={"$ref": "#/components/schemas/Client"},
         opened_at={"type": ["integer", "null"], "description": "`now` of this request's first open, to load it anew"},
+        presented={"$ref": "#/components/schemas/PresentedKey"},
+        proved=_SAID_PROVED,
     ),
+    "PresentedKey": {
+        **_body(
+            ("method", "url"),
+            method=_TEXT,
+            url={"type": "string", "pattern": URL_PATTERN},
+            proof=_MAYBE_TEXT,
+            dpop=_FLAG,
+        ),
+        "type": ["object", "null"],
+        "description": "What the visitor's request shows for its key: its method, its URL by the public origin, its "
+        "DPoP header, and whether its token is in `Authorization: DPoP`.",
+    },
     "Change": {
         **_body(base={}, value={}),
         "description": "Without `base` the key was not there when it was loaded; without `value` it is removed.",
@@ -143,6 +170,8 @@ _SCHEMAS = {
             "items": _TEXT,
             "description": "Keys of one-time grants, _grant:…, that this request used up, and `changes` removes.",
         },
+        presented={"$ref": "#/components/schemas/PresentedKey"},
+        proved=_SAID_PROVED,
         action={"$ref": "#/components/schemas/Action"},
     )
     | {

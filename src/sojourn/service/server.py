@@ -79,6 +79,8 @@ def _browser(settings: ServiceSettings, manager: AsyncSessionManager) -> App:
         manager,
         cookie=settings.cookie,
         trusted_origins=browser.trusted_origins,
+        script_readable_tokens=browser.script_readable_tokens,
+        public_origin=browser.public_origin,
         cleanup_interval=None,
     )
     # Browsers come through a proxy, which tells who they are. To a unix socket nobody comes from elsewhere.

@@ -27,6 +27,7 @@ def opened(session: Session, policy: Policy) -> Opened:
         ended_at=ended_at,
         session=_state(session),
         commit_due=not nothing_due(session, policy),
+        **_key(session),
         now=session.opened_at,
     )
 
@@ -47,8 +48,16 @@ def committed(
         clear=reply.clear,
         set_cookie=None if reply is NO_REPLY else set_cookie(cookie, reply),
         merged=list(dict.fromkeys([*merged, *later])),
+        **_key(session),
         now=now,
     )
+
+
+def _key(session: Session) -> dict[str, str | None]:
+    proved = session._proved
+    # One for a session that is yet to be made was not used up: the commit that makes it asks for it again.
+    told = proved if proved is not None and proved.at_once else None
+    return {"proved": told and told.thumbprint, "nonce": told and told.nonce}
 
 
 def _moved(session: Session, key: str, change: KeyChange) -> bool:
@@ -74,5 +83,6 @@ def _state(session: Session) -> SessionState | None:
         remember=record.remember,
         level=record.level,
         methods=record.methods,
+        bound=record.bound,
         follows=record.follows,
     )

@@ -14,9 +14,11 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 
 from sojourn.browser.endpoints import REAUTHENTICATE_WITHIN
+from sojourn.core.binding import require_binding
 from sojourn.core.cookie import CookieOptions
 from sojourn.core.errors import ConfigurationError
 from sojourn.core.policy import Lifetime, Policy
+from sojourn.core.proof import require_cryptography
 from sojourn.manager.context import REALM_PATTERN
 from sojourn.stores.store_url import StoreURL
 
@@ -50,7 +52,7 @@ on_conflict = "last_writer_wins"
 keep_ended = 86400
 keep_client = "all"
 max_bytes = 32768
-binding = "off"                    # the service binds no sessions to keys yet
+binding = "prefer"                 # the default is "off": docs/binding.md; needs the extra `bound`
 remember = { idle_timeout = 1209600, absolute_timeout = 2592000 }  # false: nobody is remembered
 
 [cookie]
@@ -66,6 +68,8 @@ mount = "/session"
 readable = ["theme", "cart"]
 writable = ["theme"]
 trusted_origins = ["https://app.example.com"]
+script_readable_tokens = true      # false is the default, and safer: docs/security.md
+public_origin = "https://app.example.com"  # as browsers see it: needed where the policy binds sessions, and only there
 reauthenticate_within = 900        # to end one's sessions elsewhere; false: any log-in will do
 
 [log]
@@ -85,6 +89,8 @@ class BrowserSettings(_Table, frozen=True, kw_only=True):
     readable: tuple[str, ...] = ()
     writable: tuple[str, ...] = ()
     trusted_origins: tuple[str, ...] = ()
+    script_readable_tokens: bool = False
+    public_origin: str | None = None
     reauthenticate_within: float | Literal[False] = REAUTHENTICATE_WITHIN
 
 
@@ -132,15 +138,23 @@ def make_settings(tables: Mapping[str, Any]) -> ServiceSettings:
     settings = _convert(told | {"policy": {}, "cookie": {}}, ServiceSettings, "")
     StoreURL.parse(settings.store)
     policy = _nulls(_table(told.get("policy", {}), Policy, "policy"))
-    if policy.get("binding", "off") != "off":
-        raise ConfigurationError(
-            "policy.binding: back ends do not hand on the proofs of a key to the service yet. Leave it away."
-        )
     _table(policy.get("remember") or {}, Lifetime, "policy.remember")
     cookie = _table(told.get("cookie", {}), CookieOptions, "cookie")
-    return msgspec.structs.replace(
+    settings = msgspec.structs.replace(
         settings, policy=_convert(policy, Policy, "policy"), cookie=_convert(cookie, CookieOptions, "cookie")
     )
+    _check_binding(settings)
+    return settings
+
+
+def _check_binding(settings: ServiceSettings) -> None:
+    policy, browser = settings.policy, settings.browser
+    if policy.binding != "off":
+        require_cryptography()
+    if browser is not None and (policy.binding != "off" or browser.public_origin is not None):
+        require_binding(
+            policy, browser.public_origin, browser.script_readable_tokens, adopts=False, cookies_can_be=False
+        )
 
 
 def _nulls(policy: Mapping[str, Any]) -> dict[str, Any]:

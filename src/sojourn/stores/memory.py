@@ -165,7 +165,9 @@ class MemoryStore:
         live = [record for record in records if record.end_reason_at(now) is None]
         dead = sum(record.ended_at is not None for record in records)
         users = len({record.user_id for record in live} - {None})
-        return Stats(live=len(live), ended=dead, expired=len(records) - len(live) - dead, users=users, bytes=0)
+        bound = sum(record.bound is not None for record in live)
+        expired = len(records) - len(live) - dead
+        return Stats(live=len(live), ended=dead, expired=expired, users=users, bound=bound, bytes=0)
 
     def close(self) -> None:
         """As Store.close."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sojourn.core.record import Secrets
 from sojourn.core.store import End, Store
 
 from .records import HOUR, MINUTE, NOW, ids, live, put
@@ -39,10 +40,12 @@ class UpkeepContract:
         assert [record.id for record in [*first, *second]] == sorted(record.id for record in records)
 
     def test_stats_count(self) -> None:
-        """Live, ended, run out, and the users among the live."""
-        put(self.store, "ada"), put(self.store, "ada"), put(self.store)
-        self.store.end(End(put(self.store, "bob").id, "logout", NOW))
-        put(self.store, "eve", idle_timeout=1)
+        """Live, ended, run out; the users among the live, and how many of these are bound to a key."""
+        key = {"key_thumbprint": "abc", "nonce_key": "def"}
+        put(self.store, "ada"), put(self.store, "ada", **key), put(self.store, device='"key_thumbprint":"abc","key":')
+        put(self.store, "ada", nonce_key="def"), put(self.store, secrets=Secrets(b"f" * 16, b"c" * 16, NOW, key="e"))
+        self.store.end(End(put(self.store, "bob", **key).id, "logout", NOW))
+        put(self.store, "eve", idle_timeout=1, **key)
         stats = self.store.stats(NOW + MINUTE)
 
-        assert (stats.live, stats.ended, stats.expired, stats.users) == (3, 1, 1, 1)
+        assert (stats.live, stats.ended, stats.expired, stats.users, stats.bound) == (5, 1, 1, 1, 2)

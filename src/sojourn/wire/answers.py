@@ -8,6 +8,7 @@ import msgspec
 
 from sojourn.core.errors import EndReason
 from sojourn.core.info import SessionInfo
+from sojourn.core.record import Bound
 from sojourn.core.session import Status
 
 __all__ = [
@@ -39,6 +40,7 @@ class SessionFacts(msgspec.Struct, frozen=True, kw_only=True):
     remember: bool
     level: str | None
     methods: tuple[str, ...]
+    bound: Bound | None
 
 
 class SessionState(SessionFacts, frozen=True, kw_only=True):
@@ -49,20 +51,26 @@ class SessionState(SessionFacts, frozen=True, kw_only=True):
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer of /v1/open. With `commit_due`, a commit is to follow even if the request changes nothing."""
+    """The answer of /v1/open. With `commit_due`, a commit is to follow even if the request changes nothing.
+
+    `proved` is the key that the request proved for this session: for what follows in the same request, and nobody else
+    to hear. `nonce` is for the visitor, in DPoP-Nonce.
+    """
 
     status: Status
     end_reason: EndReason | None
     ended_at: int | None
     session: SessionState | None
     commit_due: bool
+    proved: str | None
+    nonce: str | None
     now: int
 
 
 class Committed(msgspec.Struct, frozen=True, kw_only=True):
     """The answer of /v1/commit: the session as it is now, and what to tell the browser.
 
-    `merged` are the keys of `changes` that another request had changed too.
+    `merged` are the keys of `changes` that another request had changed too. `proved` and `nonce` are as in Opened.
     """
 
     status: Status
@@ -73,6 +81,8 @@ class Committed(msgspec.Struct, frozen=True, kw_only=True):
     clear: bool
     set_cookie: str | None
     merged: list[str]
+    proved: str | None
+    nonce: str | None
     now: int
 
     def __repr__(self) -> str:

@@ -16,11 +16,15 @@ __all__ = [
     "LoginAction",
     "LogoutAction",
     "OpenRequest",
+    "PresentedKey",
     "RegenerateAction",
     "StartAction",
 ]
 
 
+URL_PATTERN = r"^https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?([/?#]|$)"
+THUMBPRINT_PATTERN = "^[A-Za-z0-9_-]{43}$"
+Thumbprint = Annotated[str, msgspec.Meta(pattern=THUMBPRINT_PATTERN)]
 Method = Annotated[str, msgspec.Meta(pattern=METHOD_PATTERN)]
 
 
@@ -39,12 +43,26 @@ class ClientFacts(_Request, frozen=True, kw_only=True):
     user_agent: str | None = None
 
 
+class PresentedKey(_Request, frozen=True, kw_only=True):
+    """What the visitor's request shows for its key. `url` begins with the public origin; its query does not matter.
+
+    `proof` is its DPoP header, `dpop` whether it showed its token in `Authorization: DPoP`.
+    """
+
+    method: str
+    url: Annotated[str, msgspec.Meta(pattern=URL_PATTERN)]
+    proof: str | None = None
+    dpop: bool = False
+
+
 class OpenRequest(_Request, frozen=True, kw_only=True):
-    """The body of /v1/open."""
+    """The body of /v1/open. `proved` is what an open or a commit of the same request answered so."""
 
     token: str
     client: ClientFacts | None = None
     opened_at: int | None = None
+    presented: PresentedKey | None = None
+    proved: Thumbprint | None = None
 
 
 class KeyChange(_Request, frozen=True, kw_only=True):
@@ -81,7 +99,8 @@ class CommitRequest(_Request, frozen=True, kw_only=True):
 
     `status` is what the service said last, in this request, of the session that `token` opens. With a token it must be
     there: only the back end knows whether its request knew of an end, or changed a session that ended meanwhile.
-    `used` are the keys of one-time grants that this request used up, and `changes` removes.
+    `used` are the keys of one-time grants that this request used up, and `changes` removes. `presented` and `proved`
+    are as in OpenRequest.
     """
 
     token: str | None = None
@@ -92,4 +111,6 @@ class CommitRequest(_Request, frozen=True, kw_only=True):
     changes: dict[str, KeyChange] = {}
     increments: dict[str, int] = {}
     used: tuple[str, ...] = ()
+    presented: PresentedKey | None = None
+    proved: Thumbprint | None = None
     action: StartAction | LoginAction | LogoutAction | RegenerateAction | None = None

@@ -6,7 +6,7 @@ import {client} from "./session.js";
 const message = byId("devices-message");
 const POLL = 3_000;
 
-function row({id, current, device, ip, createdAt, seenAt}) {
+function row({id, current, device, ip, bound, createdAt, seenAt}) {
 	const now = client.state.now;
 	const seen = current ? "This is you, now" : `Seen ${since(seenAt, Math.max(now, seenAt))}`;
 	const button = element("button", {type: "button", className: "button quiet small"}, current ? "Log out" : "End");
@@ -19,7 +19,7 @@ function row({id, current, device, ip, createdAt, seenAt}) {
 	);
 	const title = element("strong", {}, device ?? "Unknown device");
 	const tag = current ? element("span", {className: "tag"}, "This device") : null;
-	const facts = `${seen} · since ${since(createdAt, Math.max(now, createdAt))} · from ${ip ?? "an unknown address"} · id ${id.slice(0, 8)}…`;
+	const facts = `${seen} · since ${since(createdAt, Math.max(now, createdAt))} · from ${ip ?? "an unknown address"} · id ${id.slice(0, 8)}…${bound ? " · bound to its browser's key" : ""}`;
 	return element("li", {"data-id": id, "data-current": current}, element("div", {}, title, tag, element("small", {}, facts)), button);
 }
 

@@ -9,6 +9,7 @@ import {startNotices} from "./notices.js";
 import {startPreferences} from "./preferences.js";
 import {startPresence} from "./presence.js";
 import {startRaces} from "./races.js";
+import {startThefts} from "./thefts.js";
 
 startCookies();
 startPresence();
@@ -19,5 +20,6 @@ startBag();
 startDevices();
 startRaces();
 startModes();
+startThefts();
 startInspector();
 startNotices();

@@ -1,3 +1,4 @@
+import {bound} from "/session/bound.js";
 import {createSessionClient} from "/session/client.js";
 
 const query = new URLSearchParams(location.search);
@@ -12,8 +13,16 @@ export const mode = {
 /** WCAG 2.2.1: at least 20 seconds to answer a warning. Shorter only for a test in a hurry. */
 export const warnBefore = Number(query.get("warn")) || 20;
 
-/** The browser's half of the session. */
-export const client = createSessionClient({url: "/session", warnBefore, ...mode});
+/** Whether the server takes proofs for the address that this page was opened by. */
+export const binds = document.body.dataset.binds === "yes";
+
+/** The browser's half of the session. What a script can read of it is bound to a key that none can. */
+export const client = createSessionClient({
+	url: "/session",
+	warnBefore,
+	storage: mode.storage,
+	transport: mode.storage === "local" && binds ? bound(mode.transport) : mode.transport,
+});
 
 /** The timeout that the next session gets. */
 export const timeout = {choice: "usual"};

@@ -295,5 +295,5 @@ def scan(after: str, limit: int) -> Steps[Sequence[Record]]:
 
 def stats(now: int) -> Steps[Stats]:
     """Store.stats."""
-    [[(live, dead, users, rows, size)]] = yield [Statement(sql.STATS, {"now": now})]
-    return Stats(live=live, ended=dead, expired=rows - live - dead, users=users, bytes=size)
+    [[(live, dead, users, bound, rows, size)]] = yield [Statement(sql.STATS, {"now": now})]
+    return Stats(live=live, ended=dead, expired=rows - live - dead, users=users, bound=bound, bytes=size)

@@ -99,7 +99,13 @@ DELETE = "DELETE FROM ours.sojourn_session WHERE id = %s"
 SCAN = f"SELECT {COLUMNS} FROM ours.sojourn_session AS s WHERE s.id > %(after)s ORDER BY s.id LIMIT %(limit)s"
 STATS = f"""
 SELECT pg_catalog.count(*) FILTER (WHERE {_OVER_AT} > %(now)s AND ended_at IS NULL), pg_catalog.count(ended_at),
-    pg_catalog.count(DISTINCT user_id) FILTER (WHERE {_OVER_AT} > %(now)s AND ended_at IS NULL), pg_catalog.count(*),
+    pg_catalog.count(DISTINCT user_id) FILTER (WHERE {_OVER_AT} > %(now)s AND ended_at IS NULL),
+    pg_catalog.count(*) FILTER (
+        WHERE {_OVER_AT} > %(now)s AND ended_at IS NULL AND (
+            record OPERATOR(pg_catalog.->>) 'key_thumbprint' IS NOT NULL OR pg_catalog.strpos(secrets, '"key":') > 0
+        )
+    ),
+    pg_catalog.count(*),
     coalesce(pg_catalog.pg_total_relation_size(pg_catalog.min(s.tableoid)), 0)
 FROM ours.sojourn_session AS s
 """

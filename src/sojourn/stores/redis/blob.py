@@ -27,6 +27,7 @@ __all__ = [
     "encode_secrets",
     "encode_user",
     "glance",
+    "has_key",
     "readable",
 ]
 
@@ -56,6 +57,7 @@ class _Blob(msgspec.Struct, array_like=True):
 
 _Pairs = list[tuple[bytes, int]]
 _Rest = tuple[int | None, bool, str, str, str | None, EndReason | None, str | None, tuple[str, ...], str]
+_Inflated = tuple[int | None, bool, Client, str | None, EndReason | None, str | None, tuple[str, ...], str]
 
 
 class _Secrets(msgspec.Struct, array_like=True):
@@ -142,9 +144,7 @@ def decode_record(id: str, raw: bytes) -> Record:
     """The record that a blob holds. Raises UnreadableRecord for what was never written here."""
     try:
         blob = _decode(raw)
-        secrets, rest = bytes(blob.secrets), bytes(blob.rest)
-        said = _decode_secrets(secrets[_HEADS.get(secrets[0], 1) :])
-        inflated = _inflate(rest[_HEADS.get(rest[0], 1) :])
+        said, inflated = _secrets(blob), _rest(blob)
     except (msgspec.DecodeError, zlib.error, IndexError, ConfigurationError):
         raise UnreadableRecord(id) from None
     authenticated_at, remember, client, key, follows, level, methods, device = inflated
@@ -195,6 +195,16 @@ def glance(raw: bytes) -> Glance | None:
     return Glance(blob.user, blob.created_at + at, ended)
 
 
+def has_key(raw: bytes) -> bool:
+    """Whether a blob's session is bound to a key; False for what was never written here."""
+    try:
+        blob = _decode(raw)
+        thumbprint, _, _ = (_rest(blob)[3] or "").partition(" ")
+        return bool(thumbprint or _secrets(blob).key)
+    except (msgspec.DecodeError, zlib.error, IndexError, ConfigurationError):
+        return False
+
+
 def readable(pairs: Iterable[tuple[str, bytes | None]]) -> list[Record]:
     """The records of ids and their blobs, but those that are gone or cannot be read: of these the log names the ids."""
     found = []
@@ -209,6 +219,11 @@ def readable(pairs: Iterable[tuple[str, bytes | None]]) -> list[Record]:
 
 def _data(raw: msgspec.Raw) -> Mapping[str, bytes]:
     return {} if bytes(raw) == _EMPTY else EncodedObject(raw, _split_data)
+
+
+def _secrets(blob: _Blob) -> _Secrets:
+    raw = bytes(blob.secrets)
+    return _decode_secrets(raw[_HEADS.get(raw[0], 1) :])
 
 
 def _read_secrets(said: _Secrets) -> Secrets:
@@ -227,11 +242,14 @@ def _deflate(raw: bytes) -> bytes:
     return compress.compress(raw) + compress.flush()
 
 
+def _rest(blob: _Blob) -> _Inflated:
+    rest = bytes(blob.rest)
+    return _inflate(rest[_HEADS.get(rest[0], 1) :])
+
+
 # A user agent is worth keeping small in Redis, and not worth taking apart at every read.
 @lru_cache(4096)
-def _inflate(
-    raw: bytes,
-) -> tuple[int | None, bool, Client, str | None, EndReason | None, str | None, tuple[str, ...], str]:
+def _inflate(raw: bytes) -> _Inflated:
     decompress = zlib.decompressobj(wbits=-15, zdict=_DICTIONARY)
     rest = _decode_rest(decompress.decompress(raw) + decompress.flush())
     authenticated_at, remember, ip, user_agent, *more = rest

@@ -12,7 +12,7 @@ from sojourn.core.store import Bar, Mark, Stats
 from sojourn.core.token import partition
 
 from . import scripts
-from .blob import decode_mark, encode_user, glance, readable
+from .blob import decode_mark, encode_user, glance, has_key, readable
 from .calls import Address, Call, Steps, command, run
 from .keys import SESSIONS, bar_keys, bar_of, id_of, mark_key, mark_of, session_key, user_bar_key
 
@@ -162,7 +162,7 @@ def _bars(pairs: Iterable[tuple[str, bytes | None]]) -> list[Bar]:
 
 def stats(now: int, primaries: Sequence[Address]) -> Steps[Stats]:
     """Store.stats. The bytes are an estimate from one session in a page."""
-    live = ended = rows = sampled = sampled_bytes = 0
+    live = ended = bound = rows = sampled = sampled_bytes = 0
     users: set[str] = set()
     for node in primaries:
         cursor = 0
@@ -172,16 +172,18 @@ def stats(now: int, primaries: Sequence[Address]) -> Steps[Stats]:
                 key = session_key(ids[0])
                 *raws, taken = yield [*_gets(ids), command(key, "MEMORY", "USAGE", key)]
                 sampled, sampled_bytes = sampled + 1, sampled_bytes + (taken or 0)
-                for seen in filter(None, [glance(raw) for raw in raws if raw is not None]):
+                for raw in filter(None, raws):
+                    if (seen := glance(raw)) is None:
+                        continue
                     rows, ended = rows + 1, ended + seen.ended
                     if not seen.ended and seen.expires_at > now:
-                        live += 1
+                        live, bound = live + 1, bound + has_key(raw)
                         if ":" in seen.user:
                             users.add(seen.user)
             if not cursor:
                 break
     bytes = round(sampled_bytes / sampled * rows) if sampled else 0
-    return Stats(live=live, ended=ended, expired=rows - live - ended, users=len(users), bytes=bytes)
+    return Stats(live=live, ended=ended, expired=rows - live - ended, users=len(users), bound=bound, bytes=bytes)
 
 
 def erase(user_id: str, realm: str, primaries: Sequence[Address]) -> Steps[int]:

@@ -202,10 +202,14 @@ def scan(after: str, limit: int, connection: sqlite3.Connection) -> Sequence[Rec
 
 def stats(now: int, connection: sqlite3.Connection) -> Stats:
     """Store.stats."""
-    live, dead, users, rows = connection.execute(
+    live, dead, users, bound, rows = connection.execute(
         "SELECT count(*) FILTER (WHERE ended_at IS NULL AND expires_at > :now), count(ended_at), "
-        "count(DISTINCT user_id) FILTER (WHERE ended_at IS NULL AND expires_at > :now), count(*) FROM session",
+        "count(DISTINCT user_id) FILTER (WHERE ended_at IS NULL AND expires_at > :now), "
+        # In a value its quotes are escaped; and what is no JSON must not fail the count of all others.
+        "count(*) FILTER (WHERE ended_at IS NULL AND expires_at > :now AND "
+        "(instr(record, '\"key_thumbprint\":') OR instr(record, '\"key\":'))), "
+        "count(*) FROM session",
         {"now": now},
     ).fetchone()
     pages = connection.execute("PRAGMA page_count").fetchone()[0] * connection.execute("PRAGMA page_size").fetchone()[0]
-    return Stats(live=live, ended=dead, expired=rows - live - dead, users=users, bytes=pages)
+    return Stats(live=live, ended=dead, expired=rows - live - dead, users=users, bound=bound, bytes=pages)
