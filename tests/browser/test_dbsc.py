@@ -140,7 +140,6 @@ async def test_the_cookie_that_was_copied_opens_nothing(device: BrowserContext, 
     for path in ("/session/dbsc/refresh", "/session/dbsc/register"):
         assert "ada" not in await curl(stage, loot, path)
 
-    # Not even in a browser that has keys of its own.
     assert await tab.user() == "ada"
     assert await bound(stage) == ["hardware"]
 

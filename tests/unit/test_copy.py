@@ -90,6 +90,21 @@ def test_what_was_written_meanwhile_is_brought_up_to_date(stores: tuple[MemorySt
     assert copied(*stores, NOW + 3) == {"same": 1}
 
 
+@pytest.mark.parametrize("where", [0, 1])
+def test_a_key_that_was_registered_since_is_copied_and_none_is_given_up(
+    stores: tuple[MemoryStore, MemoryStore], where: int
+) -> None:
+    id = both(stores).id
+    before = live(stores[where], id).secrets
+    after = replace(before, key="ES256 x y")
+    assert isinstance(stores[where].commit(Commit(id=id, now=NOW, secrets=(before, after), max_bytes=9)), Applied)
+    renew(stores[1 - where], id, NOW + 1)
+
+    assert copied(*stores, NOW + 2) == {"updated": 1}
+    there = live(stores[1], id).secrets
+    assert (there.key, len(there.next)) == ("ES256 x y", 1)
+
+
 def test_data_that_was_emptied_is_emptied(stores: tuple[MemoryStore, MemoryStore]) -> None:
     source, target = stores
     record = both(stores)
