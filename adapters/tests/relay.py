@@ -66,6 +66,8 @@ class Relay(Running):
 
     def pass_requests(self, back_end: socket.socket, service: socket.socket) -> None:
         while received := back_end.recv(65536):
+            if received.startswith(b"POST /v1/batch"):
+                received += _rest(received, back_end)
             self.paths += re.findall(r"^POST (/v1/\w+)", received.decode("latin-1"), re.MULTILINE)
             self.commits += len(re.findall(rb'^(?:POST /v1/commit |\{"commit":)', received, re.MULTILINE))
             self.tokens.update(re.findall(r'"token": ?"(sj1-[^"]+)"', received.decode("latin-1")))
@@ -121,3 +123,17 @@ class Relay(Running):
         self._listener.shutdown()
         self._listener.server_close()
         self.close_connections()
+
+
+def _rest(request: bytes, sender: socket.socket) -> bytes:
+    """What is still to come of a request: a batch is judged as a whole."""
+    rest = b""
+    while True:
+        head, _, body = (request + rest).partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
+        if body and (length is None or len(body) >= int(length[1])):
+            return rest
+        more = sender.recv(65536)
+        if not more:
+            return rest
+        rest += more
