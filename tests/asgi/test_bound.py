@@ -33,6 +33,11 @@ async def show(request: Request) -> JSONResponse:
     return JSONResponse({"user": request.session.user_id})  # type: ignore[attr-defined]
 
 
+async def log_out(request: Request) -> JSONResponse:
+    request.session.logout()  # type: ignore[attr-defined]
+    return JSONResponse({})
+
+
 async def echo(socket: Any) -> None:
     await socket.accept()
 
@@ -43,9 +48,11 @@ class World:
     def __init__(self) -> None:
         self.told: list[Event] = []
         manager = AsyncSessionManager(AsyncMemoryStore(), Policy(binding="prefer"), on_event=self.told.append)
+        self.manager = manager
         sessions = Middleware(SessionMiddleware, manager=manager, script_readable_tokens=True, public_origin=ORIGIN)
         routes = [
             Route("/login", log_in, methods=["POST"]),
+            Route("/logout", log_out, methods=["POST"]),
             Route("/", show),
             WebSocketRoute("/echo", echo),
             # The application's own, where the endpoints could be.
@@ -80,6 +87,27 @@ def test_a_socket_of_a_session_that_the_browser_binds_needs_both_cookies() -> No
         here.browser.websocket_connect("wss://testserver/echo", headers={"Cookie": token}).__enter__()
 
     assert (closed.value.code, closed.value.reason) == (1008, "proof-required")
+
+
+def test_a_log_out_takes_both_cookies_away() -> None:
+    here = World()
+    token, bound = here.cookies_of_a_bound_session()
+    answer = here.browser.post("/logout", headers={"Cookie": f"{token}; {bound}"})
+    gone = [line.partition("=")[0] for line in answer.headers.get_list("set-cookie") if "Max-Age=0" in line]
+
+    assert gone == [COOKIE, bound.partition("=")[0]]
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_a_new_secret_of_a_bound_session_comes_without_a_word_on_its_key() -> None:
+    here = World()
+    token, bound = here.cookies_of_a_bound_session()
+    here.manager.policy = Policy(binding="prefer", rotate_interval=0.001)
+    answer = here.browser.get("/", headers={"Cookie": f"{token}; {bound}"})
+    [line] = answer.headers.get_list("set-cookie")
+
+    assert line.startswith(f"{COOKIE}=sj1-")
+    assert "secure-session-challenge" not in answer.headers
 
 
 @pytest.mark.parametrize("path", ["/session/dbsc/refresh", "/session/dbsc/register"])

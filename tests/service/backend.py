@@ -81,9 +81,9 @@ class Backend:
         response = self._connection.getresponse()
         return Answer(response.status, response.headers, response.read())
 
-    def open(self, token: str) -> Any:
+    def open(self, token: str, **shown: Any) -> Any:
         """What /v1/open answers, which is to be 200."""
-        return self._post("/v1/open", {"token": token})
+        return self._post("/v1/open", {"token": token, **shown})
 
     def commit(self, token: str | None = None, **wanted: Any) -> Any:
         """What /v1/commit answers, which is to be 200."""

@@ -124,6 +124,16 @@ def test_a_session_that_was_made_without_a_proof_is_never_bound_later() -> None:
     assert world.manager.open(token.reveal())["a"] == 1
 
 
+def test_a_request_without_a_proof_opens_a_session_that_is_not_bound() -> None:
+    world = World()
+    session = world.manager.anonymous()
+    session.login("ada")
+    token = world.manager.commit(session).token
+    assert token is not None
+
+    assert world.manager.open(token.reveal(), presented=Presented(None, False, HERE)).user_id == "ada"
+
+
 def test_a_new_log_in_takes_the_key_of_its_own_request() -> None:
     world = World()
     session = world.manager.anonymous()

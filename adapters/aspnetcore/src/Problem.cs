@@ -173,6 +173,11 @@ namespace Sojourn.AspNetCore
             response.ContentType = "application/problem+json";
             response.ContentLength = bytes.Length;
             response.Headers["Cache-Control"] = "no-store";
+            if (Code.StartsWith("proof-", StringComparison.Ordinal))
+            {
+                // The session is bound to a key: its token alone opens nothing.
+                response.Headers["WWW-Authenticate"] = "DPoP error=\"invalid_dpop_proof\", algs=\"ES256\"";
+            }
             response.Headers["X-Content-Type-Options"] = "nosniff";
             Caches.Depend(context);
             if ((Status == 503 ? OutageRetryAfter : RetryAfter) is long wait)

@@ -188,6 +188,7 @@ namespace Sojourn.AspNetCore
                 case "data-too-large":
                 case "body-too-large":
                 case "reauthentication-required":
+                case string code when code.StartsWith("proof-", StringComparison.Ordinal):
                     return new SojournException(problem.Code, problem.Detail, problem);
                 default:
                     return new SojournException(

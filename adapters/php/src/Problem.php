@@ -49,7 +49,9 @@ final class Problem
     /** The answer to a request that met `$error`; null for a developer's mistake, which is no answer to anybody. */
     public static function of(\Throwable $error): ?self
     {
-        [$status, $code, $title] = self::KNOWN[$error::class] ?? [0, '', ''];
+        [$status, $code, $title] = $error instanceof ProofRefused
+            ? [401, $error->flaw, $error->title]
+            : self::KNOWN[$error::class] ?? [0, '', ''];
         if ($status === 0) {
             return null;
         }
@@ -112,6 +114,9 @@ final class Problem
         header('Content-Type: application/problem+json', true, $this->status);
         header('Cache-Control: no-store');
         header('X-Content-Type-Options: nosniff');
+        if (str_starts_with($this->code, 'proof-')) {
+            header('WWW-Authenticate: DPoP error="invalid_dpop_proof", algs="ES256"');
+        }
         $wait = $this->status === 503 ? self::RETRY_AFTER : $this->members['retry_after'] ?? null;
         if ($wait !== null) {
             header("Retry-After: $wait");

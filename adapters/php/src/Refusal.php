@@ -20,6 +20,9 @@ final class Refusal
         $told = json_decode($body, true);
         $type = is_array($told) ? $told['type'] ?? '' : '';
         $isProblem = is_string($type) && preg_match('/^urn:sojourn:problem:([a-z-]+)$/D', $type, $match) === 1;
+        if ($isProblem && str_starts_with($match[1], 'proof-')) {
+            return new ProofRefused((string) ($told['detail'] ?? ''), $match[1], (string) ($told['title'] ?? ''));
+        }
         $error = $isProblem ? self::meant($match[1], $told, $sent, $url) : null;
         if ($error !== null) {
             return $error;

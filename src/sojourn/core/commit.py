@@ -90,7 +90,9 @@ def plan_open(
         return _refused("wrong_secret", token, now, client)
     events: tuple[Event, ...] = ()
     # A proof for a new session is none for this one.
-    if reason is None and record.bound is not None and (proved is None or not proved.at_once):
+    # Record.bound, written out: each request passes here.
+    is_bound = record.key_thumbprint is not None or record.secrets.key
+    if reason is None and is_bound and (proved is None or not proved.at_once):
         raise ProofRefused("proof-required")
     if reason is None and proved is not None and proved.is_forged:
         reason = "token_reuse"

@@ -149,7 +149,8 @@ class ManagerContext:
 
         if session._proved is not None:
             session._proved = born(session._proved, self.clock())
-        elif session._live is not None:
+        else:
+            assert session._live is not None
             # What a log-in before it in the same request brought is good for a new id too.
             session._told = offer(session._live, self.clock(), self._random) or session._told
 

@@ -69,7 +69,9 @@ class SessionManager(ManagerContext):
             return self._malformed(client, presented)
         record = self._store.get(parsed.id)
         proved = None
-        if presented is not None or self._requires_key or (record is not None and record.bound is not None):
+        # Record.bound, written out: each request passes here.
+        is_bound = record is not None and (record.key_thumbprint is not None or record.secrets.key)
+        if presented is not None or self._requires_key or is_bound:
             proved = self._prove(record, parsed, presented)
             if proved is not None and proved.at_once:
                 self._spend(proved, record)

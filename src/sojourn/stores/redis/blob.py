@@ -144,7 +144,10 @@ def decode_record(id: str, raw: bytes) -> Record:
     """The record that a blob holds. Raises UnreadableRecord for what was never written here."""
     try:
         blob = _decode(raw)
-        said, inflated = _secrets(blob), _rest(blob)
+        # _secrets and _rest, written out: each read passes here.
+        raw_secrets, rest = bytes(blob.secrets), bytes(blob.rest)
+        said = _decode_secrets(raw_secrets[_HEADS.get(raw_secrets[0], 1) :])
+        inflated = _inflate(rest[_HEADS.get(rest[0], 1) :])
     except (msgspec.DecodeError, zlib.error, IndexError, ConfigurationError):
         raise UnreadableRecord(id) from None
     authenticated_at, remember, client, key, follows, level, methods, device = inflated
@@ -153,7 +156,9 @@ def decode_record(id: str, raw: bytes) -> Record:
     thumbprint, _, nonce_key = (key or "").partition(" ")
     return Record(
         id=id,
-        secrets=_read_secrets(said),
+        secrets=_read_secrets(said)
+        if said.next or said.late or said.retired or said.key
+        else Secrets(said.family, said.current, said.rotated_at),
         created_at=created_at,
         seen_at=created_at + blob.seen,
         idle_timeout=blob.idle_timeout,
@@ -227,8 +232,6 @@ def _secrets(blob: _Blob) -> _Secrets:
 
 
 def _read_secrets(said: _Secrets) -> Secrets:
-    if not (said.next or said.late or said.retired or said.key):
-        return Secrets(said.family, said.current, said.rotated_at)
     following, late, retired = _dated(said.next), _dated(said.late), _dated(said.retired)
     return Secrets(said.family, said.current, said.rotated_at, following, late, retired, said.key)
 
