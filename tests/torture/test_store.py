@@ -112,7 +112,7 @@ def test_a_store_that_cannot_be_opened_is_told(torture: Torture) -> None:
 # The program
 
 
-def test_on_a_file_it_shows_a_table_and_leaves_nothing_alive(sojourn: Program) -> None:
+def test_on_a_file_it_shows_a_table_and_leaves_nobody_logged_in(sojourn: Program) -> None:
     options = ["--processes", "2", "--rounds", "1", "--storm", "0.5", "--seed", "7"]
     done = sojourn("torture", "sqlite:///sessions.db", *options)
     lines = done.out.splitlines()
@@ -128,7 +128,8 @@ def test_on_a_file_it_shows_a_table_and_leaves_nothing_alive(sojourn: Program) -
     assert [row[0] for row in rows] == [*IN_ONE_PROCESS, "kill", "strangers"]
     assert {(row[2], row[3]) for row in rows} == {("0", "ok")}
     assert re.fullmatch(r"Nothing was lost: [\d,]+ tries in 18 races\.", lines[-1])
-    assert left.live == 0
+    # A session of nobody's, whose maker was killed before it heard of it, is nobody's to end. It runs out.
+    assert (left.users, left.live) in ((0, 0), (0, 1))
     assert left.ended > 500
 
 
