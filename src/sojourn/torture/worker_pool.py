@@ -89,11 +89,12 @@ class WorkerPool:
         """
         at = time.monotonic() + HEAD_START
         busy: dict[Connection, int] = {}
-        for where in {call.where for call in calls}:
-            worker = self._workers[where]
-            worker.send(Order([(call.work, call.args) for call in calls if call.where == where], at))
-            busy[worker.connection] = where
         try:
+            for where in {call.where for call in calls}:
+                worker = self._workers[where]
+                # First: whoever interrupts must not leave an answer behind, which the next call would take for its own.
+                busy[worker.connection] = where
+                worker.send(Order([(call.work, call.args) for call in calls if call.where == where], at))
             answers = self._collect(busy, on_report, tick)
         except BaseException:
             self._settle(busy)
@@ -119,12 +120,12 @@ class WorkerPool:
             for connection in wait(list(busy), 0.02):
                 heard = time.monotonic()
                 assert isinstance(connection, Connection)
-                where = busy.pop(connection)
+                where = busy[connection]
                 message = self._workers[where].receive()
                 if isinstance(message, Report):
-                    busy[connection] = where
                     on_report(message.fact)
                 else:
+                    del busy[connection]
                     answers[where] = message.results if isinstance(message, Answers) else ()
             tick()
             if time.monotonic() - heard > patience:
