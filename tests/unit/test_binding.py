@@ -52,6 +52,14 @@ class World:
         assert session._proved.nonce is not None
         return reply.token.reveal(), session._proved.nonce
 
+    def log_in_without_a_key(self) -> str:
+        """The token of a session that is not bound."""
+        session = self.manager.anonymous()
+        session.login("ada")
+        token = self.manager.commit(session).token
+        assert token is not None
+        return token.reveal()
+
     def flaws(self) -> list[str]:
         return [event.flaw for event in self.told if isinstance(event, UnprovedToken)]
 
@@ -113,34 +121,25 @@ def test_what_only_lacks_a_fresh_nonce_is_no_news() -> None:
 
 def test_a_session_that_was_made_without_a_proof_is_never_bound_later() -> None:
     world = World()
-    session = world.manager.anonymous()
-    session.login("ada")
-    token = world.manager.commit(session).token
-    assert token is not None
-    again = world.manager.open(token.reveal(), presented=world.presented())
+    token = world.log_in_without_a_key()
+    again = world.manager.open(token, presented=world.presented())
     again["a"] = 1
     world.manager.commit(again)
 
-    assert world.manager.open(token.reveal())["a"] == 1
+    assert world.manager.open(token)["a"] == 1
 
 
 def test_a_request_without_a_proof_opens_a_session_that_is_not_bound() -> None:
     world = World()
-    session = world.manager.anonymous()
-    session.login("ada")
-    token = world.manager.commit(session).token
-    assert token is not None
+    token = world.log_in_without_a_key()
 
-    assert world.manager.open(token.reveal(), presented=Presented(None, False, HERE)).user_id == "ada"
+    assert world.manager.open(token, presented=Presented(None, False, HERE)).user_id == "ada"
 
 
 def test_a_new_log_in_takes_the_key_of_its_own_request() -> None:
     world = World()
-    session = world.manager.anonymous()
-    session.login("ada")
-    token = world.manager.commit(session).token
-    assert token is not None
-    again = world.manager.open(token.reveal(), presented=world.presented())
+    token = world.log_in_without_a_key()
+    again = world.manager.open(token, presented=world.presented())
     again.login("ada")
     bound = world.manager.commit(again).token
     assert bound is not None
@@ -197,13 +196,10 @@ def test_where_nothing_is_bound_a_proof_is_not_looked_at() -> None:
 
 def test_a_policy_that_requires_a_key_makes_and_opens_no_session_without() -> None:
     world = World()
-    session = world.manager.anonymous()
-    session.login("ada")
-    token = world.manager.commit(session).token
-    assert token is not None
+    token = world.log_in_without_a_key()
     strict = world.with_policy("require")
 
-    assert refused(world, token.reveal(), by=strict) == "proof-required"
+    assert refused(world, token, by=strict) == "proof-required"
     session = strict.anonymous()
     session.login("ada")
     with pytest.raises(ProofRefused):
