@@ -26,7 +26,7 @@ from sojourn.core.record import Record
 from sojourn.core.store import Applied, Commit, Create, End, Refused
 from sojourn.core.token import Token, mint
 from sojourn.manager import SessionManager
-from sojourn.manager.async_manager import MAX_ATTEMPTS
+from sojourn.manager.turns import MAX_ATTEMPTS
 from sojourn.testing.records import HOUR, MINUTE, NOW, make_record
 from tests.unit.rival import Rival
 from tests.unit.site import Site, id_of, token_for

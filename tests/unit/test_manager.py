@@ -24,7 +24,7 @@ from sojourn.core.commit import NO_REPLY, Reply
 from sojourn.core.events import Ended, UnknownToken
 from sojourn.core.store import Stats
 from sojourn.manager import milliseconds
-from sojourn.manager.async_manager import BATCH
+from sojourn.manager.context import BATCH
 from sojourn.stores.memory import AsyncMemoryStore, MemoryStore
 from sojourn.testing.records import HOUR, MINUTE, NOW, put
 from tests.unit.blocking import Blocking

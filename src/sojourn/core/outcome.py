@@ -6,7 +6,7 @@ commit: carry_on changes it. No I/O.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from msgspec.structs import replace
@@ -23,14 +23,17 @@ from .store import Applied, Commit, Create, End, Refused
 from .token import Random, Token
 
 __all__ = [
+    "NOTHING_WRITTEN",
     "POSTPONED",
     "Answer",
     "Backoff",
     "Outcome",
     "Postponed",
     "Settled",
+    "as_written",
     "become",
     "carry_on",
+    "catch_up",
     "decide_outcome",
     "end",
     "go_on_alone",
@@ -69,7 +72,10 @@ class Settled(NamedTuple):
     """A commit that is done: what to tell the browser, and what to tell of."""
 
     reply: Reply
-    events: list[Event]
+    events: Sequence[Event] = ()
+
+
+NOTHING_WRITTEN = Settled(NO_REPLY)
 
 
 class Backoff:
@@ -122,7 +128,7 @@ def carry_on(session: Session, plan: Plan, answer: Answer, policy: Policy, now: 
     if outcome == "left":
         return _left(session, answer is not None, now)
     if outcome == "postponed":
-        return Settled(NO_REPLY, [])
+        return NOTHING_WRITTEN
     if isinstance(answer, Applied):
         if isinstance(write, Create):
             return _created(session, write, plan.token, answer, now)
@@ -133,9 +139,7 @@ def carry_on(session: Session, plan: Plan, answer: Answer, policy: Policy, now: 
     reason = newer.end_reason_at(now) if newer else None
     if outcome == "overtaken":
         assert newer is not None
-        conflicts = rebase(session, newer)
-        if conflicts and policy.on_conflict == "raise":
-            raise SessionConflict(conflicts)
+        catch_up(session, newer, policy)
         return None
     if outcome == "alone":
         go_on_alone(session, reason)
@@ -143,7 +147,7 @@ def carry_on(session: Session, plan: Plan, answer: Answer, policy: Policy, now: 
     end(session, reason)
     if outcome == "too_late":
         raise SessionEnded(reason)
-    return Settled(NO_REPLY, [])
+    return NOTHING_WRITTEN
 
 
 def _left(session: Session, ended: bool, now: int) -> Settled:
@@ -236,6 +240,18 @@ def refuse(session: Session, error: SojournError) -> None:
     session._forget_wishes()
     session._logged_out, session._merged = logged_out, {}
     session._replace_data(session._base)
+
+
+def catch_up(session: Session, newer: Record, policy: Policy) -> None:
+    """Put this request's changes on a newer record. Raises SessionConflict where the policy forbids to choose."""
+    conflicts = rebase(session, newer)
+    if conflicts and policy.on_conflict == "raise":
+        raise SessionConflict(conflicts)
+
+
+def as_written(session: Session) -> Record | None:
+    """What a store holds of a session after its commit, if nobody else wrote to it meanwhile."""
+    return None if session._live is None else replace(session._live, data=session._base)
 
 
 def rebase(session: Session, record: Record) -> tuple[str, ...]:

@@ -8,30 +8,35 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from sojourn.core.commit import NO_REPLY, DeviceLabel, Reply, plan_commit, plan_open
+from sojourn.core.commit import DeviceLabel, Reply, plan_commit, plan_open
 from sojourn.core.errors import EndReason, SessionConflict, SessionExists, SojournError, StoreUnavailable
 from sojourn.core.info import SessionInfo, info
-from sojourn.core.outcome import POSTPONED, Answer, Backoff, carry_on, refuse
+from sojourn.core.outcome import (
+    NOTHING_WRITTEN,
+    POSTPONED,
+    Answer,
+    Backoff,
+    Settled,
+    as_written,
+    carry_on,
+    catch_up,
+    refuse,
+)
 from sojourn.core.policy import Policy
 from sojourn.core.record import Client, Record
 from sojourn.core.session import Session
 from sojourn.core.store import Commit, Create, End, Mark, Stats, require_async
 from sojourn.core.token import Random, parse
 
-from .context import AsyncBeforeCreate, Clock, ManagerContext, OnEvent
+from .context import BATCH, PAUSE_BETWEEN_BATCHES, AsyncBeforeCreate, Clock, ManagerContext, OnEvent
 from .device import device_label
+from .turns import MAX_ATTEMPTS, AsyncTurns, sleep
 
 if TYPE_CHECKING:
     from sojourn.core.async_store import AsyncStore
     from sojourn.core.binding import Device, Proved, Shown
 
-__all__ = ["BATCH", "MAX_ATTEMPTS", "PAUSE_BETWEEN_BATCHES", "AsyncSessionManager", "milliseconds"]
-
-# Each refusal means that another request's change went in, so this many in a row, some six seconds' worth, is a storm.
-MAX_ATTEMPTS = 50
-BATCH = 200
-# As long again as a small batch takes, so that writers of other processes get their turn between two.
-PAUSE_BETWEEN_BATCHES = 0.005
+__all__ = ["AsyncSessionManager", "milliseconds"]
 
 
 def milliseconds() -> int:
@@ -59,6 +64,7 @@ class AsyncSessionManager(ManagerContext):
         self._store = store
         self.expires_by_itself = getattr(store, "expires_by_itself", False)
         self._before_create = before_create
+        self._turns = AsyncTurns()
         # A cache's: most requests of a busy server need not wait for their turn in the event loop.
         self._at_hand: Callable[[str], Record | None] = getattr(store, "at_hand", lambda _: None)
 
@@ -110,30 +116,43 @@ class AsyncSessionManager(ManagerContext):
         is forgotten.
         """
         try:
-            backoff = None
-            for _ in range(MAX_ATTEMPTS):
-                now = self.clock()
-                plan = plan_commit(session, self.policy, now, self._random, self.realm, self._device_label)
-                if plan.write is None and not session._logged_out:
-                    return NO_REPLY
-                if self._before_create is not None and type(plan.write) is Create:
-                    await self._before_create(session.client, plan.write.record.user_id)
-                if session._proved is not None and session._proved.mark is not None and type(plan.write) is Create:
-                    await self._spend(session._proved, None)
-                    session._proved = session._proved._replace(mark=None)
-                settled = carry_on(session, plan, await self._write(plan.write), self.policy, now)
-                if settled is not None:
-                    if (session._proved is not None or session._offers) and type(plan.write) is Create:
-                        self._born(session)
-                    self._emit(settled.events)
-                    return settled.reply
-                backoff = backoff or Backoff(time.monotonic())
-                if pause := backoff.pause(time.monotonic(), self._random):
-                    await _sleep(pause)
-            raise SessionConflict(tuple(session._merged))
+            settled = await self._attempt(session) or await self._catch_up(session)
         except SojournError as error:
             refuse(session, error)
             raise
+        if settled.events:
+            self._emit(settled.events)
+        return settled.reply
+
+    async def _attempt(self, session: Session) -> Settled | None:
+        """A commit, once; None where another request wrote to the session first, which is then merged."""
+        now = self.clock()
+        plan = plan_commit(session, self.policy, now, self._random, self.realm, self._device_label)
+        if plan.write is None and not session._logged_out:
+            return NOTHING_WRITTEN
+        if self._before_create is not None and type(plan.write) is Create:
+            await self._before_create(session.client, plan.write.record.user_id)
+        if session._proved is not None and session._proved.mark is not None and type(plan.write) is Create:
+            await self._spend(session._proved, None)
+            session._proved = session._proved._replace(mark=None)
+        settled = carry_on(session, plan, await self._write(plan.write), self.policy, now)
+        if settled is not None and (session._proved is not None or session._offers) and type(plan.write) is Create:
+            self._born(session)
+        return settled
+
+    async def _catch_up(self, session: Session) -> Settled:
+        """A commit that was overtaken, as often as it takes."""
+        async with self._turns.of(session._record) as turn:
+            if turn.newest is not None:
+                catch_up(session, turn.newest, self.policy)
+            backoff = Backoff(time.monotonic())
+            for _ in range(1, MAX_ATTEMPTS):
+                if settled := await self._attempt(session):
+                    turn.leave(as_written(session))
+                    return settled
+                if pause := backoff.pause(time.monotonic(), self._random):
+                    await sleep(pause)
+        raise SessionConflict(tuple(session._merged))
 
     async def _write(self, write: Create | Commit | End | None) -> Answer:
         if write is None or (self._rest.until and self._rest.holds(write, write.now)):
@@ -257,12 +276,12 @@ class AsyncSessionManager(ManagerContext):
                 return 0
         total, before = 0, now - int(self.policy.keep_ended * 1000)
         while await self._store.end_expired(now, BATCH) == BATCH:
-            await _sleep(PAUSE_BETWEEN_BATCHES)
+            await sleep(PAUSE_BETWEEN_BATCHES)
         while deleted := await self._store.delete_expired(before, BATCH):
             total += deleted
             if on_batch:
                 on_batch(total)
-            await _sleep(PAUSE_BETWEEN_BATCHES)
+            await sleep(PAUSE_BETWEEN_BATCHES)
         return total
 
     async def scan(self, after: str = "", limit: int = 100) -> Sequence[SessionInfo]:
@@ -277,9 +296,3 @@ class AsyncSessionManager(ManagerContext):
     async def close(self) -> None:
         """Close the store."""
         await self._store.close()
-
-
-async def _sleep(seconds: float) -> None:
-    from asyncio import sleep  # here: the threads' side of this module never loads an event loop
-
-    await sleep(seconds)

@@ -36,10 +36,15 @@ __all__ = ["REALM_PATTERN", "AsyncBeforeCreate", "BeforeCreate", "Clock", "Manag
 
 logger = logging.getLogger("sojourn")
 
+BATCH = 200
+# As long again as a small batch takes, so that writers of other processes get their turn between two.
+PAUSE_BETWEEN_BATCHES = 0.005
+
 REALM_PATTERN = "^[a-z0-9_-]{0,32}$"
 _realm = re.compile(REALM_PATTERN).fullmatch
 
 Clock = Callable[[], int]
+
 OnEvent = Callable[[Event], None]
 BeforeCreate = Callable[[Client, str | None], None]
 """Called before a session is made, with the client and the user's id, None for an anonymous one. It may raise

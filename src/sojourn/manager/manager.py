@@ -8,19 +8,30 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from sojourn.core.commit import NO_REPLY, DeviceLabel, Reply, plan_commit, plan_open
+from sojourn.core.commit import DeviceLabel, Reply, plan_commit, plan_open
 from sojourn.core.errors import EndReason, SessionConflict, SessionExists, SojournError, StoreUnavailable
 from sojourn.core.info import SessionInfo, info
-from sojourn.core.outcome import POSTPONED, Answer, Backoff, carry_on, refuse
+from sojourn.core.outcome import (
+    NOTHING_WRITTEN,
+    POSTPONED,
+    Answer,
+    Backoff,
+    Settled,
+    as_written,
+    carry_on,
+    catch_up,
+    refuse,
+)
 from sojourn.core.policy import Policy
 from sojourn.core.record import Client, Record
 from sojourn.core.session import Session
 from sojourn.core.store import Commit, Create, End, Mark, Stats, Store, require_threads
 from sojourn.core.token import Random, parse
 
-from .async_manager import BATCH, MAX_ATTEMPTS, PAUSE_BETWEEN_BATCHES, milliseconds
-from .context import BeforeCreate, Clock, ManagerContext, OnEvent
+from .async_manager import milliseconds
+from .context import BATCH, PAUSE_BETWEEN_BATCHES, BeforeCreate, Clock, ManagerContext, OnEvent
 from .device import device_label
+from .turns import MAX_ATTEMPTS, Turns
 
 if TYPE_CHECKING:
     from sojourn.core.binding import Device, Proved, Shown
@@ -56,6 +67,7 @@ class SessionManager(ManagerContext):
         self._store = store
         self.expires_by_itself = getattr(store, "expires_by_itself", False)
         self._before_create = before_create
+        self._turns = Turns()
 
     def open(self, token: str, client: Client = Client(), presented: Shown | None = None) -> Session:
         """The session that `token` opens, or an empty one. At most one read, and one write at a session's end.
@@ -92,30 +104,43 @@ class SessionManager(ManagerContext):
         is forgotten.
         """
         try:
-            backoff = None
-            for _ in range(MAX_ATTEMPTS):
-                now = self.clock()
-                plan = plan_commit(session, self.policy, now, self._random, self.realm, self._device_label)
-                if plan.write is None and not session._logged_out:
-                    return NO_REPLY
-                if self._before_create is not None and type(plan.write) is Create:
-                    self._before_create(session.client, plan.write.record.user_id)
-                if session._proved is not None and session._proved.mark is not None and type(plan.write) is Create:
-                    self._spend(session._proved, None)
-                    session._proved = session._proved._replace(mark=None)
-                settled = carry_on(session, plan, self._write(plan.write), self.policy, now)
-                if settled is not None:
-                    if (session._proved is not None or session._offers) and type(plan.write) is Create:
-                        self._born(session)
-                    self._emit(settled.events)
-                    return settled.reply
-                backoff = backoff or Backoff(time.monotonic())
-                if pause := backoff.pause(time.monotonic(), self._random):
-                    time.sleep(pause)
-            raise SessionConflict(tuple(session._merged))
+            settled = self._attempt(session) or self._catch_up(session)
         except SojournError as error:
             refuse(session, error)
             raise
+        if settled.events:
+            self._emit(settled.events)
+        return settled.reply
+
+    def _attempt(self, session: Session) -> Settled | None:
+        """A commit, once; None where another request wrote to the session first, which is then merged."""
+        now = self.clock()
+        plan = plan_commit(session, self.policy, now, self._random, self.realm, self._device_label)
+        if plan.write is None and not session._logged_out:
+            return NOTHING_WRITTEN
+        if self._before_create is not None and type(plan.write) is Create:
+            self._before_create(session.client, plan.write.record.user_id)
+        if session._proved is not None and session._proved.mark is not None and type(plan.write) is Create:
+            self._spend(session._proved, None)
+            session._proved = session._proved._replace(mark=None)
+        settled = carry_on(session, plan, self._write(plan.write), self.policy, now)
+        if settled is not None and (session._proved is not None or session._offers) and type(plan.write) is Create:
+            self._born(session)
+        return settled
+
+    def _catch_up(self, session: Session) -> Settled:
+        """A commit that was overtaken, as often as it takes."""
+        with self._turns.of(session._record) as turn:
+            if turn.newest is not None:
+                catch_up(session, turn.newest, self.policy)
+            backoff = Backoff(time.monotonic())
+            for _ in range(1, MAX_ATTEMPTS):
+                if settled := self._attempt(session):
+                    turn.leave(as_written(session))
+                    return settled
+                if pause := backoff.pause(time.monotonic(), self._random):
+                    time.sleep(pause)
+        raise SessionConflict(tuple(session._merged))
 
     def _write(self, write: Create | Commit | End | None) -> Answer:
         if write is None or (self._rest.until and self._rest.holds(write, write.now)):

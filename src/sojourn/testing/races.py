@@ -154,7 +154,8 @@ class RaceContract:
         while page := self.store.scan(after, 50):
             after = page[-1].id
             for record in page:
-                self.store.end(End(record.id, "revoked", now))
+                if record.ended_at is None:
+                    self.store.end(End(record.id, "revoked", now))
 
     def _is_over(self, id: str) -> bool:
         found = self.store.get(id)
