@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import cast
 
@@ -28,8 +29,13 @@ SERVERS = {
     "valkey sentinel": "valkey_sentinel",
 }
 
-CACHED = ("cached postgres", "cached redis", "cached valkey cluster")
-KINDS = [f"{shell}{kind}" for kind in ("memory", "sqlite", *SERVERS, *CACHED) for shell in ("", "async ")]
+# Each engine in both shells. Clusters, sentinels and caches are other ways to the same scripts: each server in one
+# shell, and each shell on one server.
+KINDS = [
+    *(f"{shell}{kind}" for kind in ("memory", "sqlite", "postgres", "redis", "valkey") for shell in ("", "async ")),
+    *("redis cluster", "async valkey cluster", "async redis sentinel", "valkey sentinel"),
+    *("cached postgres", "async cached postgres", "cached redis", "async cached valkey cluster"),
+]
 
 # One of each way to do it: for what takes long.
 FEW = (
@@ -74,7 +80,12 @@ def url_of(kind: str, request: pytest.FixtureRequest, folder: Path) -> str:
 
 
 def _emptied(conninfo: str) -> str:
-    migrate(conninfo)
+    _migrate_once(conninfo)
     with psycopg.connect(conninfo) as connection:
         connection.execute("TRUNCATE sojourn_session, sojourn_bar, sojourn_mark")
     return conninfo
+
+
+@cache
+def _migrate_once(conninfo: str) -> None:
+    migrate(conninfo)

@@ -1,6 +1,8 @@
 """Real browsers for the tests in this folder, which are coroutines on asyncio (Playwright's async API).
 
-They run in Chromium, unless `@pytest.mark.engines("chromium", "firefox", "webkit")` says where.
+They run in Chromium, unless `@pytest.mark.engines("chromium", "firefox", "webkit")` says where. Most run in its
+headless shell: the same engine, without a browser's windows and profiles, for a third of the CPU time. What is the
+browser's own (keys of the device, the way back, refused cookies) has the whole one: with CHROMIUM=chromium all have.
 """
 
 from __future__ import annotations
@@ -63,7 +65,7 @@ async def playwright(anyio_backend: str) -> AsyncIterator[Playwright]:
 
 @pytest.fixture(scope="package")
 async def chromium(playwright: Playwright) -> AsyncIterator[Browser]:
-    browser = await playwright.chromium.launch(executable_path=installed("chromium"), args=FLAGS)
+    browser = await playwright.chromium.launch(executable_path=installed("chromium-headless-shell"), args=FLAGS)
     yield browser
     await browser.close()
 

@@ -16,7 +16,8 @@ from tests.server import Server, run_server
 
 from .webkit import WebKitContext
 
-pytestmark = pytest.mark.engines("chromium", "firefox")
+# Its own script in both, once; the client has its own tests in each.
+both = pytest.mark.engines("chromium", "firefox")
 
 PASSWORD = "a long enough password"
 TOKEN = re.compile(r"sj1-[0-9a-f]{32}-[0-9a-f]{64}")
@@ -76,6 +77,7 @@ def ended(page: Page, reason: str) -> str:
     return f"#notice[data-reason={reason}]:not([hidden])"
 
 
+@both
 async def test_a_strangers_bag_and_colours_come_along_at_sign_up_and_stay_after_a_reload(page: Page) -> None:
     await page.click(".thing:has-text('Lantern')")
     await expect(page.locator("#bag-count")).to_have_text("1")
@@ -110,6 +112,7 @@ async def test_a_wrong_password_is_a_calm_message_and_the_right_one_signs_in(pag
     await expect(page.locator("#notice")).to_be_hidden()
 
 
+@both
 async def test_two_tabs_are_in_step(context: BrowserContext, page: Page, server: Server) -> None:
     other = await open_demo(context, server)
 
@@ -175,6 +178,7 @@ async def test_the_inside_panel_shows_the_record_and_never_the_token(context: Br
     assert cookie["value"].rsplit("-", 1)[1] not in answer
 
 
+@both
 async def test_an_idle_session_is_warned_of_kept_on_request_and_then_says_why_it_ended(
     start_server: StartServer, context: BrowserContext, tmp_path: Path
 ) -> None:
@@ -331,6 +335,7 @@ async def test_a_stolen_token_opens_nothing_where_it_is_bound_and_all_where_it_i
     assert "It opens" in said
 
 
+@both
 async def test_a_session_in_local_storage_is_bound_by_each_name_of_this_machine(
     context: BrowserContext, server: Server
 ) -> None:

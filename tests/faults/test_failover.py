@@ -1,6 +1,8 @@
 """The server dies in a storm of eight processes: nothing acknowledged is lost, and nobody is served as somebody else.
 
 The storm is that of `sojourn torture`. The server is killed from here, and started again when another has taken over.
+It comes back with what it had: an empty one that takes itself for a primary is one that a sentinel, which has not heard
+of the failover yet, may make the replica follow.
 """
 
 from __future__ import annotations
@@ -46,9 +48,8 @@ def check(report: dict[str, Any]) -> None:
     assert race["lost"] == 0
 
 
-@pytest.mark.parametrize("find", [find_redis, find_valkey], ids=["redis", "valkey"])
-def test_a_killed_primary_of_a_cluster(find: Callable[[], str], tmp_path: Path) -> None:
-    with start_cluster(tmp_path, find()) as cluster:
+def test_a_killed_primary_of_a_cluster(tmp_path: Path) -> None:
+    with start_cluster(tmp_path, find_redis(), durable=True) as cluster:
         primary = cluster.primary_of("{sojourn}")
         replica = cluster.replica_of(primary)
 
@@ -63,7 +64,7 @@ def test_a_killed_primary_of_a_cluster(find: Callable[[], str], tmp_path: Path) 
 @pytest.mark.parametrize("cache", ["", "&cache=1MiB"], ids=["", "cached"])
 def test_a_killed_primary_under_sentinels(cache: str, tmp_path: Path) -> None:
     """A cache serves nothing from before, and nothing of which it was not told."""
-    with start_sentinel(tmp_path, find_valkey()) as setup:
+    with start_sentinel(tmp_path, find_valkey(), durable=True) as setup:
         primary, replica = setup.primary, setup.replica
 
         def fail() -> None:

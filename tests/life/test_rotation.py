@@ -148,7 +148,7 @@ def test_a_week_with_nights_and_open_pages_signs_nobody_out() -> None:
         assert world.ended is None, f"seed {seed} was signed out: {world.events[-1]}"
 
 
-VISITS = 1000
+VISITS = 400
 
 
 # Thieves. Each has the victim's cookie at some time of the first two hours, and its answers neither get lost nor late.

@@ -10,7 +10,7 @@ from sojourn.torture import RACES
 from tests.cli.program import Program
 from tests.store_kinds import url_of
 
-KINDS = ["postgres", "valkey cluster", "cached postgres", "cached redis"]
+KINDS = ["valkey cluster", "cached postgres", "cached redis"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
