@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Callable
 from pathlib import Path
@@ -126,6 +127,9 @@ def world(worlds: Worlds) -> World:
     return worlds()
 
 
+PAGE = (Path(__file__).parents[2] / "docs" / "edge.md").read_text("utf-8")
+
+
 def code(answer: Any) -> str:
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["cache-control"] == "no-store"
@@ -146,6 +150,8 @@ def test_a_visitor_who_is_logged_in_is_told_by_headers_alone(world: World) -> No
     assert answer.headers["sojourn-authenticated"] == str(world.now)
     assert answer.headers["cache-control"] == "no-store"
     assert "set-cookie" not in answer.headers
+    told = {name for name in answer.headers if name.startswith("sojourn-")}
+    assert told == {name.lower() for name in re.findall(r"^\| `(Sojourn-\w+)` \|", PAGE, re.MULTILINE)}
 
 
 def test_every_header_is_always_there_so_that_none_of_the_visitor_s_own_stays(world: World) -> None:
@@ -158,6 +164,10 @@ def test_a_user_s_id_of_any_text_is_one_header_value_and_can_be_read_back(user_i
 
     assert set(value) <= set(string.ascii_letters + string.digits + PLAIN + "%")
     assert unquote(value, errors="strict") == user_id
+
+
+def test_the_page_says_what_of_a_user_s_id_stays_as_it_is() -> None:
+    assert f"letters, digits and ``{PLAIN}`` as they are" in PAGE.replace("\\|", "|")
 
 
 @pytest.mark.parametrize("user", ["ada\r\nSojourn-Level: aal3", "Zoë", "a,b", "100%", " ada "])

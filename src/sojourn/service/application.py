@@ -32,6 +32,8 @@ from sojourn.wire.http import (
     READY,
     SESSION,
     USER,
+    VERIFY,
+    VERIFY_PASSIVELY,
 )
 from sojourn.wire.problems import NOT_FOUND
 
@@ -48,7 +50,7 @@ __all__ = ["ANSWER_HEADERS", "Service"]
 
 logger = logging.getLogger("sojourn.service")
 
-PLAIN = {OPEN, COMMIT, BATCH, CONFIG, DESCRIPTION, HEALTH, READY}
+PLAIN = {OPEN, COMMIT, BATCH, CONFIG, VERIFY, VERIFY_PASSIVELY, DESCRIPTION, HEALTH, READY}
 
 _patterns = [
     (SESSION, re.compile(SESSION.format(id=f"({ID_PATTERN})")).fullmatch),
