@@ -1,7 +1,7 @@
 # Needs git, make and Python 3.11 or later; everything else is installed from the lock files, here in the folder,
 # by the uv of requirements/uv.lock.
-# Chromium, Firefox, WebKitGTK and Xvfb, libatomic1, Redis, PostgreSQL, PHP, nginx and Apache (for `make test`) and
-# python3-venv come from apt, where they are missing; for x86-64 Linux a .NET SDK comes from npm.
+# Chromium, Firefox, WebKitGTK and Xvfb, libatomic1, Redis, PostgreSQL, PHP, nginx, Apache and Caddy (for `make test`)
+# and python3-venv come from apt, where they are missing; for x86-64 Linux a .NET SDK comes from npm.
 
 PORT ?= 8000
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -53,6 +53,7 @@ test: $(DEV)/ready client $(PAGES) $(ONE_SESSION) $(BENCH_EXPRESS) ## run every 
 	@scripts/firefox
 	@scripts/webkit
 	@scripts/php
+	@scripts/caddy
 	@scripts/dotnet
 	@scripts/django42
 	$(say) "Client: tests"

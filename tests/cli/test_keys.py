@@ -147,7 +147,10 @@ def test_mistakes_are_told_with_their_mend(sojourn: Program) -> None:
         (["list"], "Missing option '--keys'"),
         (["make", "--keys", "x"], "Missing option '--name'"),
         (["make", "--keys", "nowhere/x", "--name", "web"], "nowhere/x cannot be written: No such file or directory."),
-        (["make", "--keys", "x", "--name", "web", "--scope", "all"], "'all' is not one of 'sessions', 'admin'"),
+        (
+            ["make", "--keys", "x", "--name", "web", "--scope", "all"],
+            "one of 'sessions', 'admin', 'verify'",
+        ),
     ]:
         done = sojourn("keys", *words)
         assert done.code == Exit.USAGE

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sojourn.wire.api_key import KEY_SCOPES
 from tests.server import Server
 from tests.service.backend import Backend, make_key, start
 
@@ -20,13 +21,13 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def key(keys: Path) -> str:
     """An API key for everything."""
-    return make_key(keys, "sessions", "admin")
+    return make_key(keys, "sessions", "admin", "verify")
 
 
 @pytest.fixture(scope="session")
 def keys_by_scope(keys: Path) -> dict[str, str]:
     """An API key for each scope alone."""
-    return {scope: make_key(keys, scope) for scope in ("sessions", "admin")}
+    return {scope: make_key(keys, scope) for scope in KEY_SCOPES}
 
 
 @pytest.fixture(scope="session")

@@ -56,7 +56,7 @@ def keys() -> None:
     multiple=True,
     default=["sessions"],
     show_default=True,
-    help="What it may: use sessions, or list and revoke a user's. May be given twice.",
+    help="What it may: use sessions, list and revoke a user's, or verify requests for a proxy. May be given again.",
 )
 @json_option
 def make(path: Path, name: str, scopes: tuple[KeyScope, ...], as_json: bool) -> int:

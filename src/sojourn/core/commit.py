@@ -179,7 +179,7 @@ def _plan_rotation(
     if token is None:
         return None, None
     if token.hash == secrets.current:
-        if not rotation.issue_is_due(secrets, policy, now):
+        if not session._renews or not rotation.issue_is_due(secrets, policy, now):
             return None, None
         fresh = token.renewed(random)
         return (secrets, rotation.issue(secrets, fresh.hash, now)), fresh

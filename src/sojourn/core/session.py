@@ -49,8 +49,8 @@ class Session(Dictionary):
     _login: Login | None = None
     _leaving: Record | None = None  # what a log-out left, until the commit ends it
     _ended_id: str | None = None  # of one that was over before it was logged out of: the store is asked to confirm that
-    _logged_out: bool = False
-    _regenerate = _start = False
+    _logged_out = _regenerate = _start = False
+    _renews: bool = True  # whether the answer can bring the browser a new secret
     _proved: Proved | None = None  # the key that this request proved
     _offers: bool = False  # whether the browser may register a key for a session that begins here
     _told: Told | None = None  # what the answer tells it of its key, and which that is

@@ -32,10 +32,13 @@ from sojourn.wire.http import (
     READY,
     SESSION,
     USER,
+    VERIFY,
+    VERIFY_PASSIVELY,
 )
 from sojourn.wire.problems import NOT_FOUND
 
 from .batch import CallBatch
+from .edge import find_place
 from .endpoints import Route, ServiceEndpoints
 from .keyring import Keyring
 from .openapi import openapi
@@ -47,7 +50,7 @@ __all__ = ["ANSWER_HEADERS", "Service"]
 
 logger = logging.getLogger("sojourn.service")
 
-PLAIN = {OPEN, COMMIT, BATCH, CONFIG, DESCRIPTION, HEALTH, READY}
+PLAIN = {OPEN, COMMIT, BATCH, CONFIG, VERIFY, VERIFY_PASSIVELY, DESCRIPTION, HEALTH, READY}
 
 _patterns = [
     (SESSION, re.compile(SESSION.format(id=f"({ID_PATTERN})")).fullmatch),
@@ -76,7 +79,8 @@ _AUTHORIZATION, _CONTENT_TYPE, _JSON = AUTHORIZATION.encode(), CONTENT_TYPE.enco
 class Service:
     """`/v1/…` for back ends with an API key, `/health` and `/ready` for who watches over the process.
 
-    `browser` makes, with the manager, what answers under the path `mount`: the browser's own endpoints.
+    `browser` makes, with the manager, what answers under the path `mount`: the browser's own endpoints. `edge` answers
+    where a proxy asks whose a request is.
     """
 
     def __init__(
@@ -85,6 +89,7 @@ class Service:
         manager: AsyncSessionManager,
         keys: Keyring,
         *,
+        edge: App,
         cookie: CookieOptions | None = None,
         browser: Callable[[AsyncSessionManager], App] | None = None,
         mount: str = "/session",
@@ -93,6 +98,7 @@ class Service:
         self._keys = keys
         self._browser = browser(self._manager) if browser else None
         self._mount = mount
+        self._edge = edge
         self._outage_told_at = -OUTAGE_TOLD_EVERY
         self._description = msgspec.json.encode(openapi())
         endpoints = ServiceEndpoints(self._manager, cookie or CookieOptions())
@@ -129,6 +135,9 @@ class Service:
             return
         began = time.perf_counter() if logger.isEnabledFor(logging.DEBUG) else 0
         try:
+            if find_place(path):
+                await self._edge(scope, receive, send)
+                return
             answer = await self._answer(scope, receive)
         except HungUp:
             return

@@ -23,12 +23,13 @@ from sojourn.manager.context import AsyncBeforeCreate
 from sojourn.stores.store_url import StoreURL, open_async_store, open_store
 
 from .application import Service
+from .edge import Edge
 from .keyring import Keyring
 from .keys import real_path
 from .listener import bind_tcp, bind_unix
 from .log import set_up_logging, tell
 from .protocol import BoundedProtocol
-from .settings import ServiceSettings
+from .settings import BrowserSettings, ServiceSettings
 
 __all__ = ["build", "run"]
 
@@ -53,10 +54,15 @@ def build(settings: ServiceSettings, before_create: AsyncBeforeCreate | None) ->
         on_event=tell,
         before_create=before_create,
     )
+    browser = settings.browser or BrowserSettings()
+    # A proof is for one URL, and no header says which that is.
+    can_verify = settings.policy.binding == "off" or browser.public_origin is not None
+    keys = Keyring(Path(settings.keys))
     service = Service(
         store,
         manager,
-        Keyring(Path(settings.keys)),
+        keys,
+        edge=Edge(keys, partial(_sessions, settings, manager) if can_verify else None, browser.trusted_origins),
         cookie=settings.cookie,
         browser=partial(_browser, settings) if settings.browser else None,
         mount=settings.browser.mount if settings.browser else "",
@@ -74,8 +80,16 @@ def _browser(settings: ServiceSettings, manager: AsyncSessionManager) -> App:
         writable=browser.writable,
         reauthenticate_within=browser.reauthenticate_within or None,
     )
-    sessions = SessionMiddleware(
-        endpoints,
+    # Browsers come through a proxy, which tells who they are. To a unix socket nobody comes from elsewhere.
+    trusted = "*" if settings.uds else os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1,::1")
+    return ProxyHeadersMiddleware(_sessions(settings, manager, endpoints), trusted_hosts=trusted)
+
+
+def _sessions(settings: ServiceSettings, manager: AsyncSessionManager, app: App) -> App:
+    """`app` with the visitor's session around it, as the settings say for browsers."""
+    browser = settings.browser or BrowserSettings()
+    return SessionMiddleware(
+        app,
         manager,
         cookie=settings.cookie,
         trusted_origins=browser.trusted_origins,
@@ -83,9 +97,6 @@ def _browser(settings: ServiceSettings, manager: AsyncSessionManager) -> App:
         public_origin=browser.public_origin,
         cleanup_interval=None,
     )
-    # Browsers come through a proxy, which tells who they are. To a unix socket nobody comes from elsewhere.
-    trusted = "*" if settings.uds else os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1,::1")
-    return ProxyHeadersMiddleware(sessions, trusted_hosts=trusted)
 
 
 def run(settings: ServiceSettings, before_create: AsyncBeforeCreate | None) -> None:

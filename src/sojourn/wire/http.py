@@ -21,6 +21,8 @@ __all__ = [
     "READY",
     "SESSION",
     "USER",
+    "VERIFY",
+    "VERIFY_PASSIVELY",
     "session_path",
     "user_path",
 ]
@@ -31,6 +33,8 @@ BATCH: Final = "/v1/batch"
 CONFIG: Final = "/v1/config"
 SESSION: Final = "/v1/sessions/{id}"
 USER: Final = "/v1/users/{user_id}/sessions"
+VERIFY: Final = "/v1/verify"
+VERIFY_PASSIVELY: Final = "/v1/verify-passive"
 DESCRIPTION: Final = "/v1/openapi.json"
 HEALTH: Final = "/health"
 READY: Final = "/ready"
