@@ -4,6 +4,7 @@ import {clearings, idOf} from "./cookie.js";
 import {configuration, ended, SojournError, type EndReason} from "./errors.js";
 import type {VisitorKey} from "./key.js";
 import {pathOf, type Asked} from "./origin.js";
+import {challengeOf, isOfProof} from "./problem.js";
 import {openRivals} from "./rivals.js";
 import type {Service} from "./service.js";
 import type {Shown, Transport} from "./transport.js";
@@ -100,11 +101,7 @@ export class Exchange {
 
 	/** Whether the answer depends on the session, or tells of it: caches are to know. */
 	get isTold(): boolean {
-		return this.accessed || this.#told !== null || this.#isContested || this.#nonce !== null;
-	}
-
-	get #nonce(): string | null {
-		return this.#key === null ? null : this.#key.nonce;
+		return this.accessed || this.#told !== null || this.#isContested;
 	}
 
 	/** The headers of requests that the session depends on: for Vary. */
@@ -114,13 +111,17 @@ export class Exchange {
 
 	/** What the answer to `asked` must tell the browser, and no cache may keep. */
 	told(asked: Asked): readonly Header[] {
-		if (this.#told === null && !this.#isContested && this.#nonce === null) return NOTHING;
+		if (this.#told === null && !this.#isContested && this.#key === null) return NOTHING;
 		const told: Header[] = [];
 		if (this.#isContested) {
 			for (const line of clearings(this.#transport.cookieName, asked.headers.host, pathOf(asked))) told.push([SET_COOKIE, line]);
 		}
 		if (this.#told !== null) told.push(this.#told);
-		if (this.#nonce !== null) told.push(["DPoP-Nonce", this.#nonce]);
+		if (this.#key === null) return told;
+		if (this.#key.nonce !== null) told.push(["DPoP-Nonce", this.#key.nonce]);
+		// The answer is a handler's, who waited for what was refused, and the client is to sign anew all the same.
+		const refused = this.#failure?.problem;
+		if (refused && isOfProof(refused.code)) told.push(...Object.entries(challengeOf(refused)));
 		return told;
 	}
 

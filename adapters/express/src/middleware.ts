@@ -106,7 +106,7 @@ export function commitBeforeFirstByte(
 			const told = exchange.told(req);
 			if (told.length === 0) return;
 			res.setHeader("Cache-Control", neverStored(said(res, "Cache-Control")));
-			for (const [name, value] of told) res.appendHeader(name, value);
+			for (const [name, value] of told) name === "Set-Cookie" ? res.appendHeader(name, value) : res.setHeader(name, value);
 		},
 		instead(error, end) {
 			// A mistake, and no error handler can answer any more: it would go through a response that has ended.

@@ -18,18 +18,19 @@ export function isOfProof(code: string): boolean {
 /** The headers of an answer that tells a problem. */
 export function headersOf(problem: Problem): Record<string, string> {
 	const headers: Record<string, string> = {"Content-Type": "application/problem+json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"};
-	if (isOfProof(problem.code)) challenge(headers, problem);
+	if (isOfProof(problem.code)) Object.assign(headers, challengeOf(problem));
 	const wait = problem.status === 503 ? RETRY_AFTER : problem.retry_after;
 	return wait === undefined ? headers : {...headers, "Retry-After": String(wait)};
 }
 
 /** What RFC 9449 (sections 7.1, 8 and 9) has a client read, and ours that its token is worth nothing to it. */
-function challenge(headers: Record<string, string>, {code, nonce}: Problem): void {
+export function challengeOf({code, nonce}: Problem): Record<string, string> {
 	const error = nonce === undefined ? "invalid_dpop_proof" : "use_dpop_nonce";
-	headers["WWW-Authenticate"] = `DPoP error="${error}", algs="ES256"`;
+	const headers: Record<string, string> = {"WWW-Authenticate": `DPoP error="${error}", algs="ES256"`};
 	if (nonce !== undefined) headers["DPoP-Nonce"] = nonce;
 	// Its key is lost, or it knows of none: it could not even log in as long as it sends the token.
 	if (code === "proof-required" || code === "proof-other-key") headers["Sojourn-Token"] = "none";
+	return headers;
 }
 
 /** Answers with a problem, application/problem+json, in place of what a handler said so far. */

@@ -37,9 +37,9 @@ async function makeKey() {
 	const {privateKey, publicKey} = await crypto.subtle.generateKey(algorithm, true, ["sign"]);
 	const {kty, crv, x, y} = await crypto.subtle.exportKey("jwk", publicKey);
 	const head = {typ: "dpop+jwt", alg: "ES256", jwk: {kty, crv, x, y}};
-	return async (htm, htu, {token, nonce} = {}) => {
+	return async (htm, htu, {token, nonce, at = Date.now() / 1000} = {}) => {
 		const ath = token && createHash("sha256").update(token).digest("base64url");
-		const claims = {jti: crypto.randomUUID(), htm, htu, iat: Math.floor(Date.now() / 1000), nonce, ath};
+		const claims = {jti: crypto.randomUUID(), htm, htu, iat: Math.floor(at), nonce, ath};
 		const text = [head, claims].map((part) => base64url(JSON.stringify(part))).join(".");
 		const signature = await crypto.subtle.sign({name: "ECDSA", hash: "SHA-256"}, privateKey, Buffer.from(text));
 		return `${text}.${base64url(signature)}`;
@@ -105,6 +105,29 @@ for (const [version, express] of VERSIONS) {
 		assert.deepEqual(answer.headers.getSetCookie(), []);
 		const [opened, ...commits] = relay.carried().filter(({asked}) => asked.presented);
 		assert.deepEqual([opened.name, commits], ["open", []]);
+	});
+
+	test(`${version}: a browser whose clock is wrong learns the time from the answer to its log-in, whoever makes that`, async () => {
+		const app = express();
+		app.use(sojourn(options));
+		app.post("/thrown", (req, res, next) => void req.session.login("ada").then(() => res.end(), next));
+		app.post("/caught", (req, res) => void req.session.login("ada").then(() => res.end(), (error) => res.status(error.status).json(error.code)));
+		app.post("/unheard", (req, res) => {
+			req.session.login("ada");
+			res.end();
+		});
+		const [url, prove] = [await listen(app), await makeKey()];
+		for (const path of ["/thrown", "/caught", "/unheard"]) {
+			const ask = async (at) => visitor(url).post(path, {headers: {"Sojourn-Transport": "bearer", DPoP: await prove("POST", ORIGIN + path, {at})}});
+			const refused = await ask(Date.now() / 1000 - 3600);
+			const {headers} = refused;
+			assert.deepEqual([refused.status, headers.get("www-authenticate"), headers.get("sojourn-token")], [401, 'DPoP error="use_dpop_nonce", algs="ES256"', null]);
+			assert.equal(headers.get("cache-control"), "no-store");
+			const told = Number.parseInt(headers.get("dpop-nonce"), 10);
+			assert.ok(Math.abs(told - Date.now() / 1000) < 60);
+			const answer = await ask(told);
+			assert.deepEqual([answer.status, answer.headers.get("sojourn-token")?.slice(0, 4)], [200, "sj1-"]);
+		}
 	});
 
 	test(`${version}: a bound session's token among several cookies hinders no other`, async () => {
