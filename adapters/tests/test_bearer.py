@@ -40,16 +40,20 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SessionService
         yield service
 
 
+def environment(url: str, key: str) -> dict[str, str]:
+    """Of a site that takes the tokens of scripts, and their keys."""
+    return {"SOJOURN_SERVICE": url, "SOJOURN_KEY": key, "SITE_PUBLIC_ORIGIN": ORIGIN}
+
+
 @pytest.fixture(scope="module", params=START)
 def ports(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, service: SessionService
 ) -> Iterator[list[int]]:
     """Two processes of one site, each on its port."""
-    environment = {"SOJOURN_SERVICE": service.url, "SOJOURN_KEY": service.key, "SITE_PUBLIC_ORIGIN": ORIGIN}
     with ExitStack() as running:
-        start = START[request.param]
-        sites = [start(tmp_path_factory.mktemp(request.param), environment) for _ in range(2)]
-        yield [running.enter_context(site).port for site in sites]
+        start, given = START[request.param], environment(service.url, service.key)
+        folders = [tmp_path_factory.mktemp(request.param) for _ in range(2)]
+        yield [running.enter_context(start(folder, given)).port for folder in folders]
 
 
 def code(answer: Answer) -> str:
@@ -289,8 +293,7 @@ def vector_port(
     vector_service: tuple[str, str, Path],
 ) -> Iterator[int]:
     url, key, _ = vector_service
-    environment = {"SOJOURN_SERVICE": url, "SOJOURN_KEY": key, "SITE_PUBLIC_ORIGIN": ORIGIN}
-    with START[request.param](tmp_path_factory.mktemp(request.param), environment) as site:
+    with START[request.param](tmp_path_factory.mktemp(request.param), environment(url, key)) as site:
         yield site.port
 
 
@@ -313,6 +316,29 @@ def test_a_proof_is_judged_as_the_vectors_have_it(
         return
     assert code(answer) == vector["problem"]
     assert (answer.headers["dpop-nonce"] is not None) is (answer.problem.get("nonce") is not None)
+
+
+@pytest.mark.parametrize("start", START.values(), ids=START)
+def test_a_renewed_token_is_bound_to_the_same_key_and_an_outage_refuses_none(
+    start: Callable[[Path, Mapping[str, str]], HttpSite], tmp_path: Path
+) -> None:
+    policy = {"binding": "prefer", "touch_interval": 0, "rotate_interval": 0}
+    with ExitStack() as running:
+        service = running.enter_context(SessionService(tmp_path / "service", policy))
+        site = running.enter_context(start(tmp_path / "site", environment(service.url, service.key)))
+        script = log_in(site.port)
+        before = script.token
+        for _ in range(3):
+            assert script.user() == "ada"
+        assert script.token != before
+        assert code(show(site.port, Authorization=f"Bearer {script.token}")) == "proof-required"
+
+        service.process.stop()
+        answer = script.do(*FACTS)
+        assert (answer.status, answer.code) == (503, "store-unavailable")
+        service.process.start()
+        service.wait_until_ready()
+        assert script.user() == "ada"
 
 
 @pytest.mark.parametrize("start", START.values(), ids=START)
