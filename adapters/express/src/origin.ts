@@ -65,7 +65,7 @@ export function pathOf(req: Asked): string {
 	const url = req.originalUrl ?? req.url ?? "/";
 	const query = url.indexOf("?");
 	const path = query < 0 ? url : url.slice(0, query);
-	return path.startsWith("/") ? path : path.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/]*/i, "") || "/";
+	return path.startsWith("/") ? path : path.replace(/^[^/]*(?:\/\/[^/]*)?/, "") || "/";
 }
 
 /** As URLs are compared: a port that the scheme means anyway may be said or not. */

@@ -90,7 +90,7 @@ export class Transport {
 	#keyOf(req: Asked, dpop: boolean): VisitorKey | null {
 		if (this.#publicOrigin === null) return null;
 		// node:http joins several DPoP headers, as RFC 9110 has it: the service refuses what is no single proof.
-		const proof = (req.headers["dpop"] as string | undefined) ?? null;
-		return new VisitorKey({method: req.method!, url: this.#publicOrigin + pathOf(req), proof, dpop});
+		const {dpop: proof} = req.headers;
+		return new VisitorKey({method: req.method!, url: this.#publicOrigin + pathOf(req), proof: proof === undefined ? null : String(proof), dpop});
 	}
 }

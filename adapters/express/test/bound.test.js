@@ -163,17 +163,22 @@ test("a proof is not sent twice to the service, where its answer is lost", async
 	assert.equal((await visitor(url).get("/notes", {headers: await headers("/notes")})).json(), "ada");
 });
 
-test("a proxy may send the whole URL", async () => {
+test("a proxy may send the whole URL, and a program none", async () => {
 	const [url, {headers}] = [await reader(), await logIn()];
 	const {hostname, port} = new URL(url);
-	for (const target of ["http://inner.example:8080/notes", "http://inner.example/notes?a=1"]) {
+	for (const [line, proof, expected] of [
+		["GET http://inner.example:8080/notes", await headers("/notes"), /^HTTP\/1\.1 200 OK\r\n[^]*"ada"$/],
+		["GET http://inner.example/notes?a=1", await headers("/notes"), /^HTTP\/1\.1 200 OK\r\n[^]*"ada"$/],
+		["OPTIONS *", await headers("/", "OPTIONS"), /^HTTP\/1\.1 404 Not Found\r\n/],
+		["OPTIONS *", await headers("/notes", "OPTIONS"), /^HTTP\/1\.1 401 Unauthorized\r\n[^]*proof-url/],
+	]) {
 		const socket = connect(Number(port), hostname).setEncoding("utf8");
-		const lines = Object.entries({Host: "inner.example", Connection: "close", ...(await headers("/notes"))}).map(([name, value]) => `${name}: ${value}\r\n`);
-		socket.write(`GET ${target} HTTP/1.1\r\n${lines.join("")}\r\n`);
+		const lines = Object.entries({Host: "inner.example", Connection: "close", ...proof}).map(([name, value]) => `${name}: ${value}\r\n`);
+		socket.write(`${line} HTTP/1.1\r\n${lines.join("")}\r\n`);
 		let text = "";
 		socket.on("data", (more) => (text += more));
 		await once(socket, "close");
-		assert.match(text, /^HTTP\/1\.1 200 OK\r\n[^]*"ada"$/);
+		assert.match(text, expected);
 	}
 });
 
