@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 SERVICE = (os.environ["SOJOURN_SERVICE"], os.environ["SOJOURN_KEY"])
 TRUSTED = ["https://trusted.example.com"]
+PUBLIC_ORIGIN = os.environ.get("SITE_PUBLIC_ORIGIN")
+BEARER: Any = {"script_readable_tokens": True, "public_origin": PUBLIC_ORIGIN} if PUBLIC_ORIGIN else {}
 STEPS: Mapping[str, Callable[..., Any]] = {
     "set": Session.__setitem__,
     "increment": Session.increment,
@@ -57,8 +59,12 @@ def asgi() -> Starlette:
     async def do(request: Request) -> Response:
         return JSONResponse(perform(request.scope["session"], (await request.json())["do"]))
 
-    app = Starlette(routes=[Route("/ready", ready), Route("/", do, methods=["POST"])])
-    app.add_middleware(SessionMiddleware, manager=AsyncRemoteSessionManager(*SERVICE), trusted_origins=TRUSTED)
+    async def note(request: Request) -> Response:
+        return JSONResponse(perform(request.scope["session"], [["facts"]]))
+
+    app = Starlette(routes=[Route("/ready", ready), Route("/notes/1", note), Route("/", do, methods=["POST"])])
+    manager = AsyncRemoteSessionManager(*SERVICE)
+    app.add_middleware(SessionMiddleware, manager=manager, trusted_origins=TRUSTED, **BEARER)
     return app
 
 

@@ -24,6 +24,7 @@ const PATIENCE = 10;
 const KEEP_IDLE = 30_000;
 
 interface Call extends Asked {
+	isOnce: boolean;
 	/** null while it waits for its turn. */
 	connection: Connection | null;
 	/** Those that were sent with it. */
@@ -54,8 +55,8 @@ export class Connections {
 		this.#timeout = timeout;
 	}
 
-	/** Rejects where there is no answer. An open may be sent twice; a commit never is: who knows what became of the first? */
-	ask(name: Asked["name"], body: string): Promise<Answer> {
+	/** Rejects where there is no answer. With `isOnce` it is never sent twice: who knows what became of the first? */
+	ask(name: Asked["name"], body: string, isOnce: boolean): Promise<Answer> {
 		return new Promise((resolve, reject) => {
 			const settle = (result: Answer | Error) => {
 				call.settled = true;
@@ -67,7 +68,7 @@ export class Connections {
 			const answered = (result: Answer | Error) => {
 				if (!call.settled && !(result instanceof Error && this.#repeat(call))) settle(result);
 			};
-			const call: Call = {name, body, answered, connection: null, together: [], settled: false};
+			const call: Call = {name, body, isOnce, answered, connection: null, together: [], settled: false};
 			const timer = setTimeout(() => {
 				const error = new Error(`nothing within ${this.#timeout} ms`);
 				this.#waiting.delete(call);
@@ -94,7 +95,7 @@ export class Connections {
 
 	/** A server that restarted hangs up on kept connections: that says nothing about a new one. */
 	#repeat(call: Call): boolean {
-		if (call.name !== "open" || !call.connection!.used) return false;
+		if (call.isOnce || !call.connection!.used) return false;
 		if (this.#again.push(call) === 1) {
 			setImmediate(() => {
 				const calls = this.#again.splice(0).filter(({settled}) => !settled);

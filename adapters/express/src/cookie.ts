@@ -1,5 +1,9 @@
 const TOKEN = /^sj1-[0-9a-f]{32}-[0-9a-f]{64}$/;
 
+export function isToken(text: string): boolean {
+	return TOKEN.test(text);
+}
+
 /** The session's public id, in a token. */
 export function idOf(token: string): string {
 	return token.slice(4, 36);

@@ -2,11 +2,17 @@ import {randomUUID} from "node:crypto";
 import {Baseline, type Changes, type Data} from "./changes.js";
 import {clearings, idOf} from "./cookie.js";
 import {configuration, ended, SojournError, type EndReason} from "./errors.js";
+import type {VisitorKey} from "./key.js";
 import {pathOf, type Asked} from "./origin.js";
+import {challengeOf, isOfProof} from "./problem.js";
 import {openRivals} from "./rivals.js";
 import type {Service} from "./service.js";
+import type {Shown, Transport} from "./transport.js";
 import type {Wide} from "./wide.js";
 import type {Action, Client, Committed, Opened, SessionState, Status} from "./wire.js";
+
+/** One of an answer's: its name and its value. */
+export type Header = readonly [name: string, value: string];
 
 /** What one request does with its session: one open, and a commit if there is something to write. */
 export class Exchange {
@@ -23,8 +29,10 @@ export class Exchange {
 	isHeard: () => boolean = () => true;
 	readonly baseline = new Baseline();
 	readonly #service: Service;
-	readonly #cookieName: string;
+	readonly #transport: Transport;
 	readonly #client: () => Client;
+	readonly #isBearer: boolean;
+	readonly #key: VisitorKey | null;
 	#token: string | null;
 	/** Other tokens that the request shows: before they are opened, and then those that are live. */
 	#rivals: readonly string[] = [];
@@ -37,12 +45,14 @@ export class Exchange {
 	#underWay: Promise<unknown> | null = null;
 	#failure: SojournError | null = null;
 	// Holds a token, and requests are printed.
-	#setCookie: string | null = null;
+	#told: Header | null = null;
 
-	constructor(service: Service, cookieName: string, tokens: string | readonly string[] | null, client: () => Client) {
+	constructor(service: Service, transport: Transport, {tokens, isBearer, key}: Shown, client: () => Client) {
 		this.#service = service;
-		this.#cookieName = cookieName;
+		this.#transport = transport;
 		this.#client = client;
+		this.#isBearer = isBearer;
+		this.#key = key;
 		if (typeof tokens === "string" || tokens === null) this.#token = tokens;
 		else {
 			this.#token = null;
@@ -63,7 +73,7 @@ export class Exchange {
 	/** Loads the session as it now is; its data, {} where there is none. */
 	async open(): Promise<Data> {
 		if (this.#token === null) return this.#rivals.length > 0 && !this.#isContested ? this.#openRivals() : {};
-		return this.#opened(await this.#service.open(this.#token, this.#openedAt));
+		return this.#opened(await this.#service.open(this.#token, this.#openedAt, this.#key?.shown));
 	}
 
 	async #openRivals(): Promise<Data> {
@@ -76,6 +86,7 @@ export class Exchange {
 
 	#opened(opened: Opened): Data {
 		this.#wide = opened.wide;
+		this.#key?.heard(opened);
 		this.#become(opened.status, opened.end_reason, opened.session, opened.now);
 		this.#due = opened.commit_due;
 		// An unknown token is not shown again. One that ended is: what begins next tells the browser why.
@@ -90,13 +101,28 @@ export class Exchange {
 
 	/** Whether the answer depends on the session, or tells of it: caches are to know. */
 	get isTold(): boolean {
-		return this.accessed || this.#setCookie !== null || this.#isContested;
+		return this.accessed || this.#told !== null || this.#isContested;
 	}
 
-	/** What the answer to `asked` must tell the browser: whole Set-Cookie values. */
-	setCookies(asked: Asked): readonly string[] {
-		const told = this.#setCookie === null ? NONE : [this.#setCookie];
-		return this.#isContested ? [...clearings(this.#cookieName, asked.headers.host, pathOf(asked)), ...told] : told;
+	/** The headers of requests that the session depends on: for Vary. */
+	get vary(): string {
+		return this.#transport.vary;
+	}
+
+	/** What the answer to `asked` must tell the browser, and no cache may keep. */
+	told(asked: Asked): readonly Header[] {
+		if (this.#told === null && !this.#isContested && this.#key === null) return NOTHING;
+		const told: Header[] = [];
+		if (this.#isContested) {
+			for (const line of clearings(this.#transport.cookieName, asked.headers.host, pathOf(asked))) told.push([SET_COOKIE, line]);
+		}
+		if (this.#told !== null) told.push(this.#told);
+		if (this.#key === null) return told;
+		if (this.#key.nonce !== null) told.push(["DPoP-Nonce", this.#key.nonce]);
+		// The answer is a handler's, who waited for what was refused, and the client is to sign anew all the same.
+		const refused = this.#failure?.problem;
+		if (refused && isOfProof(refused.code)) told.push(...Object.entries(challengeOf(refused)));
+		return told;
 	}
 
 	/** Why the last commit failed, if it did. */
@@ -161,6 +187,7 @@ export class Exchange {
 				...(isNew && {client: this.#client()}),
 				passive: this.passive,
 				opened_at: this.#openedAt,
+				...this.#key?.shown,
 				...wanted,
 				// One that was given in this very request is nobody else's.
 				used: used.filter((key) => Object.hasOwn(wanted.changes, key)),
@@ -184,13 +211,8 @@ export class Exchange {
 
 	#settle(committed: Committed, sent: Changes): Data {
 		const {token, set_cookie} = committed;
-		if (set_cookie !== null) {
-			if (!set_cookie.startsWith(this.#cookieName + "=")) {
-				const name = JSON.stringify(set_cookie.slice(0, set_cookie.indexOf("=")));
-				throw configuration(`The service's cookie is ${name}, and this adapter reads "${this.#cookieName}": give cookieName: ${name}.`);
-			}
-			this.#setCookie = set_cookie;
-		}
+		if (set_cookie !== null) this.#told = this.#isBearer ? ["Sojourn-Token", token ?? "none"] : [SET_COOKIE, this.#checked(set_cookie)];
+		this.#key?.heard(committed);
 		this.#wide = committed.wide;
 		const isSame = committed.session !== null && committed.session.id === this.state?.id;
 		// The token is judged as of the request that showed it, however late this one still writes: renewed meanwhile, it
@@ -204,6 +226,13 @@ export class Exchange {
 		this.#failure = null;
 		this.baseline.settle(sent);
 		return this.state?.data ?? {};
+	}
+
+	#checked(setCookie: string): string {
+		const {cookieName} = this.#transport;
+		if (setCookie.startsWith(cookieName + "=")) return setCookie;
+		const name = JSON.stringify(setCookie.slice(0, setCookie.indexOf("=")));
+		throw configuration(`The service's cookie is ${name}, and this adapter reads "${cookieName}": give cookieName: ${name}.`);
 	}
 
 	#refused(error: SojournError): void {
@@ -244,6 +273,8 @@ export class Exchange {
 }
 
 const NONE: readonly string[] = [];
+const NOTHING: readonly Header[] = [];
+const SET_COOKIE = "Set-Cookie";
 
 function tooLate(): SojournError {
 	return new SojournError(

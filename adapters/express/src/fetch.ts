@@ -1,5 +1,5 @@
 import {SojournError, type Problem} from "./errors.js";
-import {Exchange} from "./exchange.js";
+import {Exchange, type Header} from "./exchange.js";
 import {finish, Front, neverStored, varyWith, visitOf, type Options, type Request as Asked, type Visit} from "./front.js";
 import type {Session} from "./index.js";
 import {bodyOf, headersOf} from "./problem.js";
@@ -56,11 +56,10 @@ export function sessions(options: Options): Sessions {
 		}
 		const {exchange} = visit;
 		exchange.sealed = true;
-		const told: [string, string][] = [["Vary", varyWith(response.headers.get("Vary"))]];
-		const cookies = exchange.setCookies(asked);
-		if (cookies.length > 0) told.push(["Cache-Control", neverStored(response.headers.get("Cache-Control"))]);
-		for (const cookie of cookies) told.push(["Set-Cookie", cookie]);
-		return withHeaders(response, told);
+		const set: Header[] = [["Vary", varyWith(response.headers.get("Vary"), exchange.vary)]];
+		const told = exchange.told(asked);
+		if (told.length > 0) set.push(["Cache-Control", neverStored(response.headers.get("Cache-Control"))], ...told);
+		return withHeaders(response, set);
 	}
 
 	async function handle(request: Request, handler: (session: Session) => Response | Promise<Response>, client?: Client): Promise<Response> {
@@ -89,15 +88,17 @@ export function refusal(error: unknown): Response {
 	return new Response(bodyOf(problem), {status: problem.status, headers: {...headersOf(problem), Vary: "Cookie"}});
 }
 
+const READ = ["authorization", "cookie", "dpop", "origin", "sec-fetch-site", "sojourn-transport", "upgrade", "user-agent"];
+
 function askedBy(request: Request, {ip}: Client): Asked {
 	const url = new URL(request.url);
 	const headers: Asked["headers"] = {};
-	for (const name of ["cookie", "origin", "sec-fetch-site", "upgrade", "user-agent"]) headers[name] = request.headers.get(name) ?? undefined;
+	for (const name of READ) headers[name] = request.headers.get(name) ?? undefined;
 	headers.host = request.headers.get("host") ?? url.host;
 	return {method: request.method, url: url.pathname, headers, ip};
 }
 
-function withHeaders(response: Response, told: [string, string][]): Response {
+function withHeaders(response: Response, told: readonly Header[]): Response {
 	const put = ({headers}: Response) => {
 		for (const [name, value] of told) name === "Set-Cookie" ? headers.append(name, value) : headers.set(name, value);
 	};

@@ -1,17 +1,15 @@
-import {findTokens} from "./cookie.js";
 import type {Data} from "./changes.js";
-import {configuration, type Problem} from "./errors.js";
+import type {Problem} from "./errors.js";
 import {Exchange} from "./exchange.js";
 import {Origins, type Asked} from "./origin.js";
 import {Service, type ServiceOptions} from "./service.js";
 import {SessionObject, type Holder} from "./session.js";
+import {Transport, type TransportOptions} from "./transport.js";
 
 /** A request, whatever framework it came through. */
 export type Request = Asked & {ip?: string | undefined; socket?: {remoteAddress?: string | undefined} | null};
 
-export interface Options extends ServiceOptions {
-	/** The cookie's name at the service. Default: `__Host-session`. */
-	cookieName?: string;
+export interface Options extends ServiceOptions, TransportOptions {
 	/** Requests for which this returns true do not keep a session alive: polling, say. */
 	passive?: (req: any) => boolean;
 	/** Other origins whose pages may send unsafe requests, such as `https://app.example.com` or `capacitor://localhost`. */
@@ -31,15 +29,14 @@ export interface Options extends ServiceOptions {
 /** What stands before every request with a session, whoever shows it to the handlers. */
 export class Front {
 	readonly #service: Service;
-	readonly #cookieName: string;
+	readonly #transport: Transport;
 	readonly #passive: (req: any) => boolean;
 	/** null: the CSRF check is off. */
 	readonly #origins: Origins | null;
 
 	constructor(options: Options) {
 		this.#service = new Service(options);
-		this.#cookieName = options.cookieName ?? "__Host-session";
-		if (!/^[\w!#$%&'*+.^`|~-]{1,100}$/.test(this.#cookieName)) throw configuration("cookieName: letters, digits and !#$%&'*+.^_`|~- only.");
+		this.#transport = new Transport(options);
 		this.#passive = options.passive ?? (() => false);
 		const origins = new Origins(options.trustedOrigins ?? [], options.crossSitePaths ?? []);
 		this.#origins = options.dangerouslyAllowCrossOrigin ? null : origins;
@@ -47,9 +44,11 @@ export class Front {
 
 	/** Why the request is refused, or its exchange, to be opened. `shown` is what the option `passive` is asked about. */
 	receive(req: Request, shown: unknown = req): Problem | Exchange {
-		const refusal = this.#origins?.refusal(req);
+		const transport = this.#transport;
+		const isBearer = transport.isBearer(req);
+		const refusal = isBearer ? transport.refusal(req) : this.#origins?.refusal(req);
 		if (refusal) return refusal;
-		const exchange = new Exchange(this.#service, this.#cookieName, findTokens(req.headers.cookie, this.#cookieName), () => ({
+		const exchange = new Exchange(this.#service, transport, transport.shown(req, isBearer), () => ({
 			ip: req.ip ?? req.socket?.remoteAddress ?? null,
 			user_agent: req.headers["user-agent"] ?? null,
 		}));
@@ -94,9 +93,10 @@ export function neverStored(header: string | null): string {
 	return header !== null && words.includes("no-store") ? header : "no-store";
 }
 
-/** Vary as it is to be, where it was `header`: the answer depends on the session. */
-export function varyWith(header: string | null): string {
-	if (!header) return "Cookie";
-	const names = header.toLowerCase().split(/[\s,]+/);
-	return names.includes("*") || names.includes("cookie") ? header : `${header}, Cookie`;
+/** Vary as it is to be, where it was `header`: the answer depends on the session, which came in one of `names`. */
+export function varyWith(header: string | null, names = "Cookie"): string {
+	if (!header) return names;
+	const said = header.toLowerCase().split(/[\s,]+/);
+	if (said.includes("*")) return header;
+	return [header, ...names.split(", ").filter((name) => !said.includes(name.toLowerCase()))].join(", ");
 }

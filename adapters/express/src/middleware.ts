@@ -102,16 +102,16 @@ export function commitBeforeFirstByte(
 		tell() {
 			tell();
 			exchange.sealed = true;
-			if (exchange.isTold) addVary(res);
-			const cookies = exchange.setCookies(req);
-			if (cookies.length === 0) return;
+			if (exchange.isTold) addVary(res, exchange.vary);
+			const told = exchange.told(req);
+			if (told.length === 0) return;
 			res.setHeader("Cache-Control", neverStored(said(res, "Cache-Control")));
-			for (const cookie of cookies) res.appendHeader("Set-Cookie", cookie);
+			for (const [name, value] of told) name === "Set-Cookie" ? res.appendHeader(name, value) : res.setHeader(name, value);
 		},
 		instead(error, end) {
 			// A mistake, and no error handler can answer any more: it would go through a response that has ended.
 			if (!(error instanceof SojournError && error.problem)) process.emitWarning(error as Error);
-			addVary(res);
+			addVary(res, exchange.vary);
 			sendProblem(res, (error as Partial<SojournError>).problem ?? NOT_KEPT, end);
 		},
 	});
@@ -128,8 +128,8 @@ function refuse(res: ServerResponse, problem: Problem, next: Next): void {
 	sendProblem(res, problem);
 }
 
-function addVary(res: ServerResponse): void {
-	res.setHeader("Vary", varyWith(said(res, "Vary")));
+function addVary(res: ServerResponse, names?: string): void {
+	res.setHeader("Vary", varyWith(said(res, "Vary"), names));
 }
 
 function said(res: ServerResponse, name: string): string | null {

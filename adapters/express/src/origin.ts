@@ -60,11 +60,12 @@ export class Origins {
 	}
 }
 
-/** The path that the browser asked for, wherever a router is mounted. */
+/** The path that the browser asked for, wherever a router is mounted; a proxy may have put the origin before it. */
 export function pathOf(req: Asked): string {
 	const url = req.originalUrl ?? req.url ?? "/";
 	const query = url.indexOf("?");
-	return query < 0 ? url : url.slice(0, query);
+	const path = query < 0 ? url : url.slice(0, query);
+	return path.startsWith("/") ? path : path.replace(/^[^/]*(?:\/\/[^/]*)?/, "") || "/";
 }
 
 /** As URLs are compared: a port that the scheme means anyway may be said or not. */
@@ -75,16 +76,26 @@ function isSameHost(origin: string, host: string | undefined): boolean {
 	return authority!.replace(unsaid, "") === host.toLowerCase().replace(unsaid, "");
 }
 
+/** The origin that browsers see. */
+export function checkedOrigin(origin: string): string {
+	if (!/^https?:/.test(origin) || !isOrigin(origin)) {
+		throw configuration(`publicOrigin is ${JSON.stringify(origin)}: write it like 'https://app.example.com'.`);
+	}
+	return origin;
+}
+
 function checkedOrigins(origins: readonly string[]): ReadonlySet<string> {
 	if (!Array.isArray(origins)) throw configuration("trustedOrigins: give a list of origins, such as ['https://app.example.com'].");
 	for (const origin of origins) {
-		const [, scheme, port] = ORIGIN.exec(origin) ?? [];
-		const unsaid = (scheme === "http" && port === "80") || (scheme === "https" && port === "443");
-		if (scheme === undefined || unsaid || Number(port ?? 0) > 65535) {
-			throw configuration(`trustedOrigins has ${JSON.stringify(origin)}: write it like 'https://app.example.com'.`);
-		}
+		if (!isOrigin(origin)) throw configuration(`trustedOrigins has ${JSON.stringify(origin)}: write it like 'https://app.example.com'.`);
 	}
 	return new Set(origins);
+}
+
+function isOrigin(text: string): boolean {
+	const [, scheme, port] = ORIGIN.exec(text) ?? [];
+	const unsaid = (scheme === "http" && port === "80") || (scheme === "https" && port === "443");
+	return scheme !== undefined && !unsaid && Number(port ?? 0) <= 65535;
 }
 
 function checkedPaths(paths: readonly string[]): ReadonlySet<string> {

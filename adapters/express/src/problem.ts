@@ -10,7 +10,7 @@ export function bodyOf({code, ...told}: Problem): string {
 	return JSON.stringify({type: `urn:sojourn:problem:${code}`, ...told});
 }
 
-/** Whether it is the key that is not proved, to which a session is bound: such a one opens by no cookie. */
+/** Whether it is the key that is not proved, to which a session is bound. */
 export function isOfProof(code: string): boolean {
 	return code.startsWith("proof-");
 }
@@ -18,9 +18,19 @@ export function isOfProof(code: string): boolean {
 /** The headers of an answer that tells a problem. */
 export function headersOf(problem: Problem): Record<string, string> {
 	const headers: Record<string, string> = {"Content-Type": "application/problem+json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"};
-	if (isOfProof(problem.code)) headers["WWW-Authenticate"] = 'DPoP error="invalid_dpop_proof", algs="ES256"';
+	if (isOfProof(problem.code)) Object.assign(headers, challengeOf(problem));
 	const wait = problem.status === 503 ? RETRY_AFTER : problem.retry_after;
 	return wait === undefined ? headers : {...headers, "Retry-After": String(wait)};
+}
+
+/** What RFC 9449 (sections 7.1, 8 and 9) has a client read, and ours that its token is worth nothing to it. */
+export function challengeOf({code, nonce}: Problem): Record<string, string> {
+	const error = nonce === undefined ? "invalid_dpop_proof" : "use_dpop_nonce";
+	const headers: Record<string, string> = {"WWW-Authenticate": `DPoP error="${error}", algs="ES256"`};
+	if (nonce !== undefined) headers["DPoP-Nonce"] = nonce;
+	// Its key is lost, or it knows of none: it could not even log in as long as it sends the token.
+	if (code === "proof-required" || code === "proof-other-key") headers["Sojourn-Token"] = "none";
+	return headers;
 }
 
 /** Answers with a problem, application/problem+json, in place of what a handler said so far. */

@@ -1,4 +1,6 @@
 import {idOf} from "./cookie.js";
+import type {SojournError} from "./errors.js";
+import {isOfProof} from "./problem.js";
 import type {Service} from "./service.js";
 import type {Opened} from "./wire.js";
 
@@ -36,6 +38,14 @@ export async function openRivals(service: Service, tokens: readonly string[]): P
 /** The first of one session's tokens that opens it, or what came of the last. */
 async function openFirst(service: Service, tokens: readonly string[]): Promise<{token: string; opened: Opened}> {
 	const [token, ...others] = tokens;
-	const opened = await service.open(token!);
+	const opened = await service.open(token!).catch(nobodys);
 	return opened.status === "active" || others.length === 0 ? {token: token!, opened} : openFirst(service, others);
 }
+
+/** A token that is bound to a key is nobody's without it, and ends nothing for the others. */
+function nobodys(error: SojournError): Opened {
+	if (isOfProof(error.code)) return NOBODYS;
+	throw error;
+}
+
+const NOBODYS: Opened = {status: "none", end_reason: null, session: null, commit_due: false, proved: null, nonce: null, now: 0, wide: null};

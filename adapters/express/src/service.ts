@@ -4,7 +4,7 @@ import {Connections} from "./connections.js";
 import {configuration, SojournError, unavailable, type Problem} from "./errors.js";
 import {isOfProof} from "./problem.js";
 import {exact, type Wide} from "./wide.js";
-import type {Commit, Committed, Opened} from "./wire.js";
+import type {Commit, Committed, Opened, ShownKey} from "./wire.js";
 
 export interface ServiceOptions {
 	/** Where `sojourn serve` listens: `http://127.0.0.1:8100`, `https://…`, or `unix:/run/sojourn.sock`. */
@@ -46,21 +46,21 @@ export class Service {
 		this.#connections = new Connections(address, {prefix, headers}, timeout);
 	}
 
-	/** `openedAt`: when this request opened it first, to load it anew. */
-	open(token: string, openedAt: number | null = null): Promise<Opened> {
-		return this.#post("open", {token, opened_at: openedAt});
+	/** `openedAt`: when this request opened it first, to load it anew. Not sent twice with a proof either: that is good once. */
+	open(token: string, openedAt: number | null = null, key: ShownKey | null = null): Promise<Opened> {
+		return this.#post("open", {token, opened_at: openedAt, ...key}, null, key?.presented?.proof != null);
 	}
 
 	/** Never sent twice: who knows what became of the first? `wide` is what was opened with the session. */
 	commit(commit: Commit, wide: Wide | null = null): Promise<Committed> {
-		return this.#post("commit", commit, wide);
+		return this.#post("commit", commit, wide, true);
 	}
 
-	async #post<Result>(name: Asked["name"], asked: object, wide: Wide | null = null): Promise<Result> {
+	async #post<Result>(name: Asked["name"], asked: object, wide: Wide | null, isOnce: boolean): Promise<Result> {
 		const json = JSON.stringify(asked);
 		let answer;
 		try {
-			answer = await this.#connections.ask(name, wide ? exact(json, wide) : json);
+			answer = await this.#connections.ask(name, wide ? exact(json, wide) : json, isOnce);
 		} catch (error) {
 			throw this.#failed(`The session service at ${this.#url} did not answer: ${(error as Error).message}.`, error);
 		}

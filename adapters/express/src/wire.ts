@@ -27,6 +27,8 @@ export interface Opened {
 	end_reason: EndReason | null;
 	session: SessionState | null;
 	commit_due: boolean;
+	proved: string | null;
+	nonce: string | null;
 	now: number;
 	/** Not of the service: what is lost of its numbers. */
 	wide: Wide | null;
@@ -41,6 +43,8 @@ export interface Committed {
 	clear: boolean;
 	set_cookie: string | null;
 	merged: string[];
+	proved: string | null;
+	nonce: string | null;
 	now: number;
 	/** As in Opened. */
 	wide: Wide | null;
@@ -64,10 +68,27 @@ export interface Change {
 	value?: unknown;
 }
 
+/** What a visitor's request shows for its key. */
+export interface Presented {
+	method: string;
+	/** As browsers see it, from the public origin on. */
+	url: string;
+	/** Its header DPoP. */
+	proof: string | null;
+	/** Whether its token came in `Authorization: DPoP`. */
+	dpop: boolean;
+}
+
+/** `proved` is what an open or a commit of the same request answered so: a proof is good once. */
+export interface ShownKey {
+	presented?: Presented;
+	proved?: string;
+}
+
 /** With a token goes what the service said last of its session, in this request: whether an end is news to it or not. */
 export type Commit = ({token: string; status: Status} | {token: null}) & Written;
 
-interface Written {
+interface Written extends ShownKey {
 	client?: Client;
 	passive: boolean;
 	opened_at: number | null;

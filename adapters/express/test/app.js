@@ -1,7 +1,7 @@
 // An application for tests from outside: does what the request says, step by step, and tells what came of it.
 import express from "express";
 
-const {PORT, SOJOURN_EXPRESS, SOJOURN_SERVICE, SOJOURN_KEY} = process.env;
+const {PORT, SITE_PUBLIC_ORIGIN, SOJOURN_EXPRESS, SOJOURN_SERVICE, SOJOURN_KEY} = process.env;
 const {sojourn} = await import(SOJOURN_EXPRESS ?? "sojourn-express");
 
 const STEPS = {
@@ -21,13 +21,15 @@ const STEPS = {
 
 const app = express();
 app.get("/ready", (req, res) => res.send("ready"));
-app.use(sojourn({service: SOJOURN_SERVICE, key: SOJOURN_KEY, trustedOrigins: ["https://trusted.example.com"]}));
+const bearer = SITE_PUBLIC_ORIGIN && {scriptReadableTokens: true, publicOrigin: SITE_PUBLIC_ORIGIN};
+app.use(sojourn({service: SOJOURN_SERVICE, key: SOJOURN_KEY, trustedOrigins: ["https://trusted.example.com"], ...bearer}));
 const perform = async (steps, req, res) => {
 	const results = [];
 	for (const [name, ...more] of steps) results.push((await STEPS[name](req.session, ...more)) ?? null);
 	res.json(results);
 };
 app.post("/", express.json({type: () => true}), (req, res) => perform(req.body.do, req, res));
+app.get("/notes/1", (req, res) => perform([["facts"]], req, res));
 app.get("/", (req, res) => perform(JSON.parse(req.query.ask).do, req, res));
 // What a handler waited for is the application's to answer.
 app.use((error, req, res, next) => {

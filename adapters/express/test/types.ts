@@ -13,6 +13,7 @@ declare const app: Express;
 
 const options: Options = {service: "http://127.0.0.1:8100", key: process.env.SOJOURN_KEY};
 app.use(sojourn(options));
+app.use(sojourn({...options, scriptReadableTokens: true, publicOrigin: "https://app.example.com"}));
 app.use(sojourn({...options, timeout: 500, cookieName: "sid", trustedOrigins: ["https://app.example.com"], passive: (req: Request) => req.path === "/poll"}));
 
 app.post("/login", async (req, res) => {
