@@ -13,6 +13,7 @@ from sojourn.core.record import Record, Secrets
 from sojourn.core.store import Create
 from sojourn.core.token import parse
 from sojourn.service.application import Service
+from sojourn.service.edge import Edge
 from sojourn.service.keyring import Keyring
 from sojourn.stores.sqlite import AsyncSQLiteStore, SQLiteStore
 
@@ -43,4 +44,6 @@ if __name__ == "__main__":
     SQLiteStore(file).create(Create(record=bound(), now=NOW, began_at=NOW))
     store = AsyncSQLiteStore(file)
     manager = AsyncSessionManager(store, Policy(binding="prefer"), clock=lambda: NOW)
-    uvicorn.run(Service(store, manager, Keyring(Path(keys))), port=int(port), log_level="warning")
+    keyring = Keyring(Path(keys))
+    service = Service(store, manager, keyring, edge=Edge(keyring, None, ()))
+    uvicorn.run(service, port=int(port), log_level="warning")
