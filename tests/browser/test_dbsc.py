@@ -194,9 +194,7 @@ async def test_a_clock_that_is_minutes_off_signs_nobody_out(
     assert await tab.user() == "ada"
 
 
-async def test_before_a_web_socket_the_bound_cookie_is_renewed_as_before_a_request(
-    device: BrowserContext, stage: Stage, tab: Tab
-) -> None:
+async def test_the_bound_cookie_is_renewed_before_a_web_socket(device: BrowserContext, stage: Stage, tab: Tab) -> None:
     await tab.log_in()
     assert await tab.page.evaluate(SOCKET) == "ada"
     await lose_bound_cookie(device)

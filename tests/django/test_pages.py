@@ -11,7 +11,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_out
 from django.test import Client, override_settings
+from msgspec.structs import replace
 
+from sojourn.core.store import Create
 from sojourn.django import manager
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
@@ -44,6 +46,20 @@ def test_the_page_lists_this_device_first(two: tuple[Client, Client]) -> None:
     assert "Firefox on Linux" in text
     assert "<b>" not in text
     assert "127.0.0.1" in text
+
+
+def test_the_page_says_which_sessions_are_bound_to_a_key(two: tuple[Client, Client]) -> None:
+    store = manager()._store
+    records = [record for record in store.scan("", 100) if record.ended_at is None]
+    unbound = two[0].get("/session/devices/").content.decode()
+    by_browser = replace(records[0], id="0" * 32, key_thumbprint="A" * 43)
+    by_device = replace(records[0], id="1" * 32, secrets=replace(records[0].secrets, key="ES256 x y"))
+    for bound in (by_browser, by_device):
+        store.create(Create(record=bound, now=bound.created_at, began_at=bound.created_at))
+    text = two[0].get("/session/devices/").content.decode()
+
+    assert "Kept by a key of" not in unbound
+    assert (text.count("the browser</dd>"), text.count("the device</dd>")) == (1, 1)
 
 
 @pytest.mark.parametrize("language", ["en", "de", "ar"])

@@ -65,6 +65,7 @@ def _shown(device: ListedSession, now: int) -> dict[str, Any]:
         "current": device.current,
         "name": device.device,
         "ip": device.ip,
+        "bound": device.bound,
         "seen": _moment(device.seen_at),
         # Activity is noted down once a minute.
         "seen_just_now": now - device.seen_at < 60_000,
