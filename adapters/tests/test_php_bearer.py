@@ -87,13 +87,21 @@ def test_what_is_loaded_changed_and_loaded_anew_in_one_request_takes_one_proof(s
     assert script.user() == "eve"
 
 
+def test_no_cache_keeps_an_answer_with_a_token_whatever_the_application_said(script: Script) -> None:
+    answer = script.do(["login", "eve"], ["header", "Cache-Control: public, max-age=60"], ["header", "Vary: Cookie"])
+
+    assert answer.headers["sojourn-token"] == script.token
+    assert answer.headers["cache-control"] == "no-store"
+    assert ",".join(answer.headers.get_all("vary") or []).replace(" ", "") == "Cookie,Authorization"
+
+
 @pytest.mark.parametrize("bare", [False, True])
 def test_a_browser_whose_clock_is_wrong_learns_the_time_though_its_log_in_is_caught(php: Php, bare: bool) -> None:
     key = Key()
 
     def ask(at: int) -> Any:
         headers = {**BEARER, "DPoP": key.proof("POST", f"{ORIGIN}/", iat=at)}
-        steps = [["login", "ada"], ["catch", ["session_write_close"]]]
+        steps: list[list[Any]] = [["login", "ada"], ["catch", ["session_write_close"]]]
         return Visitor(php.port).do(*steps, headers=headers, bare=bare)
 
     refused = ask(int(time.time()) - 3600)

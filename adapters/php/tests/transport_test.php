@@ -114,6 +114,14 @@ function test_a_proof_is_handed_on_with_the_url_that_the_browser_asked_for(): vo
     }
 }
 
+function test_what_is_printed_of_a_scripts_request_tells_no_token_and_no_proof(): void
+{
+    $server = ['HTTP_AUTHORIZATION' => 'DPoP ' . token(), 'HTTP_DPOP' => 'the-proof'];
+    $carrier = during($server, (new Transport('__Host-session', true, 'https://app.example.com'))->carrier(...));
+    $printed = print_r($carrier, true) . print_r($carrier->key(), true);
+    same([false, false], [str_contains($printed, token()), str_contains($printed, 'the-proof')]);
+}
+
 function test_without_a_proof_or_a_public_origin_or_a_script_there_is_none_to_hand_on(): void
 {
     $script = ['HTTP_SOJOURN_TRANSPORT' => 'bearer'];
