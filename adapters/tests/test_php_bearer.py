@@ -56,6 +56,14 @@ def test_authorization_is_found_whichever_server_hands_the_request_on(script: Sc
     assert (refused.status, refused.code, refused.cookies) == (400, "bearer-not-enabled", [])
 
 
+def test_the_bare_handler_answers_a_refusal_with_nothing_but_an_error(script: Script, php: Php) -> None:
+    answer = Visitor(script.port).do(*FACTS, headers={"Authorization": f"Bearer {script.token}"}, bare=True)
+
+    assert answer.status == 500
+    assert "Uncaught Sojourn\\ProofRefused: " in php.told()
+    assert script.user() == "ada"
+
+
 def test_a_proxy_may_send_the_whole_url(script: Script) -> None:
     answer = Visitor(script.port).send(
         "GET", "http://inner.example:8080/notes/1?a=1", None, script.headers("GET", "/notes/1")
