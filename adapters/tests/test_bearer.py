@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from adapters.tests.express_site import Express
-from adapters.tests.http_site import HttpSite
+from adapters.tests.php_site import Php
 from adapters.tests.remote_site import Asgi
 from adapters.tests.session_service import SessionService
 from adapters.tests.visitor import COOKIE, Answer, Visitor
@@ -27,7 +27,13 @@ from tests.keys import Key
 from tests.server import run_server
 from tests.service.backend import Backend, make_key
 
-START: Mapping[str, Callable[[Path, Mapping[str, str]], HttpSite]] = {"express": Express, "asgi": Asgi}
+Start = Callable[[Path, Mapping[str, str]], Any]
+
+START: Mapping[str, Start] = {
+    "express": Express,
+    "php": lambda folder, environment: Php(folder, "fpm", environment),
+    "asgi": Asgi,
+}
 VECTORS = json.loads((Path(__file__).parents[2] / "tests" / "vectors" / "proofs.json").read_text("utf-8"))
 ORIGIN: str = VECTORS["request"]["origin"]
 BEARER = {"Sojourn-Transport": "bearer"}
@@ -81,8 +87,8 @@ class Script:
         said = {"token": self.token, "nonce": self.nonce, **claims}
         return {**sent, "DPoP": self.key.proof(method, ORIGIN + path, **said)}
 
-    def do(self, *steps: Sequence[Any]) -> Answer:
-        answer = Visitor(self.port).do(*steps, headers=self.headers())
+    def do(self, *steps: Sequence[Any], **ask: Any) -> Answer:
+        answer = Visitor(self.port).do(*steps, headers=self.headers(), **ask)
         self.nonce = answer.headers["dpop-nonce"] or self.nonce
         said = answer.headers["sojourn-token"]
         if said is not None:
@@ -100,7 +106,7 @@ def log_in(port: int, user: str = "ada") -> Script:
     script = Script(port, Key())
     answer = script.do(["login", user])
     assert answer.status == 200
-    assert answer.headers["cache-control"] == "no-store"
+    assert "no-store" in answer.headers["cache-control"]  # PHP itself says more
     assert {name.strip() for name in answer.headers["vary"].split(",")} == {"Cookie", "Authorization"}
     assert script.token is not None
     assert script.nonce is not None
@@ -312,16 +318,14 @@ def test_a_proof_is_judged_as_the_vectors_have_it(
         # What is good for a short while only is followed by the next.
         if vector["why"] == "a nonce just in time":
             assert answer.headers["dpop-nonce"].startswith(f"{VECTORS['now'] // 1000}-")
-            assert answer.headers["cache-control"] == "no-store"
+            assert "no-store" in answer.headers["cache-control"]
         return
     assert code(answer) == vector["problem"]
     assert (answer.headers["dpop-nonce"] is not None) is (answer.problem.get("nonce") is not None)
 
 
 @pytest.mark.parametrize("start", START.values(), ids=START)
-def test_a_renewed_token_is_bound_to_the_same_key_and_an_outage_refuses_none(
-    start: Callable[[Path, Mapping[str, str]], HttpSite], tmp_path: Path
-) -> None:
+def test_a_renewed_token_is_bound_to_the_same_key_and_an_outage_refuses_none(start: Start, tmp_path: Path) -> None:
     policy = {"binding": "prefer", "touch_interval": 0, "rotate_interval": 0}
     with ExitStack() as running:
         service = running.enter_context(SessionService(tmp_path / "service", policy))
@@ -343,7 +347,7 @@ def test_a_renewed_token_is_bound_to_the_same_key_and_an_outage_refuses_none(
 
 @pytest.mark.parametrize("start", START.values(), ids=START)
 def test_where_tokens_are_cookies_a_script_s_are_refused(
-    start: Callable[[Path, Mapping[str, str]], HttpSite], tmp_path: Path, service: SessionService, backend: Backend
+    start: Start, tmp_path: Path, service: SessionService, backend: Backend
 ) -> None:
     token = backend.log_in("ada")
     with start(tmp_path / "site", {"SOJOURN_SERVICE": service.url, "SOJOURN_KEY": service.key}) as site:

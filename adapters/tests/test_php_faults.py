@@ -357,6 +357,15 @@ def test_a_wrong_key_is_the_developers_mistake(visitor: Visitor, php: Php, servi
         ({"trustedOrigins": ["null"]}, "trustedOrigins has 'null'"),
         ({"crossSitePaths": ["/auth/*"]}, "crossSitePaths has '/auth/*': give whole paths, such as '/auth/callback'."),
         ({"crossSitePaths": ["auth"]}, "crossSitePaths has 'auth'"),
+        ({"publicOrigin": "https://app.example.com"}, "publicOrigin is for tokens that scripts hold: give script"),
+        (
+            {"scriptReadableTokens": True, "publicOrigin": "https://app.example.com/"},
+            "publicOrigin is 'https://app.example.com/': write it like 'https://app.example.com'.",
+        ),
+        (
+            {"scriptReadableTokens": True, "publicOrigin": "capacitor://localhost"},
+            "publicOrigin is 'capacitor://localh",
+        ),
         ({"cookie": "other"}, "The service's cookie is __Host-session, but 'other' is read. Give cookie: '__Host-"),
     ],
 )

@@ -88,6 +88,18 @@ final class Answer
         return $this->told['token'] ?? null;
     }
 
+    /** The key that the request proved, if its session is bound to one. */
+    public function proved(): ?string
+    {
+        return $this->told['proved'] ?? null;
+    }
+
+    /** What the browser's next proof must hold, if it is another than this one's. */
+    public function nonce(): ?string
+    {
+        return $this->told['nonce'] ?? null;
+    }
+
     /** The whole value of a Set-Cookie header, if one is to be sent. */
     public function setCookie(): ?string
     {

@@ -9,7 +9,7 @@ namespace Sojourn;
  *
  * @internal
  */
-final class Cookie
+final class Cookie implements Carrier
 {
     /** The Set-Cookie value of this request, if there is one. */
     private ?string $line = null;
@@ -17,7 +17,8 @@ final class Cookie
     private array $variants = [];
     private bool $forgets = false;
 
-    public function __construct(public readonly string $name)
+    /** @param list<string> $vary what of a request the session depends on */
+    public function __construct(public readonly string $name, private readonly array $vary = ['Cookie'])
     {
         if (preg_match('/^[A-Za-z0-9!#$%&\'*+.^_`|~-]{1,100}$/D', $name) !== 1) {
             throw new ConfigurationError("cookie: letters, digits and !#\$%&'*+.^_`|~- only, as the service has it.");
@@ -58,16 +59,24 @@ final class Cookie
         return $tokens;
     }
 
-    /** Make the browser forget those that it showed. */
+    public function key(): ?VisitorKey
+    {
+        return null;
+    }
+
     public function forget(): void
     {
         $this->forgets = true;
         $this->guard();
     }
 
-    /** Put the service's Set-Cookie into the answer, in place of one from an earlier commit of this request. */
-    public function send(#[\SensitiveParameter] string $line): void
+    /** The service's Set-Cookie takes the place of one from an earlier commit of this request. */
+    public function tell(Answer $answer): void
     {
+        $line = $answer->setCookie();
+        if ($line === null) {
+            return;
+        }
         if (!str_starts_with($line, $this->name . '=')) {
             $name = explode('=', $line, 2)[0];
             throw new ConfigurationError(
@@ -78,48 +87,23 @@ final class Cookie
         $this->guard();
     }
 
-    /** Tell caches that the answer depends on the cookie; where it sets it, see that it does and is kept by none. */
     public function guard(): void
     {
         if (headers_sent()) {
             return;
         }
-        if (!array_intersect(['cookie', '*'], self::words('vary'))) {
-            header('Vary: Cookie', false);
-        }
+        Headers::vary($this->vary);
         if ($this->line === null && !$this->forgets) {
             return;
         }
         $own = $this->line === null ? $this->variants : [...$this->variants, $this->line];
         $isOther = fn (string $value): bool => !str_starts_with($value, $this->name . '=');
-        $others = array_filter(self::sent('set-cookie'), $isOther);
+        $others = array_filter(Headers::sent('set-cookie'), $isOther);
         header_remove('Set-Cookie');
         foreach ([...$others, ...$own] as $value) {
             header("Set-Cookie: $value", false);
         }
-        // What says so itself, and maybe more, stays.
-        if (!in_array('no-store', self::words('cache-control'), true)) {
-            header('Cache-Control: no-store');
-        }
-    }
-
-    /** @return list<string> what one of the answer's headers lists so far, in lower case */
-    private static function words(string $name): array
-    {
-        return array_map('trim', explode(',', strtolower(implode(',', self::sent($name)))));
-    }
-
-    /** @return list<string> the values of one of the answer's headers so far */
-    private static function sent(string $name): array
-    {
-        $values = [];
-        foreach (headers_list() as $line) {
-            [$sent, $value] = explode(':', $line, 2) + [1 => ''];
-            if (strtolower($sent) === $name) {
-                $values[] = ltrim($value);
-            }
-        }
-        return $values;
+        Headers::neverStore();
     }
 
     /** @return array<string, mixed> what var_dump may show: no token */

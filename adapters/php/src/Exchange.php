@@ -34,7 +34,7 @@ final class Exchange
      */
     private function __construct(
         private readonly Service $service,
-        private readonly Cookie $cookie,
+        private readonly Carrier $carrier,
         #[\SensitiveParameter] private ?string $token,
         private ?Answer $answer,
         #[\SensitiveParameter] private array $others,
@@ -58,19 +58,19 @@ final class Exchange
      */
     public static function open(
         Service $service,
-        Cookie $cookie,
+        Carrier $carrier,
         #[\SensitiveParameter] array $tokens,
         array $client,
         bool $passive,
         ?int $openedAt = null,
         #[\SensitiveParameter] array $others = [],
     ): self {
-        $rivals = Rivals::open($service, $tokens, $openedAt);
+        $rivals = Rivals::open($service, $tokens, $openedAt, $carrier->key());
         if ($rivals->isContested) {
-            $cookie->forget();
-            return new self($service, $cookie, null, null, $rivals->live, $client, $passive);
+            $carrier->forget();
+            return new self($service, $carrier, null, null, $rivals->live, $client, $passive);
         }
-        return new self($service, $cookie, $rivals->token, $rivals->answer, $others, $client, $passive);
+        return new self($service, $carrier, $rivals->token, $rivals->answer, $others, $client, $passive);
     }
 
     /** @return array<mixed> */
@@ -283,7 +283,8 @@ final class Exchange
             $this->endOthers();
         }
         $wanted = $this->wanted($changes, array_map(static fn (array $counter): int => $counter[0], $counters));
-        $this->settle($wanted === null ? null : $this->service->commit($wanted), $changes, $counters, $values);
+        $answer = $wanted === null ? null : $this->service->commit($wanted, $this->carrier->key());
+        $this->settle($answer, $changes, $counters, $values);
     }
 
     /** Whoever logs in or out means all that the browser shows: none of it may be left to come back. */
@@ -350,9 +351,7 @@ final class Exchange
         $new = $answer?->token();
         if ($answer !== null) {
             $answer->check($new ?? (string) $this->token);
-        }
-        if ($answer?->setCookie() !== null) {
-            $this->cookie->send($answer->setCookie());
+            $this->carrier->tell($answer);
         }
         // A renewed secret of the same session is the browser's to show first: shown from here, it would retire the one
         // that the browser may go on with if this answer is lost.

@@ -71,18 +71,33 @@ final class Origin
             && (int) ($said[2] ?? $port) === (int) (($asked[2] ?? '') ?: $port);
     }
 
+    /** @throws ConfigurationError where no browser spells the origin of a page so */
+    public static function checkPublic(string $origin): void
+    {
+        if (preg_match('/^https?:/', $origin) !== 1 || !self::isOrigin($origin)) {
+            throw new ConfigurationError("publicOrigin is '$origin': write it like 'https://app.example.com'.");
+        }
+    }
+
     /** @param array<mixed> $trusted */
     private static function checkTrusted(array $trusted): void
     {
         foreach ($trusted as $origin) {
-            $known = is_string($origin) && preg_match(self::SHAPE, $origin, $match) === 1;
-            // A browser leaves out the port that the scheme means anyway.
-            $port = $known ? (int) ($match[2] ?? 0) : 0;
-            if (!$known || $port > 65535 || $port === (self::PORTS[$match[1]] ?? null)) {
+            if (!is_string($origin) || !self::isOrigin($origin)) {
                 $told = is_string($origin) ? "'$origin'" : get_debug_type($origin);
                 throw new ConfigurationError("trustedOrigins has $told: write it like 'https://app.example.com'.");
             }
         }
+    }
+
+    private static function isOrigin(string $text): bool
+    {
+        if (preg_match(self::SHAPE, $text, $match) !== 1) {
+            return false;
+        }
+        // A browser leaves out the port that the scheme means anyway.
+        $port = (int) ($match[2] ?? 0);
+        return $port <= 65535 && $port !== (self::PORTS[$match[1]] ?? null);
     }
 
     /** @param array<mixed> $paths */

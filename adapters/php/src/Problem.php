@@ -22,6 +22,7 @@ final class Problem
         'Location',
         'Pragma',
         'Set-Cookie',
+        'Sojourn-Token',
     ];
 
     private const KNOWN = [
@@ -33,16 +34,22 @@ final class Problem
         SessionRefused::class => [429, 'session-refused', 'Not now'],
         DataTooLarge::class => [413, 'data-too-large', 'Too much data for a session'],
         ServiceUnavailable::class => [503, 'store-unavailable', 'Sessions are not available right now'],
+        BearerNotEnabled::class => [400, 'bearer-not-enabled', 'Cookies only'],
+        AmbiguousToken::class => [400, 'ambiguous-token', 'Two tokens'],
         CrossOrigin::class => [403, 'cross-origin', 'From another site'],
     ];
 
-    /** @param array<string, mixed> $members what the exception holds: end_reason, keys, size, limit, max_age, … */
+    /**
+     * @param array<string, mixed> $members what the exception holds: end_reason, keys, size, limit, max_age, …
+     * @param array<string, string> $challenge headers, where the visitor's key was not proved
+     */
     private function __construct(
         public readonly int $status,
         public readonly string $code,
         public readonly string $title,
         public readonly string $detail,
         public readonly array $members,
+        private readonly array $challenge,
     ) {
     }
 
@@ -58,7 +65,7 @@ final class Problem
         // What happened between the servers is for the log: it may name hosts and files.
         $away = 'Try again soon. What this request was to write may be written, or not.';
         $detail = $status === 503 ? $away : $error->getMessage();
-        return new self($status, $code, $title, $detail, match (true) {
+        $members = match (true) {
             $error instanceof SessionEnded, $error instanceof LoginRequired => self::known(['end_reason' => $error->reason]),
             $error instanceof ReauthenticationRequired => self::known([
                 'max_age' => $error->maxAge,
@@ -69,8 +76,11 @@ final class Problem
             $error instanceof SessionLimitReached => ['limit' => $error->limit],
             $error instanceof SessionRefused => ['retry_after' => $error->retryAfter],
             $error instanceof DataTooLarge => ['size' => $error->size, 'limit' => $error->limit],
+            $error instanceof ProofRefused => self::known(['nonce' => $error->nonce]),
             default => [],
-        });
+        };
+        $challenge = $error instanceof ProofRefused ? $error->challenge() : [];
+        return new self($status, $code, $title, $detail, $members, $challenge);
     }
 
     /**
@@ -114,8 +124,8 @@ final class Problem
         header('Content-Type: application/problem+json', true, $this->status);
         header('Cache-Control: no-store');
         header('X-Content-Type-Options: nosniff');
-        if (str_starts_with($this->code, 'proof-')) {
-            header('WWW-Authenticate: DPoP error="invalid_dpop_proof", algs="ES256"');
+        foreach ($this->challenge as $name => $value) {
+            header("$name: $value");
         }
         $wait = $this->status === 503 ? self::RETRY_AFTER : $this->members['retry_after'] ?? null;
         if ($wait !== null) {

@@ -7,9 +7,29 @@ namespace Sojourn;
 /** The session is bound to a key of its visitor's, which this request does not prove: its token alone opens nothing. */
 final class ProofRefused extends SojournException
 {
-    /** @param string $flaw what is wrong, as `proof-required`: the problem's code */
-    public function __construct(string $message, public readonly string $flaw, public readonly string $title)
-    {
+    /**
+     * @param string $flaw what is wrong, as `proof-required`: the problem's code
+     * @param ?string $nonce what the next proof must hold; null where it lacks something else
+     */
+    public function __construct(
+        string $message,
+        public readonly string $flaw,
+        public readonly string $title,
+        public readonly ?string $nonce = null,
+    ) {
         parent::__construct($message);
+    }
+
+    /** @return array<string, string> headers: what RFC 9449 has a client read, and ours that its token is worth nothing */
+    public function challenge(): array
+    {
+        $error = $this->nonce === null ? 'invalid_dpop_proof' : 'use_dpop_nonce';
+        // Its key is lost, or it knows of none: it could not even log in as long as it sends the token.
+        $isLost = in_array($this->flaw, ['proof-required', 'proof-other-key'], true);
+        return array_filter([
+            'WWW-Authenticate' => "DPoP error=\"$error\", algs=\"ES256\"",
+            'DPoP-Nonce' => $this->nonce,
+            'Sojourn-Token' => $isLost ? 'none' : null,
+        ]);
     }
 }

@@ -21,7 +21,9 @@ final class Refusal
         $type = is_array($told) ? $told['type'] ?? '' : '';
         $isProblem = is_string($type) && preg_match('/^urn:sojourn:problem:([a-z-]+)$/D', $type, $match) === 1;
         if ($isProblem && str_starts_with($match[1], 'proof-')) {
-            return new ProofRefused((string) ($told['detail'] ?? ''), $match[1], (string) ($told['title'] ?? ''));
+            $nonce = is_string($told['nonce'] ?? null) ? $told['nonce'] : null;
+            [$detail, $title] = [(string) ($told['detail'] ?? ''), (string) ($told['title'] ?? '')];
+            return new ProofRefused($detail, $match[1], $title, $nonce);
         }
         $error = $isProblem ? self::meant($match[1], $told, $sent, $url) : null;
         if ($error !== null) {

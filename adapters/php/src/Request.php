@@ -34,10 +34,43 @@ final class Request
         return (string) ($_SERVER['HTTP_HOST'] ?? '');
     }
 
-    /** Its path, as it was sent. */
+    public static function method(): string
+    {
+        return (string) ($_SERVER['REQUEST_METHOD'] ?? 'GET');
+    }
+
+    /** Its path, as it was sent; a proxy may have put the origin before it. */
     public static function path(): string
     {
-        return explode('?', (string) ($_SERVER['REQUEST_URI'] ?? ''), 2)[0];
+        $path = explode('?', (string) ($_SERVER['REQUEST_URI'] ?? ''), 2)[0];
+        return str_starts_with($path, '/') ? $path : (preg_replace('~^[^/]*(?://[^/]*)?~', '', $path) ?: '/');
+    }
+
+    /** The same, with what no URL holds encoded. */
+    public static function encodedPath(): string
+    {
+        $encode = static fn (array $match): string => rawurlencode($match[0]);
+        return (string) preg_replace_callback('/[^\x21-\x7e]/', $encode, self::path());
+    }
+
+    /**
+     * Its header Authorization, or ''. Apache keeps it from CGI unless it is told not to, calls it otherwise after a
+     * rewrite, and as a module tells it by a function alone.
+     */
+    public static function authorization(): string
+    {
+        $said = ($_SERVER['HTTP_AUTHORIZATION'] ?? '') ?: ($_SERVER['REDIRECT_HTTP_AUTHORIZATION'] ?? '');
+        if ($said === '' && PHP_SAPI === 'apache2handler') {
+            $said = array_change_key_case(apache_request_headers())['authorization'] ?? '';
+        }
+        return (string) $said;
+    }
+
+    /** Its header DPoP; null where it has none. What is no ASCII is no proof either, and JSON could not hold it. */
+    public static function proof(): ?string
+    {
+        $said = $_SERVER['HTTP_DPOP'] ?? null;
+        return is_string($said) ? preg_replace('/[^\x20-\x7e]/', '?', $said) : null;
     }
 
     /** Whether its answer is an error of the server's, as after an exception: it then keeps no change. */

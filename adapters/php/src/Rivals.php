@@ -32,17 +32,30 @@ final class Rivals
     /**
      * @param list<string> $tokens in the order sent
      * @param ?int $openedAt when this request opened the session first, where it did before
+     * @param ?VisitorKey $key that a script shows beside its only token
      * @throws SojournException
      */
-    public static function open(Service $service, #[\SensitiveParameter] array $tokens, ?int $openedAt): self
-    {
+    public static function open(
+        Service $service,
+        #[\SensitiveParameter] array $tokens,
+        ?int $openedAt,
+        ?VisitorKey $key,
+    ): self {
         if (count($tokens) > self::MOST) {
             return new self(true, null, null, []);
         }
         [$live, $over] = [[], []];
         foreach (self::bySession($tokens) as $secrets) {
             foreach ($secrets as $token) {
-                $answer = $service->open($token, $openedAt);
+                try {
+                    $answer = $service->open($token, $openedAt, $key);
+                } catch (ProofRefused $error) {
+                    // Bound to a key, it is nobody's without it, and hinders no other.
+                    if (count($tokens) === 1) {
+                        throw $error;
+                    }
+                    continue;
+                }
                 $answer->check($token);
                 if ($answer->isActive()) {
                     $live[] = [$token, $answer];

@@ -55,13 +55,15 @@ final class Service
     }
 
     /**
-     * What a token opens: by the time of `$openedAt`, when this request opened it first.
+     * What a token opens: by the time of `$openedAt`, when this request opened it first. Not sent twice with a proof, as
+     * that is good once.
      *
      * @throws SojournException
      */
-    public function open(#[\SensitiveParameter] string $token, ?int $openedAt = null): Answer
+    public function open(#[\SensitiveParameter] string $token, ?int $openedAt = null, ?VisitorKey $key = null): Answer
     {
-        return $this->post('/v1/open', ['token' => $token, 'opened_at' => $openedAt], true);
+        $isRepeatable = $key === null || !$key->isShown();
+        return $this->post('/v1/open', ['token' => $token, 'opened_at' => $openedAt], $key, $isRepeatable);
     }
 
     /**
@@ -70,15 +72,15 @@ final class Service
      * @param array<string, mixed> $wanted the body, as the service's description has it
      * @throws SojournException
      */
-    public function commit(#[\SensitiveParameter] array $wanted): Answer
+    public function commit(#[\SensitiveParameter] array $wanted, ?VisitorKey $key = null): Answer
     {
-        return $this->post('/v1/commit', $wanted, false);
+        return $this->post('/v1/commit', $wanted, $key, false);
     }
 
     /** @param array<string, mixed> $asked */
-    private function post(string $path, #[\SensitiveParameter] array $asked, bool $repeatable): Answer
+    private function post(string $path, #[\SensitiveParameter] array $asked, ?VisitorKey $key, bool $repeatable): Answer
     {
-        $body = json_encode($asked, self::JSON);
+        $body = json_encode($asked + ($key?->shown() ?? []), self::JSON);
         $head = [
             "POST $this->prefix$path HTTP/1.1",
             "Host: $this->host",
@@ -89,9 +91,15 @@ final class Service
         [$status, $json] = $this->connection->ask(implode("\r\n", $head) . "\r\n\r\n" . $body, $repeatable);
         $told = json_decode($json, true);
         if ($status === 200 && is_array($told) && isset($told['status'], $told['now'])) {
-            return new Answer($told, $json);
+            $answer = new Answer($told, $json);
+            $key?->heard($answer);
+            return $answer;
         }
-        throw Refusal::of($status, $json, strlen($body), $this->url);
+        $refusal = Refusal::of($status, $json, strlen($body), $this->url);
+        if ($refusal instanceof ProofRefused) {
+            $key?->refused($refusal);
+        }
+        throw $refusal;
     }
 
     /** @return array{string, string, string} the address to connect to, the Host header, and the path before `/v1` */

@@ -26,6 +26,10 @@ final class Session
      * @param array<string> $crossSitePaths whole paths that other sites' pages may post to, as identity providers do:
      *     '/auth/callback'. Nothing there is protected from them. The browser sends no session along
      * @param bool $dangerouslyAllowPlainHttp let key and tokens cross a network readably, on http:// to another machine
+     * @param bool $scriptReadableTokens let scripts hold the token themselves, and send it in Authorization: one that is
+     *     injected into a page can then steal it, which it cannot with the cookie
+     * @param ?string $publicOrigin the origin that browsers see, 'https://app.example.com', for tokens that are bound to
+     *     a key of the script's (DPoP), where the service's policy binds them
      * @throws SojournException
      */
     public static function start(
@@ -38,6 +42,8 @@ final class Session
         bool $readAndClose = false,
         array $crossSitePaths = [],
         bool $dangerouslyAllowPlainHttp = false,
+        bool $scriptReadableTokens = false,
+        ?string $publicOrigin = null,
     ): void {
         if (session_status() === PHP_SESSION_ACTIVE) {
             if (self::$handler?->isCurrent()) {
@@ -51,15 +57,19 @@ final class Session
         if (!self::$handler?->isCurrent()) {
             self::$handler = null;
             Page::hold(static fn () => self::$handler?->commit());
-            Origin::check($_SERVER, $trustedOrigins, $crossSitePaths);
             $service = new Service(
                 $service ?? self::environment('SOJOURN_SERVICE', 'service', "'http://127.0.0.1:8100'"),
                 $key ?? self::environment('SOJOURN_KEY', 'key', 'sjk1-…'),
                 $timeout,
                 $dangerouslyAllowPlainHttp,
             );
-            self::$handler = new SessionHandler($service, $cookie, $passive);
-            self::handle(self::$handler);
+            $handler = new SessionHandler($service, $cookie, $passive, $scriptReadableTokens, $publicOrigin);
+            // What makes a request a script's no page of another site can send without being asked for leave.
+            if (!$handler->isBearer()) {
+                Origin::check($_SERVER, $trustedOrigins, $crossSitePaths);
+            }
+            self::$handler = $handler;
+            self::handle($handler);
         }
         session_start(SessionHandler::OPTIONS + ['read_and_close' => $readAndClose]);
     }

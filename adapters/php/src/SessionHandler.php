@@ -24,7 +24,8 @@ final class SessionHandler implements
         'serialize_handler' => 'php_serialize',
     ];
 
-    private Cookie $cookie;
+    private readonly Transport $transport;
+    private Carrier $carrier;
     private ?Request $request = null;
     private ?Exchange $exchange = null;
     /** PHP's name for the session of `$exchange`; one that began in this request keeps its own until the next. */
@@ -38,13 +39,20 @@ final class SessionHandler implements
     /**
      * @param string $cookie the cookie's name, as the service has it
      * @param bool $passive whether this request does not count as activity: polling must not keep a session alive
+     * @param bool $scriptReadableTokens let scripts hold the token themselves, and send it in Authorization: one that is
+     *     injected into a page can then steal it, which it cannot with the cookie
+     * @param ?string $publicOrigin the origin that browsers see, 'https://app.example.com', for tokens that are bound to
+     *     a key of the script's (DPoP), where the service's policy binds them
      */
     public function __construct(
         private readonly Service $service,
         string $cookie = '__Host-session',
         private readonly bool $passive = false,
+        bool $scriptReadableTokens = false,
+        ?string $publicOrigin = null,
     ) {
-        $this->cookie = new Cookie($cookie);
+        $this->transport = new Transport($cookie, $scriptReadableTokens, $publicOrigin);
+        $this->carrier = $this->transport->carrier();
     }
 
     /** The session's public id, safe to log; null before its first commit. */
@@ -149,8 +157,15 @@ final class SessionHandler implements
     {
         if ($this->writable && session_status() === PHP_SESSION_ACTIVE) {
             $this->keep(self::values((string) session_encode()));
+        } else {
+            $this->carrier->guard();
         }
-        $this->cookie->guard();
+    }
+
+    /** @internal whether a script sent the request, which holds its token itself */
+    public function isBearer(): bool
+    {
+        return $this->transport->isBearer();
     }
 
     /** @internal whether what is known is of this request */
@@ -230,7 +245,7 @@ final class SessionHandler implements
         if ($this->fresh) {
             $this->fresh = false;
             $this->writable = true;
-            $this->cookie->guard();
+            $this->carrier->guard();
         }
         return serialize($this->exchange->data());
     }
@@ -294,19 +309,20 @@ final class SessionHandler implements
         if (!$this->isCurrent()) {
             // Nothing of another visitor's request may be found in this one.
             $this->request = Request::current();
-            $this->cookie = new Cookie($this->cookie->name);
+            $this->carrier = $this->transport->carrier();
             $this->exchange = null;
         }
         $this->fresh = true;
         $this->failure = null;
         try {
+            $this->transport->check();
             $before = $this->exchange;
             $token ??= $before?->token();
-            $tokens = $token === null && $before === null ? $this->cookie->read() : array_filter([$token]);
+            $tokens = $token === null && $before === null ? $this->carrier->read() : array_filter([$token]);
             $openedAt = $token !== null && $token === $before?->token() ? $before->openedAt() : null;
             [$client, $others] = [Request::client(), $before?->others() ?? []];
             $this->exchange = Exchange::open(
-                $this->service, $this->cookie, $tokens, $client, $this->passive, $openedAt, $others,
+                $this->service, $this->carrier, $tokens, $client, $this->passive, $openedAt, $others,
             );
         } catch (SojournException $error) {
             $this->failure = $error;
@@ -331,8 +347,13 @@ final class SessionHandler implements
     /** @param array<mixed> $values */
     private function keep(array $values): void
     {
-        if (!Request::isFailing()) {
-            $this->exchange?->commit($values);
+        try {
+            if (!Request::isFailing()) {
+                $this->exchange?->commit($values);
+            }
+        } finally {
+            // Also the answer of who catches a refusal tells the browser what to prove.
+            $this->carrier->guard();
         }
     }
 

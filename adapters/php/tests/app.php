@@ -135,6 +135,8 @@ function perform(string|SessionHandler $session, array $step): mixed
 }
 
 $asked = json_decode($_GET['ask'] ?? file_get_contents('php://input'), true);
+$origin = getenv('SITE_PUBLIC_ORIGIN') ?: null;
+$bearer = $origin === null ? [] : ['scriptReadableTokens' => true, 'publicOrigin' => $origin];
 $options = $asked['options'] ?? [];
 $session = Session::class;
 if (isset($asked['memory'])) {
@@ -147,7 +149,7 @@ if (isset($asked['exit_after'])) {
 }
 if ($asked['bare'] ?? false) {
     $service = new Service($options['service'] ?? getenv('SOJOURN_SERVICE'), $options['key'] ?? getenv('SOJOURN_KEY'));
-    $session = $bare = new SessionHandler($service, passive: $options['passive'] ?? false);
+    $session = $bare = new SessionHandler($service, ...$bearer, passive: $options['passive'] ?? false);
     session_set_save_handler($session, true);
     if (isset($asked['id'])) {
         session_id($asked['id']);
@@ -158,7 +160,7 @@ if ($asked['bare'] ?? false) {
         session_id($asked['id']);
     }
     try {
-        Session::start(...$options);
+        Session::start(...$options + $bearer);
     } catch (SojournException $error) {
         if (!($asked['catch'] ?? false)) {
             throw $error;
@@ -166,7 +168,8 @@ if ($asked['bare'] ?? false) {
     }
 }
 $results = [];
-foreach ($asked['do'] ?? [['data']] as $step) {
+$isNote = str_ends_with(explode('?', $_SERVER['REQUEST_URI'])[0], '/notes/1');
+foreach ($asked['do'] ?? [[$isNote ? 'facts' : 'data']] as $step) {
     $results[] = perform($session, $step);
 }
 if ($asked['tell'] ?? true) {

@@ -1,0 +1,90 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Sojourn;
+
+/**
+ * How tokens travel: in a cookie, or in Authorization too, where scripts may hold them.
+ *
+ * @internal
+ */
+final class Transport
+{
+    /** What of a request the session depends on, where both are allowed. */
+    public const BOTH = ['Cookie', 'Authorization'];
+
+    /**
+     * @param string $cookie the cookie's name
+     * @param ?string $publicOrigin the origin that browsers see; null where no session is bound to a key
+     */
+    public function __construct(
+        private readonly string $cookie,
+        private readonly bool $scriptReadableTokens,
+        private readonly ?string $publicOrigin,
+    ) {
+        if ($publicOrigin === null) {
+            return;
+        }
+        if (!$scriptReadableTokens) {
+            throw new ConfigurationError(
+                'publicOrigin is for tokens that scripts hold: give scriptReadableTokens: true. A session in a cookie is '
+                . 'not bound.'
+            );
+        }
+        Origin::checkPublic($publicOrigin);
+    }
+
+    /** Whether a script that holds its token itself sent the request. */
+    public function isBearer(): bool
+    {
+        $authorization = Request::authorization();
+        return isset($_SERVER['HTTP_SOJOURN_TRANSPORT'])
+            || str_starts_with($authorization, 'Bearer sj1-')
+            || ($this->publicOrigin !== null && str_starts_with($authorization, 'DPoP sj1-'));
+    }
+
+    /**
+     * Refuse a script's token where there may be none, and one beside a cookie's.
+     *
+     * @throws BearerNotEnabled
+     * @throws AmbiguousToken
+     */
+    public function check(): void
+    {
+        if (!$this->isBearer()) {
+            return;
+        }
+        if (!$this->scriptReadableTokens) {
+            throw new BearerNotEnabled(
+                "This server keeps session tokens in HttpOnly cookies. Use the client's storage 'cookie'."
+            );
+        }
+        // XMLHttpRequest cannot leave an old cookie at home; the client's header says which token is meant.
+        if (!isset($_SERVER['HTTP_SOJOURN_TRANSPORT']) && $this->cookie()->read() !== []) {
+            throw new AmbiguousToken(
+                'The request holds a session token in a cookie and another in Authorization. Send one of them.'
+            );
+        }
+    }
+
+    /** What carries the token of the request that is being answered. */
+    public function carrier(): Carrier
+    {
+        return $this->isBearer() ? new Bearer(Request::authorization(), $this->key()) : $this->cookie();
+    }
+
+    private function cookie(): Cookie
+    {
+        return new Cookie($this->cookie, $this->scriptReadableTokens ? self::BOTH : ['Cookie']);
+    }
+
+    private function key(): ?VisitorKey
+    {
+        if ($this->publicOrigin === null) {
+            return null;
+        }
+        $isDpop = str_starts_with(Request::authorization(), 'DPoP ');
+        return new VisitorKey(Request::proof(), Request::method(), $this->publicOrigin . Request::encodedPath(), $isDpop);
+    }
+}
