@@ -422,3 +422,19 @@ def test_an_event_loop_is_not_held_up_by_a_silent_server(redis_server: RedisServ
 
     with Proxy(redis_server.port) as proxy:
         assert asyncio.run(main(proxy)) < 10
+
+
+def test_activity_writes_its_own_field_and_not_the_whole_session(tmp_path: Path) -> None:
+    """A replica and the file are told of what changed: of 32 KiB, some hundred bytes."""
+    with start_redis(tmp_path, find_redis(), durable=True) as server:
+        store = RedisStore(server.url)
+        record = put(store, "ada", data={"text": b'"' + b"x" * 32_000 + b'"'})
+        seen = record.created_at + 100_000
+        for at in (seen, seen + 1000, seen + 60_000):
+            before = int(server.info("persistence")["aof_current_size"])
+            assert store.commit(commit(record, now=at, seen_at=at)) == Applied(record.version)
+            written = int(server.info("persistence")["aof_current_size"]) - before
+            assert store.get(record.id) == replace(record, seen_at=at)
+            # The first time takes more room in the record than the 0 before: all is written.
+            assert written < 300 or at == seen
+        store.close()

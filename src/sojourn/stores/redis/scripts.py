@@ -154,12 +154,20 @@ if ARGV[7] ~= '' then
   if after > tonumber(ARGV[3]) and after > before then return after end
   s[VERSION] = s[VERSION] + 1
 end
+local old, new = cmsgpack.pack(s[SEEN]), cmsgpack.pack(seen)
 s[SEEN] = seen
 if ARGV[2] == '' then
   redis.call('SET', key, cmsgpack.pack(s), 'KEEPTTL')
 else
   local ttl = left + tonumber(ARGV[4])
-  redis.call('SET', key, cmsgpack.pack(s), 'PX', ttl)
+  -- Activity alone: a replica, and the file, are not told all of the session again.
+  local at = 1 + #cmsgpack.pack(s[CREATED])
+  if ARGV[5] == '' and ARGV[7] == '' and #old == #new and string.sub(raw, at + 1, at + #old) == old then
+    redis.call('SETRANGE', key, at, new)
+    redis.call('PEXPIRE', key, ttl)
+  else
+    redis.call('SET', key, cmsgpack.pack(s), 'PX', ttl)
+  end
   if has_user(s) then redis.call('PEXPIRE', index_of(key, s), ttl, 'GT') end
 end
 return {s[VERSION]}
