@@ -18,9 +18,7 @@ from typing import Any
 
 import pytest
 
-from adapters.tests.aspnetcore_site import Site as AspNetCore
 from adapters.tests.express_site import Express
-from adapters.tests.http_site import HttpSite
 from adapters.tests.relay import Relay
 from adapters.tests.remote_site import Asgi
 from adapters.tests.session_service import SessionService
@@ -30,8 +28,11 @@ from tests.keys import Key
 from tests.server import run_server
 from tests.service.backend import Backend, make_key
 
-Start = Callable[[Path, Mapping[str, str]], HttpSite | AspNetCore]
-START: Mapping[str, Start] = {"express": Express, "aspnetcore": aspnetcore, "asgi": Asgi}
+START: Mapping[str, Callable[[Path, Mapping[str, str]], Any]] = {
+    "express": Express,
+    "aspnetcore": aspnetcore,
+    "asgi": Asgi,
+}
 EACH = [kind for kind in each_kind if kind.values[0] in START]
 VECTORS = json.loads((Path(__file__).parents[2] / "tests" / "vectors" / "proofs.json").read_text("utf-8"))
 ORIGIN: str = VECTORS["request"]["origin"]
