@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import (
+    bound,
     contention,
     framework_cost,
     million,
@@ -40,6 +41,7 @@ FULL = Sizes(
     million=million.Size(sessions=1_000_000, expired=100_000),
     revocation=revocation.Size(sessions=1_000),
     service=service.Size(rounds=21, requests=4096),
+    bound=bound.Size(rounds=51, laps=3, requests=40),
     together=together.Size(rounds=21, requests=2048),
     flask=framework_cost.Size(rounds=51, laps=5, requests=40),
     django=framework_cost.Size(rounds=31, laps=3, requests=40),
@@ -55,6 +57,7 @@ QUICK = Sizes(
     million=million.Size(sessions=3_000, expired=500),
     revocation=revocation.Size(sessions=20),
     service=service.Size(rounds=2, requests=512),
+    bound=bound.Size(rounds=2, laps=1, requests=10),
     together=together.Size(rounds=2, requests=128),
     flask=framework_cost.Size(rounds=2, laps=1, requests=10),
     django=framework_cost.Size(rounds=2, laps=1, requests=10),

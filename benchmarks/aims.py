@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from . import django_cost, flask_cost
+from .bound import BY_BROWSER, BY_SCRIPT, Bound
 from .contention import SESSIONS, WRITERS, Contention
 from .flask_shop import FLASK_SESSION
 from .framework_cost import FrameworkCost
@@ -27,6 +28,7 @@ from .together_peers import BATCHED, PYTHON_BATCHED
 
 __all__ = [
     "Aim",
+    "judge_bound",
     "judge_contention",
     "judge_django",
     "judge_flask",
@@ -44,6 +46,9 @@ MOST_ADDED = {MEMORY.name: 0.4, SQLITE.name: 0.8}
 MOST_WAIT_MS = 50
 # Opening the smallest file and the largest: the same, but for the weather.
 SAME = 1.5
+
+MOST_OF_UNBOUND = 1.03
+MOST_OF_A_PROOF_US = 150
 
 MOST_COMMANDS = {REDIS: 1020, CACHED_REDIS: 20}
 MOST_OF_GET = 1.25
@@ -88,6 +93,21 @@ def judge_overhead(found: Overhead) -> list[Aim]:
     decoded = {counts.decoded for counts in ours}
     decoded_found = " or ".join(map(str, decoded))
     return [*judged, Aim("Reading one key decodes 1 value of 12", decoded_found, decoded == {1})]
+
+
+def judge_bound(found: Bound) -> list[Aim]:
+    """What it costs that a session is bound to a key."""
+    judged = []
+    for cost in found.costs:
+        if cost.kind == BY_BROWSER and cost.times_unbound:
+            ratio = cost.times_unbound.median
+            wanted = f"{cost.store}: a session that the browser bound costs at most {MOST_OF_UNBOUND} × an unbound one"
+            judged.append(Aim(wanted, f"{ratio:.3f} ×", ratio <= MOST_OF_UNBOUND))
+        if cost.kind == BY_SCRIPT and cost.added:
+            added = cost.added.median
+            wanted = f"{cost.store}: a request's proof costs at most {MOST_OF_A_PROOF_US} µs"
+            judged.append(Aim(wanted, f"{figure(added)} µs", added <= MOST_OF_A_PROOF_US))
+    return judged
 
 
 def judge_races(found: Races) -> list[Aim]:

@@ -18,7 +18,7 @@ from .peers import OURS, Peer
 from .request import ask
 from .shop import open_shop
 
-__all__ = ["CallCounts", "count_calls"]
+__all__ = ["CallCounts", "StoreCalls", "count_calls"]
 
 
 class CallCounts(msgspec.Struct, frozen=True):
@@ -31,11 +31,11 @@ class CallCounts(msgspec.Struct, frozen=True):
     decoded: int | None
 
 
-class _Counter:
+class StoreCalls:
     """A store that counts its calls, whatever its protocol is."""
 
     READS = frozenset({"get", "read"})
-    WRITES = frozenset({"create", "commit", "end", "write", "remove"})
+    WRITES = frozenset({"create", "commit", "end", "put_mark", "write", "remove"})
 
     def __init__(self, store: Any) -> None:
         self._store = store
@@ -65,11 +65,11 @@ class _Decodes:
 
 
 async def _count(peer: Peer, folder: Path) -> CallCounts:
-    counter = _Counter(None)
+    counter = StoreCalls(None)
 
-    def counted(store: Any) -> _Counter:
+    def counted(store: Any) -> StoreCalls:
         nonlocal counter
-        counter = _Counter(store)
+        counter = StoreCalls(store)
         return counter
 
     async with AsyncExitStack() as stack:

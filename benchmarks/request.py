@@ -68,14 +68,14 @@ async def send_nowhere(_message: Message) -> None:
     """Drop what the application sends: the server's part is not measured."""
 
 
-async def ask(app: App, path: str, cookie: bytes = b"") -> Answer:
-    """The application's answer to one request."""
+async def ask(app: App, asked: str | Scope, cookie: bytes = b"") -> Answer:
+    """The application's answer to one request: a path's, or a scope's."""
     messages: list[Message] = []
 
     async def send(message: Message) -> None:
         messages.append(message)
 
-    await app(new_scope(path, cookie), receive, send)
+    await app(new_scope(asked, cookie) if isinstance(asked, str) else asked, receive, send)
     headers = [(name.lower(), value) for name, value in messages[0]["headers"]]
     return Answer(messages[0]["status"], headers, b"".join(message.get("body", b"") for message in messages[1:]))
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from . import (
+    bound,
     contention,
     django_cost,
     flask_cost,
@@ -24,6 +25,7 @@ from . import (
 )
 from .aims import (
     Aim,
+    judge_bound,
     judge_contention,
     judge_django,
     judge_flask,
@@ -59,6 +61,7 @@ PARTS: Mapping[str, Part] = {
     "million": Part(million.measure, million.report),
     "revocation": Part(revocation.measure, revocation.report, judge_revocation),
     "service": Part(service.measure, service.report, judge_service),
+    "bound": Part(bound.measure, bound.report, judge_bound),
     "together": Part(together.measure, together.report, judge_together),
     "flask": Part(flask_cost.measure, framework_cost.report, judge_flask),
     "django": Part(django_cost.measure, framework_cost.report, judge_django),
@@ -76,6 +79,7 @@ class Sizes(NamedTuple):
     million: million.Size
     revocation: revocation.Size
     service: service.Size
+    bound: bound.Size
     together: together.Size
     flask: framework_cost.Size
     django: framework_cost.Size
@@ -93,6 +97,7 @@ class Results(msgspec.Struct):
     million: million.Million | None = None
     revocation: revocation.Revocation | None = None
     service: service.Service | None = None
+    bound: bound.Bound | None = None
     together: together.Together | None = None
     flask: framework_cost.FrameworkCost | None = None
     django: framework_cost.FrameworkCost | None = None

@@ -13,6 +13,7 @@ import pytest
 
 import benchmarks
 from benchmarks import (
+    bound,
     contention,
     million,
     network,
@@ -26,6 +27,7 @@ from benchmarks import (
     together,
 )
 from benchmarks.__main__ import QUICK, main
+from benchmarks.aims import judge_bound
 from benchmarks.network_peers import CACHED_REDIS, REDIS
 from benchmarks.peers import MEMORY, OURS
 from benchmarks.results import Results, put
@@ -87,6 +89,14 @@ def test_every_write_of_32_writers_of_one_session_is_kept() -> None:
     assert set(ours) == set(network_peers.OURS)
     for each in ours.values():
         assert each.kept_in_one == each.kept_in_many == 1
+
+
+def test_a_bound_session_is_read_as_any_other_and_a_proof_is_noted_as_used() -> None:
+    found = bound.measure(QUICK.bound)
+
+    assert [(cost.reads, cost.writes) for cost in found.costs] == 2 * [(1, 0), (1, 0), (1, 0), (1, 1)]
+    assert "SQLite: a request's proof costs at most 150 µs" in [aim.wanted for aim in judge_bound(found)]
+    assert bound.BY_SCRIPT in bound.report(found)
 
 
 def test_every_store_lists_and_revokes_a_users_sessions_and_is_cleaned_up() -> None:

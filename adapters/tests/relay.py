@@ -69,8 +69,9 @@ class Relay(Running):
             if received.startswith(b"POST /v1/batch"):
                 received += _rest(received, back_end)
             self.paths += re.findall(r"^POST (/v1/\w+)", received.decode("latin-1"), re.MULTILINE)
-            self.opens += len(re.findall(rb'^(?:POST /v1/open |\{"open":)', received, re.MULTILINE))
-            self.commits += len(re.findall(rb'^(?:POST /v1/commit |\{"commit":)', received, re.MULTILINE))
+            calls = re.findall(rb'^(?:POST /v1/|\{")(open|commit)[ "]', received, re.MULTILINE)
+            self.opens += calls.count(b"open")
+            self.commits += calls.count(b"commit")
             self.tokens.update(re.findall(r'"token": ?"(sj1-[^"]+)"', received.decode("latin-1")))
             if self.before_commit is not None and received.startswith(b"POST /v1/commit"):
                 act, self.before_commit = self.before_commit, None

@@ -311,7 +311,7 @@ def vector_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[s
     folder = tmp_path_factory.mktemp("vectors")
     file, keys = folder / "sessions.sqlite3", folder / "keys.json"
     key = make_key(keys, "sessions")
-    command = [sys.executable, "-m", "adapters.tests.vector_service", str(file), str(keys), "{port}"]
+    command = [sys.executable, "-m", "tests.service.vector_service", str(file), str(keys), "{port}"]
     with run_server(command, folder / "service.log", path="/health", folder=Path(__file__).parents[2]) as server:
         yield f"http://127.0.0.1:{server.port}", key, file
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,18 +36,24 @@ def origin_cases() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def port(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, service: SessionService
-) -> Iterator[int]:
-    """A site's that gets the Host header as it was sent, which Debian's nginx does not hand on to PHP."""
-    folder = tmp_path_factory.mktemp("site")
-    if request.param == "php":
-        environment = {"SOJOURN_SERVICE": service.url, "SOJOURN_KEY": service.key}
-        with Php(folder, "built-in", environment) as php:
-            yield php.port
-    else:
-        with Site(request.param, folder, service.url, service.key) as site:
-            yield site.port
+def start(tmp_path_factory: pytest.TempPathFactory, service: SessionService) -> Iterator[Callable[[str], int]]:
+    """The port of the site of a kind, started when it is first asked for."""
+    with ExitStack() as running:
+
+        @cache
+        def started(kind: str) -> int:
+            folder = tmp_path_factory.mktemp("site")
+            if kind == "php":  # Debian's nginx does not hand the Host header on to PHP as it was sent
+                environment = {"SOJOURN_SERVICE": service.url, "SOJOURN_KEY": service.key}
+                return running.enter_context(Php(folder, "built-in", environment)).port
+            return running.enter_context(Site(kind, folder, service.url, service.key)).port
+
+        yield started
+
+
+@pytest.fixture
+def port(request: pytest.FixtureRequest, start: Callable[[str], int]) -> int:
+    return start(request.param)
 
 
 @pytest.mark.parametrize(("port", "case"), [*origin_cases()], indirect=["port"])

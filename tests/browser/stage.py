@@ -16,8 +16,9 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
+from starlette.websockets import WebSocket
 
 from sojourn import AsyncSessionManager, Policy
 from sojourn.asgi import BrowserEndpoints, SessionMiddleware
@@ -64,6 +65,7 @@ class Stage:
             Route("/moved", moved),
             Route("/page", page),
             Route("/blank", blank),
+            WebSocketRoute("/socket", socket_of),
             Route("/example", example),
             Mount("/session", endpoints),
         ]
@@ -134,6 +136,13 @@ async def log_in(request: Request) -> JSONResponse:
     body = await request.body()
     request.session.login(json.loads(body)["user"] if body else "ada")  # type: ignore[attr-defined]
     return JSONResponse({"welcome": True})
+
+
+async def socket_of(socket: WebSocket) -> None:
+    """Says whose it is."""
+    await socket.accept()
+    await socket.send_json(socket.scope["session"].user_id)
+    await socket.close()
 
 
 async def remember(request: Request) -> JSONResponse:

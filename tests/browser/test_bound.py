@@ -70,8 +70,9 @@ def curl(url: str, *headers: str) -> str:
     return subprocess.run(["curl", "-s", *words, url], capture_output=True, text=True, check=True).stdout
 
 
-@pytest.mark.parametrize("transport", ["fetch", "xhr"])
-@pytest.mark.parametrize("storage", ["local", "session", "memory"])
+@pytest.mark.parametrize(
+    ("storage", "transport"), [("local", "fetch"), ("local", "xhr"), ("session", "xhr"), ("memory", "fetch")]
+)
 async def test_the_whole_life_of_a_bound_session(
     context: BrowserContext, stage: Stage, storage: str, transport: str
 ) -> None:

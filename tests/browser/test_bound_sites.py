@@ -18,8 +18,6 @@ from .npm import NODE
 from .tab import Tab
 from .test_bound import OPEN, curl, stored
 
-pytestmark = pytest.mark.engines("chromium", "firefox")
-
 ME = "() => session.fetch('/me').then((answer) => answer.json())"
 VISIT = "() => session.fetch('/visits', {method: 'POST'}).then((answer) => answer.json())"
 
@@ -54,8 +52,7 @@ async def user(tab: Tab) -> Any:
     return (await tab.page.evaluate(ME))["user"]
 
 
-@pytest.mark.parametrize("transport", ["fetch", "xhr"])
-@pytest.mark.parametrize("storage", ["local", "session", "memory"])
+@pytest.mark.parametrize(("storage", "transport"), [("local", "fetch"), ("session", "xhr"), ("memory", "fetch")])
 async def test_the_whole_life_of_a_bound_session(
     context: BrowserContext, origin: str, storage: str, transport: str
 ) -> None:

@@ -21,6 +21,21 @@ from .stage import Stage, serve
 REGISTER, REFRESH = "POST /session/dbsc/register", "POST /session/dbsc/refresh"
 FETCH = """([method, path]) => fetch(path, {method}).then((answer) => answer.status)"""
 
+WORKER = """addEventListener("install", () => skipWaiting());
+addEventListener("activate", (event) => event.waitUntil(clients.claim()));
+addEventListener("fetch", (event) => event.respondWith(fetch(event.request)));"""
+BEGIN_WORKER = """async () => {
+	const controlled = new Promise((done) => navigator.serviceWorker.addEventListener("controllerchange", done));
+	await navigator.serviceWorker.register("/worker.js");
+	await controlled;
+	return navigator.serviceWorker.controller !== null;
+}"""
+SOCKET = """() => new Promise((done) => {
+	const socket = new WebSocket(location.origin.replace("https", "wss") + "/socket");
+	socket.onmessage = ({data}) => done(JSON.parse(data));
+	socket.onclose = ({code}) => done(code);
+})"""
+
 
 @pytest.fixture
 async def stage(certificate: Path) -> AsyncIterator[Stage]:
@@ -153,6 +168,39 @@ async def test_requests_at_once_wait_for_one_refresh_and_are_all_served(
 
     assert await tab.page.evaluate(script) == [200] * 50
     assert stage.count(REFRESH) == 1
+
+
+async def test_behind_a_service_worker_and_over_a_redirect_it_goes_on(
+    device: BrowserContext, stage: Stage, tab: Tab
+) -> None:
+    await tab.log_in()
+    stage.answer("GET /worker.js", Response(WORKER, media_type="text/javascript"))
+    assert await tab.page.evaluate(BEGIN_WORKER)
+    for path in ("/session/", "/moved"):
+        await lose_bound_cookie(device)
+        assert await tab.fetch(path) == 200
+    assert stage.count(REFRESH) == 2
+    assert await tab.user() == "ada"
+
+
+@pytest.mark.parametrize("minutes", [-7, 7])
+async def test_a_clock_that_is_minutes_off_signs_nobody_out(
+    device: BrowserContext, stage: Stage, tab: Tab, minutes: int
+) -> None:
+    stage.skew = minutes * 60_000
+    await tab.log_in()
+    assert await tab.user() == "ada"
+    await lose_bound_cookie(device)
+    assert await tab.user() == "ada"
+
+
+async def test_before_a_web_socket_the_bound_cookie_is_renewed_as_before_a_request(
+    device: BrowserContext, stage: Stage, tab: Tab
+) -> None:
+    await tab.log_in()
+    assert await tab.page.evaluate(SOCKET) == "ada"
+    await lose_bound_cookie(device)
+    assert [await tab.page.evaluate(SOCKET), stage.count(REFRESH)] == ["ada", 1]
 
 
 async def test_who_follows_a_link_from_another_site_is_served(device: BrowserContext, stage: Stage, tab: Tab) -> None:

@@ -10,8 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from sojourn import AsyncSessionManager, Session, SessionEnded, SessionManager, StoreUnavailable
+from sojourn.core.outcome import as_written
 from sojourn.core.store import Applied, Commit, Refused, Store
 from sojourn.manager.turns import Turns
 from sojourn.stores.memory import MemoryStore
@@ -78,9 +80,10 @@ def test_threads_that_change_one_value_ask_the_store_a_few_times_each(
     token = begin(manager)
     monkeypatch.setattr(store, "commit", counted(store.commit, asked))
 
-    assert at_once(manager, appending(manager, token)) == [None] * REQUESTS
-    assert sorted(manager.open(token)["list"]) == [*range(REQUESTS)]
-    assert len(asked) <= 3 * REQUESTS
+    for rounds in (1, 2, 3, 4):
+        assert at_once(manager, appending(manager, token)) == [None] * REQUESTS
+        assert sorted(manager.open(token)["list"]) == sorted([*range(REQUESTS)] * rounds)
+        assert len(asked) <= 3 * REQUESTS * rounds
     assert not manager._turns._turns
 
 
@@ -126,6 +129,55 @@ def test_who_waits_while_another_logs_in_writes_into_no_session_but_its_own(stor
         assert kept is not None
         assert sorted(kept.data["list"]) == [number for number, error in enumerate(raised) if error is None]
         assert manager.open(token).end_reason == "replaced"
+
+
+def test_who_knows_more_than_the_one_before_left_does_not_go_back(store: Store) -> None:
+    """What was written by another process meanwhile is neither lost nor there twice."""
+    manager, elsewhere = SessionManager(store), SessionManager(store)
+    token = begin(manager)
+    [first] = appending(manager, token, 1)
+    manager.commit(first)
+    older = first._record
+    assert older is not None
+    [late] = appending(manager, token, 1)
+    late["list"].append("late")
+    [other] = appending(elsewhere, token, 1)
+    elsewhere.commit(other)
+
+    with manager._turns.of(older) as turn:
+        writer = threading.Thread(target=manager.commit, args=(late,))
+        writer.start()
+        wait_until(lambda: turn.sharing == 2, "a writer that was overtaken")
+        [last] = appending(elsewhere, token, 1)
+        elsewhere.commit(last)
+        turn.leave(replace(older, data=first._base))
+    writer.join()
+
+    assert manager.open(token)["list"] == [0, 0, 0, 0, "late"]
+
+
+def test_what_is_not_known_for_sure_is_left_to_nobody() -> None:
+    """Another one wrote to another key between the load and the write."""
+    manager = SessionManager(MemoryStore())
+    token = begin(manager)
+    session, other = manager.open(token), manager.open(token)
+    other["b"] = 1
+    manager.commit(other)
+    session["a"] = 1
+    settled = manager._attempt(session)
+
+    assert settled is not None
+    assert as_written(session, settled) is None
+    session["c"] = 1
+    settled = manager._attempt(session)
+    assert settled is not None
+    assert as_written(session, settled) is None
+
+    fresh = manager.open(token)
+    fresh["c"] = 2
+    settled = manager._attempt(fresh)
+    assert settled is not None
+    assert as_written(fresh, settled) == manager._store.get(token[4:36])
 
 
 class Fails(MemoryStore):

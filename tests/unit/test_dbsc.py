@@ -305,6 +305,21 @@ def test_a_registration_of_a_session_that_ended_meanwhile_gives_nothing() -> Non
     assert (session.end_reason, session._told) == ("revoked", None)
 
 
+def test_thousands_of_registrations_without_a_challenge_of_ours_write_nothing_and_no_signature_is_verified() -> None:
+    world, other = World(), Key()
+    token, told = world.log_in()
+    assert told is not None
+    before = world.store.get(token[4:36])
+    for number in range(100):
+        # By a key that is not the one in it: whoever verified it would say so.
+        proof = device_proof(other, f"{number}.{told.challenge}", register=True, header={"jwk": world.key.jwk})
+        for _ in range(100):
+            assert flaw_of(world, token, asking("register", proof)).flaw == "proof-stale-nonce"
+
+    assert world.store.get(token[4:36]) == before
+    assert world.register(token, told)._told is not None
+
+
 def test_a_registration_is_no_upkeep_that_may_be_put_off() -> None:
     world = World()
     token, told = world.log_in()

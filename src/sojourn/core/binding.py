@@ -14,7 +14,7 @@ from . import dbsc, rotation
 from .dbsc import Asking, Cookies, Told
 from .errors import ConfigurationError, ProofRefused
 from .policy import Policy
-from .proof import CLOCKS_APART, NONCE_LIFE, Asked, check, make_nonce, nonce_age, read, require_cryptography
+from .proof import CLOCKS_APART, NONCE_LIFE, Asked, check, make_nonce, read, require_cryptography
 from .record import Record
 from .store import Mark
 from .token import Random, Token
@@ -139,8 +139,7 @@ def _prove_bound(
     if presented is None or presented.proof is None or not presented.by_dpop:
         raise ProofRefused("proof-required")
     proof, key = read(presented.proof), bytes.fromhex(record.nonce_key)
-    check(proof, presented.asked, now, thumbprint=thumbprint, token=token.reveal(), nonce_key=key)
-    age = nonce_age(proof.nonce or "", key, now)
+    age = check(proof, presented.asked, now, thumbprint=thumbprint, token=token.reveal(), nonce_key=key)
     # Before the one in use runs out.
     nonce = make_nonce(key, now) if age is None or age > NONCE_LIFE / 2 else None
     return Proved(thumbprint, record.nonce_key, Mark(proof.id, record.id, now + REMEMBERED_MS), True, nonce)

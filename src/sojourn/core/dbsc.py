@@ -130,10 +130,11 @@ def registered(asking: Asking, key: bytes, now: int) -> str:
         raise ProofRefused("proof-required")
     jws = take_apart(asking.proof, "dbsc+jwt", ALGORITHMS)
     found = public_key(jws.head.get("jwk"), jws.algorithm)
-    verify(jws, found)
     _check_url(jws, asking)
+    # First what costs little: whoever sends thousands has no challenge.
     if not _is_fresh(_signed(jws), key, now, "register", NONCE_LIFE):
         raise ProofRefused("proof-stale-nonce")
+    verify(jws, found)
     return found
 
 
@@ -203,6 +204,7 @@ class Place:
         bare = re.sub("^__(host|secure)-", "", cookie.name, flags=re.IGNORECASE)
         self._prefix = f"__Host-{bare}-"
         self._marker = self._prefix.encode()
+        self._find = re.compile(rf"(?:^|;)\s*{re.escape(self._prefix)}([^=;\s]*)=([^;]*)").findall
         self._origin, self._path = origin, path
         self._actions: Mapping[str, Action] = {f"{path}/dbsc/register": "register", f"{path}/dbsc/refresh": "refresh"}
 
@@ -224,9 +226,7 @@ class Place:
         why: Skipped | None = match[1] if match else None  # type: ignore[assignment]  # one of them
         if self._marker not in cookies:
             return Cookies({}, why)
-        pairs = [pair.strip().partition("=") for pair in cookies.decode("latin-1").split(";")]
-        start = len(self._prefix)
-        return Cookies({left[start:]: right for left, _, right in pairs if left.startswith(self._prefix)}, why)
+        return Cookies(dict(self._find(cookies.decode("latin-1"))), why)
 
     def headers(self, told: Told) -> list[tuple[str, str]]:
         """The headers by which the browser is told."""

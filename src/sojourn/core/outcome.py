@@ -69,10 +69,14 @@ written. `postponed`: it was activity or a new secret alone, and a later request
 
 
 class Settled(NamedTuple):
-    """A commit that is done: what to tell the browser, and what to tell of."""
+    """A commit that is done: what to tell the browser, and what to tell of.
+
+    `is_whole`: nobody else wrote to the session between its load and this write, so that all of it is known.
+    """
 
     reply: Reply
     events: Sequence[Event] = ()
+    is_whole: bool = False
 
 
 NOTHING_WRITTEN = Settled(NO_REPLY)
@@ -196,7 +200,7 @@ def _committed(session: Session, write: Commit, token: Token | None, answer: App
     )
     data = changes.committed(session._base, write.changes, write.increments)
     become(session, record, session._token, data, write.increments)
-    return Settled(_reply(record, token, now), events)
+    return Settled(_reply(record, token, now), events, answer.version == mine)
 
 
 def become(
@@ -242,16 +246,16 @@ def refuse(session: Session, error: SojournError) -> None:
     session._replace_data(session._base)
 
 
-def catch_up(session: Session, newer: Record, policy: Policy) -> None:
-    """Put this request's changes on a newer record. Raises SessionConflict where the policy forbids to choose."""
-    conflicts = rebase(session, newer)
+def catch_up(session: Session, record: Record, policy: Policy) -> None:
+    """Put this request's changes on a record. Raises SessionConflict where the policy forbids to choose."""
+    conflicts = rebase(session, record)
     if conflicts and policy.on_conflict == "raise":
         raise SessionConflict(conflicts)
 
 
-def as_written(session: Session) -> Record | None:
-    """What a store holds of a session after its commit, if nobody else wrote to it meanwhile."""
-    return None if session._live is None else replace(session._live, data=session._base)
+def as_written(session: Session, settled: Settled) -> Record | None:
+    """What a store held of a session after its commit; None where that is not known for sure."""
+    return replace(session._live, data=session._base) if settled.is_whole and session._live is not None else None
 
 
 def rebase(session: Session, record: Record) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from functools import lru_cache
 from importlib.util import find_spec
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -87,8 +88,10 @@ def check(
     thumbprint: str | None = None,
     token: str | None = None,
     nonce_key: bytes | None = None,
-) -> None:
+) -> float | None:
     """Raise ProofRefused where `proof` is not for this request. `now` is in Unix milliseconds.
+
+    Returns how old its nonce is, in seconds; None where none is asked for.
 
     With a `thumbprint` only the proof of that key will do, with a `token` only one that was made for it, with a
     `nonce_key` only one with a nonce that was made of it lately. That it was not used before is not judged here.
@@ -101,6 +104,7 @@ def check(
         raise ProofRefused("proof-url")
     if token is not None and not hmac.compare_digest((proof.token_hash or "").encode(), _hash(token)):
         raise ProofRefused("proof-token")
+    age = None
     if nonce_key is not None:
         age = None if proof.nonce is None else nonce_age(proof.nonce, nonce_key, now)
         if age is None or not -CLOCKS_APART <= age <= NONCE_LIFE:
@@ -109,6 +113,7 @@ def check(
             )
     if abs(now / 1000 - proof.issued_at) > IAT_WINDOW:
         raise ProofRefused("proof-time", make_nonce(nonce_key, now))
+    return age
 
 
 def make_nonce(key: bytes | None, now: int) -> str:
@@ -128,8 +133,9 @@ def nonce_age(nonce: str, key: bytes, now: int) -> float | None:
     return now / 1000 - int(at) if hmac.compare_digest(sealed, seal(key, at)) else None
 
 
+@lru_cache(4096)
 def seal(key: bytes, said: str) -> str:
-    """What nobody without `key` can put beside `said`."""
+    """What nobody without `key` can put beside `said`. Kept, as a session's requests show the same for minutes."""
     return encode(hmac.digest(key, said.encode(), "sha256")[:16])
 
 
@@ -149,6 +155,7 @@ def _claimed(claims: dict[str, Any], thumbprint: str) -> Proof:
     return Proof(thumbprint, named, said.htm, said.htu, said.iat, said.nonce, said.ath)
 
 
+@lru_cache(256)
 def _place(url: str) -> tuple[str, str, int | None, str]:
     """What a URL names, however it is spelled (RFC 3986, section 6.2), without its query and fragment."""
     try:

@@ -122,17 +122,16 @@ class Transport:
         """What a request shows beside its token; None where no session is bound to a key."""
         if self.public_origin is None:
             return None
-        from .binding import Presented  # here: most applications bind no session
-        from .proof import Asked
-
         if bearer:
+            from .binding import Presented  # here: most applications bind no session
+            from .proof import Asked
+
             by_dpop = (header("authorization") or "").startswith(DPOP)
             return Presented(header("dpop"), by_dpop, Asked(method, self.public_origin, path))
         if self.place is None:
             return None
-        asking = self.place.asking(path, header("secure-session-response"), header("sec-secure-session-id"))
-        if asking is not None and method == "POST":
-            return asking
+        if method == "POST" and self.place.is_asked(path):
+            return self.place.asking(path, header("secure-session-response"), header("sec-secure-session-id"))
         cookies = (header("cookie") or "").encode("latin-1", "replace")
         return self.place.shown(cookies, header("secure-session-skipped"))
 

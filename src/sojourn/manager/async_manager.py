@@ -143,12 +143,12 @@ class AsyncSessionManager(ManagerContext):
     async def _catch_up(self, session: Session) -> Settled:
         """A commit that was overtaken, as often as it takes."""
         async with self._turns.of(session._record) as turn:
-            if turn.newest is not None:
-                catch_up(session, turn.newest, self.policy)
+            if newer := turn.newer(session._record):
+                catch_up(session, newer, self.policy)
             backoff = Backoff(time.monotonic())
             for _ in range(1, MAX_ATTEMPTS):
                 if settled := await self._attempt(session):
-                    turn.leave(as_written(session))
+                    turn.leave(as_written(session, settled))
                     return settled
                 if pause := backoff.pause(time.monotonic(), self._random):
                     await sleep(pause)

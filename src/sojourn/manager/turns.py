@@ -23,14 +23,14 @@ L = TypeVar("L", Lock, "asyncio.Lock")
 
 
 class Turn(Generic[L]):
-    """What those who wait to write to the session `id` share. `newest` is that session as the last of them left it."""
+    """What those who wait to write to the session `id` share, and how the last of them left it."""
 
-    __slots__ = ("id", "is_off", "lock", "newest", "sharing")
+    __slots__ = ("_left", "id", "is_off", "lock", "sharing")
 
     def __init__(self, id: str, lock: L) -> None:
         self.id = id
         self.lock: L = lock
-        self.newest: Record | None = None
+        self._left: Record | None = None
         self.sharing = 0
         # The store does not answer: to wait for one another would add up its timeouts.
         self.is_off = False
@@ -44,9 +44,14 @@ class Turn(Generic[L]):
             self.is_off = True
             raise
 
+    def newer(self, than: Record | None) -> Record | None:
+        """What the last one left, if that is newer: who comes late may know more than was left here."""
+        left = self._left
+        return left if left is not None and than is not None and left.version > than.version else None
+
     def leave(self, written: Record | None) -> None:
         """What the commit made of it. A log-in made another session: whoever wrote to this one has no part in that."""
-        self.newest = written if written is not None and written.id == self.id else None
+        self._left = written if written is not None and written.id == self.id else None
 
 
 class _Turns(Generic[L]):
