@@ -169,6 +169,7 @@ class Site(Running):
         environment: Mapping[str, str],
         words: Sequence[str] = ("serve", "{url}"),
     ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         self.port = find_port()
         url = f"http://127.0.0.1:{self.port}"
         given = {**dotnet.environment, "ASPNETCORE_URLS": url, **environment}

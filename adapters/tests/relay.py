@@ -31,7 +31,7 @@ class Relay(Running):
 
     def __init__(self, port: int) -> None:
         self.connections = 0
-        self.commits = 0  # alone, and in batches
+        self.opens = self.commits = 0  # alone, and in batches
         self.paths: list[str] = []
         self.tokens: set[str] = set()
         self.delay = 0.0
@@ -69,7 +69,9 @@ class Relay(Running):
             if received.startswith(b"POST /v1/batch"):
                 received += _rest(received, back_end)
             self.paths += re.findall(r"^POST (/v1/\w+)", received.decode("latin-1"), re.MULTILINE)
-            self.commits += len(re.findall(rb'^(?:POST /v1/commit |\{"commit":)', received, re.MULTILINE))
+            calls = re.findall(rb'^(?:POST /v1/|\{")(open|commit)[ "]', received, re.MULTILINE)
+            self.opens += calls.count(b"open")
+            self.commits += calls.count(b"commit")
             self.tokens.update(re.findall(r'"token": ?"(sj1-[^"]+)"', received.decode("latin-1")))
             if self.before_commit is not None and received.startswith(b"POST /v1/commit"):
                 act, self.before_commit = self.before_commit, None
@@ -94,11 +96,11 @@ class Relay(Running):
     def pass_answers(self, service: socket.socket, back_end: socket.socket) -> None:
         with suppress(OSError):
             while received := service.recv(65536):
-                if self.lose_answers:
-                    break
                 if self.hides_batches:
                     received = re.sub(rb"sojourn-batches: \d+\r\n", b"", received)
                 time.sleep(self.delay)
+                if self.lose_answers:
+                    break
                 while self.drips and len(received) > 1:
                     back_end.sendall(received[:1])
                     received = received[1:]
@@ -108,7 +110,7 @@ class Relay(Running):
             back_end.shutdown(socket.SHUT_RDWR)
 
     def forget(self) -> None:
-        self.connections = self.commits = 0
+        self.connections = self.opens = self.commits = 0
         self.paths.clear()
         self.tokens.clear()
 

@@ -16,18 +16,18 @@ from adapters.tests.remote_site import Asgi, Threads
 from adapters.tests.visitor import Visitor
 from tests.servers.process import Running
 
-__all__ = ["KINDS", "Site", "each_kind"]
+__all__ = ["KINDS", "Site", "aspnetcore", "each_kind"]
 
 
-def _aspnetcore(folder: Path, environment: Mapping[str, str]) -> Any:
-    folder.mkdir()
+def aspnetcore(folder: Path, environment: Mapping[str, str]) -> aspnetcore_site.Site:
+    """On the first .NET that there is."""
     return aspnetcore_site.Site(folder, DOTNETS[0], "tests", environment)
 
 
 _START: Mapping[str, Callable[[Path, Mapping[str, str]], Any]] = {
     "express": Express,
     "php": lambda folder, environment: Php(folder, "fpm", environment),
-    "aspnetcore": _aspnetcore,
+    "aspnetcore": aspnetcore,
     "asgi": Asgi,
     "threads": Threads,
 }

@@ -20,20 +20,22 @@ import pytest
 
 from adapters.tests.express_site import Express
 from adapters.tests.php_site import Php
+from adapters.tests.relay import Relay
 from adapters.tests.remote_site import Asgi
 from adapters.tests.session_service import SessionService
+from adapters.tests.sites import aspnetcore, each_kind
 from adapters.tests.visitor import COOKIE, Answer, Visitor
 from tests.keys import Key
 from tests.server import run_server
 from tests.service.backend import Backend, make_key
 
-Start = Callable[[Path, Mapping[str, str]], Any]
-
-START: Mapping[str, Start] = {
+START: Mapping[str, Callable[[Path, Mapping[str, str]], Any]] = {
     "express": Express,
     "php": lambda folder, environment: Php(folder, "fpm", environment),
+    "aspnetcore": aspnetcore,
     "asgi": Asgi,
 }
+EACH = [kind for kind in each_kind if kind.values[0] in START]
 VECTORS = json.loads((Path(__file__).parents[2] / "tests" / "vectors" / "proofs.json").read_text("utf-8"))
 ORIGIN: str = VECTORS["request"]["origin"]
 BEARER = {"Sojourn-Transport": "bearer"}
@@ -51,14 +53,20 @@ def environment(url: str, key: str) -> dict[str, str]:
     return {"SOJOURN_SERVICE": url, "SOJOURN_KEY": key, "SITE_PUBLIC_ORIGIN": ORIGIN}
 
 
-@pytest.fixture(scope="module", params=START)
+@pytest.fixture(scope="module", params=EACH)
+def kind(request: pytest.FixtureRequest) -> str:
+    found: str = request.param
+    return found
+
+
+@pytest.fixture(scope="module")
 def ports(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, service: SessionService
+    kind: str, tmp_path_factory: pytest.TempPathFactory, service: SessionService, relay: Relay
 ) -> Iterator[list[int]]:
     """Two processes of one site, each on its port."""
     with ExitStack() as running:
-        start, given = START[request.param], environment(service.url, service.key)
-        folders = [tmp_path_factory.mktemp(request.param) for _ in range(2)]
+        start, given = START[kind], environment(relay.url, service.key)
+        folders = [tmp_path_factory.mktemp(kind) for _ in range(2)]
         yield [running.enter_context(start(folder, given)).port for folder in folders]
 
 
@@ -182,6 +190,24 @@ def test_parallel_requests_with_a_proof_each_are_all_served(ports: list[int]) ->
     assert script.do(["increment", "n"]).results == [51]
 
 
+def test_a_proof_is_not_sent_twice_where_its_answer_is_lost(kind: str, ports: list[int], relay: Relay) -> None:
+    script = log_in(ports[0])
+    assert script.user() == "ada"
+    shown = [script.headers() for _ in range(16)]
+    relay.forget()
+    # So that they travel together, too.
+    relay.delay, relay.lose_answers = 0.1, True
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda headers: show(ports[0], **headers), shown))
+    relay.delay, relay.lose_answers = 0.0, False
+
+    assert {(answer.status, answer.code) for answer in answers} == {(503, "store-unavailable")}
+    assert relay.opens == len(shown)
+    # A process of PHP serves one request at a time.
+    assert ("/v1/batch" in relay.paths) is (kind != "php")
+    assert script.user() == "ada"
+
+
 def test_who_lacks_a_nonce_is_given_one_and_goes_on(ports: list[int]) -> None:
     script = log_in(ports[0])
     script.nonce = None
@@ -282,6 +308,13 @@ def test_cookies_go_on_working_beside_it_and_the_two_never_mix(ports: list[int])
     assert visitor.do(*FACTS, headers={**script.headers(), **foreign}).status == 200
 
 
+def test_a_bound_token_among_several_cookies_hinders_no_other(ports: list[int], backend: Backend) -> None:
+    bound, other = log_in(ports[0]).token, backend.log_in("eve")
+    for tokens in ([bound, other], [other, bound]):
+        cookies = "; ".join(f"{COOKIE}={token}" for token in tokens)
+        assert show(ports[0], Cookie=cookies).results[0]["user_id"] == "eve"
+
+
 @pytest.fixture(scope="module")
 def vector_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, Path]]:
     folder = tmp_path_factory.mktemp("vectors")
@@ -292,7 +325,7 @@ def vector_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[s
         yield f"http://127.0.0.1:{server.port}", key, file
 
 
-@pytest.fixture(scope="module", params=START)
+@pytest.fixture(scope="module", params=EACH)
 def vector_port(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
@@ -324,12 +357,12 @@ def test_a_proof_is_judged_as_the_vectors_have_it(
     assert (answer.headers["dpop-nonce"] is not None) is (answer.problem.get("nonce") is not None)
 
 
-@pytest.mark.parametrize("start", START.values(), ids=START)
-def test_a_renewed_token_is_bound_to_the_same_key_and_an_outage_refuses_none(start: Start, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", EACH)
+def test_a_renewed_token_is_bound_to_the_same_key_and_an_outage_refuses_none(kind: str, tmp_path: Path) -> None:
     policy = {"binding": "prefer", "touch_interval": 0, "rotate_interval": 0}
     with ExitStack() as running:
         service = running.enter_context(SessionService(tmp_path / "service", policy))
-        site = running.enter_context(start(tmp_path / "site", environment(service.url, service.key)))
+        site = running.enter_context(START[kind](tmp_path / "site", environment(service.url, service.key)))
         script = log_in(site.port)
         before = script.token
         for _ in range(3):
@@ -345,12 +378,12 @@ def test_a_renewed_token_is_bound_to_the_same_key_and_an_outage_refuses_none(sta
         assert script.user() == "ada"
 
 
-@pytest.mark.parametrize("start", START.values(), ids=START)
+@pytest.mark.parametrize("kind", EACH)
 def test_where_tokens_are_cookies_a_script_s_are_refused(
-    start: Start, tmp_path: Path, service: SessionService, backend: Backend
+    kind: str, tmp_path: Path, service: SessionService, backend: Backend
 ) -> None:
     token = backend.log_in("ada")
-    with start(tmp_path / "site", {"SOJOURN_SERVICE": service.url, "SOJOURN_KEY": service.key}) as site:
+    with START[kind](tmp_path / "site", {"SOJOURN_SERVICE": service.url, "SOJOURN_KEY": service.key}) as site:
         for headers in ({"Authorization": f"Bearer {token}"}, BEARER):
             answer = show(site.port, **headers)
             assert (answer.status, answer.code) == (400, "bearer-not-enabled")

@@ -1,4 +1,4 @@
-"""A session that is bound to a key: its token opens nothing in a cookie, which is all that adapters read."""
+"""A session that is bound to a key: its token opens nothing in a cookie."""
 
 from __future__ import annotations
 

@@ -16,10 +16,11 @@ namespace Sojourn.AspNetCore
         private readonly TaskCompletionSource<Outcome> _outcome =
             new TaskCompletionSource<Outcome>(TaskCreationOptions.RunContinuationsAsynchronously);
 
-        public ServiceCall(string name, ReadOnlyMemory<byte> body)
+        public ServiceCall(string name, ReadOnlyMemory<byte> body, bool isRepeatable)
         {
             Name = name;
             Body = body;
+            IsRepeatable = isRepeatable;
         }
 
         /// <summary>"open" or "commit".</summary>
@@ -27,8 +28,8 @@ namespace Sojourn.AspNetCore
 
         public ReadOnlyMemory<byte> Body { get; }
 
-        /// <summary>Whether it may be sent twice: to open is to ask.</summary>
-        public bool IsRepeatable => Name == "open";
+        /// <summary>Whether it may be sent twice: to open is to ask, but with a proof, which is good once.</summary>
+        public bool IsRepeatable { get; }
 
         public Task<Outcome> Outcome => _outcome.Task;
 
@@ -183,7 +184,7 @@ namespace Sojourn.AspNetCore
                 var isCut = isBegun || error is IOException || error.InnerException is IOException;
                 foreach (var call in calls)
                 {
-                    // What of it was carried out, nobody knows. To open is to ask, and may be done again.
+                    // What of it was carried out, nobody knows.
                     call.Settle(call.IsRepeatable && isCut ? default : new Outcome(error));
                 }
             }

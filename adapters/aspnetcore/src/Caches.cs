@@ -15,11 +15,11 @@ namespace Sojourn.AspNetCore
     /// </summary>
     internal static class Caches
     {
-        /// <summary>The answer depends on the session.</summary>
-        public static void Depend(HttpContext context) => Look(context, isFirst: true);
+        /// <summary>The answer depends on the session, which came in one of the headers `vary`.</summary>
+        public static void Depend(HttpContext context, string vary) => Look(context, vary, isFirst: true);
 
         /// <summary>The same at each look at the session: the output cache may have come between two of them.</summary>
-        public static void Look(HttpContext context, bool isFirst)
+        public static void Look(HttpContext context, string vary, bool isFirst)
         {
 #if NET7_0_OR_GREATER
             // The output cache asks no Vary.
@@ -30,14 +30,14 @@ namespace Sojourn.AspNetCore
 #endif
             if (isFirst && !context.Response.HasStarted)
             {
-                AddVary(context.Response.Headers);
+                AddVary(context.Response.Headers, vary);
             }
         }
 
         /// <summary>The answer is for this visitor alone.</summary>
-        public static void Forbid(HttpContext context)
+        public static void Forbid(HttpContext context, string vary)
         {
-            Depend(context);
+            Depend(context, vary);
             if (context.Response.HasStarted)
             {
                 return;
@@ -62,11 +62,13 @@ namespace Sojourn.AspNetCore
         private static IEnumerable<string> Words(IHeaderDictionary headers, string name) =>
             headers[name].SelectMany(header => (header ?? "").Split(',')).Select(word => word.Trim());
 
-        private static void AddVary(IHeaderDictionary headers)
+        private static void AddVary(IHeaderDictionary headers, string vary)
         {
-            if (!Words(headers, "Vary").Any(name => name == "*" || name.Equals("Cookie", StringComparison.OrdinalIgnoreCase)))
+            var said = Words(headers, "Vary").ToHashSet(StringComparer.OrdinalIgnoreCase);
+            var missing = vary.Split(", ").Where(name => !said.Contains(name)).ToArray();
+            if (missing.Length > 0 && !said.Contains("*"))
             {
-                headers.Append("Vary", "Cookie");
+                headers.Append("Vary", string.Join(", ", missing));
             }
         }
     }

@@ -1,6 +1,5 @@
 using System;
 using System.Collections.Generic;
-using System.Linq;
 using System.Text.Json;
 using System.Threading;
 using System.Threading.Tasks;
@@ -15,18 +14,14 @@ namespace Sojourn.AspNetCore
         public const int Failed = 500;
 
         private readonly SessionService _service;
-        private readonly string _cookieName;
+        private readonly Transport _transport;
         private readonly HttpContext _context;
+        private readonly Shown _shown;
         private string? _token;
         private string _status = "none";
         private bool _isDue;
 
         private Turn? _turn;
-
-        // What makes the browser forget the several cookies that it showed; a new one takes the place of them all.
-        private IReadOnlyList<string> _variants = Array.Empty<string>();
-        private string? _setCookie;
-        private bool _forgets;
 
         // Of live sessions, of which none counts.
         private List<string> _others = new List<string>();
@@ -34,14 +29,21 @@ namespace Sojourn.AspNetCore
         // The last commit's, where the service did not answer: what was to be written still is.
         private SojournException? _failure;
 
-        public Exchange(SessionService service, string cookieName, HttpContext context)
+        public Exchange(SessionService service, Transport transport, HttpContext context, Shown shown)
         {
             _service = service;
-            _cookieName = cookieName;
+            _transport = transport;
             _context = context;
+            _shown = shown;
+            Reply = new Reply(transport.CookieName, shown);
         }
 
         public SessionData Data { get; } = new SessionData();
+
+        public Reply Reply { get; }
+
+        /// <summary>The headers of requests that the session depends on: for Vary.</summary>
+        public string Vary => _transport.Vary;
 
         /// <summary>The live session as the service knows it; null where there is none.</summary>
         public JsonElement? State { get; private set; }
@@ -60,20 +62,20 @@ namespace Sojourn.AspNetCore
         /// <summary>Whether the answer's first byte is out: nothing can be told to the browser any more.</summary>
         public bool IsSealed { get; set; }
 
-        /// <summary>What the answer must tell the browser: Set-Cookie values.</summary>
-        public IEnumerable<string> Cookies =>
-            _setCookie == null ? (_forgets ? _variants : Array.Empty<string>()) : _variants.Append(_setCookie);
-
         /// <summary>Opens what the browser shows; where it shows several that are live, it is told to forget them all.</summary>
-        public async Task OpenAsync(IReadOnlyList<string> tokens, IReadOnlyList<string> variants)
+        public async Task OpenAsync()
         {
-            _variants = variants;
-            var rivals = await Rivals.OpenAsync(_service, tokens);
+            if (_shown.Tokens.Count == 0)
+            {
+                return;
+            }
+            var rivals = await Rivals.OpenAsync(_service, _shown);
             _others = rivals.Live;
-            _forgets = rivals.IsContested;
+            Reply.Forgets = rivals.IsContested;
             if (rivals.Counts is (string token, JsonElement opened))
             {
                 _token = token;
+                _shown.Key?.Hear(opened);
                 Become(opened);
                 Data.Load(State?.GetProperty("data"));
                 _isDue = opened.GetProperty("commit_due").GetBoolean();
@@ -101,9 +103,9 @@ namespace Sojourn.AspNetCore
         public async Task CommitAsync(CancellationToken cancelled, Wish? wish = null)
         {
             await (_turn ??= new Turn()).TakeAsync(() => WriteAsync(wish), cancelled);
-            if (_setCookie != null)
+            if (Reply.IsOfToken)
             {
-                Caches.Forbid(_context);
+                Caches.Forbid(_context, Vary);
             }
         }
 
@@ -135,7 +137,7 @@ namespace Sojourn.AspNetCore
         {
             if (Data.IsChanged)
             {
-                Caches.Forbid(_context);
+                Caches.Forbid(_context, Vary);
             }
         }
 
@@ -190,8 +192,8 @@ namespace Sojourn.AspNetCore
                 {
                     await EndOthersAsync();
                 }
-                var body = Wire.Commit(_token, _status, OpenedAt, IsPassive, isNew ? _context : null, sent, wish, used);
-                Settle(await _service.PostAsync("commit", body));
+                var body = Wire.Commit(_token, _status, OpenedAt, _shown.Key, IsPassive, isNew ? _context : null, sent, wish, used);
+                Settle(await _service.CommitAsync(body));
             }
             catch (SojournException error)
             {
@@ -205,24 +207,15 @@ namespace Sojourn.AspNetCore
         {
             while (_others.Count > 0)
             {
-                await _service.PostAsync("commit", Wire.Logout(_others[0]));
+                await _service.CommitAsync(Wire.Logout(_others[0]));
                 _others.RemoveAt(0);
             }
         }
 
         private void Settle(JsonElement committed)
         {
-            if (committed.GetProperty("set_cookie").GetString() is string setCookie)
-            {
-                if (!setCookie.StartsWith(_cookieName + "=", StringComparison.Ordinal))
-                {
-                    var name = setCookie.Substring(0, setCookie.IndexOf('='));
-                    throw new SojournException(
-                        "configuration",
-                        $"The service's cookie is \"{name}\", and this application reads \"{_cookieName}\": set options.CookieName.");
-                }
-                _setCookie = setCookie;
-            }
+            Reply.Settle(committed);
+            _shown.Key?.Hear(committed);
             var token = committed.GetProperty("token").GetString();
             var (id, openedAt) = (IdOf(State), OpenedAt);
             Become(committed);
@@ -249,6 +242,7 @@ namespace Sojourn.AspNetCore
 
         private void Refused(SojournException error, SessionData.Sent sent)
         {
+            Reply.Refused = _shown.Key != null && Challenge.IsFor(error.Code) ? error.Problem : null;
             if (error.Code == "store-unavailable")
             {
                 Data.Restore(sent);

@@ -31,15 +31,21 @@ namespace Sojourn.AspNetCore
             }
             foreach (var origin in trusted)
             {
-                var match = _origin.Match(origin);
-                var port = match.Groups[3].Value;
-                var isUnsaid = port != "" && port == Port(match.Groups[1].Value);
-                if (!match.Success || isUnsaid || (port.Length == 5 && int.Parse(port) > 65535))
+                if (!IsOrigin(origin))
                 {
                     throw new InvalidOperationException($"TrustedOrigins has \"{origin}\": write it like \"https://app.example.com\".");
                 }
                 _trusted.Add(origin);
             }
+        }
+
+        /// <summary>Whether it is scheme, host and port, as a browser spells them.</summary>
+        public static bool IsOrigin(string text)
+        {
+            var match = _origin.Match(text);
+            var port = match.Groups[3].Value;
+            var isUnsaid = port != "" && port == Port(match.Groups[1].Value);
+            return match.Success && !isUnsaid && !(port.Length == 5 && int.Parse(port) > 65535);
         }
 
         /// <summary>Why this request must be refused, if it must; see <see cref="IsCrossOrigin"/>.</summary>

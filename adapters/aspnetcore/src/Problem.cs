@@ -121,6 +121,9 @@ namespace Sojourn.AspNetCore
         /// <summary>When to try again, in seconds: with <c>session-refused</c>.</summary>
         public long? RetryAfter => Number(_told, "retry_after");
 
+        /// <summary>What the next proof of a key must hold: with some of <c>proof-…</c>.</summary>
+        public string? Nonce => Text(_told, "nonce");
+
         /// <summary>The problem in a body of the service; null where there is none.</summary>
         public static Problem? Read(int status, JsonElement body)
         {
@@ -153,8 +156,8 @@ namespace Sojourn.AspNetCore
             return buffer.WrittenSpan.ToArray();
         }
 
-        /// <summary>Answers with the problem, in place of the application.</summary>
-        public async Task SendAsync(HttpContext context, IHttpResponseBodyFeature body)
+        /// <summary>Answers with the problem, in place of the application. `vary` are the headers that a session depends on.</summary>
+        public async Task SendAsync(HttpContext context, IHttpResponseBodyFeature body, string vary)
         {
             var response = context.Response;
             foreach (var name in response.Headers.Keys.ToList())
@@ -173,13 +176,12 @@ namespace Sojourn.AspNetCore
             response.ContentType = "application/problem+json";
             response.ContentLength = bytes.Length;
             response.Headers["Cache-Control"] = "no-store";
-            if (Code.StartsWith("proof-", StringComparison.Ordinal))
+            if (Challenge.IsFor(Code))
             {
-                // The session is bound to a key: its token alone opens nothing.
-                response.Headers["WWW-Authenticate"] = "DPoP error=\"invalid_dpop_proof\", algs=\"ES256\"";
+                Challenge.Write(this, response.Headers);
             }
             response.Headers["X-Content-Type-Options"] = "nosniff";
-            Caches.Depend(context);
+            Caches.Depend(context, vary);
             if ((Status == 503 ? OutageRetryAfter : RetryAfter) is long wait)
             {
                 response.Headers["Retry-After"] = wait.ToString(CultureInfo.InvariantCulture);

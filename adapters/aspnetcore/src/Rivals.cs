@@ -31,8 +31,9 @@ namespace Sojourn.AspNetCore
         /// <summary>Whether there are several that might count.</summary>
         public bool IsContested { get; }
 
-        public static async Task<Rivals> OpenAsync(SessionService service, IReadOnlyList<string> tokens)
+        public static async Task<Rivals> OpenAsync(SessionService service, Shown shown)
         {
+            var tokens = shown.Tokens;
             var live = new List<(string Token, JsonElement Opened)>();
             (string, JsonElement)? over = null;
             if (tokens.Count > Most)
@@ -44,7 +45,16 @@ namespace Sojourn.AspNetCore
             {
                 foreach (var token in session)
                 {
-                    var opened = await service.PostAsync("open", Wire.Open(token));
+                    JsonElement opened;
+                    try
+                    {
+                        opened = await service.OpenAsync(token, shown.Key);
+                    }
+                    catch (SojournException error) when (tokens.Count > 1 && Challenge.IsFor(error.Code))
+                    {
+                        // One that is bound to a key is nobody's without it, and hinders the others not.
+                        continue;
+                    }
                     if (opened.GetProperty("session").ValueKind == JsonValueKind.Object)
                     {
                         live.Add((token, opened));

@@ -63,18 +63,24 @@ namespace Sojourn.AspNetCore
             _batches = new Batches(SendBatchAsync);
         }
 
-        /// <summary>What the service answers to `body`. Only an open is sent twice.</summary>
-        public async Task<JsonElement> PostAsync(string name, ReadOnlyMemory<byte> body)
+        /// <summary>What the token opens. Sent twice at need, but with a proof.</summary>
+        public Task<JsonElement> OpenAsync(string token, VisitorKey? key) =>
+            PostAsync(new ServiceCall("open", Wire.Open(token, key), isRepeatable: key == null || !key.HandsProofOn));
+
+        /// <summary>What comes of a commit. It is never sent twice.</summary>
+        public Task<JsonElement> CommitAsync(ReadOnlyMemory<byte> body) => PostAsync(new ServiceCall("commit", body, isRepeatable: false));
+
+        public void Dispose() => _client.Dispose();
+
+        private async Task<JsonElement> PostAsync(ServiceCall call)
         {
-            var (status, answer) = await AskAsync(new ServiceCall(name, body));
+            var (status, answer) = await AskAsync(call);
             if (status == HttpStatusCode.OK && answer.ValueKind == JsonValueKind.Object && answer.TryGetProperty("status", out _))
             {
                 return answer;
             }
             throw Refusal((int)status, answer);
         }
-
-        public void Dispose() => _client.Dispose();
 
         // Alone where no other call is under way.
         private async Task<(HttpStatusCode, JsonElement)> AskAsync(ServiceCall call)
@@ -188,7 +194,7 @@ namespace Sojourn.AspNetCore
                 case "data-too-large":
                 case "body-too-large":
                 case "reauthentication-required":
-                case string code when code.StartsWith("proof-", StringComparison.Ordinal):
+                case string code when Challenge.IsFor(code):
                     return new SojournException(problem.Code, problem.Detail, problem);
                 default:
                     return new SojournException(

@@ -6,7 +6,7 @@ namespace Sojourn.AspNetCore
     /// <summary>
     /// What a session could not do. <see cref="Code"/> says which failure: <c>session-ended</c>, <c>session-conflict</c>,
     /// <c>session-limit</c>, <c>session-refused</c>, <c>data-too-large</c>, <c>login-required</c>, <c>reauthentication-required</c>,
-    /// <c>store-unavailable</c> (also: the service did not answer); and the mistakes of whoever wrote or runs the application: <c>invalid-data</c>, <c>api-key-refused</c>, …
+    /// <c>store-unavailable</c> (also: the service did not answer), <c>proof-…</c> (the session is bound to a key that was not proved); and the mistakes of whoever wrote or runs the application: <c>invalid-data</c>, <c>api-key-refused</c>, …
     /// No message holds a token, a key, or a value from a session.
     /// </summary>
     public sealed class SojournException : Exception

@@ -1,5 +1,4 @@
 using System;
-using System.Linq;
 using System.Threading.Tasks;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -15,6 +14,7 @@ namespace Sojourn.AspNetCore
         private readonly SessionService _service;
         private readonly SojournSessionOptions _options;
         private readonly OriginCheck _origins;
+        private readonly Transport _transport;
         private readonly ILogger<SojournSessionMiddleware> _logger;
 
         public SojournSessionMiddleware(
@@ -25,6 +25,7 @@ namespace Sojourn.AspNetCore
             _service = service;
             _options = options.Value;
             _origins = new OriginCheck(_options.TrustedOrigins, _options.CrossSitePaths);
+            _transport = new Transport(_options);
             _logger = logger;
         }
 
@@ -47,12 +48,13 @@ namespace Sojourn.AspNetCore
                 await _next(context);
                 return;
             }
-            var exchange = new Exchange(_service, _options.CookieName, context) { IsPassive = _options.IsPassive(context) };
-            var refusal = (_options.DangerouslyAllowCrossOrigin ? null : _origins.RefusalOf(context.Request))
-                ?? await ProblemOf(() => OpenAsync(context, exchange));
+            var isBearer = _transport.IsBearer(context.Request);
+            var shown = _transport.ShownBy(context.Request, isBearer);
+            var exchange = new Exchange(_service, _transport, context, shown) { IsPassive = _options.IsPassive(context) };
+            var refusal = RefusalOf(context.Request, isBearer) ?? await ProblemOf(exchange.OpenAsync);
             if (refusal != null)
             {
-                await refusal.SendAsync(context, body);
+                await refusal.SendAsync(context, body, _transport.Vary);
                 return;
             }
             context.Features.Set<ISessionFeature>(new SessionFeature(context, exchange, new SojournSession(exchange, _options.Json)));
@@ -68,7 +70,7 @@ namespace Sojourn.AspNetCore
                 if (problem != null && !context.Response.HasStarted)
                 {
                     isReplaced = true;
-                    await problem.SendAsync(context, body);
+                    await problem.SendAsync(context, body, _transport.Vary);
                 }
                 else if (!isReplaced && !context.Response.HasStarted)
                 {
@@ -101,19 +103,8 @@ namespace Sojourn.AspNetCore
             }
         }
 
-        private Task OpenAsync(HttpContext context, Exchange exchange)
-        {
-            var request = context.Request;
-            var tokens = SessionCookie.Find(request.Headers["Cookie"], _options.CookieName);
-            if (tokens.Count == 0)
-            {
-                return Task.CompletedTask;
-            }
-            var variants = tokens.Count > 1
-                ? CookieVariants.Clearing(_options.CookieName, request.Host.Value ?? "", request.PathBase.Add(request.Path).ToUriComponent())
-                : Array.Empty<string>();
-            return exchange.OpenAsync(tokens, variants.ToList());
-        }
+        private Problem? RefusalOf(HttpRequest request, bool isBearer) =>
+            isBearer ? _transport.RefusalOf(request) : _options.DangerouslyAllowCrossOrigin ? null : _origins.RefusalOf(request);
 
         /// <summary>The answer starts: what others set as late as this is written, and told.</summary>
         private async Task TellAsync(HttpContext context, Exchange exchange)
@@ -126,17 +117,14 @@ namespace Sojourn.AspNetCore
         /// <summary>Puts into the answer what caches and the browser must know; again where others took it away.</summary>
         private void Tell(HttpContext context, Exchange exchange)
         {
-            var cookies = exchange.Cookies.ToArray();
-            if (exchange.IsAccessed || cookies.Length > 0)
+            var isTold = exchange.Reply.Write(context.Response.Headers);
+            if (exchange.IsAccessed || isTold)
             {
-                Caches.Depend(context);
+                Caches.Depend(context, _transport.Vary);
             }
-            if (cookies.Length > 0)
+            if (isTold)
             {
-                var headers = context.Response.Headers;
-                var others = headers["Set-Cookie"].Where(line => line?.StartsWith(_options.CookieName + "=", StringComparison.Ordinal) == false);
-                headers["Set-Cookie"] = others.Concat(cookies).ToArray();
-                Caches.NeverStore(headers);
+                Caches.NeverStore(context.Response.Headers);
             }
         }
 
@@ -184,7 +172,7 @@ namespace Sojourn.AspNetCore
             {
                 get
                 {
-                    Caches.Look(_context, isFirst: !Exchange.IsAccessed);
+                    Caches.Look(_context, Exchange.Vary, isFirst: !Exchange.IsAccessed);
                     Exchange.IsAccessed = true;
                     return _session;
                 }

@@ -38,6 +38,18 @@ namespace Sojourn.AspNetCore
         public IList<string> CrossSitePaths { get; } = new List<string>();
 
         /// <summary>
+        /// Lets scripts hold the token themselves, and send it in <c>Authorization</c>: a script that is injected into a page
+        /// can then steal it, which it cannot with the cookie.
+        /// </summary>
+        public bool ScriptReadableTokens { get; set; }
+
+        /// <summary>
+        /// The origin that browsers see, such as <c>https://app.example.com</c>, for tokens that are bound to a key of the
+        /// script's (DPoP), where the service's policy binds them. A proof is for one URL, and no header says which that is.
+        /// </summary>
+        public string? PublicOrigin { get; set; }
+
+        /// <summary>
         /// Switches the CSRF check off: any site's page may then act as your users, but for what SameSite and your own
         /// defence prevent.
         /// </summary>

@@ -8,7 +8,11 @@ namespace Sojourn.AspNetCore
     /// <summary>What the service is asked, as it is sent.</summary>
     internal static class Wire
     {
-        public static ReadOnlyMemory<byte> Open(string token) => Body(json => json.WriteString("token", token));
+        public static ReadOnlyMemory<byte> Open(string token, VisitorKey? key) => Body(json =>
+        {
+            json.WriteString("token", token);
+            key?.Write(json);
+        });
 
         public static ReadOnlyMemory<byte> Logout(string token) => Body(json =>
         {
@@ -21,10 +25,11 @@ namespace Sojourn.AspNetCore
         /// the key of a grant that is used up.
         /// </summary>
         public static ReadOnlyMemory<byte> Commit(
-            string? token, string status, long? openedAt, bool isPassive, HttpContext? client, SessionData.Sent sent,
-            Wish? wish, string? used) => Body(json =>
+            string? token, string status, long? openedAt, VisitorKey? key, bool isPassive, HttpContext? client,
+            SessionData.Sent sent, Wish? wish, string? used) => Body(json =>
         {
             WriteToken(json, token, status);
+            key?.Write(json);
             if (client != null)
             {
                 WriteClient(json, client);

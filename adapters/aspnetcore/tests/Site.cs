@@ -18,6 +18,7 @@ namespace Sojourn.AspNetCore.Tests
     internal static class Site
     {
         private static readonly ConcurrentDictionary<string, Turnstile> _turnstiles = new ConcurrentDictionary<string, Turnstile>();
+        private static readonly JsonElement _facts = JsonDocument.Parse("[[\"facts\"]]").RootElement;
 
         public static Task RunAsync(string url) => Host.CreateDefaultBuilder()
             .ConfigureLogging(logging => logging.SetMinimumLevel(LogLevel.Trace).AddFilter("", LogLevel.Trace))
@@ -34,6 +35,8 @@ namespace Sojourn.AspNetCore.Tests
             options.TrustedOrigins.Add("capacitor://localhost");
             options.CrossSitePaths.Add("/auth/callback");
             options.IsPassive = context => context.Request.Headers.ContainsKey("X-Poll");
+            options.PublicOrigin = Environment.GetEnvironmentVariable("SITE_PUBLIC_ORIGIN");
+            options.ScriptReadableTokens = options.PublicOrigin != null;
         });
 
         private static void AddServices(IServiceCollection services)
@@ -55,6 +58,7 @@ namespace Sojourn.AspNetCore.Tests
             }));
             app.UseSojournSession();
             app.Map("/error", error => error.Run(context => context.Response.WriteAsync($"error, {context.Session.Keys.Count()} keys")));
+            app.Map("/notes/1", note => note.Run(context => PerformAsync(context, _facts)));
             app.Run(DoAsync);
         }
 
@@ -73,8 +77,13 @@ namespace Sojourn.AspNetCore.Tests
             using var asked = context.Request.Method == "GET"
                 ? JsonDocument.Parse(context.Request.Query["ask"].ToString())
                 : await JsonDocument.ParseAsync(context.Request.Body);
+            await PerformAsync(context, asked.RootElement.GetProperty("do"));
+        }
+
+        private static async Task PerformAsync(HttpContext context, JsonElement steps)
+        {
             var results = new List<object?>();
-            foreach (var step in asked.RootElement.GetProperty("do").EnumerateArray())
+            foreach (var step in steps.EnumerateArray())
             {
                 results.Add(await DoAsync(context, step.EnumerateArray().ToArray()));
             }

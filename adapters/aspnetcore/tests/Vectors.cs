@@ -6,6 +6,7 @@ using System.Text;
 using System.Text.Json;
 using System.Threading.Tasks;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Primitives;
@@ -24,6 +25,7 @@ namespace Sojourn.AspNetCore.Tests
             Cookies(Read(folder, "cookies"));
             Problems(Read(folder, "problems"));
             Origins(Read(folder, "origins"));
+            PublicOrigins();
             StepUps(Read(folder, "step_up"));
             await MergesAsync(Read(folder, "merges"));
             await EndsAsync(Read(folder, "ends"));
@@ -69,14 +71,14 @@ namespace Sojourn.AspNetCore.Tests
             foreach (var each in vectors.GetProperty("sent").EnumerateArray())
             {
                 var calls = each.GetProperty("calls").EnumerateArray().SelectMany(call => call.EnumerateObject())
-                    .Select(call => new ServiceCall(call.Name, Encoding.UTF8.GetBytes(Compact(call.Value))));
+                    .Select(call => new ServiceCall(call.Name, Encoding.UTF8.GetBytes(Compact(call.Value)), isRepeatable: false));
                 var body = Encoding.UTF8.GetString(AspNetCore.Batches.Body(calls));
                 Check(each.GetProperty("why").GetString()!, body == each.GetProperty("body").GetString());
             }
             foreach (var each in vectors.GetProperty("answered").EnumerateArray())
             {
                 var told = each.GetProperty("told").EnumerateArray().ToArray();
-                var calls = told.Select(_ => new ServiceCall("open", default)).ToArray();
+                var calls = told.Select(_ => new ServiceCall("open", default, isRepeatable: true)).ToArray();
                 var answers = new BatchAnswers(calls);
                 var bytes = Encoding.UTF8.GetBytes(string.Concat(each.GetProperty("pieces").EnumerateArray().Select(piece => piece.GetString())));
                 var step = each.TryGetProperty("each_byte", out _) ? 1 : bytes.Length;
@@ -228,6 +230,40 @@ namespace Sojourn.AspNetCore.Tests
             }
         }
 
+        private static void PublicOrigins()
+        {
+            foreach (var odd in new[] { "", "app.example.com", "https://app.example.com/", "https://App.example.com", "https://app.example.com:443", "capacitor://localhost" })
+            {
+                var options = new SojournSessionOptions { ScriptReadableTokens = true, PublicOrigin = odd };
+                Throws<InvalidOperationException>($"{odd} may be no public origin", () => new Transport(options), null);
+            }
+            var inVain = new SojournSessionOptions { PublicOrigin = "https://app.example.com" };
+            Throws<InvalidOperationException>("a public origin, and no tokens that scripts hold", () => new Transport(inVain), null);
+            // As it came; what PathBase and Path are then; the path that the browser asked for.
+            foreach (var (target, pathBase, path, asked) in new[]
+            {
+                ("/", "", "/", "/"),
+                ("/notes/%C3%A4?a=1", "", "/notes/ä", "/notes/%C3%A4"),
+                ("/notes/a%2Fb%2541", "", "/notes/a%2Fb%41", "/notes/a%2Fb%2541"),
+                ("/shop/notes", "/shop", "/notes", "/shop/notes"),
+                ("/shop", "/shop", "", "/shop"),
+                ("/notes/%C3%A4", "/shop", "/notes/ä", "/shop/notes/%C3%A4"),
+                ("/shop/notes", "/shop", "/shop/notes", "/shop/shop/notes"),
+                ("/rewritten?a=1", "", "/index", "/rewritten"),
+                ("http://inner.example:8080/notes?a=1", "", "/notes", "/notes"),
+                ("http://inner.example", "", "/", "/"),
+                ("*", "", "", "/"),
+                ("inner.example:80", "", "", "/"),
+            })
+            {
+                var request = new DefaultHttpContext().Request;
+                request.HttpContext.Features.Get<IHttpRequestFeature>()!.RawTarget = target;
+                (request.PathBase, request.Path) = (pathBase, path);
+                var url = new PublicOrigin("https://app.example.com:8443").UrlOf(request);
+                Check($"{target} below {pathBase}: {url}", url == "https://app.example.com:8443" + asked);
+            }
+        }
+
         private static async Task MergesAsync(JsonElement vectors)
         {
             var options = new SojournSessionOptions
@@ -242,7 +278,7 @@ namespace Sojourn.AspNetCore.Tests
                 begin.Set("other", 1);
                 Put(begin, each, "base");
                 await begin.CommitAsync();
-                var token = begun.Cookies.Single().Substring(options.CookieName.Length + 1).Split(';')[0];
+                var token = begun.Reply.Cookies.Single().Substring(options.CookieName.Length + 1).Split(';')[0];
                 var (_, mine) = await OpenAsync(service, options, token);
                 var (_, theirs) = await OpenAsync(service, options, token);
                 Put(theirs, each, "theirs");
@@ -274,7 +310,7 @@ namespace Sojourn.AspNetCore.Tests
                 var (begun, begin) = await OpenAsync(service, options, null);
                 begin.Set("kept", 1);
                 await begin.LoginAsync(ada);
-                var token = TokenIn(begun.Cookies.Single())!;
+                var token = TokenIn(begun.Reply.Cookies.Single())!;
                 if (Text("before") == "ended")
                 {
                     await (await OpenAsync(service, options, token)).Item2.LogoutAsync();
@@ -294,7 +330,7 @@ namespace Sojourn.AspNetCore.Tests
                 {
                     refusal = error;
                 }
-                var has = exchange.Cookies.Any() ? TokenIn(exchange.Cookies.Single()) : shown;
+                var has = exchange.Reply.Cookies.Any() ? TokenIn(exchange.Reply.Cookies.Single()) : shown;
                 var (_, found) = await OpenAsync(service, options, has);
                 var data = found.Keys.ToDictionary(key => key, key => found.Get<int>(key));
                 var expected = each.GetProperty("session");
@@ -338,8 +374,9 @@ namespace Sojourn.AspNetCore.Tests
 
         private static async Task<(Exchange, SojournSession)> OpenAsync(SessionService service, SojournSessionOptions options, string? token)
         {
-            var exchange = new Exchange(service, options.CookieName, new DefaultHttpContext());
-            await exchange.OpenAsync(token == null ? Array.Empty<string>() : new[] { token }, Array.Empty<string>());
+            var shown = new Shown(token == null ? Array.Empty<string>() : new[] { token });
+            var exchange = new Exchange(service, new Transport(options), new DefaultHttpContext(), shown);
+            await exchange.OpenAsync();
             return (exchange, new SojournSession(exchange, options.Json));
         }
 

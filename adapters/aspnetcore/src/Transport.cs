@@ -1,0 +1,112 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
+using Microsoft.AspNetCore.Http;
+
+namespace Sojourn.AspNetCore
+{
+    /// <summary>How tokens travel: in a cookie, or in Authorization too, where scripts may hold them.</summary>
+    internal sealed class Transport
+    {
+        private static readonly Problem _ambiguous = new Problem(
+            400, "ambiguous-token", "Two tokens",
+            "The request holds a session token in a cookie and another in Authorization. Send one of them.");
+
+        private static readonly Problem _notEnabled = new Problem(
+            400, "bearer-not-enabled", "Cookies only",
+            "This server keeps session tokens in HttpOnly cookies. Use the client's storage 'cookie'.");
+
+        private readonly bool _isReadable;
+        private readonly PublicOrigin? _origin;
+
+        public Transport(SojournSessionOptions options)
+        {
+            CookieName = options.CookieName;
+            _isReadable = options.ScriptReadableTokens;
+            Vary = _isReadable ? "Cookie, Authorization" : "Cookie";
+            if (options.PublicOrigin == null)
+            {
+                return;
+            }
+            if (!_isReadable)
+            {
+                throw new InvalidOperationException(
+                    "options.PublicOrigin is for tokens that scripts hold: set ScriptReadableTokens. A session in a cookie is not bound.");
+            }
+            _origin = new PublicOrigin(options.PublicOrigin);
+        }
+
+        public string CookieName { get; }
+
+        /// <summary>The headers of a request that its session depends on.</summary>
+        public string Vary { get; }
+
+        /// <summary>Whether a script that holds its token itself sent this request.</summary>
+        public bool IsBearer(HttpRequest request)
+        {
+            var authorization = request.Headers["Authorization"].ToString();
+            return authorization.StartsWith("Bearer sj1-", StringComparison.Ordinal)
+                || (_origin != null && authorization.StartsWith("DPoP sj1-", StringComparison.Ordinal))
+                || IsSaid(request);
+        }
+
+        /// <summary>Why a script's request is refused, if it is. Other sites cannot send its headers without a preflight: no CSRF here.</summary>
+        public Problem? RefusalOf(HttpRequest request)
+        {
+            if (!_isReadable)
+            {
+                return _notEnabled;
+            }
+            // XMLHttpRequest cannot leave an old cookie at home; the client's header says which token is meant.
+            return !IsSaid(request) && SessionCookie.Find(request.Headers["Cookie"], CookieName).Count > 0 ? _ambiguous : null;
+        }
+
+        public Shown ShownBy(HttpRequest request, bool isBearer)
+        {
+            if (!isBearer)
+            {
+                return ShownInCookies(request);
+            }
+            var authorization = request.Headers["Authorization"].ToString();
+            var isDpop = authorization.StartsWith("DPoP ", StringComparison.Ordinal);
+            var isToken = isDpop || authorization.StartsWith("Bearer ", StringComparison.Ordinal);
+            var token = isToken ? authorization.Substring(authorization.IndexOf(' ') + 1) : "";
+            var tokens = SessionCookie.IsToken(token) ? new[] { token } : Array.Empty<string>();
+            return new Shown(tokens) { IsBearer = true, Key = _origin == null ? null : KeyOf(request, _origin, isDpop) };
+        }
+
+        private Shown ShownInCookies(HttpRequest request)
+        {
+            var tokens = SessionCookie.Find(request.Headers["Cookie"], CookieName);
+            if (tokens.Count < 2)
+            {
+                return new Shown(tokens);
+            }
+            var path = request.PathBase.Add(request.Path).ToUriComponent();
+            return new Shown(tokens) { Clearing = CookieVariants.Clearing(CookieName, request.Host.Value ?? "", path).ToList() };
+        }
+
+        // Several proofs are joined, as RFC 9110 has it: the service refuses what is no single one.
+        private static VisitorKey KeyOf(HttpRequest request, PublicOrigin origin, bool isDpop) => new VisitorKey(
+            request.Method, origin.UrlOf(request), request.Headers.TryGetValue("DPoP", out var proofs) ? proofs.ToString() : null, isDpop);
+
+        private static bool IsSaid(HttpRequest request) => request.Headers.ContainsKey("Sojourn-Transport");
+    }
+
+    /// <summary>What a request shows of its session.</summary>
+    internal sealed class Shown
+    {
+        public Shown(IReadOnlyList<string> tokens) => Tokens = tokens;
+
+        public IReadOnlyList<string> Tokens { get; }
+
+        /// <summary>Set-Cookie values that make the browser forget the several cookies that it showed.</summary>
+        public IReadOnlyList<string> Clearing { get; set; } = Array.Empty<string>();
+
+        /// <summary>Whether a script sent it that holds its token itself: it is told of a new one in a header, and of no cookie.</summary>
+        public bool IsBearer { get; set; }
+
+        /// <summary>null where no session is bound to one.</summary>
+        public VisitorKey? Key { get; set; }
+    }
+}
