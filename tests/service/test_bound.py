@@ -103,6 +103,13 @@ def test_a_url_without_its_origin_is_refused(backend: Backend, url: str) -> None
         assert "`$.presented.url`" in answer.json["detail"]
 
 
+def test_a_container_s_name_is_a_host(backend: Backend) -> None:
+    """With an underscore, as `public_origin` takes it."""
+    shown = {"method": "GET", "url": "http://my_shop:8000/", "proof": "x", "dpop": True}
+
+    assert backend.request("POST", "/v1/open", {"token": backend.log_in("ada"), "presented": shown}).status == 200
+
+
 ORIGIN = "https://app.example.com"
 QUIET: dict[str, Any] = {"capture_output": True, "text": True, "timeout": 60}
 
