@@ -21,6 +21,7 @@ TESTS = Path(__file__).parent
 # trace the longer ones takes as much time as they do.
 TRACED = [
     *(TESTS / name for name in ("adopt", "asgi", "flask", "remote", "service", "unit", "wsgi")),
+    TESTS / "races" / "test_turns.py",
     TESTS / "stores" / "test_refused_writes.py",
     TESTS / "stores" / "test_unreadable_rows.py",
 ]

@@ -15,9 +15,10 @@ from msgspec.structs import replace
 from sojourn import AsyncSessionManager, Session, SessionEnded, SessionManager, StoreUnavailable
 from sojourn.core.outcome import as_written
 from sojourn.core.store import Applied, Commit, Refused, Store
-from sojourn.manager.turns import Turns
+from sojourn.manager.turns import AsyncTurns, Turns
 from sojourn.stores.memory import MemoryStore
 from sojourn.stores.store_url import open_async_store
+from sojourn.testing.records import make_record
 from tests.servers.waiting import wait_until
 from tests.store_kinds import url_of
 
@@ -238,3 +239,26 @@ async def test_a_task_that_is_cancelled_while_it_waits_leaves_nothing() -> None:
             await waiting
 
     assert not manager._turns._turns
+
+
+async def test_a_task_that_waited_for_one_that_was_told_of_an_outage_waits_for_nobody() -> None:
+    turns = AsyncTurns()
+    record = make_record()
+    asked: list[int] = []
+    both = asyncio.Barrier(2)
+
+    async def ask(number: int) -> None:
+        async with turns.of(record) as turn:
+            asked.append(number)
+            while not number and turn.sharing < 3:
+                await asyncio.sleep(0)
+            if number:
+                await both.wait()
+            raise StoreUnavailable("It is away.")
+
+    tasks = [asyncio.create_task(ask(number)) for number in range(3)]
+    raised = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 30)
+
+    assert [type(error) for error in raised] == [StoreUnavailable] * 3
+    assert asked == [0, 1, 2]
+    assert not turns._turns
