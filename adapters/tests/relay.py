@@ -40,6 +40,8 @@ class Relay(Running):
         # So many batches with a commit are passed on, and their answers are not; and a service is one that knows none.
         self.break_batches = 0
         self.hides_batches = False
+        # So is one from the first batch on that it is asked.
+        self.forgets_batches = False
         self.key_instead: str | None = None
         self.before_commit: Callable[[], object] | None = None
         relay = self
@@ -86,7 +88,8 @@ class Relay(Running):
                 self.break_batches -= 1
                 back_end.shutdown(socket.SHUT_RDWR)
                 service.sendall(received)
-            elif self.hides_batches and received.startswith(b"POST /v1/batch"):
+            elif (self.hides_batches or self.forgets_batches) and received.startswith(b"POST /v1/batch"):
+                self.hides_batches = True
                 back_end.sendall(_NOT_FOUND)
             elif self.answer_instead is not None:
                 back_end.sendall(self.answer_instead)

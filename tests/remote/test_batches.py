@@ -210,14 +210,14 @@ async def test_a_service_that_is_put_back_to_an_older_one_has_done_nothing_of_a_
     async with introduced(relay.url, service.key) as manager:
         sessions = await asyncio.gather(*map(manager.open, tokens))
         relay.forget()
-        relay.hides_batches = True
+        relay.forgets_batches = True
         for session in sessions:
             session.increment("again")
         await asyncio.gather(*map(manager.commit, sessions))
 
         assert [session["again"] for session in sessions] == [1] * MANY
-        # It is asked once, and then no more.
-        assert relay.paths.count("/v1/batch") == 1
+        # Two are under way at once, where the first takes long. No other comes after them.
+        assert relay.paths.count("/v1/batch") in (1, 2)
         relay.forget()
         await asyncio.gather(*map(manager.open, tokens))
         assert "/v1/batch" not in relay.paths
