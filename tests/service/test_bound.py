@@ -12,14 +12,13 @@ import pytest
 
 from sojourn import AsyncSessionManager, Policy, ProofRefused
 from sojourn.core.cookie import CookieOptions
-from sojourn.core.record import Record, Secrets
 from sojourn.core.store import Create
-from sojourn.core.token import parse
 from sojourn.service.endpoints import ServiceEndpoints
 from sojourn.stores.memory import AsyncMemoryStore
 from sojourn.wire.requests import OpenRequest, PresentedKey
 from tests.keys import Key
 from tests.service.backend import COMMAND, Backend, start
+from tests.service.vector_service import bound
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "proofs.json").read_text("utf-8"))
 NOW: int = VECTORS["now"]
@@ -29,21 +28,8 @@ URL = REQUEST["origin"] + quote(REQUEST["path"])
 
 async def endpoints() -> ServiceEndpoints:
     """The service's, at the vectors' time, over a store with the session that their token opens."""
-    token = parse(VECTORS["token"])
-    assert token is not None
     store = AsyncMemoryStore()
-    record = Record(
-        id=token.id,
-        secrets=Secrets(token.family, token.hash, NOW),
-        created_at=NOW,
-        seen_at=NOW,
-        idle_timeout=1_800_000,
-        absolute_expires_at=NOW + 43_200_000,
-        key_thumbprint=VECTORS["thumbprint"],
-        nonce_key=VECTORS["nonce_key"],
-    )
-    await store.create(Create(record=record, now=NOW, began_at=NOW))
-
+    await store.create(Create(record=bound(), now=NOW, began_at=NOW))
     manager = AsyncSessionManager(store, Policy(binding="prefer"), clock=lambda: NOW)
     return ServiceEndpoints(manager, CookieOptions())
 

@@ -89,10 +89,9 @@ def check(
     token: str | None = None,
     nonce_key: bytes | None = None,
 ) -> float | None:
-    """Raise ProofRefused where `proof` is not for this request. `now` is in Unix milliseconds.
+    """How old the nonce of `proof` is, in seconds, None where none is asked for. `now` is in Unix milliseconds.
 
-    Returns how old its nonce is, in seconds; None where none is asked for.
-
+    Raises ProofRefused where `proof` is not for this request.
     With a `thumbprint` only the proof of that key will do, with a `token` only one that was made for it, with a
     `nonce_key` only one with a nonce that was made of it lately. That it was not used before is not judged here.
     """
@@ -104,13 +103,11 @@ def check(
         raise ProofRefused("proof-url")
     if token is not None and not hmac.compare_digest((proof.token_hash or "").encode(), _hash(token)):
         raise ProofRefused("proof-token")
-    age = None
-    if nonce_key is not None:
-        age = None if proof.nonce is None else nonce_age(proof.nonce, nonce_key, now)
-        if age is None or not -CLOCKS_APART <= age <= NONCE_LIFE:
-            raise ProofRefused(
-                "proof-without-nonce" if proof.nonce is None else "proof-stale-nonce", make_nonce(nonce_key, now)
-            )
+    age = None if nonce_key is None or proof.nonce is None else nonce_age(proof.nonce, nonce_key, now)
+    if nonce_key is not None and (age is None or not -CLOCKS_APART <= age <= NONCE_LIFE):
+        raise ProofRefused(
+            "proof-without-nonce" if proof.nonce is None else "proof-stale-nonce", make_nonce(nonce_key, now)
+        )
     if abs(now / 1000 - proof.issued_at) > IAT_WINDOW:
         raise ProofRefused("proof-time", make_nonce(nonce_key, now))
     return age

@@ -44,7 +44,6 @@ REALM_PATTERN = "^[a-z0-9_-]{0,32}$"
 _realm = re.compile(REALM_PATTERN).fullmatch
 
 Clock = Callable[[], int]
-
 OnEvent = Callable[[Event], None]
 BeforeCreate = Callable[[Client, str | None], None]
 """Called before a session is made, with the client and the user's id, None for an anonymous one. It may raise

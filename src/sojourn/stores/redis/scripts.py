@@ -154,15 +154,15 @@ if ARGV[7] ~= '' then
   if after > tonumber(ARGV[3]) and after > before then return after end
   s[VERSION] = s[VERSION] + 1
 end
-local old, new = cmsgpack.pack(s[SEEN]), cmsgpack.pack(seen)
+-- Activity alone: a replica, and the file, are not told all of the session again.
+local old = ARGV[5] == '' and ARGV[7] == '' and cmsgpack.pack(s[SEEN])
 s[SEEN] = seen
 if ARGV[2] == '' then
   redis.call('SET', key, cmsgpack.pack(s), 'KEEPTTL')
 else
   local ttl = left + tonumber(ARGV[4])
-  -- Activity alone: a replica, and the file, are not told all of the session again.
-  local at = 1 + #cmsgpack.pack(s[CREATED])
-  if ARGV[5] == '' and ARGV[7] == '' and #old == #new and string.sub(raw, at + 1, at + #old) == old then
+  local new, at = old and cmsgpack.pack(seen), old and 1 + #cmsgpack.pack(s[CREATED])
+  if old and #old == #new and string.sub(raw, at + 1, at + #old) == old then
     redis.call('SETRANGE', key, at, new)
     redis.call('PEXPIRE', key, ttl)
   else
