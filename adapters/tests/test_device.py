@@ -14,8 +14,9 @@ from urllib.parse import quote
 import pytest
 
 from adapters.tests.express_site import Express
+from adapters.tests.php_site import Php
 from adapters.tests.session_service import SessionService
-from adapters.tests.sites import each_kind
+from adapters.tests.sites import aspnetcore, each_kind
 from tests.http import browser
 from tests.http.browser import COOKIE, Answer
 from tests.http.test_device import (  # noqa: F401  # each is put to each site here
@@ -41,7 +42,11 @@ from tests.http.test_device import (  # noqa: F401  # each is put to each site h
     test_who_has_the_key_and_no_good_challenge_is_given_one,
 )
 
-START: Mapping[str, Callable[[Path, Mapping[str, str]], Any]] = {"express": Express}
+START: Mapping[str, Callable[[Path, Mapping[str, str]], Any]] = {
+    "express": Express,
+    "php": lambda folder, environment: Php(folder, "fpm", environment),
+    "aspnetcore": aspnetcore,
+}
 EACH = [kind for kind in each_kind if kind.values[0] in START]
 
 

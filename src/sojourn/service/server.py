@@ -65,7 +65,11 @@ def build(settings: ServiceSettings, before_create: AsyncBeforeCreate | None) ->
         keys,
         edge=Edge(keys, partial(_sessions, settings, manager) if can_verify else None, browser.trusted_origins),
         cookie=settings.cookie,
-        visitor_keys=VisitorKeys(settings.place, binds_cookies=browser.bind_cookies),
+        visitor_keys=VisitorKeys(
+            settings.place,
+            binds_cookies=browser.bind_cookies,
+            all_must_be=settings.policy.binding == "require",
+        ),
         browser=partial(_browser, settings) if settings.browser else None,
         mount=settings.browser.mount if settings.browser else "",
     )

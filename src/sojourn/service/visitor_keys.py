@@ -23,11 +23,14 @@ class VisitorKeys:
     """By `place`, where browsers register keys of their own; None where they cannot.
 
     `binds_cookies`: each back end hands the browsers' bound cookies on, so that a log-in may be offered to be bound.
+    `all_must_be`: the policy requires it.
     """
 
-    def __init__(self, place: Place | None = None, *, binds_cookies: bool = False) -> None:
+    def __init__(self, place: Place | None = None, *, binds_cookies: bool = False, all_must_be: bool = False) -> None:
         self._place = place
         self._binds_cookies = binds_cookies and place is not None
+        # A visitor who has not logged in shows nothing, and has a session all the same.
+        self._unbound = Cookies({}) if self._binds_cookies and all_must_be else None
 
     def shown(self, asked: OpenRequest | CommitRequest) -> Presented | Vouched | Cookies | None:
         """What the request shows beside its token."""
@@ -40,7 +43,7 @@ class VisitorKeys:
             return Presented(proof, dpop, Asked(method, scheme + host, unquote(path)))
         if self._place is not None and asked.device is not None:
             return self._place.shown(asked.device.cookies.encode("latin-1", "replace"), asked.device.skipped)
-        return Cookies({}) if self._binds_cookies else None
+        return self._unbound
 
     def offers(self, wanted: CommitRequest) -> bool:
         """Whether the browser may register a key for a session that the commit makes."""
