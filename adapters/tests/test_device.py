@@ -21,6 +21,7 @@ from tests.http import browser
 from tests.http.browser import COOKIE, Answer
 from tests.http.test_device import (  # noqa: F401  # each is put to each site here
     ORIGIN,
+    Device,
     begin,
     refused,
     test_a_bound_cookie_is_good_for_its_session_and_its_time_alone,
@@ -29,12 +30,10 @@ from tests.http.test_device import (  # noqa: F401  # each is put to each site h
     test_a_challenge_signed_by_another_key_ends_the_session,
     test_a_new_log_in_is_bound_anew_and_the_old_ones_browser_session_is_given_up,
     test_a_refresh_is_no_activity,
-    test_a_registration_is_for_the_log_in_that_it_followed,
     test_a_registration_whose_answer_was_lost_is_made_again_by_the_same_key,
     test_a_second_browser_with_the_cookie_registers_nothing,
     test_a_session_with_a_new_id_and_a_renewed_token_are_bound_to_the_same_key,
     test_after_the_end_there_is_no_cookie_and_the_browser_gives_up,
-    test_nothing_is_offered_to_a_script_that_holds_its_token,
     test_of_two_who_register_at_once_one_does,
     test_the_browsers_own_requests_are_served_whatever_their_origin,
     test_the_cookie_alone_opens_nothing_and_ends_nothing,
@@ -99,32 +98,23 @@ def kind(request: pytest.FixtureRequest) -> str:
     return found
 
 
-def run(kind: str, folder: Path, binding: str) -> Iterator[Site]:
+@pytest.fixture(scope="module")
+def running_bound_site(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Where all must be bound: a visitor comes with nothing, and a log-in goes on with what it is offered."""
+    folder = tmp_path_factory.mktemp(kind)
     ahead = folder / "ahead"
     ahead.write_text("0")
     settings = {"public_origin": ORIGIN, "script_readable_tokens": True, "bind_cookies": True}
-    with SessionService(folder / "service", {"binding": binding}, browser=settings, clock=ahead) as service:
+    with SessionService(folder / "service", {"binding": "require"}, browser=settings, clock=ahead) as service:
         environment = {"SOJOURN_SERVICE": service.url, "SOJOURN_KEY": service.key, "SITE_PUBLIC_ORIGIN": ORIGIN}
         with START[kind](folder / "site", environment) as running:
             yield Site(running.port, service, ahead)
-
-
-@pytest.fixture(scope="module")
-def running_bound_site(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    yield from run(kind, tmp_path_factory.mktemp(kind), "prefer")
 
 
 @pytest.fixture
 def bound_site(running_bound_site: Site) -> Iterator[Site]:
     yield running_bound_site
     running_bound_site.close_browsers()
-
-
-@pytest.fixture
-def strict_site(kind: str, tmp_path: Path) -> Iterator[Site]:
-    for site in run(kind, tmp_path, "require"):
-        yield site
-        site.close_browsers()
 
 
 def steps(browser: Browser, *steps: Any, **headers: str) -> Answer:
@@ -149,10 +139,24 @@ def test_of_a_visitor_with_two_cookies_the_bound_one_counts(bound_site: Any) -> 
     assert answer.json()["user"] == "ada"
 
 
-def test_where_all_must_be_bound_a_log_in_goes_on_in_its_own_request_and_for_ten_minutes(strict_site: Any) -> None:
-    visitor = steps(strict_site.browser(), ["set", "a", 1], ["login", "ada"], ["set", "b", 2], ["regenerate"])
+def test_of_two_bound_sessions_none_counts_and_a_log_in_ends_both(bound_site: Any) -> None:
+    device, other = begin(bound_site), begin(bound_site, user="eve")
+    both = f"{device.cookies()}; {other.cookies()}"
+    visitor = bound_site.browser(Cookie=both)
+    assert visitor.get("/see/show").json()["user"] is None
+    assert visitor.post("/do/login", {"user": "bob"}).status == 200
+
+    assert [each("GET", "/see/show").json()["end_reason"] for each in (device, other)] == ["logout", "logout"]
+
+
+def test_a_log_in_goes_on_in_its_own_request_and_for_ten_minutes(bound_site: Any) -> None:
+    anonymous = bound_site.browser()
+    cookie = steps(anonymous, ["set", "a", 1]).one("set-cookie") or ""
+    assert steps(anonymous, ["increment", "a"], Cookie=cookie.partition(";")[0]).json() == [2]
+    visitor = steps(bound_site.browser(), ["set", "a", 1], ["login", "ada"], ["set", "b", 2], ["regenerate"])
     assert visitor.status == 200, visitor.body
-    device = begin(strict_site)
+    device = Device(bound_site)
+    device.log_in()
     assert device.user() == "ada"
-    device.bound = {}
+    bound_site.pass_seconds(721)
     assert refused(device("GET", "/see/show")) == "proof-required"

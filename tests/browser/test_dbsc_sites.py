@@ -1,4 +1,7 @@
-"""Cookies that Chromium binds to a key of its own, at sites of other languages over a session service."""
+"""Cookies that Chromium binds to a key of its own, at a site over a session service.
+
+adapters/tests/test_device.py has what holds for each language; a browser sees no difference between them.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,8 @@ from urllib.parse import quote
 import pytest
 from playwright.async_api import BrowserContext, Playwright
 
+from adapters.tests.express_site import Express
 from adapters.tests.session_service import SessionService
-from adapters.tests.test_device import EACH, START
 from adapters.tests.visitor import COOKIE, Visitor
 from tests.servers.nginx import NginxServer
 from tests.servers.port import find_port
@@ -42,16 +45,14 @@ class Place:
         return self._asked.read_text().count("POST /session/dbsc/refresh")
 
 
-@pytest.fixture(scope="module", params=EACH)
-def place(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, certificate: Path
-) -> Iterator[Place]:
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, certificate: Path) -> Iterator[Place]:
     folder, port = tmp_path_factory.mktemp("site"), find_port()
     origin = f"https://localhost:{port}"
     browser = {"public_origin": origin, "bind_cookies": True}
     with SessionService(folder / "service", {"binding": "prefer"}, browser=browser) as service:
         environment = {"SOJOURN_SERVICE": service.url, "SOJOURN_KEY": service.key}
-        with START[request.param](folder / "own", environment) as site:
+        with Express(folder / "own", environment) as site:
             asked = folder / "asked"
             http = f"""
             log_format asked "$request_method $uri $status";
@@ -79,7 +80,7 @@ async def curl(place: Place, cookie: str) -> str:
     return (await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)).stdout
 
 
-async def test_a_cookie_is_bound_renewed_and_ended_at_a_site_of_any_language(
+async def test_a_cookie_is_bound_renewed_and_ended_at_a_site_over_the_service(
     device: BrowserContext, place: Place
 ) -> None:
     tab = Tab(await device.new_page(), place)  # type: ignore[arg-type]  # an origin, as a stage is one

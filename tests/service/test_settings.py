@@ -9,7 +9,7 @@ import pytest
 
 from sojourn.core.errors import ConfigurationError
 from sojourn.core.policy import Lifetime, Policy
-from sojourn.service.settings import EXAMPLE, ServiceSettings, make_settings, read_file
+from sojourn.service.settings import EXAMPLE, ServiceSettings, make_settings, place_of, read_file
 
 NEEDED = 'store = "memory:"\nkeys = "keys.json"\n'
 
@@ -126,7 +126,7 @@ def test_a_policy_may_bind_sessions() -> None:
     with pytest.raises(ConfigurationError, match="bind_cookies = true"):
         settings(f'{NEEDED}[policy]\nbinding = "prefer"\n[browser]\npublic_origin = "https://a.example"\n')
     by_origin = f'{NEEDED}[policy]\nbinding = "prefer"\n[browser]\nbind_cookies = true\npublic_origin'
-    assert settings(f'{by_origin} = "https://a.example"\n').place is not None
+    assert place_of(settings(f'{by_origin} = "https://a.example"\n')) is not None
     with pytest.raises(ConfigurationError, match="on https"):
         settings(f'{by_origin} = "http://localhost:8000"\nscript_readable_tokens = true\n')
     with pytest.raises(ConfigurationError, match=r"browser\.bind_cookies"):

@@ -29,7 +29,7 @@ from .keys import real_path
 from .listener import bind_tcp, bind_unix
 from .log import set_up_logging, tell
 from .protocol import BoundedProtocol
-from .settings import BrowserSettings, ServiceSettings
+from .settings import BrowserSettings, ServiceSettings, place_of
 from .visitor_keys import VisitorKeys
 
 __all__ = ["build", "run"]
@@ -66,7 +66,7 @@ def build(settings: ServiceSettings, before_create: AsyncBeforeCreate | None) ->
         edge=Edge(keys, partial(_sessions, settings, manager) if can_verify else None, browser.trusted_origins),
         cookie=settings.cookie,
         visitor_keys=VisitorKeys(
-            settings.place,
+            place_of(settings),
             binds_cookies=browser.bind_cookies,
             all_must_be=settings.policy.binding == "require",
         ),

@@ -26,7 +26,7 @@ from sojourn.stores.store_url import StoreURL
 
 from .log import LogFormat, LogLevel
 
-__all__ = ["EXAMPLE", "BrowserSettings", "LogSettings", "ServiceSettings", "make_settings", "read_file"]
+__all__ = ["EXAMPLE", "BrowserSettings", "LogSettings", "ServiceSettings", "make_settings", "place_of", "read_file"]
 
 T = TypeVar("T")
 
@@ -120,14 +120,6 @@ class ServiceSettings(_Table, frozen=True, kw_only=True):
     browser: BrowserSettings | None = None
     log: LogSettings = LogSettings()
 
-    @property
-    def place(self) -> Place | None:
-        """Where browsers register keys of their own; None where they cannot, or need not."""
-        browser = self.browser
-        if browser is None or browser.public_origin is None or self.policy.binding == "off":
-            return None
-        return Transport(self.cookie, public_origin=browser.public_origin, endpoints_path=browser.mount).place
-
 
 def read_file(path: Path) -> dict[str, Any]:
     """What the TOML file holds. Raises ConfigurationError where it cannot be read."""
@@ -166,7 +158,7 @@ def _check_binding(settings: ServiceSettings) -> None:
     if browser is None:
         return
     origin, binds_cookies = browser.public_origin, browser.bind_cookies
-    can_be = settings.place is not None
+    can_be = place_of(settings) is not None
     if policy.binding != "off" or origin is not None:
         # That cookies could be bound is nobody's mistake, where scripts hold the tokens.
         require_binding(policy, origin, browser.script_readable_tokens, adopts=False, cookies_can_be=can_be)
@@ -181,6 +173,14 @@ def _check_binding(settings: ServiceSettings) -> None:
             f"policy.binding = {policy.binding!r} has nothing to bind. Below [browser], bind_cookies = true is for "
             "cookies, once every back end hands bound cookies on; script_readable_tokens = true for what scripts hold."
         )
+
+
+def place_of(settings: ServiceSettings) -> Place | None:
+    """Where browsers register keys of their own; None where they cannot, or need not."""
+    browser = settings.browser
+    if browser is None or browser.public_origin is None or settings.policy.binding == "off":
+        return None
+    return Transport(settings.cookie, public_origin=browser.public_origin, endpoints_path=browser.mount).place
 
 
 def _nulls(policy: Mapping[str, Any]) -> dict[str, Any]:
