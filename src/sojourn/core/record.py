@@ -13,7 +13,7 @@ from .errors import ConfigurationError, EndReason
 __all__ = ["RENEWAL_KEY", "Bound", "Client", "Dated", "Record", "Secrets", "stand_in"]
 
 Bound = Literal["browser", "hardware"]
-"""Where the key is that a session is bound to: with a browser's scripts (DPoP), or in a device's hardware."""
+"""Where the key is that a session, or its renewal, is bound to: with a browser's scripts, or in a device's hardware."""
 
 RENEWAL_KEY = "DPoP "
 """What Secrets.key begins with where it is a script's, which a cookie's renewal takes; its thumbprint follows."""
@@ -123,7 +123,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def bound(self) -> Bound | None:
-        """How the session is bound to a key; None where its token alone opens it."""
+        """How the session, or its renewal, is bound to a key; None where its token alone is enough."""
         if self.secrets.key and self.renewal_key is None:
             return "hardware"
         return "browser" if self.secrets.key or self.key_thumbprint is not None else None
