@@ -220,9 +220,12 @@ async def test_a_redirect_is_followed(context: BrowserContext, stage: Stage) -> 
     assert await tab.page.evaluate(script) == [200, stage.url + "/api"]
 
 
-async def test_a_browser_whose_clock_is_wrong_has_a_session_all_the_same(context: BrowserContext, stage: Stage) -> None:
+@pytest.mark.parametrize("storage", ["local", "cookie"])
+async def test_a_browser_whose_clock_is_wrong_has_a_session_all_the_same(
+    context: BrowserContext, stage: Stage, storage: str
+) -> None:
     await context.add_init_script("{ const now = Date.now; Date.now = () => now() + 3 * 3600e3; }")
-    tab = await open_bound(context, stage)
+    tab = await open_bound(context, stage, storage)
 
     assert await tab.log_in("ada") == 200
     assert (await tab.call("touch"))["userId"] == "ada"

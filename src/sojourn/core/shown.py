@@ -21,6 +21,4 @@ def by_cookie(
     found = Cookies({}) if place is None else place.shown(cookies, header("secure-session-skipped"))
     reads = method in SAFE_METHODS and header("sec-fetch-dest") in (None, "empty")
     proof = header("dpop")
-    if proof is None:
-        return Cookies(found.bound, found.skipped, reads=reads)
-    return Cookies(found.bound, found.skipped, proof, Asked(method, origin, path), reads)
+    return Cookies(*found[:2], proof, None if proof is None else Asked(method, origin, path), reads)

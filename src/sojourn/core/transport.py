@@ -106,7 +106,9 @@ class Transport:
         self._schemes: tuple[str, ...] = (BEARER,)
         if public_origin is not None:
             (self.public_origin,) = trusted([public_origin])
-            self._schemes = (BEARER, DPOP)
+            from .shown import by_cookie  # here: most applications bind no session
+
+            self._schemes, self._by_cookie = (BEARER, DPOP), by_cookie
             self.place = _place(public_origin, endpoints_path, self.cookie)
 
     def is_bearer(self, header: Header) -> bool:
@@ -128,9 +130,7 @@ class Transport:
 
             by_dpop = (header("authorization") or "").startswith(DPOP)
             return Presented(header("dpop"), by_dpop, Asked(method, self.public_origin, path))
-        from .shown import by_cookie
-
-        return by_cookie(header, method, self.public_origin, path, self.place)
+        return self._by_cookie(header, method, self.public_origin, path, self.place)
 
     def note_unproved(self, error: ProofRefused, header: Header, path: str) -> None:
         """A cookie's request was refused for want of a proof: note what the browser is to be told.
