@@ -135,18 +135,19 @@ class Transport:
     def note_unproved(self, error: ProofRefused, header: Header, path: str) -> None:
         """A cookie's request was refused for want of a proof: note what the browser is to be told.
 
-        Before it follows a link from another site, it renews no bound cookie: it is to ask once more, by itself. Before
-        all else it does, if it has the key. If not, it is to forget the token, or it could not even log in. What is to
-        sign anew with a nonce is a script.
+        Before it follows a link from another site, it renews no bound cookie: it is to ask once more, by itself. Else it
+        does, if it has the key. If not, it is to forget the token, or it could not log in; so is a script with another.
         """
         if error.nonce is not None and error.device is None:
             return
         error.device = error.device or ""
         is_asked = self.place is not None and self.place.is_asked(path)
-        if error.flaw not in ("proof-required", "proof-other-key") or is_asked or header("secure-session-skipped"):
+        if error.flaw == "proof-other-key" and header("dpop") is not None:
+            error.told = (("set-cookie", self.cookie.clear()), ("sojourn-token", "none"))
+        if error.flaw != "proof-required" or is_asked or header("secure-session-skipped") is not None:
             return
         if header("sec-fetch-site") in (None, "same-origin", "none"):
-            error.told = (("set-cookie", self.cookie.clear()), ("sojourn-token", "none"))
+            error.told = (("set-cookie", self.cookie.clear()),)
         elif header("sec-fetch-mode") == "navigate":
             error.told = (("refresh", "0"),)
 
