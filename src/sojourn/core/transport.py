@@ -135,8 +135,8 @@ class Transport:
     def note_unproved(self, error: ProofRefused, header: Header, path: str) -> None:
         """A cookie's request was refused for want of a proof: note what the browser is to be told.
 
-        Before it follows a link from another site, it renews no bound cookie: it is to ask once more, by itself. Else it
-        does, if it has the key. If not, it is to forget the token, or it could not log in; so is a script with another.
+        Before it follows a link from another site, it renews no bound cookie: it is to ask once more, by itself. Else
+        it does, if it has the key. If not, it forgets the token, or it could not log in; so does a script with another.
         """
         if error.nonce is not None and error.device is None:
             return
