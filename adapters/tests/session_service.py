@@ -17,13 +17,13 @@ from tests.service.backend import make_key
 __all__ = ["SessionService"]
 
 LIMITED = Path(__file__).with_name("limited_service.py")
-CLOCKED = Path(__file__).with_name("clocked_service.py")
+CLOCKED = Path(__file__).parents[2] / "tests" / "service" / "clocked_service.py"
 
 
 class SessionService(Running):
     """`sojourn serve`, on one port for good: it may be killed, paused and started again. On SQLite, or on `store`.
 
-    `limited`: limited_service.py in its place, with two workers. `clock`: clocked_service.py, which is
+    `limited`: limited_service.py in its place, with two workers. `clock`: tests/service/clocked_service.py, which is
     ahead by the milliseconds in this file.
     """
 
