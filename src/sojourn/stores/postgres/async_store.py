@@ -15,7 +15,8 @@ from sojourn.core.errors import EndReason, UnreadableRecord
 from sojourn.core.record import Record
 from sojourn.core.store import Applied, Bar, Commit, Create, End, Mark, Refused, Stats, Watcher
 
-from . import operations
+from . import commits, operations
+from .batched_commits import AsyncBatchedCommits
 from .batched_reads import BatchedReads
 from .connections import AsyncPool, AsyncPostgresConnections, complete
 from .errors import MAX_RETRIES, may_retry, translated
@@ -56,6 +57,7 @@ class AsyncPostgresStore:
         self._timeout = timeout
         self._connections = AsyncPostgresConnections(where, max_connections, timeout)
         self._batched_reads = BatchedReads(self._read)
+        self._batched_commits = AsyncBatchedCommits(self._commit, self._commit_many)
 
     async def get(self, id: str) -> Record | None:
         """As Store.get."""
@@ -67,7 +69,7 @@ class AsyncPostgresStore:
 
     async def commit(self, commit: Commit) -> Applied | Refused:
         """As Store.commit."""
-        return await self._run(partial(operations.commit, commit), repeatable=operations.is_touch(commit))
+        return await (self._batched_commits.commit(commit) if commits.is_change(commit) else self._commit(commit))
 
     async def end(self, end: End) -> Record | None:
         """As Store.end."""
@@ -139,6 +141,12 @@ class AsyncPostgresStore:
 
     async def _read(self, ids: Sequence[str]) -> Mapping[str, Record | UnreadableRecord]:
         return await self._run(partial(operations.get_many, ids))
+
+    async def _commit(self, commit: Commit) -> Applied | Refused:
+        return await self._run(partial(commits.commit, commit), repeatable=commits.is_touch(commit))
+
+    async def _commit_many(self, many: Sequence[Commit]) -> Mapping[str, Applied]:
+        return await self._run(partial(commits.commit_many, many), repeatable=False)
 
     async def _run(self, work: Callable[[], Steps[T]], *, repeatable: bool = True, limit: float | None = None) -> T:
         began = time.monotonic()

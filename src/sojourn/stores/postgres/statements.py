@@ -9,6 +9,7 @@ operators meet the very types that they are for: no search_path leads to somebod
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
@@ -22,6 +23,7 @@ __all__ = [
     "BARS",
     "BEGIN",
     "CHANGE",
+    "CHANGE_MANY",
     "COMMIT",
     "CONFIRM",
     "COUNT",
@@ -199,9 +201,10 @@ UPDATE ours.sojourn_session AS s SET {_SEEN} WHERE {_LIVE}
     AND (%(durable)s OR pg_catalog.set_config('synchronous_commit', 'off', true) = 'off')
 RETURNING s.version
 """
+_SET_CHANGED = f"{_SEEN}, version = s.version + 1, bytes = s.bytes + %(growth)s, data = {_ALTERED}"
 CHANGE = f"""
 UPDATE ours.sojourn_session AS s
-SET {_SEEN}, version = s.version + 1, bytes = s.bytes + %(growth)s, data = {_ALTERED}
+SET {_SET_CHANGED}
 WHERE {_LIVE} AND {_AS_LOADED} AND %(growth)s <= {_ROOM}
 RETURNING s.version
 """
@@ -210,6 +213,21 @@ UPDATE ours.sojourn_session AS s
 SET {_SEEN}, version = s.version + 1, bytes = s.bytes + {_GROWTH}, data = {_ALTERED} || {_SUMS}
 WHERE {_LIVE} AND {_AS_LOADED} AND {_GROWTH} <= {_ROOM}
 RETURNING s.version
+"""
+
+# Each is judged as CHANGE does, but those whose row somebody else has: nobody waits for a lock here, so that no two can
+# wait for one another, and none for a stranger's.
+_OF_EACH = re.sub(r"%\((\w+)\)s", r"c.\1", f"{_LIVE} AND {_AS_LOADED} AND %(growth)s <= {_ROOM}")
+_SET_EACH = re.sub(r"%\((\w+)\)s", r"c.\1", _SET_CHANGED)
+CHANGE_MANY = f"""
+WITH free AS (
+    SELECT s.id FROM ours.sojourn_session AS s WHERE s.id = ANY(%(ids)s::text[]) FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE ours.sojourn_session AS s SET {_SET_EACH}
+FROM free, pg_catalog.json_to_recordset(%(commits)s::json) AS c (id text, now bigint, seen_at bigint, old_secrets text,
+    new_secrets text, base jsonb, absent text[], set jsonb, removed text[], growth bigint, max_bytes bigint)
+WHERE s.id = free.id AND {_OF_EACH}
+RETURNING s.id, s.version
 """
 
 # Erasing

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -15,7 +15,8 @@ from sojourn.core.errors import ConfigurationError, EndReason
 from sojourn.core.record import Record
 from sojourn.core.store import Applied, Bar, Commit, Create, End, Mark, Refused, Stats, Watcher
 
-from . import operations
+from . import commits, operations
+from .batched_commits import BatchedCommits
 from .bound_connection import BoundConnection
 from .connections import AsyncPool, Pool, PostgresConnections, complete
 from .errors import MAX_RETRIES, may_retry, translated, unreachable
@@ -69,6 +70,7 @@ class PostgresStore:
         self._schema = require_schema(where, timeout) if isinstance(where, str) else ""
         self._timeout = timeout
         self._connections = PostgresConnections(where, max_connections, timeout)
+        self._batched_commits = BatchedCommits(self._commit, self._commit_many)
 
     def get(self, id: str) -> Record | None:
         """As Store.get."""
@@ -80,7 +82,7 @@ class PostgresStore:
 
     def commit(self, commit: Commit) -> Applied | Refused:
         """As Store.commit."""
-        return self._run(partial(operations.commit, commit), repeatable=operations.is_touch(commit))
+        return self._batched_commits.commit(commit) if commits.is_change(commit) else self._commit(commit)
 
     def end(self, end: End) -> Record | None:
         """As Store.end."""
@@ -147,6 +149,12 @@ class PostgresStore:
     def close(self) -> None:
         """As Store.close. The caller's own pool stays open."""
         self._connections.close()
+
+    def _commit(self, commit: Commit) -> Applied | Refused:
+        return self._run(partial(commits.commit, commit), repeatable=commits.is_touch(commit))
+
+    def _commit_many(self, many: Sequence[Commit]) -> Mapping[str, Applied]:
+        return self._run(partial(commits.commit_many, many), repeatable=False)
 
     def _run(self, work: Callable[[], Steps[T]], *, repeatable: bool = True, limit: float | None = None) -> T:
         began = time.monotonic()
