@@ -275,7 +275,7 @@ class AsyncSessionManager(ManagerContext):
             if not await self._store.put_mark(turn(now, once_in)):
                 return 0
         total, before = 0, now - int(self.policy.keep_ended * 1000)
-        while await self._store.end_expired(now, BATCH) == BATCH:
+        while await self._store.end_expired(now, BATCH):
             await sleep(PAUSE_BETWEEN_BATCHES)
         while deleted := await self._store.delete_expired(before, BATCH):
             total += deleted

@@ -259,7 +259,7 @@ class SessionManager(ManagerContext):
             if not self._store.put_mark(turn(now, once_in)):
                 return 0
         total, before = 0, now - int(self.policy.keep_ended * 1000)
-        while self._store.end_expired(now, BATCH) == BATCH:
+        while self._store.end_expired(now, BATCH):
             time.sleep(PAUSE_BETWEEN_BATCHES)
         while deleted := self._store.delete_expired(before, BATCH):
             total += deleted

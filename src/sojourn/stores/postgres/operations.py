@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sojourn.core.apply import may_be_replaced, may_begin, over_limit
+from sojourn.core.cleanup import LEAST_ROWS, next_rows
 from sojourn.core.errors import EndReason, SessionEnded, UnreadableRecord
 from sojourn.core.record import Record, stand_in
 from sojourn.core.store import Applied, Bar, Create, End, Mark, Refused, Stats
@@ -36,8 +37,6 @@ __all__ = [
     "stats",
 ]
 
-# Rows that one statement of a clean-up looks at: few enough to be a matter of milliseconds.
-BATCH = 500
 # For longer no old cookie can be adopted, and no request is under way.
 BARRED_FOR = 400 * 86_400_000
 
@@ -226,12 +225,14 @@ def delete_expired(before: int, limit: int) -> Steps[int]:
 
 
 def _in_batches(statement: str, values: Mapping[str, Any], limit: int) -> Steps[int]:
-    total = 0
+    total, rows = 0, LEAST_ROWS
     while total < limit:
-        [[(done, looked_at)]] = yield [Statement(statement, {**values, "batch": BATCH, "limit": limit - total})]
+        asked = {**values, "batch": rows, "limit": limit - total}
+        [[(done, looked_at, held)]] = yield [Statement(statement, asked)]
         total += done
-        if looked_at < BATCH:
+        if looked_at < rows:
             break
+        rows = next_rows(rows, float(held))
     return total
 
 

@@ -254,6 +254,8 @@ GET_MARK = "SELECT id, session_id, ends_at FROM ours.sojourn_mark WHERE id = %s"
 _PUT_OFF = """
 UPDATE ours.sojourn_session AS s SET sweep_at = due.over_at FROM due WHERE s.id = due.id AND due.over_at >= %(before)s
 """
+# Last in its line: how long, in seconds, the rows before it took.
+_HELD = "extract(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.statement_timestamp())::float8"
 END_EXPIRED = f"""
 WITH due AS (
     SELECT s.id, {_RUNS_OUT_AT} AS over_at FROM ours.sojourn_session AS s
@@ -263,7 +265,7 @@ WITH due AS (
 ), ended AS (
     UPDATE ours.sojourn_session AS s SET {_ENDED} FROM dead WHERE s.id = dead.id RETURNING s.id
 ), put_off AS ({_PUT_OFF})
-SELECT (SELECT pg_catalog.count(*) FROM ended), (SELECT pg_catalog.count(*) FROM due)
+SELECT (SELECT pg_catalog.count(*) FROM ended), (SELECT pg_catalog.count(*) FROM due), {_HELD}
 """
 DELETE_EXPIRED = f"""
 WITH due AS (
@@ -279,7 +281,7 @@ WITH due AS (
     DELETE FROM ours.sojourn_session WHERE id IN (SELECT id FROM dead) RETURNING id
 ), put_off AS ({_PUT_OFF})
 SELECT (SELECT pg_catalog.count(*) FROM deleted), greatest((SELECT pg_catalog.count(*) FROM due),
-    (SELECT pg_catalog.count(*) FROM gone))
+    (SELECT pg_catalog.count(*) FROM gone)), {_HELD}
 """
 DELETE_MARKS = """
 WITH due AS (SELECT id FROM ours.sojourn_mark WHERE ends_at < %s LIMIT %s),
