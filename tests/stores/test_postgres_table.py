@@ -15,6 +15,7 @@ from sojourn.core.cleanup import LEAST_ROWS
 from sojourn.core.store import Applied, Create, End, Ends, Limit
 from sojourn.stores.postgres import PostgresStore, operations
 from sojourn.stores.postgres import statements as sql
+from sojourn.stores.postgres.statements import Statement, Steps
 from sojourn.testing.records import HOUR, MINUTE, NOW, change, commit, live, make_record, put
 from tests.servers.waiting import wait_until
 
@@ -112,6 +113,33 @@ def require_no_index_written(counted: tuple[int, int]) -> None:
     """Of updates that write an index none is HOT. One that writes none is but where its page is full just then."""
     updates, hot = counted
     assert hot >= 0.9 * updates
+
+
+# What is asked often
+
+
+def prepared() -> Steps[list[str]]:
+    """The first words of the statements that a connection has prepared."""
+    [found] = yield [Statement("SELECT statement FROM pg_catalog.pg_prepared_statements")]
+    return sorted(statement.split()[0] for (statement,) in found)
+
+
+def test_what_is_asked_often_is_prepared_and_a_migration_may_come_between(database: str) -> None:
+    """But not what looks at many rows: a plan for every limit may be a bad one."""
+    store = PostgresStore(database, max_connections=1)
+    record = put(store, "ada")
+    for number in range(20):
+        changes = {"n": change(b"%d" % (number - 1) if number else None, b"%d" % number)}
+        assert isinstance(store.commit(commit(record, changes=changes)), Applied)
+        assert live(store, record.id).data["n"] == b"%d" % number
+        assert store.list("ada", NOW)
+        assert store.scan("", 9)
+        assert store.delete_expired(NOW, 9) == 0
+        if number == 10:
+            assert store._run(prepared) == ["SELECT", "UPDATE"]
+            with psycopg.connect(database) as connection:
+                connection.execute("ALTER TABLE sojourn_session ADD COLUMN later text")
+    store.close()
 
 
 # Clean-up

@@ -20,7 +20,7 @@ from .batched_commits import AsyncBatchedCommits
 from .batched_reads import BatchedReads
 from .connections import AsyncPool, AsyncPostgresConnections, complete
 from .errors import MAX_RETRIES, may_retry, translated
-from .statements import Rows, Statement, Steps, qualified
+from .statements import Rows, Statement, Steps
 from .store import (
     MAX_CONNECTIONS,
     STATS_TIMEOUT,
@@ -184,9 +184,9 @@ async def _execute_async(
 ) -> Sequence[Rows]:
     cursors = [psycopg.AsyncCursor(connection, row_factory=tuple_row) for _ in batch]
     if len(batch) == 1:
-        await cursors[0].execute(qualified(batch[0].sql, schema, batch[0].values is not None), batch[0].values)
+        await cursors[0].execute(*batch[0].of(schema), prepare=batch[0].prepare)
     else:
         async with connection.pipeline():
             for cursor, statement in zip(cursors, batch, strict=True):
-                await cursor.execute(qualified(statement.sql, schema, statement.values is not None), statement.values)
+                await cursor.execute(*statement.of(schema), prepare=statement.prepare)
     return [await cursor.fetchall() if has_rows(cursor) else [] for cursor in cursors]

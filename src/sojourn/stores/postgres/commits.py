@@ -24,11 +24,11 @@ def commit(commit: Commit) -> Steps[Applied | Refused]:
     """Store.commit. One statement; one that is refused reads once more, for the record as it is."""
     values = _values(commit)
     if not commit.changes and not commit.increments:
-        statement = Statement(sql.TOUCH, values | {"durable": commit.secrets is not None})
+        statement = Statement(sql.TOUCH, values | {"durable": commit.secrets is not None}, often=True)
     elif not commit.increments:
-        statement = Statement(sql.CHANGE, values | _changes(commit))
+        statement = Statement(sql.CHANGE, values | _changes(commit), often=True)
     else:
-        statement = Statement(sql.COUNT, values | _changes(commit) | _counters(commit.increments))
+        statement = Statement(sql.COUNT, values | _changes(commit) | _counters(commit.increments), often=True)
     [rows] = yield [statement]
     if rows:
         return Applied(rows[0][0])
@@ -45,7 +45,7 @@ def commit_many(commits: Sequence[Commit]) -> Steps[Mapping[str, Applied]]:
     for values in each:
         values |= {"base": msgspec.Raw(values["base"].encode()), "set": msgspec.Raw(values["set"].encode())}
     ids = [values["id"] for values in each]
-    [rows] = yield [Statement(sql.CHANGE_MANY, {"ids": ids, "commits": _encode(each).decode()})]
+    [rows] = yield [Statement(sql.CHANGE_MANY, {"ids": ids, "commits": _encode(each).decode()}, often=True)]
     return {unescaped(id): Applied(version) for id, version in rows}
 
 

@@ -59,7 +59,7 @@ def require_schema() -> Steps[str]:
 
 def get(id: str) -> Steps[Record | None]:
     """Store.get."""
-    [rows] = yield [Statement(sql.GET, (escaped(id),))]
+    [rows] = yield [Statement(sql.GET, (escaped(id),), often=True)]
     return record_of(rows[0]) if rows else None
 
 
@@ -68,7 +68,7 @@ def get_many(ids: Sequence[str]) -> Steps[Mapping[str, Record | UnreadableRecord
     if len(ids) == 1:
         record = yield from get(ids[0])
         return {record.id: record} if record else {}
-    [rows] = yield [Statement(sql.GET_MANY, ([escaped(id) for id in ids],))]
+    [rows] = yield [Statement(sql.GET_MANY, ([escaped(id) for id in ids],), often=True)]
     found: dict[str, Record | UnreadableRecord] = {}
     for row in rows:
         try:
@@ -83,7 +83,7 @@ def get_many(ids: Sequence[str]) -> Steps[Mapping[str, Record | UnreadableRecord
 def create(create: Create) -> Steps[Applied | Refused]:
     """Store.create. A user's new session comes to be alone: nobody else ends or counts the user's meanwhile."""
     record, ends, now = create.record, create.ends, create.now
-    insert = Statement(sql.INSERT, row_of(record) | {"began_at": create.began_at})
+    insert = Statement(sql.INSERT, row_of(record) | {"began_at": create.began_at}, often=True)
     if ends is None and record.user_id is None:
         [rows] = yield [insert]
         if not rows:
@@ -129,7 +129,7 @@ def end(end: End) -> Steps[Record | None]:
     """Store.end."""
     ran_out = end.reason in ("idle_timeout", "absolute_timeout")
     values = {"id": escaped(end.id), "realm": end.realm, "reason": end.reason, "now": end.now, "ran_out": ran_out}
-    [rows] = yield [Statement(sql.END, values)]
+    [rows] = yield [Statement(sql.END, values, often=True)]
     if not rows:
         if not ran_out:
             yield [Statement(sql.CONFIRM, (values["id"],))]

@@ -60,11 +60,24 @@ __all__ = [
 T = TypeVar("T")
 
 
+Values = Sequence[Any] | Mapping[str, Any] | None
+
+
 class Statement(NamedTuple):
-    """SQL and its parameters."""
+    """SQL and its parameters. `often` is for what is asked all the time and goes by an id: one plan serves them all."""
 
     sql: str
-    values: Sequence[Any] | Mapping[str, Any] | None = None
+    values: Values = None
+    often: bool = False
+
+    def of(self, schema: str) -> tuple[str, Values]:
+        """What psycopg is given."""
+        return qualified(self.sql, schema, self.values is not None), self.values
+
+    @property
+    def prepare(self) -> bool | None:
+        """Whether it is prepared: None leaves it to the connection, which counts how often it was asked."""
+        return None if self.often else False
 
 
 @lru_cache(512)

@@ -20,7 +20,7 @@ from .batched_commits import BatchedCommits
 from .bound_connection import BoundConnection
 from .connections import AsyncPool, Pool, PostgresConnections, complete
 from .errors import MAX_RETRIES, may_retry, translated, unreachable
-from .statements import Rows, Statement, Steps, qualified
+from .statements import Rows, Statement, Steps
 from .watch import watch
 
 __all__ = [
@@ -190,11 +190,11 @@ def _perform(connection: psycopg.Connection[Any], steps: Steps[T], schema: str) 
 def _execute(connection: psycopg.Connection[Any], batch: Sequence[Statement], schema: str) -> Sequence[Rows]:
     cursors = [psycopg.Cursor(connection, row_factory=tuple_row) for _ in batch]
     if len(batch) == 1:
-        cursors[0].execute(qualified(batch[0].sql, schema, batch[0].values is not None), batch[0].values)
+        cursors[0].execute(*batch[0].of(schema), prepare=batch[0].prepare)
     else:
         with connection.pipeline():
             for cursor, statement in zip(cursors, batch, strict=True):
-                cursor.execute(qualified(statement.sql, schema, statement.values is not None), statement.values)
+                cursor.execute(*statement.of(schema), prepare=statement.prepare)
     return [cursor.fetchall() if has_rows(cursor) else [] for cursor in cursors]
 
 
