@@ -7,19 +7,22 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from sojourn import ConfigurationError, SessionExists, StoreUnavailable
 from sojourn.core.record import Record
 from sojourn.core.store import Applied, Create, End, Ends, Store
 from sojourn.stores.postgres import AsyncPostgresStore, PostgresStore, migrate
+from sojourn.stores.postgres.store import Durability
 from sojourn.testing import blocking
 from sojourn.testing.records import NOW, change, commit, live, make_record, put
 from tests.servers.postgres import PostgresServer, start_postgres
@@ -37,8 +40,37 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]
         yield started
 
 
-def open_store(kind: str, conninfo: str, timeout: float = 5.0) -> Store:
-    return blocking(AsyncPostgresStore(conninfo, timeout=timeout)) if kind else PostgresStore(conninfo, timeout=timeout)
+def open_store(kind: str, conninfo: str, timeout: float = 5.0, durability: Durability = "all") -> Store:
+    if kind:
+        return blocking(AsyncPostgresStore(conninfo, timeout=timeout, durability=durability))
+    return PostgresStore(conninfo, timeout=timeout, durability=durability)
+
+
+@contextmanager
+def no_standby(server: PostgresServer) -> Iterator[None]:
+    """Nothing is acknowledged that waits for the disk: it waits for a standby's too, and there is none."""
+
+    def waits() -> bool:
+        told: list[object] = []
+        with psycopg.connect(server.conninfo, autocommit=True) as connection:
+            connection.add_notice_handler(told.append)
+            cancel = threading.Timer(0.1, connection.cancel_safe)
+            cancel.start()
+            connection.execute("SELECT pg_logical_emit_message(true, '', '')")
+            cancel.join()
+        return bool(told)
+
+    def wait_for_standby(name: str) -> None:
+        with psycopg.connect(server.conninfo, autocommit=True) as connection:
+            connection.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{name}'")
+            connection.execute("SELECT pg_reload_conf()")
+        wait_until(lambda: waits() == bool(name), "the setting to hold")
+
+    wait_for_standby("nobody")
+    try:
+        yield
+    finally:
+        wait_for_standby("")
 
 
 def _waiting(connection: psycopg.Connection) -> int:
@@ -181,24 +213,55 @@ def test_an_end_that_no_standby_has_is_confirmed_then_or_not_at_all(server: Post
     """The first call was told nothing in time, and the second finds it made."""
     store = open_store(kind, server.conninfo, SHORT)
     record = put(store)
-
-    def wait_for_standby(name: str) -> None:
-        with psycopg.connect(server.conninfo, autocommit=True) as connection:
-            connection.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{name}'")
-            connection.execute("SELECT pg_reload_conf()")
-            shown = "SHOW synchronous_standby_names"
-            wait_until(lambda: connection.execute(shown).fetchone() == (name,), "the setting to hold")
-
-    wait_for_standby("nobody")
-    try:
+    with no_standby(server):
         for _ in range(2):
             with pytest.raises(StoreUnavailable, match="may have been made or not"):
                 store.end(End(record.id, "logout", NOW + 1))
-    finally:
-        wait_for_standby("")
     assert store.end(End(record.id, "logout", NOW + 1)) is None
     assert live(store, record.id).end_reason == "logout"
     store.close()
+
+
+@both
+@pytest.mark.parametrize("durability", ["all", "ends"])
+def test_what_waits_for_the_disk_is_as_it_was_said(server: PostgresServer, kind: str, durability: Durability) -> None:
+    """Changes by durability=; log-ins, ends and renewed secrets always; activity never."""
+    store = open_store(kind, server.conninfo, SHORT, durability)
+    records = [put(store, data={"n": b"1"}) for _ in range(8)]
+    renewed = replace(records[3].secrets, rotated_at=NOW)
+    changes = [lambda: store.commit(commit(records[0], increments={"m": 1})), lambda: change_all(records[:2])]
+    with_secrets = [
+        lambda: store.commit(commit(records[3], secrets=(records[3].secrets, renewed))),
+        lambda: store.commit(
+            commit(records[4], changes={"n": change(b"1", b"2")}, secrets=(records[4].secrets, renewed))
+        ),
+    ]
+    log_in_and_out = [
+        lambda: put(store, "ada"),
+        lambda: store.end(End(records[5].id, "logout", NOW)),
+        lambda: store.end_all("ada", "revoked", NOW),
+    ]
+
+    def change_all(records: Sequence[Record]) -> None:
+        with ThreadPoolExecutor(len(records)) as threads:
+            list(threads.map(store.commit, [commit(each, changes={"n": change(b"1", b"2")}) for each in records]))
+
+    with no_standby(server):
+        store.commit(commit(records[6], seen_at=NOW + 1))
+        for write in (with_secrets + log_in_and_out) + (changes if durability == "all" else []):
+            with pytest.raises(StoreUnavailable, match="may have been made or not"):
+                write()
+        if durability == "ends":
+            change_all(records[:2])
+            change_all([records[7]])
+            assert isinstance(store.commit(commit(records[0], increments={"m": 1})), Applied)
+    store.close()
+
+
+def test_a_durability_that_is_none_is_told_with_those_that_are() -> None:
+    for kind in (PostgresStore, AsyncPostgresStore):
+        with pytest.raises(ConfigurationError, match=r'takes "all".*or "ends"'):
+            kind("postgresql://localhost/none", durability="some")  # type: ignore[arg-type]
 
 
 def test_no_connection_left_is_an_error_that_says_so(database: str) -> None:

@@ -15,7 +15,7 @@ from sojourn.core.cleanup import LEAST_ROWS
 from sojourn.core.store import Applied, Create, End, Ends, Limit
 from sojourn.stores.postgres import PostgresStore, operations
 from sojourn.stores.postgres import statements as sql
-from sojourn.stores.postgres.statements import Statement, Steps
+from sojourn.stores.postgres.statement import Statement, Steps
 from sojourn.testing.records import HOUR, MINUTE, NOW, change, commit, live, make_record, put
 from tests.servers.waiting import wait_until
 

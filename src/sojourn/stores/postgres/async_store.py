@@ -20,15 +20,17 @@ from .batched_commits import AsyncBatchedCommits
 from .batched_reads import BatchedReads
 from .connections import AsyncPool, AsyncPostgresConnections, complete
 from .errors import MAX_RETRIES, may_retry, translated
-from .statements import Rows, Statement, Steps
+from .statement import Rows, Statement, Steps
 from .store import (
     MAX_CONNECTIONS,
     STATS_TIMEOUT,
     TIMEOUT,
+    Durability,
     check_options,
     has_rows,
     listening_conninfo,
     require_direct,
+    require_durability,
     require_schema,
 )
 from .watch import watch_async
@@ -48,8 +50,10 @@ class AsyncPostgresStore:
         max_connections: int = MAX_CONNECTIONS,
         timeout: float = TIMEOUT,
         listen_conninfo: str | None = None,
+        durability: Durability = "all",
     ) -> None:
         check_options(where, AsyncConnectionPool, max_connections, timeout)
+        self._durable = require_durability(durability)
         self._listen_conninfo = listening_conninfo(where, listen_conninfo, timeout)
         if isinstance(where, str):
             where = complete(where, timeout)
@@ -143,10 +147,10 @@ class AsyncPostgresStore:
         return await self._run(partial(operations.get_many, ids))
 
     async def _commit(self, commit: Commit) -> Applied | Refused:
-        return await self._run(partial(commits.commit, commit), repeatable=commits.is_touch(commit))
+        return await self._run(partial(commits.commit, commit, self._durable), repeatable=commits.is_touch(commit))
 
     async def _commit_many(self, many: Sequence[Commit]) -> Mapping[str, Applied]:
-        return await self._run(partial(commits.commit_many, many), repeatable=False)
+        return await self._run(partial(commits.commit_many, many, self._durable), repeatable=False)
 
     async def _run(self, work: Callable[[], Steps[T]], *, repeatable: bool = True, limit: float | None = None) -> T:
         began = time.monotonic()

@@ -13,18 +13,22 @@ from sojourn.core.store import Applied, Change, Commit, Refused
 from . import statements as sql
 from .operations import get
 from .rows import cost, encode_data, encode_secrets, escaped, unescaped
-from .statements import Statement, Steps
+from .statement import Statement, Steps
 
 __all__ = ["commit", "commit_many", "is_change", "is_touch"]
 
 _encode = msgspec.json.encode
 
 
-def commit(commit: Commit) -> Steps[Applied | Refused]:
-    """Store.commit. One statement; one that is refused reads once more, for the record as it is."""
-    values = _values(commit)
-    if not commit.changes and not commit.increments:
-        statement = Statement(sql.TOUCH, values | {"durable": commit.secrets is not None}, often=True)
+def commit(commit: Commit, durable: bool) -> Steps[Applied | Refused]:
+    """Store.commit. One statement; one that is refused reads once more, for the record as it is.
+
+    `durable`: a change waits for the disk. Renewed secrets always do, and a touch never.
+    """
+    is_upkeep = not commit.changes and not commit.increments
+    values = _values(commit) | {"durable": commit.secrets is not None or (durable and not is_upkeep)}
+    if is_upkeep:
+        statement = Statement(sql.TOUCH, values, often=True)
     elif not commit.increments:
         statement = Statement(sql.CHANGE, values | _changes(commit), often=True)
     else:
@@ -39,13 +43,15 @@ def commit(commit: Commit) -> Steps[Applied | Refused]:
     return Refused(now)
 
 
-def commit_many(commits: Sequence[Commit]) -> Steps[Mapping[str, Applied]]:
+def commit_many(commits: Sequence[Commit], durable: bool) -> Steps[Mapping[str, Applied]]:
     """Those of the changes that are made, by id: of each session one. The others are to be asked for alone."""
     each = [_values(commit) | _changes(commit) for commit in commits]
     for values in each:
         values |= {"base": msgspec.Raw(values["base"].encode()), "set": msgspec.Raw(values["set"].encode())}
     ids = [values["id"] for values in each]
-    [rows] = yield [Statement(sql.CHANGE_MANY, {"ids": ids, "commits": _encode(each).decode()}, often=True)]
+    durable = durable or any([commit.secrets is not None for commit in commits])
+    asked = {"ids": ids, "commits": _encode(each).decode(), "durable": durable}
+    [rows] = yield [Statement(sql.CHANGE_MANY, asked, often=True)]
     return {unescaped(id): Applied(version) for id, version in rows}
 
 

@@ -16,7 +16,7 @@ from . import statements as sql
 from .errors import NO_TABLES, SchemaBehind
 from .migrations import SELECT_ENCODINGS, SELECT_NEEDED, SELECT_VERSION, is_newer, judge_encodings, judge_version
 from .rows import escaped, readable, record_of, row_of, unescaped
-from .statements import Statement, Steps, qualified
+from .statement import Statement, Steps, qualified
 from .tables import SELECT_TABLES, judge_tables
 
 __all__ = [

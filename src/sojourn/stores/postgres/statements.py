@@ -3,21 +3,19 @@
 PostgreSQL looks at a row that another transaction has just changed again, newest version and all conditions, before it
 updates it (READ COMMITTED): so two writers are judged one after the other, and neither has to try again.
 
-`ours` stands for the schema that the tables were found in. Tables and functions are named with their schema, and
-operators meet the very types that they are for: no search_path leads to somebody else's.
+Tables and functions are named with their schema, and operators meet the very types that they are for: no search_path
+leads to somebody else's.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Mapping, Sequence
-from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar
 
 from sojourn.core.codec import MAX_INTEGER
 
 from .rows import COLUMNS
 from .schema import USER_LOCK
+from .statement import Statement
 
 __all__ = [
     "BARS",
@@ -51,47 +49,7 @@ __all__ = [
     "SET_BAR",
     "STATS",
     "TOUCH",
-    "Rows",
-    "Statement",
-    "Steps",
-    "qualified",
 ]
-
-T = TypeVar("T")
-
-
-Values = Sequence[Any] | Mapping[str, Any] | None
-
-
-class Statement(NamedTuple):
-    """SQL and its parameters. `often` is for what is asked all the time and goes by an id: one plan serves them all."""
-
-    sql: str
-    values: Values = None
-    often: bool = False
-
-    def of(self, schema: str) -> tuple[str, Values]:
-        """What psycopg is given."""
-        return qualified(self.sql, schema, self.values is not None), self.values
-
-    @property
-    def prepare(self) -> bool | None:
-        """Whether it is prepared: None leaves it to the connection, which counts how often it was asked."""
-        return None if self.often else False
-
-
-@lru_cache(512)
-def qualified(sql: str, schema: str, with_values: bool) -> str:
-    """`sql` with the schema, as SQL writes its name, for each `ours.`. Where there are values, % is psycopg's."""
-    if not schema:
-        return sql  # it is not known yet, and not asked for
-    return sql.replace("ours.", f"{schema.replace('%', '%%') if with_values else schema}.")
-
-
-Rows = list[tuple[Any, ...]]
-
-Steps = Generator[Sequence[Statement], Sequence[Rows], T]
-"""What an operation wants done, step by step: statements that travel together, for the rows of each."""
 
 BEGIN = Statement("BEGIN")
 # For a client that goes silent in the middle: others wait for its locks.
@@ -208,23 +166,23 @@ _GROWTH = f"""(SELECT CASE WHEN pg_catalog.bool_and(coalesce(pg_catalog.abs(valu
     THEN %(growth)s + pg_catalog.sum(pg_catalog.octet_length(value::text)
         - coalesce(pg_catalog.octet_length(old), -overhead)) END {_COUNTERS})"""
 
-# A crash of the server may take back the touches of its last second: nobody waits for the disk for them.
+# What a crash of the server may take back, of its last second: nobody waits for the disk then.
+_DURABLE = "(%(durable)s OR pg_catalog.set_config('synchronous_commit', 'off', true) = 'off')"
 TOUCH = f"""
-UPDATE ours.sojourn_session AS s SET {_SEEN} WHERE {_LIVE}
-    AND (%(durable)s OR pg_catalog.set_config('synchronous_commit', 'off', true) = 'off')
+UPDATE ours.sojourn_session AS s SET {_SEEN} WHERE {_LIVE} AND {_DURABLE}
 RETURNING s.version
 """
 _SET_CHANGED = f"{_SEEN}, version = s.version + 1, bytes = s.bytes + %(growth)s, data = {_ALTERED}"
 CHANGE = f"""
 UPDATE ours.sojourn_session AS s
 SET {_SET_CHANGED}
-WHERE {_LIVE} AND {_AS_LOADED} AND %(growth)s <= {_ROOM}
+WHERE {_LIVE} AND {_AS_LOADED} AND %(growth)s <= {_ROOM} AND {_DURABLE}
 RETURNING s.version
 """
 COUNT = f"""
 UPDATE ours.sojourn_session AS s
 SET {_SEEN}, version = s.version + 1, bytes = s.bytes + {_GROWTH}, data = {_ALTERED} || {_SUMS}
-WHERE {_LIVE} AND {_AS_LOADED} AND {_GROWTH} <= {_ROOM}
+WHERE {_LIVE} AND {_AS_LOADED} AND {_GROWTH} <= {_ROOM} AND {_DURABLE}
 RETURNING s.version
 """
 
@@ -239,7 +197,7 @@ WITH free AS (
 UPDATE ours.sojourn_session AS s SET {_SET_EACH}
 FROM free, pg_catalog.json_to_recordset(%(commits)s::json) AS c (id text, now bigint, seen_at bigint, old_secrets text,
     new_secrets text, base jsonb, absent text[], set jsonb, removed text[], growth bigint, max_bytes bigint)
-WHERE s.id = free.id AND {_OF_EACH}
+WHERE s.id = free.id AND {_OF_EACH} AND {_DURABLE}
 RETURNING s.id, s.version
 """
 
