@@ -19,7 +19,7 @@ from .session_file import BROWSER
 from .shop import SESSION
 from .tables import figure, table
 
-__all__ = ["Delay", "Revocation", "Size", "measure", "report"]
+__all__ = ["Delay", "Revocation", "Size", "delays", "measure", "report"]
 
 
 class Size(msgspec.Struct, frozen=True):
@@ -97,7 +97,8 @@ async def _revoke(manager: AsyncSessionManager, channel: Connection) -> tuple[fl
     return await asyncio.to_thread(channel.recv) - called, returned - called
 
 
-async def _delays(store: str, url: str, sessions: int) -> Delay:
+async def delays(store: str, url: str, sessions: int) -> Delay:
+    """Of so many sessions, one after another, in the store at `url`."""
     # Before the other process: PostgreSQL's table is made once.
     manager = AsyncSessionManager(open_async_store(url))
     await manager.list("ada")
@@ -125,7 +126,7 @@ async def _delays(store: str, url: str, sessions: int) -> Delay:
 async def _measure(size: Size) -> Revocation:
     with start_servers() as servers:
         urls = {"Redis": servers.new_redis().url, "PostgreSQL": servers.new_database()}
-        return Revocation(size, [await _delays(store, url, size.sessions) for store, url in urls.items()])
+        return Revocation(size, [await delays(store, url, size.sessions) for store, url in urls.items()])
 
 
 def measure(size: Size) -> Revocation:

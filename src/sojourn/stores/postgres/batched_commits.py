@@ -1,6 +1,6 @@
 """Batched commits: changes of several sessions that come while another is under way, made as one.
 
-One statement is planned, one transaction waits for the disk and, where caches listen, for those who also notify: they
+One statement is planned, one transaction waits for the disk and, where caches listen, for others who notify: these
 commit one after the other. Each commit is judged for itself.
 """
 

@@ -49,9 +49,15 @@ def commit_many(commits: Sequence[Commit], durable: bool) -> Steps[Mapping[str, 
     for values in each:
         values |= {"base": msgspec.Raw(values["base"].encode()), "set": msgspec.Raw(values["set"].encode())}
     ids = [values["id"] for values in each]
-    durable = durable or any([commit.secrets is not None for commit in commits])
-    asked = {"ids": ids, "commits": _encode(each).decode(), "durable": durable}
-    [rows] = yield [Statement(sql.CHANGE_MANY, asked, often=True)]
+    statement = Statement(
+        sql.CHANGE_MANY, {"ids": ids, "commits": _encode(each).decode(), "durable": False}, often=True
+    )
+    if durable or any([commit.secrets is not None for commit in commits]):
+        # Whoever notifies keeps others from it until its transaction is over: that one does not wait for the disk, and
+        # another does, before anybody is answered. In one message, so that no restart of the server comes in between.
+        _, _, rows, _, _ = yield [sql.BEGIN, sql.LIMIT_PAUSES, statement, sql.COMMIT, sql.FLUSH]
+    else:
+        [rows] = yield [statement]
     return {unescaped(id): Applied(version) for id, version in rows}
 
 

@@ -34,6 +34,7 @@ __all__ = [
     "END_EXPIRED",
     "END_LOCKED",
     "ERASE",
+    "FLUSH",
     "GET",
     "GET_MANY",
     "GET_MARK",
@@ -56,6 +57,8 @@ BEGIN = Statement("BEGIN")
 LIMIT_PAUSES = Statement("SET LOCAL idle_in_transaction_session_timeout = 5000")
 COMMIT = Statement("COMMIT")
 ROLLBACK = Statement("ROLLBACK")
+# Waits until all that was committed before is on disk, as a commit does: it writes a word to the log.
+FLUSH = Statement("SELECT pg_catalog.pg_logical_emit_message(true, '', '')")
 
 _RUNS_OUT_AT = "least(s.seen_at + s.idle_timeout, s.absolute_expires_at)"
 _OVER_AT = f"coalesce(s.ended_at, {_RUNS_OUT_AT})"
