@@ -245,8 +245,9 @@ class Store(Protocol):
 class Watcher(Protocol):
     """Who is told of writes: a cache. Its methods may be called from any thread, and return at once."""
 
-    closed: bool
-    """Whether it wants to hear no more."""
+    @property
+    def closed(self) -> bool:
+        """Whether it wants to hear no more."""
 
     def changed(self, ids: Iterable[str]) -> None:
         """These records were written, ended or deleted, by whomever."""

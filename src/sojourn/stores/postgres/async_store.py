@@ -33,7 +33,7 @@ from .store import (
     require_durability,
     require_schema,
 )
-from .watch import watch_async
+from .watch import watch
 
 __all__ = ["AsyncPostgresStore"]
 
@@ -135,9 +135,9 @@ class AsyncPostgresStore:
         """As Store.stats. Reads the whole table."""
         return await self._run(partial(operations.stats, now), limit=STATS_TIMEOUT)
 
-    async def watch(self, watcher: Watcher, interval: float) -> None:
-        """As PostgresStore.watch."""
-        await watch_async(require_direct(self._listen_conninfo), watcher, interval)
+    def watch(self, watcher: Watcher, interval: float) -> None:
+        """As PostgresStore.watch: for a thread of its own."""
+        watch(require_direct(self._listen_conninfo), watcher, interval)
 
     async def close(self) -> None:
         """As Store.close. The caller's own pool stays open."""
