@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
@@ -17,7 +17,7 @@ from sojourn.core.errors import DataTooLarge
 from sojourn.core.record import Record
 from sojourn.core.store import Applied, Commit, End, Refused, Store
 from sojourn.stores.postgres import AsyncPostgresStore, PostgresStore
-from sojourn.stores.postgres.batched_commits import AsyncBatchedCommits, BatchedCommits
+from sojourn.stores.postgres.batched_commits import GATHERED_FOR, AsyncBatchedCommits, BatchedCommits
 from sojourn.testing.records import NOW, change, commit, live, make_record, put
 from tests.servers.waiting import wait_until
 
@@ -218,6 +218,48 @@ def test_an_outage_is_told_to_each() -> None:
         assert [str(each) for each in found[1:]] == ["away"] * 3
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("when", ["while it gathers", "while it writes"])
+def test_a_thread_that_is_broken_off_leaves_nobody_waiting(when: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    release = threading.Event()
+
+    def alone(each: Commit) -> Applied | Refused:
+        release.wait(30)
+        return Applied(1)
+
+    def together(commits: Sequence[Commit]) -> Mapping[str, Applied]:
+        raise KeyboardInterrupt
+
+    def gather(seconds: float) -> bool:
+        wait_until(lambda: batched._gathering.next is not None and len(batched._gathering.next.commits) == 2, "both")
+        if when == "while it gathers":
+            raise KeyboardInterrupt
+        return True
+
+    def commit_one(each: Commit) -> object:
+        try:
+            return batched.commit(each)
+        except BaseException as error:  # noqa: BLE001  # given back
+            return error
+
+    batched = BatchedCommits(alone, together)
+    with ThreadPoolExecutor(3) as threads:
+        first = threads.submit(commit_one, COMMITS[0])
+        wait_until(lambda: batched._gathering.under_way == 1, "the first")
+        monkeypatch.setattr(threading.Event, "wait", _instead(gather, threading.Event.wait))
+        others = [threads.submit(commit_one, each) for each in COMMITS[1:3]]
+        answers = {type(other.result(30)) for other in others}
+        release.set()
+
+    assert answers == {KeyboardInterrupt, StoreUnavailable}
+    assert first.result() == Applied(1)
+    assert batched._gathering.under_way == 0
+
+
+def _instead(gather: Callable[[float], bool], wait: Callable[..., bool]) -> Callable[..., bool]:
+    """A wait of a batch's is `gather`."""
+    return lambda event, timeout=None: gather(timeout) if timeout == GATHERED_FOR else wait(event, timeout)
 
 
 def test_a_child_of_a_fork_waits_for_nothing_of_its_parents(database: str, store: Store) -> None:

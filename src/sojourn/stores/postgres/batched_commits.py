@@ -100,7 +100,6 @@ class BatchedCommits:
             return self._go_alone(commit)
         waited = batch.done
         if is_first:
-            waited.gathered.wait(GATHERED_FOR)
             self._make(batch)
         waited.ended.wait()
         if waited.error is not None:
@@ -114,10 +113,13 @@ class BatchedCommits:
             self._returned()
 
     def _make(self, batch: _Batch[_Waited]) -> None:
-        with self._guard:
-            self._gathering.depart()
         waited = batch.done
         try:
+            try:
+                waited.gathered.wait(GATHERED_FOR)
+            finally:
+                with self._guard:
+                    self._gathering.depart()
             # One that waited and nobody joined goes alone.
             if len(batch.commits) > 1:
                 waited.made = self._together(list(batch.commits.values()))
