@@ -59,6 +59,7 @@ MOST_OF_SIGNED_COOKIE = 0.5
 MOST_OF_FLASK_SESSION = 1.2
 LEAST_OF_SPREAD_WRITES = 0.8
 MOST_REVOCATION_MS = 20
+MOST_OF_A_FOREIGN_WRITE_US = 30
 MOST_OF_BARE_UPDATE = 1.3
 LEAST_OF_QUIET = 0.9
 MOST_OF_FLASK_COOKIE = 0.6
@@ -203,6 +204,14 @@ def judge_revocation(found: Revocation) -> list[Aim]:
             each.p99_ms < MOST_REVOCATION_MS,
         )
         for each in found.delays
+    ] + [
+        Aim(
+            f"Redis, cached: a write by another process, {each.at_once} at once, costs at most "
+            f"{MOST_OF_A_FOREIGN_WRITE_US} µs of processor",
+            f"{figure(each.cpu_us)} µs",
+            each.cpu_us <= MOST_OF_A_FOREIGN_WRITE_US,
+        )
+        for each in found.heard
     ]
 
 

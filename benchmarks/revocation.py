@@ -14,6 +14,7 @@ import msgspec
 from sojourn import AsyncSessionManager, open_async_store
 from sojourn.stores.cached import AsyncCachedStore
 
+from .listening import Heard, heard
 from .servers import start_servers
 from .session_file import BROWSER
 from .shop import SESSION
@@ -23,9 +24,10 @@ __all__ = ["Delay", "Revocation", "Size", "delays", "measure", "report"]
 
 
 class Size(msgspec.Struct, frozen=True):
-    """How many sessions are revoked at each store."""
+    """How many sessions are revoked at each store, and how many writes a cache hears of."""
 
     sessions: int
+    writes: int = 0
 
 
 class Delay(msgspec.Struct, frozen=True):
@@ -43,6 +45,7 @@ class Revocation(msgspec.Struct, frozen=True):
 
     size: Size
     delays: list[Delay]
+    heard: list[Heard] = []
 
 
 class _CountedReads:
@@ -126,7 +129,8 @@ async def delays(store: str, url: str, sessions: int) -> Delay:
 async def _measure(size: Size) -> Revocation:
     with start_servers() as servers:
         urls = {"Redis": servers.new_redis().url, "PostgreSQL": servers.new_database()}
-        return Revocation(size, [await delays(store, url, size.sessions) for store, url in urls.items()])
+        found = [await delays(store, url, size.sessions) for store, url in urls.items()]
+        return Revocation(size, found, await heard(servers.new_redis().url, size.writes))
 
 
 def measure(size: Size) -> Revocation:
@@ -141,4 +145,8 @@ def report(found: Revocation) -> str:
         for each in found.delays
     ]
     head = [f"From revoke to refusal elsewhere, {found.size.sessions:,} sessions"]
-    return table([*head, "median ms", "p99 ms", "longest ms", "the call itself, median ms"], rows)
+    told = table([*head, "median ms", "p99 ms", "longest ms", "the call itself, median ms"], rows)
+    if not found.heard:
+        return told
+    listening = [[f"{each.at_once} at once", figure(each.cpu_us)] for each in found.heard]
+    return told + "\n\n" + table(["Writes to Redis by another process", "a cache's µs of processor, each"], listening)

@@ -126,6 +126,8 @@ def test_a_revoked_session_is_refused_by_the_process_that_has_it_cached() -> Non
 
     assert [delay.store for delay in found.delays] == ["Redis", "PostgreSQL"]
     assert all(0 < delay.median_ms <= delay.longest_ms for delay in found.delays)
+    assert all(each.cpu_us > 0 for each in found.heard)
+    assert len(found.heard) == 2
 
 
 def test_changes_are_measured_beside_a_bare_update_and_with_a_cache_that_listens() -> None:
