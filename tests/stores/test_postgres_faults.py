@@ -137,6 +137,48 @@ def test_a_server_that_is_killed_in_a_storm_loses_no_acknowledged_write(server: 
 
 
 @both
+def test_changes_that_were_made_together_are_not_lost_either_once_acknowledged(
+    server: PostgresServer, kind: str
+) -> None:
+    """They are told of before they are on disk, and answered after."""
+    store = open_store(kind, server.conninfo)
+    records = [put(store, data={"n": b"0"}) for _ in range(12)]
+    over, acknowledged = threading.Event(), [0] * len(records)
+
+    def count_up(which: int) -> None:
+        known, value = 0, 0
+        while not over.is_set():
+            value += 1
+            changes = {"n": change(b"%d" % known, b"%d" % value)}
+            try:
+                answer = store.commit(commit(records[which], changes=changes))
+            except StoreUnavailable:
+                continue
+            if isinstance(answer, Applied):
+                known = acknowledged[which] = value
+            else:
+                assert answer.record is not None
+                known = int(answer.record.data["n"])
+                assert known >= acknowledged[which]
+
+    with ThreadPoolExecutor(len(records)) as threads:
+        writing = [threads.submit(count_up, which) for which in range(len(records))]
+        try:
+            for _ in range(3):
+                before = sum(acknowledged)
+                wait_until(lambda: sum(acknowledged) > before + 200, "new writes")  # noqa: B023  # called at once
+                server.kill()
+                server.restart()
+        finally:
+            over.set()
+    for each in writing:
+        each.result()
+    kept = [int(live(store, record.id).data["n"]) for record in records]
+    assert all(found >= sure for found, sure in zip(kept, acknowledged, strict=True))
+    store.close()
+
+
+@both
 def test_after_a_restart_even_the_first_write_is_made(server: PostgresServer, kind: str) -> None:
     """Connections that the server closed meanwhile are not used to find that out."""
     store = open_store(kind, server.conninfo)
