@@ -16,6 +16,7 @@ from .network_peers import CACHED_REDIS, REDIS
 from .over_http import CONNECT_REDIS
 from .overhead import BIG, SMALL, TITLES, Overhead
 from .peers import MEMORY, OURS, SQLITE
+from .postgres_writes import PostgresWrites
 from .races import Races
 from .revocation import Revocation
 from .rounds import Spread
@@ -35,6 +36,7 @@ __all__ = [
     "judge_flask",
     "judge_network",
     "judge_overhead",
+    "judge_postgres_writes",
     "judge_races",
     "judge_revocation",
     "judge_scale",
@@ -71,6 +73,9 @@ MOST_OF_SIGNED_COOKIE = 0.5
 MOST_OF_FLASK_SESSION = 1.2
 LEAST_OF_SPREAD_WRITES = 0.8
 MOST_REVOCATION_MS = 20
+MOST_OF_A_FOREIGN_WRITE_US = 30
+MOST_OF_BARE_UPDATE = 1.3
+LEAST_OF_QUIET = 0.9
 MOST_OF_FLASK_COOKIE = 0.6
 MOST_OF_DJANGO = 0.5
 # × the requests a second of Express with connect-redis.
@@ -220,6 +225,37 @@ def judge_revocation(found: Revocation) -> list[Aim]:
             each.p99_ms < MOST_REVOCATION_MS,
         )
         for each in found.delays
+    ] + [
+        Aim(
+            f"Redis, cached: a write by another process, {each.at_once} at once, costs at most "
+            f"{MOST_OF_A_FOREIGN_WRITE_US} µs of processor",
+            f"{figure(each.cpu_us)} µs",
+            each.cpu_us <= MOST_OF_A_FOREIGN_WRITE_US,
+        )
+        for each in found.heard
+    ]
+
+
+def judge_postgres_writes(found: PostgresWrites) -> list[Aim]:
+    """A change beside a bare UPDATE, what a listener costs, and a revocation among the writes of others."""
+    bare, quiet, p99 = found.of_bare["all"].median, found.of_quiet.median, found.revocation.p99_ms
+    return [
+        Aim(
+            f"PostgreSQL: a change takes at most {MOST_OF_BARE_UPDATE} × a bare UPDATE by psycopg",
+            f"{bare:.3f} ×",
+            bare <= MOST_OF_BARE_UPDATE,
+        ),
+        Aim(
+            f"PostgreSQL: 32 writers with a cache that listens are at least {LEAST_OF_QUIET} × as fast as without",
+            f"{quiet:.3f} ×",
+            quiet >= LEAST_OF_QUIET,
+        ),
+        Aim(
+            f"PostgreSQL, among writes of others: 99 of 100 revoked sessions are refused elsewhere within "
+            f"{MOST_REVOCATION_MS} ms",
+            f"{figure(p99)} ms",
+            p99 < MOST_REVOCATION_MS,
+        ),
     ]
 
 

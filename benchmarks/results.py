@@ -17,6 +17,7 @@ from . import (
     million,
     network,
     overhead,
+    postgres_writes,
     races,
     revocation,
     scale,
@@ -31,6 +32,7 @@ from .aims import (
     judge_flask,
     judge_network,
     judge_overhead,
+    judge_postgres_writes,
     judge_races,
     judge_revocation,
     judge_scale,
@@ -60,6 +62,7 @@ PARTS: Mapping[str, Part] = {
     "contention": Part(contention.measure, contention.report, judge_contention),
     "million": Part(million.measure, million.report),
     "revocation": Part(revocation.measure, revocation.report, judge_revocation),
+    "postgres": Part(postgres_writes.measure, postgres_writes.report, judge_postgres_writes),
     "service": Part(service.measure, service.report, judge_service),
     "bound": Part(bound.measure, bound.report, judge_bound),
     "together": Part(together.measure, together.report, judge_together),
@@ -78,6 +81,7 @@ class Sizes(NamedTuple):
     contention: contention.Size
     million: million.Size
     revocation: revocation.Size
+    postgres: postgres_writes.Size
     service: service.Size
     bound: bound.Size
     together: together.Size
@@ -96,6 +100,7 @@ class Results(msgspec.Struct):
     contention: contention.Contention | None = None
     million: million.Million | None = None
     revocation: revocation.Revocation | None = None
+    postgres: postgres_writes.PostgresWrites | None = None
     service: service.Service | None = None
     bound: bound.Bound | None = None
     together: together.Together | None = None

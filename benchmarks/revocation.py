@@ -14,18 +14,20 @@ import msgspec
 from sojourn import AsyncSessionManager, open_async_store
 from sojourn.stores.cached import AsyncCachedStore
 
+from .listening import Heard, heard
 from .servers import start_servers
 from .session_file import BROWSER
 from .shop import SESSION
 from .tables import figure, table
 
-__all__ = ["Delay", "Revocation", "Size", "measure", "report"]
+__all__ = ["Delay", "Revocation", "Size", "delays", "measure", "report"]
 
 
 class Size(msgspec.Struct, frozen=True):
-    """How many sessions are revoked at each store."""
+    """How many sessions are revoked at each store, and how many writes a cache hears of."""
 
     sessions: int
+    writes: int = 0
 
 
 class Delay(msgspec.Struct, frozen=True):
@@ -43,6 +45,7 @@ class Revocation(msgspec.Struct, frozen=True):
 
     size: Size
     delays: list[Delay]
+    heard: list[Heard] = []
 
 
 class _CountedReads:
@@ -97,7 +100,8 @@ async def _revoke(manager: AsyncSessionManager, channel: Connection) -> tuple[fl
     return await asyncio.to_thread(channel.recv) - called, returned - called
 
 
-async def _delays(store: str, url: str, sessions: int) -> Delay:
+async def delays(store: str, url: str, sessions: int) -> Delay:
+    """Of so many sessions, one after another, in the store at `url`."""
     # Before the other process: PostgreSQL's table is made once.
     manager = AsyncSessionManager(open_async_store(url))
     await manager.list("ada")
@@ -125,7 +129,8 @@ async def _delays(store: str, url: str, sessions: int) -> Delay:
 async def _measure(size: Size) -> Revocation:
     with start_servers() as servers:
         urls = {"Redis": servers.new_redis().url, "PostgreSQL": servers.new_database()}
-        return Revocation(size, [await _delays(store, url, size.sessions) for store, url in urls.items()])
+        found = [await delays(store, url, size.sessions) for store, url in urls.items()]
+        return Revocation(size, found, await heard(servers.new_redis().url, size.writes))
 
 
 def measure(size: Size) -> Revocation:
@@ -140,4 +145,8 @@ def report(found: Revocation) -> str:
         for each in found.delays
     ]
     head = [f"From revoke to refusal elsewhere, {found.size.sessions:,} sessions"]
-    return table([*head, "median ms", "p99 ms", "longest ms", "the call itself, median ms"], rows)
+    told = table([*head, "median ms", "p99 ms", "longest ms", "the call itself, median ms"], rows)
+    if not found.heard:
+        return told
+    listening = [[f"{each.at_once} at once", figure(each.cpu_us)] for each in found.heard]
+    return told + "\n\n" + table(["Writes to Redis by another process", "a cache's µs of processor, each"], listening)

@@ -19,6 +19,7 @@ from benchmarks import (
     network,
     network_peers,
     overhead,
+    postgres_writes,
     races,
     request_path,
     revocation,
@@ -125,6 +126,16 @@ def test_a_revoked_session_is_refused_by_the_process_that_has_it_cached() -> Non
 
     assert [delay.store for delay in found.delays] == ["Redis", "PostgreSQL"]
     assert all(0 < delay.median_ms <= delay.longest_ms for delay in found.delays)
+    assert all(each.cpu_us > 0 for each in found.heard)
+    assert len(found.heard) == 2
+
+
+def test_changes_are_measured_beside_a_bare_update_and_with_a_cache_that_listens() -> None:
+    found = postgres_writes.measure(QUICK.postgres)
+
+    assert all(each.median > 0 for each in (*found.of_bare.values(), *found.per_second.values(), found.of_quiet))
+    assert 0 < found.revocation.median_ms <= found.revocation.longest_ms
+    assert postgres_writes.LISTENED in postgres_writes.report(found)
 
 
 def test_the_service_answers_every_open_at_each_number_of_connections() -> None:

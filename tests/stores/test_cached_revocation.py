@@ -125,8 +125,8 @@ class AsyncRedisHeardThrough(AsyncRedisStore):
         super().__init__(server.url)
         self._heard = AsyncRedisStore(f"redis://127.0.0.1:{proxy.port}/0")
 
-    async def watch(self, watcher: Watcher, interval: float) -> None:
-        await self._heard.watch(watcher, interval)
+    def watch(self, watcher: Watcher, interval: float) -> None:
+        self._heard.watch(watcher, interval)
 
 
 Heard = tuple[Store, Store, Proxy]

@@ -338,24 +338,41 @@ def test_two_event_loops_at_once_are_refused(memory: WatchableMemoryStore) -> No
     elsewhere.close()
 
 
-def test_a_channel_whose_task_was_cancelled_is_begun_again(memory: WatchableMemoryStore) -> None:
-    """Some programs cancel every task that they find."""
+def channels() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "sojourn-watch"]
+
+
+def test_a_channel_ends_with_its_event_loop_or_before(memory: WatchableMemoryStore) -> None:
+    async def use(store: AsyncCachedStore) -> None:
+        await store.get("0" * 32)
+        assert len(set(channels()) - before) == 1
+
+    async def use_and_close(store: AsyncCachedStore) -> None:
+        await use(store)
+        await store.close()
+        assert not set(channels()) - before
+
+    before = set(channels())
+    asyncio.run(use_and_close(AsyncCachedStore(AsyncWatchableMemoryStore(memory))))
+    # Nobody closed it: some programs only end their loop.
+    asyncio.run(use(AsyncCachedStore(AsyncWatchableMemoryStore(memory))))
+    for left in set(channels()) - before:
+        left.join(10)
+        assert not left.is_alive()
+
+
+def test_a_beat_waits_for_no_request(memory: WatchableMemoryStore) -> None:
+    """One keeps the event loop for longer than the cache believes silence: what it holds is still served."""
 
     async def main() -> None:
-        store = AsyncCachedStore(AsyncWatchableMemoryStore(memory), clock=frozen)
+        store = AsyncCachedStore(AsyncWatchableMemoryStore(memory), max_staleness=3.0, clock=frozen)
         record = put(memory)
-        for _ in range(2):
+        while store.at_hand(record.id) is None:
             await store.get(record.id)
-            await asyncio.sleep(0.02)
-            await store.get(record.id)
-            before = memory.reads
-            assert await store.get(record.id) == record
-            assert memory.reads == before
-            watch = next(task for task in asyncio.all_tasks() if task.get_name() == "sojourn-watch")
-            watch.cancel()
-            await asyncio.wait([watch])
+            await asyncio.sleep(0.01)
+        time.sleep(4)  # a handler that should not
+        assert store.at_hand(record.id) == record
         await store.close()
-        assert "sojourn-watch" not in [task.get_name() for task in asyncio.all_tasks()]
 
     asyncio.run(main())
 

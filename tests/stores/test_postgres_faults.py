@@ -7,19 +7,22 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from sojourn import ConfigurationError, SessionExists, StoreUnavailable
 from sojourn.core.record import Record
 from sojourn.core.store import Applied, Create, End, Ends, Store
 from sojourn.stores.postgres import AsyncPostgresStore, PostgresStore, migrate
+from sojourn.stores.postgres.store import Durability
 from sojourn.testing import blocking
 from sojourn.testing.records import NOW, change, commit, live, make_record, put
 from tests.servers.postgres import PostgresServer, start_postgres
@@ -37,8 +40,37 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]
         yield started
 
 
-def open_store(kind: str, conninfo: str, timeout: float = 5.0) -> Store:
-    return blocking(AsyncPostgresStore(conninfo, timeout=timeout)) if kind else PostgresStore(conninfo, timeout=timeout)
+def open_store(kind: str, conninfo: str, timeout: float = 5.0, durability: Durability = "all") -> Store:
+    if kind:
+        return blocking(AsyncPostgresStore(conninfo, timeout=timeout, durability=durability))
+    return PostgresStore(conninfo, timeout=timeout, durability=durability)
+
+
+@contextmanager
+def no_standby(server: PostgresServer) -> Iterator[None]:
+    """Nothing is acknowledged that waits for the disk: it waits for a standby's too, and there is none."""
+
+    def waits() -> bool:
+        told: list[object] = []
+        with psycopg.connect(server.conninfo, autocommit=True) as connection:
+            connection.add_notice_handler(told.append)
+            cancel = threading.Timer(0.1, connection.cancel_safe)
+            cancel.start()
+            connection.execute("SELECT pg_logical_emit_message(true, '', '')")
+            cancel.join()
+        return bool(told)
+
+    def wait_for_standby(name: str) -> None:
+        with psycopg.connect(server.conninfo, autocommit=True) as connection:
+            connection.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{name}'")
+            connection.execute("SELECT pg_reload_conf()")
+        wait_until(lambda: waits() == bool(name), "the setting to hold")
+
+    wait_for_standby("nobody")
+    try:
+        yield
+    finally:
+        wait_for_standby("")
 
 
 def _waiting(connection: psycopg.Connection) -> int:
@@ -101,6 +133,48 @@ def test_a_server_that_is_killed_in_a_storm_loses_no_acknowledged_write(server: 
     for n, (sure, unsure) in enumerate(zip(storm.acknowledged, storm.unsure, strict=True)):
         assert sure <= int(data[f"n{n}"]) <= sure + unsure
     assert storm.errors <= {"The connection to PostgreSQL was lost. A write may have been made or not."}
+    store.close()
+
+
+@both
+def test_changes_that_were_made_together_are_not_lost_either_once_acknowledged(
+    server: PostgresServer, kind: str
+) -> None:
+    """They are told of before they are on disk, and answered after."""
+    store = open_store(kind, server.conninfo)
+    records = [put(store, data={"n": b"0"}) for _ in range(12)]
+    over, acknowledged = threading.Event(), [0] * len(records)
+
+    def count_up(which: int) -> None:
+        known, value = 0, 0
+        while not over.is_set():
+            value += 1
+            changes = {"n": change(b"%d" % known, b"%d" % value)}
+            try:
+                answer = store.commit(commit(records[which], changes=changes))
+            except StoreUnavailable:
+                continue
+            if isinstance(answer, Applied):
+                known = acknowledged[which] = value
+            else:
+                assert answer.record is not None
+                known = int(answer.record.data["n"])
+                assert known >= acknowledged[which]
+
+    with ThreadPoolExecutor(len(records)) as threads:
+        writing = [threads.submit(count_up, which) for which in range(len(records))]
+        try:
+            for _ in range(3):
+                before = sum(acknowledged)
+                wait_until(lambda: sum(acknowledged) > before + 200, "new writes")  # noqa: B023  # called at once
+                server.kill()
+                server.restart()
+        finally:
+            over.set()
+    for each in writing:
+        each.result()
+    kept = [int(live(store, record.id).data["n"]) for record in records]
+    assert all(found >= sure for found, sure in zip(kept, acknowledged, strict=True))
     store.close()
 
 
@@ -181,24 +255,55 @@ def test_an_end_that_no_standby_has_is_confirmed_then_or_not_at_all(server: Post
     """The first call was told nothing in time, and the second finds it made."""
     store = open_store(kind, server.conninfo, SHORT)
     record = put(store)
-
-    def wait_for_standby(name: str) -> None:
-        with psycopg.connect(server.conninfo, autocommit=True) as connection:
-            connection.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{name}'")
-            connection.execute("SELECT pg_reload_conf()")
-            shown = "SHOW synchronous_standby_names"
-            wait_until(lambda: connection.execute(shown).fetchone() == (name,), "the setting to hold")
-
-    wait_for_standby("nobody")
-    try:
+    with no_standby(server):
         for _ in range(2):
             with pytest.raises(StoreUnavailable, match="may have been made or not"):
                 store.end(End(record.id, "logout", NOW + 1))
-    finally:
-        wait_for_standby("")
     assert store.end(End(record.id, "logout", NOW + 1)) is None
     assert live(store, record.id).end_reason == "logout"
     store.close()
+
+
+@both
+@pytest.mark.parametrize("durability", ["all", "ends"])
+def test_what_waits_for_the_disk_is_as_it_was_said(server: PostgresServer, kind: str, durability: Durability) -> None:
+    """Changes by durability=; log-ins, ends and renewed secrets always; activity never."""
+    store = open_store(kind, server.conninfo, SHORT, durability)
+    records = [put(store, data={"n": b"1"}) for _ in range(8)]
+    renewed = replace(records[3].secrets, rotated_at=NOW)
+    changes = [lambda: store.commit(commit(records[0], increments={"m": 1})), lambda: change_all(records[:2])]
+    with_secrets = [
+        lambda: store.commit(commit(records[3], secrets=(records[3].secrets, renewed))),
+        lambda: store.commit(
+            commit(records[4], changes={"n": change(b"1", b"2")}, secrets=(records[4].secrets, renewed))
+        ),
+    ]
+    log_in_and_out = [
+        lambda: put(store, "ada"),
+        lambda: store.end(End(records[5].id, "logout", NOW)),
+        lambda: store.end_all("ada", "revoked", NOW),
+    ]
+
+    def change_all(records: Sequence[Record]) -> None:
+        with ThreadPoolExecutor(len(records)) as threads:
+            list(threads.map(store.commit, [commit(each, changes={"n": change(b"1", b"2")}) for each in records]))
+
+    with no_standby(server):
+        store.commit(commit(records[6], seen_at=NOW + 1))
+        for write in (with_secrets + log_in_and_out) + (changes if durability == "all" else []):
+            with pytest.raises(StoreUnavailable, match="may have been made or not"):
+                write()
+        if durability == "ends":
+            change_all(records[:2])
+            change_all([records[7]])
+            assert isinstance(store.commit(commit(records[0], increments={"m": 1})), Applied)
+    store.close()
+
+
+def test_a_durability_that_is_none_is_told_with_those_that_are() -> None:
+    for kind in (PostgresStore, AsyncPostgresStore):
+        with pytest.raises(ConfigurationError, match=r'takes "all".*or "ends"'):
+            kind("postgresql://localhost/none", durability="some")  # type: ignore[arg-type]
 
 
 def test_no_connection_left_is_an_error_that_says_so(database: str) -> None:

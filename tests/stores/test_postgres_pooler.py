@@ -8,9 +8,9 @@ from contextlib import closing
 
 import psycopg
 
-from sojourn.core.store import Create
+from sojourn.core.store import Applied, Create
 from sojourn.stores.postgres import AsyncPostgresStore, PostgresStore, migrate
-from sojourn.testing.records import NOW, commit, live, make_record, put
+from sojourn.testing.records import NOW, change, commit, live, make_record, put
 from tests.servers.pgbouncer import start_pgbouncer
 from tests.servers.postgres import PostgresServer
 
@@ -29,6 +29,8 @@ def test_everything_works_and_no_setting_is_left_to_others(postgres: PostgresSer
             others = [psycopg.connect(conninfo, prepare_threshold=None) for _ in range(2)]
             paths = {tuple(other.execute("SHOW search_path").fetchall()) for other in others}
             assert paths == {(('"$user", public',),)}
+            prepared = [other.execute("SELECT name FROM pg_prepared_statements").fetchall() for other in others]
+            assert prepared == [[], []]
             for other in others:
                 other.close()
 
@@ -42,6 +44,12 @@ def test_an_event_loop_works_too(postgres: PostgresServer) -> None:
         await asyncio.gather(*[store.create(create) for create in creates])
         found = await asyncio.gather(*[store.get(create.record.id) for create in creates])
         assert [each and each.id for each in found] == [create.record.id for create in creates]
+        # As often as would be prepared without a pooler, over one connection that has two behind it.
+        ours = creates[0].record
+        for number in range(20):
+            changes = {"n": change(b"%d" % (number - 1) if number else None, b"%d" % number)}
+            assert isinstance(await store.commit(commit(ours, changes=changes)), Applied)
+            assert await store.get(ours.id)
         await store.close()
 
     with start_pgbouncer(postgres, name) as conninfo:

@@ -11,9 +11,11 @@ from typing import Any
 import psycopg
 import pytest
 
+from sojourn.core.cleanup import LEAST_ROWS
 from sojourn.core.store import Applied, Create, End, Ends, Limit
 from sojourn.stores.postgres import PostgresStore, operations
 from sojourn.stores.postgres import statements as sql
+from sojourn.stores.postgres.statement import Statement, Steps
 from sojourn.testing.records import HOUR, MINUTE, NOW, change, commit, live, make_record, put
 from tests.servers.waiting import wait_until
 
@@ -113,6 +115,33 @@ def require_no_index_written(counted: tuple[int, int]) -> None:
     assert hot >= 0.9 * updates
 
 
+# What is asked often
+
+
+def prepared() -> Steps[list[str]]:
+    """The first words of the statements that a connection has prepared."""
+    [found] = yield [Statement("SELECT statement FROM pg_catalog.pg_prepared_statements")]
+    return sorted(statement.split()[0] for (statement,) in found)
+
+
+def test_what_is_asked_often_is_prepared_and_a_migration_may_come_between(database: str) -> None:
+    """But not what looks at many rows: a plan for every limit may be a bad one."""
+    store = PostgresStore(database, max_connections=1)
+    record = put(store, "ada")
+    for number in range(20):
+        changes = {"n": change(b"%d" % (number - 1) if number else None, b"%d" % number)}
+        assert isinstance(store.commit(commit(record, changes=changes)), Applied)
+        assert live(store, record.id).data["n"] == b"%d" % number
+        assert store.list("ada", NOW)
+        assert store.scan("", 9)
+        assert store.delete_expired(NOW, 9) == 0
+        if number == 10:
+            assert store._run(prepared) == ["SELECT", "UPDATE"]
+            with psycopg.connect(database) as connection:
+                connection.execute("ALTER TABLE sojourn_session ADD COLUMN later text")
+    store.close()
+
+
 # Clean-up
 
 DUE = "SELECT count(*) FROM sojourn_session WHERE sweep_at < "
@@ -122,7 +151,7 @@ def test_a_clean_up_puts_the_live_off_and_looks_at_them_once(
     store: PostgresStore, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many of them stand before the dead ones."""
-    monkeypatch.setattr(operations, "BATCH", 5)
+    monkeypatch.setattr(operations, "LEAST_ROWS", 5)
     seen = [put(store, "ada") for _ in range(13)]
     for record in seen:
         store.commit(commit(record, seen_at=NOW + 20 * MINUTE))
@@ -137,8 +166,29 @@ def test_a_clean_up_puts_the_live_off_and_looks_at_them_once(
     assert store.delete_expired(NOW + HOUR, 99) == 13
 
 
+SLOW = """
+CREATE TABLE batch (rows int);
+CREATE FUNCTION wait_for_each() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM pg_sleep(0.001); RETURN OLD; END$$;
+CREATE FUNCTION note_all() RETURNS trigger LANGUAGE plpgsql AS
+    $$BEGIN INSERT INTO public.batch SELECT count(*) FROM gone HAVING count(*) > 0; RETURN NULL; END$$;
+CREATE TRIGGER slow BEFORE DELETE ON sojourn_session FOR EACH ROW EXECUTE FUNCTION wait_for_each();
+CREATE TRIGGER noted AFTER DELETE ON sojourn_session REFERENCING OLD TABLE AS gone
+    FOR EACH STATEMENT EXECUTE FUNCTION note_all();
+"""
+
+
+def test_a_clean_up_holds_no_more_rows_where_they_take_long(store: PostgresStore, database: str) -> None:
+    for _ in range(2 * LEAST_ROWS + 1):
+        put(store)
+    with psycopg.connect(database) as connection:
+        connection.execute(SLOW)
+
+    assert store.delete_expired(NOW + HOUR, 200) == 2 * LEAST_ROWS + 1
+    assert rows(database, "SELECT rows FROM batch") == [(LEAST_ROWS,), (LEAST_ROWS,), (1,)]
+
+
 def test_two_clean_ups_share_the_work(store: PostgresStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operations, "BATCH", 7)
+    monkeypatch.setattr(operations, "LEAST_ROWS", 7)
     for _ in range(60):
         put(store)
     with ThreadPoolExecutor(4) as pool:

@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from sojourn import ConfigurationError, SessionManager, StoreUnavailable
+from sojourn.core.cleanup import LEAST_ROWS
 from sojourn.stores.sqlite import SQLiteStore
 from sojourn.testing import StoreContract
-from sojourn.testing.records import put
+from sojourn.testing.records import HOUR, NOW, put
 
 OPEN = "import sys; from sojourn import *; manager = SessionManager(open_store('sqlite:///' + sys.argv[1]));"
 READER = OPEN + "manager.scan(); manager.close()"
@@ -232,3 +233,19 @@ def test_a_relative_path_stays_the_same_file_after_chdir(tmp_path: Path, monkeyp
 
     assert not (tmp_path / "elsewhere" / "here.sqlite3").exists()
     manager.close()
+
+
+@pytest.mark.parametrize("work", ["delete", "end"])
+def test_a_clean_up_lets_others_write_where_its_rows_take_long(path: Path, work: str) -> None:
+    """Each row takes more than a batch may: then one has the fewest rows that it can."""
+    store = SQLiteStore(path)
+    for _ in range(2 * LEAST_ROWS + 1):
+        put(store)
+    with closing(sqlite3.connect(path)) as connection:
+        slow = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 20000) SELECT max(n) FROM n"
+        connection.execute(f"CREATE TRIGGER slow AFTER DELETE ON session BEGIN {slow}; END")
+        connection.execute(f"CREATE TRIGGER slow_too AFTER UPDATE ON session BEGIN {slow}; END")
+
+    step = store.delete_expired if work == "delete" else store.end_expired
+    assert [step(NOW + HOUR, 200) for _ in range(4)] == [LEAST_ROWS, LEAST_ROWS, 1, 0]
+    store.close()

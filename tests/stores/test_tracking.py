@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 import threading
 import time
@@ -34,8 +33,8 @@ Watch = Callable[[str], AbstractContextManager[RecordingWatcher]]
 
 
 @contextmanager
-def in_a_thread(url: str) -> Iterator[RecordingWatcher]:
-    watcher, store = RecordingWatcher(), RedisStore(url)
+def watching(store: RedisStore | AsyncRedisStore) -> Iterator[RecordingWatcher]:
+    watcher = RecordingWatcher()
     thread = threading.Thread(target=store.watch, args=(watcher, INTERVAL))
     thread.start()
     try:
@@ -43,36 +42,18 @@ def in_a_thread(url: str) -> Iterator[RecordingWatcher]:
     finally:
         watcher.closed = True
         thread.join(10)
-        store.close()
     assert not thread.is_alive()
 
 
-@contextmanager
-def on_a_loop(url: str) -> Iterator[RecordingWatcher]:
-    watcher = RecordingWatcher()
-    wanted = asyncio.Event()
-
-    async def watch() -> None:
-        store = AsyncRedisStore(url)
-        task = asyncio.create_task(store.watch(watcher, INTERVAL))
-        await wanted.wait()
-        task.cancel()
-        await asyncio.wait([task])
-        await store.close()
-        assert asyncio.all_tasks() == {asyncio.current_task()}
-
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_until_complete, args=(watch(),))
-    thread.start()
-    try:
-        yield watcher
-    finally:
-        loop.call_soon_threadsafe(wanted.set)
-        thread.join(10)
-        loop.close()
+def for_threads(url: str) -> AbstractContextManager[RecordingWatcher]:
+    return watching(RedisStore(url))
 
 
-@pytest.fixture(params=[in_a_thread, on_a_loop])
+def for_a_loop(url: str) -> AbstractContextManager[RecordingWatcher]:
+    return watching(AsyncRedisStore(url))
+
+
+@pytest.fixture(params=[for_threads, for_a_loop])
 def watch(request: pytest.FixtureRequest) -> Watch:
     """Watches the Redis at a URL."""
     kind: Watch = request.param
@@ -88,7 +69,7 @@ def server(request: pytest.FixtureRequest) -> RedisServer:
 @contextmanager
 def both_ways(url: str) -> Iterator[tuple[RecordingWatcher, RecordingWatcher]]:
     """Where the fault is dear to make."""
-    with in_a_thread(url) as one, on_a_loop(url) as other:
+    with for_threads(url) as one, for_a_loop(url) as other:
         wait_until_sound(one, other)
         yield one, other
 

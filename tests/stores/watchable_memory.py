@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -85,8 +84,5 @@ class AsyncWatchableMemoryStore(AsyncMemoryStore):
         super().__init__(store)
         self._memory = store
 
-    async def watch(self, watcher: Watcher, interval: float) -> None:
-        self._memory.attach(watcher)
-        while not watcher.closed:
-            self._memory.beat(watcher)
-            await asyncio.sleep(min(interval, 0.02))
+    def watch(self, watcher: Watcher, interval: float) -> None:
+        self._memory.watch(watcher, interval)

@@ -1,10 +1,10 @@
-"""CleanupSchedule: when a process cleans up."""
+"""When a process cleans up, and how many rows at once."""
 
 from __future__ import annotations
 
 import pytest
 
-from sojourn.core.cleanup import CleanupSchedule
+from sojourn.core.cleanup import HELD_FOR, LEAST_ROWS, MOST_ROWS, CleanupSchedule, next_rows
 
 EARLIEST, LATEST = b"\x00\x00", b"\xff\xff"
 
@@ -22,3 +22,21 @@ def test_the_first_one_waits_and_each_a_little_more_or_less(random: bytes, waits
 
 def test_none_is_never() -> None:
     assert not CleanupSchedule(None).is_due(10.0**12, lambda _: EARLIEST)
+
+
+@pytest.mark.parametrize(
+    ("rows", "held", "then"),
+    [
+        (40, HELD_FOR, 40),
+        (40, HELD_FOR / 1.5, 60),
+        (40, HELD_FOR / 100, 80),
+        (40, 0.0, 80),
+        (400, 2 * HELD_FOR, 200),
+        (400, 100 * HELD_FOR, LEAST_ROWS),
+        (MOST_ROWS, 0.0, MOST_ROWS),
+    ],
+)
+def test_a_batch_has_as_many_rows_as_hold_others_up_for_a_moment_and_grows_by_and_by(
+    rows: int, held: float, then: int
+) -> None:
+    assert next_rows(rows, held) == then

@@ -15,10 +15,10 @@ from sojourn import (
     Event,
     Policy,
     Session,
-    SessionConflict,
     SessionEnded,
     SessionManager,
     SessionRefused,
+    StoreUnavailable,
 )
 from sojourn.core.commit import NO_REPLY, Reply
 from sojourn.core.events import Ended, UnknownToken
@@ -178,15 +178,28 @@ def test_what_is_set_while_a_commit_is_under_way_is_written_by_the_next(kind: st
 
 
 @pytest.mark.parametrize("kind", ["threads", "event loop"])
-def test_a_storm_of_writers_ends_in_a_conflict(kind: str) -> None:
+def test_a_store_that_is_always_overtaken_ends_in_an_error_that_is_no_conflict(kind: str) -> None:
     """Its pauses are as short as chance can make them: bytes(2) is nought."""
     world = World(kind, store=Rival())
     manager = world.make(random=bytes)
     session = manager.open(world.begin(a=0))
     session["a"] = "mine"
 
-    with pytest.raises(SessionConflict):
+    with pytest.raises(StoreUnavailable, match="nothing of it is written"):
         manager.commit(session)
+
+
+@pytest.mark.parametrize("kind", ["threads", "event loop"])
+def test_the_last_writer_wins_however_often_others_were_first(kind: str) -> None:
+    store = Rival(times=300)
+    world = World(kind, store=store)
+    manager = world.make(random=bytes)
+    session = manager.open(token := world.begin(a=0))
+    session["a"] = "mine"
+    manager.commit(session)
+
+    assert store.writes == 300
+    assert manager.open(token)["a"] == "mine"
 
 
 @pytest.mark.parametrize("kind", ["threads", "event loop"])

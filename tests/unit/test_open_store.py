@@ -182,6 +182,33 @@ def test_a_wrong_size_or_time_of_the_cache_is_told_with_a_right_one(open_it: Ope
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("query", "bare", "durability"),
+    [("", "", "all"), ("?durability=ends", "", "ends"), ("?durability=all&sslmode=prefer", "?sslmode=prefer", "all")],
+)
+def test_durability_is_taken_off_a_postgresql_url(query: str, bare: str, durability: str) -> None:
+    at = StoreURL.parse(f"postgresql://h/d{query}")
+
+    assert (at.bare, at.durability) == (f"postgresql://h/d{bare}", durability)
+
+
+@both
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("postgresql://user:hunter2@host/d?durability=none", r"durability= takes all, or ends"),
+        ("postgresql://user:hunter2@host/d?durability=", r"durability= takes all, or ends"),
+        ("redis://user:hunter2@host/0?durability=ends", r"durability= is for PostgreSQL"),
+        ("sqlite:///a.db?durability=ends", r"durability= is for PostgreSQL"),
+    ],
+)
+def test_a_durability_that_no_store_has_is_told(open_it: Open, url: str, told: str) -> None:
+    with pytest.raises(ConfigurationError, match=told) as caught:
+        open_it(url)
+
+    assert "hunter2" not in str(caught.value)
+
+
 DRIVERS = [
     ("redis://h", "redis", "redis"),
     ("unix:///s", "redis", "redis"),

@@ -77,5 +77,5 @@ class AsyncStore(Protocol):
 class AsyncWatchableStore(AsyncStore, Protocol):
     """The same for an event loop."""
 
-    async def watch(self, watcher: Watcher, interval: float) -> None:
-        """As WatchableStore.watch; cancelled where it should stop."""
+    def watch(self, watcher: Watcher, interval: float) -> None:
+        """As WatchableStore.watch, in a thread too: what is told waits for no request, and no request for it."""

@@ -1,4 +1,4 @@
-"""Clean-up: when a process deletes rows that are dead for long, and whose turn it is. No I/O, no clock."""
+"""Clean-up: when a process deletes rows that are dead for long, whose turn it is, and how many at once. No clock."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ import math
 from .store import Mark
 from .token import Random
 
-__all__ = ["CleanupSchedule", "turn"]
+__all__ = ["HELD_FOR", "LEAST_ROWS", "MOST_ROWS", "CleanupSchedule", "next_rows", "turn"]
+
+# So long, in seconds, a batch holds what other writers wait for, about: it is as many rows as take that here and now.
+HELD_FOR = 0.01
+LEAST_ROWS, MOST_ROWS = 20, 500
+
+
+def next_rows(rows: int, held: float) -> int:
+    """How many rows the next batch has, where one of `rows` held others up for `held` seconds."""
+    most = min(2 * rows, MOST_ROWS)
+    return max(LEAST_ROWS, most if held * most <= HELD_FOR * rows else int(rows * HELD_FOR / held))
 
 
 def turn(now: int, interval: float) -> Mark:

@@ -43,6 +43,7 @@ __all__ = [
 
 # Between trials of a commit that others overtake, in seconds; measured: benchmarks/README.md, contention.
 LEAST_PAUSE, LONGEST_PAUSE = 0.008, 0.5
+PATIENT_TRIALS = 12
 
 
 class Postponed:
@@ -94,10 +95,11 @@ class Backoff:
         """How long to wait, in seconds, after a refusal at `now`, by time.monotonic().
 
         Every second time not at all, as what was just told is newest now. Else up to some time, drawn anew: it grows
-        with what the trials take, for that tells how many others there are, and doubles from one to the next.
+        with what the trials take, for that tells how many others there are, and doubles from one to the next. Who was
+        refused very often waits no more: those who come new do not, and would overtake it for as long as they come.
         """
         self._refusals += 1
-        if self._refusals % 2:
+        if self._refusals % 2 or self._refusals > PATIENT_TRIALS:
             return 0.0
         longest = max(4 * (now - self._since), LEAST_PAUSE) * 2.0 ** (self._refusals // 2 - 1)
         pause = min(longest, LONGEST_PAUSE) * int.from_bytes(random(2)) / 65536

@@ -225,11 +225,12 @@ class Store(Protocol):
     def end_expired(self, now: int, limit: int) -> int:
         """End up to `limit` sessions that ran out and were not noticed since: their data goes. Delete marks that ended.
 
-        How many it were, of both `limit` at most. A store that drops marks by itself may leave them to that.
+        How many it were, of both `limit` at most, and 0 once there are none: a store may stop before, so that others
+        write. One that drops marks by itself may leave them to that.
         """
 
     def delete_expired(self, before: int, limit: int) -> int:
-        """Delete up to `limit` rows that stopped being live before `before`; how many it were."""
+        """Delete up to `limit` rows that stopped being live before `before`; how many it were, as `end_expired`."""
 
     def scan(self, after: str, limit: int) -> Sequence[Record]:
         """Up to `limit` records, dead ones too, in order of id from the first one past `after`."""
@@ -244,8 +245,9 @@ class Store(Protocol):
 class Watcher(Protocol):
     """Who is told of writes: a cache. Its methods may be called from any thread, and return at once."""
 
-    closed: bool
-    """Whether it wants to hear no more."""
+    @property
+    def closed(self) -> bool:
+        """Whether it wants to hear no more."""
 
     def changed(self, ids: Iterable[str]) -> None:
         """These records were written, ended or deleted, by whomever."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from sojourn.core.commit import DeviceLabel, Reply, plan_commit, plan_open
-from sojourn.core.errors import EndReason, SessionConflict, SessionExists, SojournError, StoreUnavailable
+from sojourn.core.errors import EndReason, SessionExists, SojournError, StoreUnavailable
 from sojourn.core.info import SessionInfo, info
 from sojourn.core.outcome import (
     NOTHING_WRITTEN,
@@ -30,7 +30,7 @@ from sojourn.core.token import Random, parse
 
 from .context import BATCH, PAUSE_BETWEEN_BATCHES, AsyncBeforeCreate, Clock, ManagerContext, OnEvent
 from .device import device_label
-from .turns import MAX_ATTEMPTS, AsyncTurns, sleep
+from .turns import MAX_ATTEMPTS, NEVER_FIRST, AsyncTurns, sleep
 
 if TYPE_CHECKING:
     from sojourn.core.async_store import AsyncStore
@@ -152,7 +152,7 @@ class AsyncSessionManager(ManagerContext):
                     return settled
                 if pause := backoff.pause(time.monotonic(), self._random):
                     await sleep(pause)
-        raise SessionConflict(tuple(session._merged))
+        raise StoreUnavailable(NEVER_FIRST)
 
     async def _write(self, write: Create | Commit | End | None) -> Answer:
         if write is None or (self._rest.until and self._rest.holds(write, write.now)):
@@ -275,7 +275,7 @@ class AsyncSessionManager(ManagerContext):
             if not await self._store.put_mark(turn(now, once_in)):
                 return 0
         total, before = 0, now - int(self.policy.keep_ended * 1000)
-        while await self._store.end_expired(now, BATCH) == BATCH:
+        while await self._store.end_expired(now, BATCH):
             await sleep(PAUSE_BETWEEN_BATCHES)
         while deleted := await self._store.delete_expired(before, BATCH):
             total += deleted

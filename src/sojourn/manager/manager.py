@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from sojourn.core.commit import DeviceLabel, Reply, plan_commit, plan_open
-from sojourn.core.errors import EndReason, SessionConflict, SessionExists, SojournError, StoreUnavailable
+from sojourn.core.errors import EndReason, SessionExists, SojournError, StoreUnavailable
 from sojourn.core.info import SessionInfo, info
 from sojourn.core.outcome import (
     NOTHING_WRITTEN,
@@ -31,7 +31,7 @@ from sojourn.core.token import Random, parse
 from .async_manager import milliseconds
 from .context import BATCH, PAUSE_BETWEEN_BATCHES, BeforeCreate, Clock, ManagerContext, OnEvent
 from .device import device_label
-from .turns import MAX_ATTEMPTS, Turns
+from .turns import MAX_ATTEMPTS, NEVER_FIRST, Turns
 
 if TYPE_CHECKING:
     from sojourn.core.binding import Judged, Shown
@@ -140,7 +140,7 @@ class SessionManager(ManagerContext):
                     return settled
                 if pause := backoff.pause(time.monotonic(), self._random):
                     time.sleep(pause)
-        raise SessionConflict(tuple(session._merged))
+        raise StoreUnavailable(NEVER_FIRST)
 
     def _write(self, write: Create | Commit | End | None) -> Answer:
         if write is None or (self._rest.until and self._rest.holds(write, write.now)):
@@ -259,7 +259,7 @@ class SessionManager(ManagerContext):
             if not self._store.put_mark(turn(now, once_in)):
                 return 0
         total, before = 0, now - int(self.policy.keep_ended * 1000)
-        while self._store.end_expired(now, BATCH) == BATCH:
+        while self._store.end_expired(now, BATCH):
             time.sleep(PAUSE_BETWEEN_BATCHES)
         while deleted := self._store.delete_expired(before, BATCH):
             total += deleted

@@ -14,10 +14,16 @@ if TYPE_CHECKING:
 
     from sojourn.core.record import Record
 
-__all__ = ["MAX_ATTEMPTS", "AsyncTurns", "Turn", "Turns", "sleep"]
+__all__ = ["MAX_ATTEMPTS", "NEVER_FIRST", "AsyncTurns", "Turn", "Turns", "sleep"]
 
-# Each refusal means that another request's change went in, so this many in a row, some six seconds' worth, is a storm.
-MAX_ATTEMPTS = 50
+# Each refusal means that another request's change went in, between what this one was told and its next trial. Should
+# one of ten trials come through, fifty are enough; so many in a row are a store that refuses what it should not.
+MAX_ATTEMPTS = 1000
+
+NEVER_FIRST = (
+    f"Others wrote to this session {MAX_ATTEMPTS:,} times, each time before this request could: nothing of it is "
+    "written."
+)
 
 L = TypeVar("L", Lock, "asyncio.Lock")
 

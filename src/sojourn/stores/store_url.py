@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple, NotRequired, TypedDict
+from typing import Literal, NamedTuple, NotRequired, TypedDict
 from urllib.parse import quote, unquote
 
 from sojourn.core.async_store import AsyncStore, AsyncWatchableStore
@@ -33,6 +33,9 @@ _size = re.compile(r"([1-9]\d{0,17})(KiB|MiB|GiB)?").fullmatch
 _UNITS = {None: 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
 
+_OURS = ("cache", "max_staleness", "durability")
+
+
 class _Cache(TypedDict):
     max_bytes: int
     max_staleness: NotRequired[float]
@@ -41,13 +44,15 @@ class _Cache(TypedDict):
 class StoreURL(NamedTuple):
     """A store's URL, taken apart. May hold a password: show no more of it than the scheme.
 
-    `bare` is what the driver is given, without the parameters that are the cache's. `path` is that of SQLite's file.
+    `bare` is what the driver is given, without the parameters that are ours. `path` is that of SQLite's file.
+    `durability` is PostgreSQL's.
     """
 
     scheme: str
     bare: str
     path: str | None = None
     cache: _Cache | None = None
+    durability: Literal["all", "ends"] = "all"
 
     @classmethod
     def parse(cls, url: str) -> StoreURL:
@@ -57,6 +62,7 @@ class StoreURL(NamedTuple):
             raise ConfigurationError(_no_url(url))
         scheme, rest = found[1].lower(), url[found.end() :]
         rest, parameters = _taken_off(rest)
+        durability = _durability(parameters.pop("durability", "all"), scheme)
         cache = _cache(parameters)
         if scheme in ("memory", "sqlite"):
             if cache:
@@ -72,7 +78,7 @@ class StoreURL(NamedTuple):
             if scheme == "memory" and not rest:
                 return cls(scheme, "memory:")
         elif scheme in POSTGRES + _REDIS and rest.startswith("//"):
-            return cls(scheme, f"{scheme}:{rest}", None, cache)
+            return cls(scheme, f"{scheme}:{rest}", None, cache, durability)
         raise ConfigurationError(f"No store has a URL like this one, of the scheme {scheme!r}. Write {_KNOWN}.")
 
 
@@ -122,7 +128,7 @@ def _open_watchable(at: StoreURL, timeout: float) -> WatchableStore:
     if at.scheme in POSTGRES:
         with extra("postgres"):
             from .postgres import PostgresStore
-        return PostgresStore(at.bare, timeout=timeout)
+        return PostgresStore(at.bare, timeout=timeout, durability=at.durability)
     with extra("redis"):
         from .redis import RedisStore
     return RedisStore(at.bare, timeout=timeout)
@@ -132,7 +138,7 @@ def _open_async_watchable(at: StoreURL, timeout: float) -> AsyncWatchableStore:
     if at.scheme in POSTGRES:
         with extra("postgres"):
             from .postgres import AsyncPostgresStore
-        return AsyncPostgresStore(at.bare, timeout=timeout)
+        return AsyncPostgresStore(at.bare, timeout=timeout, durability=at.durability)
     with extra("redis"):
         from .redis import AsyncRedisStore
     return AsyncRedisStore(at.bare, timeout=timeout)
@@ -157,15 +163,25 @@ def _no_url(url: str) -> str:
 
 
 def _taken_off(rest: str) -> tuple[str, dict[str, str]]:
-    """`rest` without the parameters of the cache, and these. The others are the driver's, and stay as they are."""
+    """`rest` without the parameters that are ours, and these. The others are the driver's, and stay as they are."""
     # From the right: there are drivers that take a question mark in a password.
     before, mark, query = rest.rpartition("?")
     pairs = [pair.partition("=") for pair in query.split("&")] if mark else []
-    ours = {name: unquote(value) for name, _, value in pairs if name in ("cache", "max_staleness")}
+    ours = {name: unquote(value) for name, _, value in pairs if name in _OURS}
     if not ours:
         return rest, {}
     others = "&".join("".join(pair) for pair in pairs if pair[0] not in ours)
     return before + (f"?{others}" if others else ""), ours
+
+
+def _durability(word: str, scheme: str) -> Literal["all", "ends"]:
+    if word == "all":
+        return "all"
+    if scheme not in POSTGRES:
+        raise ConfigurationError("durability= is for PostgreSQL: docs/stores.md says what other stores promise.")
+    if word == "ends":
+        return "ends"
+    raise ConfigurationError("durability= takes all, or ends, which lets log-ins and ends alone wait for the disk.")
 
 
 def _cache(parameters: dict[str, str]) -> _Cache | None:

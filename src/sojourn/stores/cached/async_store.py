@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 from sojourn.core.async_store import AsyncWatchableStore
@@ -146,5 +147,5 @@ class AsyncCachedStore:
 
     async def close(self) -> None:
         """As Store.close. The channel ends first."""
-        await self._channel.close()
+        await asyncio.to_thread(self._channel.close)
         await self._store.close()

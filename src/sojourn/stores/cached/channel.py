@@ -1,4 +1,4 @@
-"""Channel: the thread or task in which a store reports writes to a cache, and that cache.
+"""Channel: the thread in which a store reports writes to a cache, and that cache.
 
 The cache lives no longer: in a forked child, or in the next event loop, both begin anew.
 """
@@ -9,8 +9,7 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
 from weakref import WeakSet
 
 from sojourn.core.errors import ConfigurationError
@@ -29,7 +28,7 @@ PATIENCE = 5.0
 
 _BROKEN = "a cache hears of no writes any more, so every read asks the store; trying again in %g s"
 
-_channels: WeakSet[Channel | AsyncChannel] = WeakSet()
+_channels: WeakSet[Channel] = WeakSet()
 
 
 class Channel:
@@ -70,74 +69,62 @@ class Channel:
         self.cache.forget()
 
     def _run(self) -> None:
-        cache, closing = self.cache, self._closing
-        while not closing.is_set():
+        watcher, closing = self._watcher(), self._closing
+        while not (closing.is_set() or watcher.closed):
             try:
-                self._watch(cache, self._interval)
+                self._watch(watcher, self._interval)
             except Exception:
                 logger.exception(_BROKEN, PAUSE)
             finally:
-                cache.lost()
-            closing.wait(PAUSE)
+                watcher.lost()
+            if not watcher.closed:
+                closing.wait(PAUSE)
+
+    def _watcher(self) -> Watcher:
+        return self.cache
 
 
-class AsyncChannel:
-    """`watch` in a task of the running event loop, from the first `ensure_running` on."""
-
-    def __init__(
-        self,
-        watch: Callable[[Watcher, float], Coroutine[Any, Any, None]],
-        new_cache: Callable[[], Cache],
-        interval: float,
-    ) -> None:
-        self._watch = watch
-        self._new_cache = new_cache
-        self._interval = interval
-        self.reset()
-        _channels.add(self)
+class AsyncChannel(Channel):
+    """The same for an event loop, which it ends with: a thread too, so that no request keeps it waiting."""
 
     def reset(self) -> None:
-        """With an empty cache, and nothing running."""
-        self.cache = self._new_cache()
+        """As Channel's."""
+        super().reset()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._task: asyncio.Task[None] | None = None
 
     def ensure_running(self) -> None:
-        """Start it in this event loop, unless it runs. Raises ConfigurationError where it runs in another."""
+        """Start it for this event loop, unless it runs. Raises ConfigurationError where it runs for another."""
         loop = asyncio.get_running_loop()
-        if self._loop is loop and self._task is not None and not self._task.done():
-            return
-        if self.cache.closed:
-            return
-        if self._loop is not None and self._loop is not loop:
-            if self._loop.is_running():
-                raise ConfigurationError(
-                    "This AsyncCachedStore is in use in another event loop that is running. Make one for each loop."
-                )
-            # Should the other loop ever run again, what was left there ends.
-            self.cache.closed = True
-            self.reset()
-        self._loop, self._task = loop, loop.create_task(self._run(), name="sojourn-watch")
+        if self._loop is not loop and not self._closing.is_set():
+            if self._loop is not None:
+                if self._loop.is_running():
+                    raise ConfigurationError(
+                        "This AsyncCachedStore is in use in another event loop that is running. Make one for each loop."
+                    )
+                # Should the other loop ever run again, what was left there ends.
+                self._closing.set()
+                self.cache.closed = True
+                self.reset()
+            self._loop = loop
+        super().ensure_running()
 
-    async def close(self) -> None:
-        """Stop it."""
-        self.cache.closed = True
-        task, self._task = self._task, None
-        if task is not None and self._loop is asyncio.get_running_loop():
-            task.cancel()
-            await asyncio.wait([task])
-        self.cache.forget()
+    def _watcher(self) -> Watcher:
+        return _OfLoop(self.cache, self._loop) if self._loop else self.cache
 
-    async def _run(self) -> None:
-        cache = self.cache
-        while not cache.closed:
-            try:
-                await self._watch(cache, self._interval)
-            except Exception:
-                logger.exception(_BROKEN, PAUSE)
-            finally:
-                cache.lost()
-            await asyncio.sleep(PAUSE)
+
+class _OfLoop:
+    """The cache, to be told of writes for as long as its event loop is there."""
+
+    def __init__(self, cache: Cache, loop: asyncio.AbstractEventLoop) -> None:
+        self._cache = cache
+        self._loop = loop
+        self.changed = cache.changed
+        self.lost = cache.lost
+        self.sound = cache.sound
+
+    @property
+    def closed(self) -> bool:
+        return self._cache.closed or self._loop.is_closed()
 
 
 def _reset_in_child() -> None:

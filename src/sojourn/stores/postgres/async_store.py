@@ -15,22 +15,25 @@ from sojourn.core.errors import EndReason, UnreadableRecord
 from sojourn.core.record import Record
 from sojourn.core.store import Applied, Bar, Commit, Create, End, Mark, Refused, Stats, Watcher
 
-from . import operations
+from . import commits, operations
+from .batched_commits import AsyncBatchedCommits
 from .batched_reads import BatchedReads
 from .connections import AsyncPool, AsyncPostgresConnections, complete
 from .errors import MAX_RETRIES, may_retry, translated
-from .statements import Rows, Statement, Steps, qualified
+from .statement import Rows, Statement, Steps
 from .store import (
     MAX_CONNECTIONS,
     STATS_TIMEOUT,
     TIMEOUT,
+    Durability,
     check_options,
     has_rows,
     listening_conninfo,
     require_direct,
+    require_durability,
     require_schema,
 )
-from .watch import watch_async
+from .watch import watch
 
 __all__ = ["AsyncPostgresStore"]
 
@@ -47,8 +50,10 @@ class AsyncPostgresStore:
         max_connections: int = MAX_CONNECTIONS,
         timeout: float = TIMEOUT,
         listen_conninfo: str | None = None,
+        durability: Durability = "all",
     ) -> None:
         check_options(where, AsyncConnectionPool, max_connections, timeout)
+        self._durable = require_durability(durability)
         self._listen_conninfo = listening_conninfo(where, listen_conninfo, timeout)
         if isinstance(where, str):
             where = complete(where, timeout)
@@ -56,6 +61,7 @@ class AsyncPostgresStore:
         self._timeout = timeout
         self._connections = AsyncPostgresConnections(where, max_connections, timeout)
         self._batched_reads = BatchedReads(self._read)
+        self._batched_commits = AsyncBatchedCommits(self._commit, self._commit_many)
 
     async def get(self, id: str) -> Record | None:
         """As Store.get."""
@@ -67,7 +73,7 @@ class AsyncPostgresStore:
 
     async def commit(self, commit: Commit) -> Applied | Refused:
         """As Store.commit."""
-        return await self._run(partial(operations.commit, commit), repeatable=operations.is_touch(commit))
+        return await (self._batched_commits.commit(commit) if commits.is_change(commit) else self._commit(commit))
 
     async def end(self, end: End) -> Record | None:
         """As Store.end."""
@@ -129,9 +135,9 @@ class AsyncPostgresStore:
         """As Store.stats. Reads the whole table."""
         return await self._run(partial(operations.stats, now), limit=STATS_TIMEOUT)
 
-    async def watch(self, watcher: Watcher, interval: float) -> None:
-        """As PostgresStore.watch."""
-        await watch_async(require_direct(self._listen_conninfo), watcher, interval)
+    def watch(self, watcher: Watcher, interval: float) -> None:
+        """As PostgresStore.watch: for a thread of its own."""
+        watch(require_direct(self._listen_conninfo), watcher, interval)
 
     async def close(self) -> None:
         """As Store.close. The caller's own pool stays open."""
@@ -139,6 +145,12 @@ class AsyncPostgresStore:
 
     async def _read(self, ids: Sequence[str]) -> Mapping[str, Record | UnreadableRecord]:
         return await self._run(partial(operations.get_many, ids))
+
+    async def _commit(self, commit: Commit) -> Applied | Refused:
+        return await self._run(partial(commits.commit, commit, self._durable), repeatable=commits.is_touch(commit))
+
+    async def _commit_many(self, many: Sequence[Commit]) -> Mapping[str, Applied]:
+        return await self._run(partial(commits.commit_many, many, self._durable), repeatable=False)
 
     async def _run(self, work: Callable[[], Steps[T]], *, repeatable: bool = True, limit: float | None = None) -> T:
         began = time.monotonic()
@@ -176,9 +188,9 @@ async def _execute_async(
 ) -> Sequence[Rows]:
     cursors = [psycopg.AsyncCursor(connection, row_factory=tuple_row) for _ in batch]
     if len(batch) == 1:
-        await cursors[0].execute(qualified(batch[0].sql, schema, batch[0].values is not None), batch[0].values)
+        await cursors[0].execute(*batch[0].of(schema), prepare=batch[0].prepare)
     else:
         async with connection.pipeline():
             for cursor, statement in zip(cursors, batch, strict=True):
-                await cursor.execute(qualified(statement.sql, schema, statement.values is not None), statement.values)
+                await cursor.execute(*statement.of(schema), prepare=statement.prepare)
     return [await cursor.fetchall() if has_rows(cursor) else [] for cursor in cursors]

@@ -28,6 +28,8 @@ __all__ = ["AsyncPool", "AsyncPostgresConnections", "Pool", "PostgresConnections
 # Between two looks for a server that is away, in seconds.
 RECONNECT_PAUSE = 0.5
 HARDEN_TIMEOUT = 5.0
+# psycopg's own: a statement asked so often over a connection is prepared.
+PREPARED_AFTER = 5
 
 # So that no router in between forgets a connection that is idle: the kernel sends a sign of life after 15 s, and gives
 # the connection up after three that are not answered.
@@ -54,7 +56,7 @@ def _own_pool(conninfo: str, max_connections: int) -> dict[str, Any]:
     return {
         "name": "sojourn",
         "conninfo": conninfo,
-        # Nothing prepared: behind a pooler, the next statement may meet another server process.
+        # See _harden.
         "kwargs": {"autocommit": True, "prepare_threshold": None},
         "min_size": 0,
         "max_size": max_connections,
@@ -66,16 +68,21 @@ def _own_pool(conninfo: str, max_connections: int) -> dict[str, Any]:
 
 
 def _harden(connection: psycopg.Connection[Any]) -> None:
-    """Have no name but the server's own found by search_path; where a pooler is in between, the statements suffice."""
+    """Have no name but the server's own found by search_path; where a pooler is in between, the statements suffice.
+
+    And what is asked often is prepared: not behind a pooler, where the next one may meet another server process.
+    """
     if isinstance(connection, BoundConnection):
         connection.give_up = time.monotonic() + HARDEN_TIMEOUT
-    connection.execute(HARDEN, (connection.info.backend_pid,))
+    if connection.execute(HARDEN, (connection.info.backend_pid,)).fetchone():
+        connection.prepare_threshold = PREPARED_AFTER
 
 
 async def _harden_async(connection: psycopg.AsyncConnection[Any]) -> None:
     if isinstance(connection, AsyncBoundConnection):
         connection.give_up = time.monotonic() + HARDEN_TIMEOUT
-    await connection.execute(HARDEN, (connection.info.backend_pid,))
+    if await (await connection.execute(HARDEN, (connection.info.backend_pid,))).fetchone():
+        connection.prepare_threshold = PREPARED_AFTER
 
 
 def _try_again(pool: Pool) -> None:

@@ -8,7 +8,7 @@ from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
 from sojourn.core.errors import ConfigurationError, SessionExists, SojournError, StoreUnavailable
 
-__all__ = ["MAX_RETRIES", "NO_TABLES", "SchemaBehind", "may_retry", "translated", "unreachable"]
+__all__ = ["MAX_RETRIES", "NO_TABLES", "SchemaBehind", "is_of_a_value", "may_retry", "translated", "unreachable"]
 
 MAX_RETRIES = 3
 NO_TABLES = "The PostgreSQL database has no tables of Sojourn's. Run `sojourn migrate --store URL` first."
@@ -30,6 +30,14 @@ def may_retry(error: psycopg.Error, *, repeatable: bool) -> bool:
         return True
     lost = isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError))
     return repeatable and lost and not isinstance(error, _NOT_SENT + _TOO_LATE)
+
+
+def is_of_a_value(error: Exception) -> bool:
+    """Whether a value in what was asked could not be taken, so that nothing of it was done; not the server's state."""
+    if not isinstance(error, SojournError):
+        return True
+    cause = error.__cause__
+    return isinstance(cause, psycopg.Error) and (cause.sqlstate or "").startswith(("22", "54"))
 
 
 def translated(error: psycopg.Error) -> SojournError:

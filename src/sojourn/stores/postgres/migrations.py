@@ -10,7 +10,7 @@ from sojourn.core.errors import ConfigurationError
 from .connections import complete
 from .errors import SchemaBehind, unreachable
 from .schema import MIGRATION_LOCK, MIGRATIONS
-from .statements import qualified
+from .statement import qualified
 from .tables import SELECT_TABLES, judge_tables
 
 __all__ = [

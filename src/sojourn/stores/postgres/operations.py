@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sojourn.core.apply import changed, may_be_replaced, may_begin, over_limit
+from sojourn.core.apply import may_be_replaced, may_begin, over_limit
+from sojourn.core.cleanup import LEAST_ROWS, next_rows
 from sojourn.core.errors import EndReason, SessionEnded, UnreadableRecord
 from sojourn.core.record import Record, stand_in
-from sojourn.core.store import Applied, Bar, Change, Commit, Create, End, Mark, Refused, Stats
+from sojourn.core.store import Applied, Bar, Create, End, Mark, Refused, Stats
 from sojourn.core.token import hash_user
 
 from . import statements as sql
 from .errors import NO_TABLES, SchemaBehind
 from .migrations import SELECT_ENCODINGS, SELECT_NEEDED, SELECT_VERSION, is_newer, judge_encodings, judge_version
-from .rows import cost, encode_data, encode_secrets, escaped, readable, record_of, row_of, unescaped
-from .statements import Statement, Steps, qualified
+from .rows import escaped, readable, record_of, row_of, unescaped
+from .statement import Statement, Steps, qualified
 from .tables import SELECT_TABLES, judge_tables
 
 __all__ = [
     "bar",
-    "commit",
     "create",
     "delete_expired",
     "end",
@@ -30,7 +30,6 @@ __all__ = [
     "get",
     "get_many",
     "get_mark",
-    "is_touch",
     "of_user",
     "put_mark",
     "require_schema",
@@ -38,8 +37,6 @@ __all__ = [
     "stats",
 ]
 
-# Rows that one statement of a clean-up looks at: few enough to be a matter of milliseconds.
-BATCH = 500
 # For longer no old cookie can be adopted, and no request is under way.
 BARRED_FOR = 400 * 86_400_000
 
@@ -62,7 +59,7 @@ def require_schema() -> Steps[str]:
 
 def get(id: str) -> Steps[Record | None]:
     """Store.get."""
-    [rows] = yield [Statement(sql.GET, (escaped(id),))]
+    [rows] = yield [Statement(sql.GET, (escaped(id),), often=True)]
     return record_of(rows[0]) if rows else None
 
 
@@ -71,7 +68,7 @@ def get_many(ids: Sequence[str]) -> Steps[Mapping[str, Record | UnreadableRecord
     if len(ids) == 1:
         record = yield from get(ids[0])
         return {record.id: record} if record else {}
-    [rows] = yield [Statement(sql.GET_MANY, ([escaped(id) for id in ids],))]
+    [rows] = yield [Statement(sql.GET_MANY, ([escaped(id) for id in ids],), often=True)]
     found: dict[str, Record | UnreadableRecord] = {}
     for row in rows:
         try:
@@ -86,7 +83,7 @@ def get_many(ids: Sequence[str]) -> Steps[Mapping[str, Record | UnreadableRecord
 def create(create: Create) -> Steps[Applied | Refused]:
     """Store.create. A user's new session comes to be alone: nobody else ends or counts the user's meanwhile."""
     record, ends, now = create.record, create.ends, create.now
-    insert = Statement(sql.INSERT, row_of(record) | {"began_at": create.began_at})
+    insert = Statement(sql.INSERT, row_of(record) | {"began_at": create.began_at}, often=True)
     if ends is None and record.user_id is None:
         [rows] = yield [insert]
         if not rows:
@@ -128,62 +125,11 @@ def _end_locked(ids: Sequence[str], reason: EndReason, now: int) -> Statement:
     return Statement(sql.END_LOCKED, {"ids": [escaped(id) for id in ids], "reason": reason, "now": now})
 
 
-def commit(commit: Commit) -> Steps[Applied | Refused]:
-    """Store.commit. One statement; one that is refused reads once more, for the record as it is."""
-    old, new = commit.secrets or (None, None)
-    values: dict[str, Any] = {
-        "id": escaped(commit.id),
-        "now": commit.now,
-        "seen_at": commit.seen_at,
-        "old_secrets": encode_secrets(old) if old else None,
-        "new_secrets": encode_secrets(new) if new else None,
-    }
-    if not commit.changes and not commit.increments:
-        statement = Statement(sql.TOUCH, values | {"durable": old is not None})
-    elif not commit.increments:
-        statement = Statement(sql.CHANGE, values | _changes(commit))
-    else:
-        statement = Statement(sql.COUNT, values | _changes(commit) | _counters(commit.increments))
-    [rows] = yield [statement]
-    if rows:
-        return Applied(rows[0][0])
-    now = yield from get(commit.id)
-    if now is not None:
-        # Raises DataTooLarge, where that was the reason.
-        changed(now, commit)
-    return Refused(now)
-
-
-def is_touch(commit: Commit) -> bool:
-    """Whether to make it twice is to make it once."""
-    return not commit.changes and not commit.increments and commit.secrets is None
-
-
-def _changes(commit: Commit) -> dict[str, Any]:
-    changes: Mapping[str, Change] = commit.changes
-    return {
-        "base": encode_data({key: each.base for key, each in changes.items() if each.base is not None}),
-        "absent": [escaped(key) for key, each in changes.items() if each.base is None],
-        "set": encode_data({key: each.value for key, each in changes.items() if each.value is not None}),
-        "removed": [escaped(key) for key, each in changes.items() if each.value is None],
-        "growth": sum([cost(key, each.value) - cost(key, each.base) for key, each in changes.items()]),
-        "max_bytes": commit.max_bytes,
-    }
-
-
-def _counters(increments: Mapping[str, int]) -> dict[str, Any]:
-    return {
-        "counters": [escaped(key) for key in increments],
-        "by": [str(by) for by in increments.values()],
-        "overheads": [cost(key, b"") for key in increments],
-    }
-
-
 def end(end: End) -> Steps[Record | None]:
     """Store.end."""
     ran_out = end.reason in ("idle_timeout", "absolute_timeout")
     values = {"id": escaped(end.id), "realm": end.realm, "reason": end.reason, "now": end.now, "ran_out": ran_out}
-    [rows] = yield [Statement(sql.END, values)]
+    [rows] = yield [Statement(sql.END, values, often=True)]
     if not rows:
         if not ran_out:
             yield [Statement(sql.CONFIRM, (values["id"],))]
@@ -279,12 +225,14 @@ def delete_expired(before: int, limit: int) -> Steps[int]:
 
 
 def _in_batches(statement: str, values: Mapping[str, Any], limit: int) -> Steps[int]:
-    total = 0
+    total, rows = 0, LEAST_ROWS
     while total < limit:
-        [[(done, looked_at)]] = yield [Statement(statement, {**values, "batch": BATCH, "limit": limit - total})]
+        asked = {**values, "batch": rows, "limit": limit - total}
+        [[(done, looked_at, held)]] = yield [Statement(statement, asked)]
         total += done
-        if looked_at < BATCH:
+        if looked_at < rows:
             break
+        rows = next_rows(rows, float(held))
     return total
 
 

@@ -1,6 +1,6 @@
 """The tables, as numbered migrations: each is applied once, and never changed after its release.
 
-`ours` is as in statements.py.
+`ours` is as in statement.py.
 """
 
 from __future__ import annotations

@@ -3,25 +3,25 @@
 PostgreSQL looks at a row that another transaction has just changed again, newest version and all conditions, before it
 updates it (READ COMMITTED): so two writers are judged one after the other, and neither has to try again.
 
-`ours` stands for the schema that the tables were found in. Tables and functions are named with their schema, and
-operators meet the very types that they are for: no search_path leads to somebody else's.
+Tables and functions are named with their schema, and operators meet the very types that they are for: no search_path
+leads to somebody else's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
-from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar
+import re
 
 from sojourn.core.codec import MAX_INTEGER
 
 from .rows import COLUMNS
 from .schema import USER_LOCK
+from .statement import Statement
 
 __all__ = [
     "BARS",
     "BEGIN",
     "CHANGE",
+    "CHANGE_MANY",
     "COMMIT",
     "CONFIRM",
     "COUNT",
@@ -34,6 +34,7 @@ __all__ = [
     "END_EXPIRED",
     "END_LOCKED",
     "ERASE",
+    "FLUSH",
     "GET",
     "GET_MANY",
     "GET_MARK",
@@ -49,40 +50,15 @@ __all__ = [
     "SET_BAR",
     "STATS",
     "TOUCH",
-    "Rows",
-    "Statement",
-    "Steps",
-    "qualified",
 ]
-
-T = TypeVar("T")
-
-
-class Statement(NamedTuple):
-    """SQL and its parameters."""
-
-    sql: str
-    values: Sequence[Any] | Mapping[str, Any] | None = None
-
-
-@lru_cache(512)
-def qualified(sql: str, schema: str, with_values: bool) -> str:
-    """`sql` with the schema, as SQL writes its name, for each `ours.`. Where there are values, % is psycopg's."""
-    if not schema:
-        return sql  # it is not known yet, and not asked for
-    return sql.replace("ours.", f"{schema.replace('%', '%%') if with_values else schema}.")
-
-
-Rows = list[tuple[Any, ...]]
-
-Steps = Generator[Sequence[Statement], Sequence[Rows], T]
-"""What an operation wants done, step by step: statements that travel together, for the rows of each."""
 
 BEGIN = Statement("BEGIN")
 # For a client that goes silent in the middle: others wait for its locks.
 LIMIT_PAUSES = Statement("SET LOCAL idle_in_transaction_session_timeout = 5000")
 COMMIT = Statement("COMMIT")
 ROLLBACK = Statement("ROLLBACK")
+# Waits until all that was committed before is on disk, as a commit does: it writes a word to the log.
+FLUSH = Statement("SELECT pg_catalog.pg_logical_emit_message(true, '', '')")
 
 _RUNS_OUT_AT = "least(s.seen_at + s.idle_timeout, s.absolute_expires_at)"
 _OVER_AT = f"coalesce(s.ended_at, {_RUNS_OUT_AT})"
@@ -193,23 +169,39 @@ _GROWTH = f"""(SELECT CASE WHEN pg_catalog.bool_and(coalesce(pg_catalog.abs(valu
     THEN %(growth)s + pg_catalog.sum(pg_catalog.octet_length(value::text)
         - coalesce(pg_catalog.octet_length(old), -overhead)) END {_COUNTERS})"""
 
-# A crash of the server may take back the touches of its last second: nobody waits for the disk for them.
+# What a crash of the server may take back, of its last second: nobody waits for the disk then.
+_DURABLE = "(%(durable)s OR pg_catalog.set_config('synchronous_commit', 'off', true) = 'off')"
 TOUCH = f"""
-UPDATE ours.sojourn_session AS s SET {_SEEN} WHERE {_LIVE}
-    AND (%(durable)s OR pg_catalog.set_config('synchronous_commit', 'off', true) = 'off')
+UPDATE ours.sojourn_session AS s SET {_SEEN} WHERE {_LIVE} AND {_DURABLE}
 RETURNING s.version
 """
+_SET_CHANGED = f"{_SEEN}, version = s.version + 1, bytes = s.bytes + %(growth)s, data = {_ALTERED}"
 CHANGE = f"""
 UPDATE ours.sojourn_session AS s
-SET {_SEEN}, version = s.version + 1, bytes = s.bytes + %(growth)s, data = {_ALTERED}
-WHERE {_LIVE} AND {_AS_LOADED} AND %(growth)s <= {_ROOM}
+SET {_SET_CHANGED}
+WHERE {_LIVE} AND {_AS_LOADED} AND %(growth)s <= {_ROOM} AND {_DURABLE}
 RETURNING s.version
 """
 COUNT = f"""
 UPDATE ours.sojourn_session AS s
 SET {_SEEN}, version = s.version + 1, bytes = s.bytes + {_GROWTH}, data = {_ALTERED} || {_SUMS}
-WHERE {_LIVE} AND {_AS_LOADED} AND {_GROWTH} <= {_ROOM}
+WHERE {_LIVE} AND {_AS_LOADED} AND {_GROWTH} <= {_ROOM} AND {_DURABLE}
 RETURNING s.version
+"""
+
+# Each is judged as CHANGE does, but those whose row somebody else has: nobody waits for a lock here, so that no two can
+# wait for one another, and none for a stranger's.
+_OF_EACH = re.sub(r"%\((\w+)\)s", r"c.\1", f"{_LIVE} AND {_AS_LOADED} AND %(growth)s <= {_ROOM}")
+_SET_EACH = re.sub(r"%\((\w+)\)s", r"c.\1", _SET_CHANGED)
+CHANGE_MANY = f"""
+WITH free AS (
+    SELECT s.id FROM ours.sojourn_session AS s WHERE s.id = ANY(%(ids)s::text[]) FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE ours.sojourn_session AS s SET {_SET_EACH}
+FROM free, pg_catalog.json_to_recordset(%(commits)s::json) AS c (id text, now bigint, seen_at bigint, old_secrets text,
+    new_secrets text, base jsonb, absent text[], set jsonb, removed text[], growth bigint, max_bytes bigint)
+WHERE s.id = free.id AND {_OF_EACH} AND {_DURABLE}
+RETURNING s.id, s.version
 """
 
 # Erasing
@@ -236,6 +228,8 @@ GET_MARK = "SELECT id, session_id, ends_at FROM ours.sojourn_mark WHERE id = %s"
 _PUT_OFF = """
 UPDATE ours.sojourn_session AS s SET sweep_at = due.over_at FROM due WHERE s.id = due.id AND due.over_at >= %(before)s
 """
+# Last in its line: how long, in seconds, the rows before it took.
+_HELD = "extract(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.statement_timestamp())::float8"
 END_EXPIRED = f"""
 WITH due AS (
     SELECT s.id, {_RUNS_OUT_AT} AS over_at FROM ours.sojourn_session AS s
@@ -245,7 +239,7 @@ WITH due AS (
 ), ended AS (
     UPDATE ours.sojourn_session AS s SET {_ENDED} FROM dead WHERE s.id = dead.id RETURNING s.id
 ), put_off AS ({_PUT_OFF})
-SELECT (SELECT pg_catalog.count(*) FROM ended), (SELECT pg_catalog.count(*) FROM due)
+SELECT (SELECT pg_catalog.count(*) FROM ended), (SELECT pg_catalog.count(*) FROM due), {_HELD}
 """
 DELETE_EXPIRED = f"""
 WITH due AS (
@@ -261,7 +255,7 @@ WITH due AS (
     DELETE FROM ours.sojourn_session WHERE id IN (SELECT id FROM dead) RETURNING id
 ), put_off AS ({_PUT_OFF})
 SELECT (SELECT pg_catalog.count(*) FROM deleted), greatest((SELECT pg_catalog.count(*) FROM due),
-    (SELECT pg_catalog.count(*) FROM gone))
+    (SELECT pg_catalog.count(*) FROM gone)), {_HELD}
 """
 DELETE_MARKS = """
 WITH due AS (SELECT id FROM ours.sojourn_mark WHERE ends_at < %s LIMIT %s),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 import psycopg
 from psycopg.rows import tuple_row
@@ -15,26 +15,31 @@ from sojourn.core.errors import ConfigurationError, EndReason
 from sojourn.core.record import Record
 from sojourn.core.store import Applied, Bar, Commit, Create, End, Mark, Refused, Stats, Watcher
 
-from . import operations
+from . import commits, operations
+from .batched_commits import BatchedCommits
 from .bound_connection import BoundConnection
 from .connections import AsyncPool, Pool, PostgresConnections, complete
 from .errors import MAX_RETRIES, may_retry, translated, unreachable
-from .statements import Rows, Statement, Steps, qualified
+from .statement import Rows, Statement, Steps
 from .watch import watch
 
 __all__ = [
     "MAX_CONNECTIONS",
     "STATS_TIMEOUT",
     "TIMEOUT",
+    "Durability",
     "PostgresStore",
     "check_options",
     "has_rows",
     "listening_conninfo",
     "require_direct",
+    "require_durability",
     "require_schema",
 ]
 
 T = TypeVar("T")
+
+Durability: TypeAlias = Literal["all", "ends"]
 
 MAX_CONNECTIONS = 10
 TIMEOUT = 5.0
@@ -48,7 +53,9 @@ class PostgresStore:
     `where`: a conninfo, for a pool of the store's own with up to `max_connections`, opened with the first use; or
     the caller's pool, which keeps its settings and is not closed. `timeout`: the longest that a call may take, in
     seconds; over a caller's pool, the longest that a connection is waited for. `listen_conninfo`: how `watch` reaches
-    the server itself, where `where` is a pool or leads to a pooler.
+    the server itself, where `where` is a pool or leads to a pooler. `durability`: what waits for the disk before it is
+    acknowledged, "all" or, with "ends", log-ins and ends alone: a crash of the server may then undo changes of its last
+    second that were acknowledged.
 
     Raises ConfigurationError for a wrong argument and for a database that is not ready, StoreUnavailable where it does
     not answer: at once, or with a pool at the first use.
@@ -61,14 +68,17 @@ class PostgresStore:
         max_connections: int = MAX_CONNECTIONS,
         timeout: float = TIMEOUT,
         listen_conninfo: str | None = None,
+        durability: Durability = "all",
     ) -> None:
         check_options(where, ConnectionPool, max_connections, timeout)
+        self._durable = require_durability(durability)
         self._listen_conninfo = listening_conninfo(where, listen_conninfo, timeout)
         if isinstance(where, str):
             where = complete(where, timeout)
         self._schema = require_schema(where, timeout) if isinstance(where, str) else ""
         self._timeout = timeout
         self._connections = PostgresConnections(where, max_connections, timeout)
+        self._batched_commits = BatchedCommits(self._commit, self._commit_many)
 
     def get(self, id: str) -> Record | None:
         """As Store.get."""
@@ -80,7 +90,7 @@ class PostgresStore:
 
     def commit(self, commit: Commit) -> Applied | Refused:
         """As Store.commit."""
-        return self._run(partial(operations.commit, commit), repeatable=operations.is_touch(commit))
+        return self._batched_commits.commit(commit) if commits.is_change(commit) else self._commit(commit)
 
     def end(self, end: End) -> Record | None:
         """As Store.end."""
@@ -148,6 +158,12 @@ class PostgresStore:
         """As Store.close. The caller's own pool stays open."""
         self._connections.close()
 
+    def _commit(self, commit: Commit) -> Applied | Refused:
+        return self._run(partial(commits.commit, commit, self._durable), repeatable=commits.is_touch(commit))
+
+    def _commit_many(self, many: Sequence[Commit]) -> Mapping[str, Applied]:
+        return self._run(partial(commits.commit_many, many, self._durable), repeatable=False)
+
     def _run(self, work: Callable[[], Steps[T]], *, repeatable: bool = True, limit: float | None = None) -> T:
         began = time.monotonic()
         wait_until, give_up = began + self._timeout, began + (limit or self._timeout)
@@ -182,11 +198,11 @@ def _perform(connection: psycopg.Connection[Any], steps: Steps[T], schema: str) 
 def _execute(connection: psycopg.Connection[Any], batch: Sequence[Statement], schema: str) -> Sequence[Rows]:
     cursors = [psycopg.Cursor(connection, row_factory=tuple_row) for _ in batch]
     if len(batch) == 1:
-        cursors[0].execute(qualified(batch[0].sql, schema, batch[0].values is not None), batch[0].values)
+        cursors[0].execute(*batch[0].of(schema), prepare=batch[0].prepare)
     else:
         with connection.pipeline():
             for cursor, statement in zip(cursors, batch, strict=True):
-                cursor.execute(qualified(statement.sql, schema, statement.values is not None), statement.values)
+                cursor.execute(*statement.of(schema), prepare=statement.prepare)
     return [cursor.fetchall() if has_rows(cursor) else [] for cursor in cursors]
 
 
@@ -205,6 +221,15 @@ def check_options(where: object, pool: type, max_connections: int, timeout: floa
         )
     if max_connections < 1 or timeout <= 0:
         raise ConfigurationError(f"max_connections={max_connections} and timeout={timeout} must be over 0.")
+
+
+def require_durability(durability: str) -> bool:
+    """Whether changes wait for the disk too. Raises ConfigurationError for a word that is none of the two."""
+    if durability not in get_args(Durability):
+        raise ConfigurationError(
+            'durability= takes "all", for every write to wait for the disk, or "ends", for log-ins and ends alone to.'
+        )
+    return durability == "all"
 
 
 def listening_conninfo(where: str | Pool | AsyncPool, given: str | None, timeout: float) -> str | None:

@@ -6,7 +6,6 @@ order of the commits, so one that comes back proves that what was committed befo
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Generator, Sequence
@@ -19,11 +18,11 @@ from psycopg import Notify
 from sojourn.core.errors import ConfigurationError
 from sojourn.core.store import Watcher
 
-from .bound_connection import AsyncBoundConnection, BoundConnection
+from .bound_connection import BoundConnection
 from .rows import unescaped
 from .schema import CHANNEL, LISTENER_STRIPES, LISTENERS_LOCK
 
-__all__ = ["watch", "watch_async"]
+__all__ = ["watch"]
 
 logger = logging.getLogger("sojourn")
 
@@ -111,39 +110,5 @@ def _follow(connection: BoundConnection, steps: _Steps, patience: float) -> None
                 connection.give_up = time.monotonic() + patience
                 cursor = connection.execute(*step)
                 answer = cursor.fetchall() if cursor.description else []
-    except StopIteration:
-        return
-
-
-async def watch_async(conninfo: str, watcher: Watcher, interval: float) -> None:
-    """AsyncWatchableStore.watch."""
-    level = logging.WARNING
-    while not watcher.closed:
-        try:
-            async with await AsyncBoundConnection.connect(conninfo, **_OPTIONS) as connection:
-                level = logging.WARNING
-                await _follow_async(
-                    connection, _listen(watcher, interval, connection.info.backend_pid), _patience(interval)
-                )
-        except psycopg.Error as error:
-            logger.log(level, _CUT, str(error).splitlines()[0])
-            level = logging.DEBUG
-        finally:
-            watcher.lost()
-        if not watcher.closed:
-            await asyncio.sleep(RECONNECT_PAUSE)
-
-
-async def _follow_async(connection: AsyncBoundConnection, steps: _Steps, patience: float) -> None:
-    answer: Any = None
-    try:
-        while True:
-            step = steps.send(answer)
-            if isinstance(step, float):
-                answer = [note async for note in connection.notifies(timeout=step, stop_after=1)]
-            else:
-                connection.give_up = time.monotonic() + patience
-                cursor = await connection.execute(*step)
-                answer = await cursor.fetchall() if cursor.description else []
     except StopIteration:
         return

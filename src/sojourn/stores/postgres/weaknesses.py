@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from .statements import Statement, Steps
+from .statement import Statement, Steps
 from .store import PostgresStore
 
 __all__ = ["weaknesses"]

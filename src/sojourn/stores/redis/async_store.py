@@ -23,9 +23,8 @@ from .connections import async_connect
 from .memory import Memory
 from .retry import QUESTION_SHARE, PendingCalls, limit_of
 from .scan import Scan, Sweep, erase, stats
-from .store import KEEP_ENDED, TIMEOUT
+from .store import KEEP_ENDED, TIMEOUT, RedisStore
 from .topology import Topology, topology_of
-from .tracking import track_async
 from .url import parse
 
 __all__ = ["AsyncRedisStore"]
@@ -41,6 +40,7 @@ class AsyncRedisStore:
     def __init__(
         self, url: str, *, min_replicas: int = 0, timeout: float = TIMEOUT, keep_ended: float = KEEP_ENDED
     ) -> None:
+        self._url = url
         self._location = parse(url)
         self._topology: Topology = topology_of(self._location)
         self._min_replicas = min_replicas or self._location.min_replicas
@@ -126,16 +126,15 @@ class AsyncRedisStore:
         """As Store.stats. Reads every session."""
         return await self._run(stats(now, await self._primaries()), long=True)
 
-    async def watch(self, watcher: Watcher, interval: float) -> None:
-        """As WatchableStore.watch."""
-        location, timeout = self._location, self._timeout
-        await track_async(
-            watcher,
-            interval,
-            self._discovered,
-            self._topology.doubt,
-            lambda address: async_connect(location, address, timeout, protocol=3)(),
-        )
+    def watch(self, watcher: Watcher, interval: float) -> None:
+        """As RedisStore.watch: for a thread of its own."""
+        beside = RedisStore(self._url, timeout=self._timeout)
+        # What either learns of the primaries the other knows.
+        beside._topology = self._topology
+        try:
+            beside.watch(watcher, interval)
+        finally:
+            beside.close()
 
     async def close(self) -> None:
         """As Store.close."""

@@ -17,7 +17,7 @@ from sojourn.core.store import Watcher
 from .calls import Address, pack
 from .keys import PREFIX, id_of
 
-__all__ = ["Listener", "ListenerGroup", "Talk", "TrackingError"]
+__all__ = ["PATIENCE", "Listener", "ListenerGroup", "Talk", "TrackingError"]
 
 # Seconds in which a server that is there answers. When to connect anew depends on it; what is sound does not.
 PATIENCE = 2.0

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any
 
-from redis.asyncio.connection import AbstractConnection as AsyncConnection
-from redis.asyncio.connection import SSLConnection as AsyncSSLConnection
+import hiredis
 from redis.connection import AbstractConnection as Connection
 from redis.connection import SSLConnection
-from redis.exceptions import RedisError, TimeoutError
+from redis.exceptions import RedisError
 
 from sojourn.core.errors import StoreUnavailable
 from sojourn.core.store import Watcher
 
 from .calls import Address
-from .listener import Listener, ListenerGroup, Talk, TrackingError
+from .listener import PATIENCE, Listener, ListenerGroup, Talk, TrackingError
 
-__all__ = ["track", "track_async"]
+__all__ = ["track"]
 
 logger = logging.getLogger("sojourn")
 
 # Seconds until the next attempt, and after which a thread looks whether it is still wanted.
 PAUSE = 0.25
+READ_SIZE = 1 << 16
+_NOTHING = object()
 
 
 def track(
@@ -62,20 +62,20 @@ def _run_group(
     over = threading.Event()
     errors: list[Exception] = []
 
-    def listen(connection: Connection, listener: Listener) -> None:
+    def listen(wire: _Wire, listener: Listener) -> None:
         try:
-            _run(connection, listener.listen(), over)
+            wire.run(listener.listen(), over)
         except Exception as error:  # noqa: BLE001  # handed to the thread that waits
             errors.append(error)
         over.set()
 
     with ExitStack() as at_the_end:
-        connections: list[Connection] = []
+        wires: list[_Wire] = []
         while group.missing:
-            connections.append(_attach(group, connect, over, at_the_end))
+            wires.append(_attach(group, connect, over, at_the_end))
         group.begin()
         outage.end()
-        for pair in zip(connections, group.listeners.values(), strict=True):
+        for pair in zip(wires, group.listeners.values(), strict=True):
             thread = threading.Thread(target=listen, args=pair, daemon=True)
             thread.start()
             # The threads first: a connection of redis-py that is cut and then used connects anew, and tracks nothing.
@@ -91,106 +91,59 @@ def _run_group(
 
 def _attach(
     group: ListenerGroup, connect: Callable[[Address], Connection], over: threading.Event, at_the_end: ExitStack
-) -> Connection:
+) -> _Wire:
     address = group.missing[0]
     connection = connect(address)
     at_the_end.callback(connection.disconnect)
-    connection._parser.set_invalidation_push_handler(_as_it_is)
     connection.connect()
-    _run(connection, group.add(address, isinstance(connection, SSLConnection)).attach(), over)
-    return connection
+    wire = _Wire(connection)
+    wire.run(group.add(address, isinstance(connection, SSLConnection)).attach(), over)
+    return wire
 
 
-def _run(connection: Connection, talk: Talk[None], over: threading.Event) -> None:
-    heard: Any = None
-    while not over.is_set():
-        try:
-            step = talk.send(heard)
-        except StopIteration:
-            return
-        heard = None
-        if isinstance(step, bytes):
-            connection.send_packed_command([step], check_health=False)
-            continue
-        with suppress(TimeoutError):
-            heard = connection.read_response(
-                disable_decoding=True, timeout=min(step, PAUSE), disconnect_on_error=False, push_request=True
-            )
+class _Wire:
+    """A connection that was made by redis-py, and what comes over it, without what redis-py does for each message.
 
+    Its own reader takes over where nothing has come unasked yet: all that ever comes goes through it.
+    """
 
-async def track_async(
-    watcher: Watcher,
-    interval: float,
-    primaries: Callable[[], Awaitable[Sequence[Address]]],
-    doubt: Callable[[], None],
-    connect: Callable[[Address], AsyncConnection],
-) -> None:
-    """What AsyncWatchableStore.watch promises, as `track`."""
-    outage = _Outage()
-    while not watcher.closed:
-        try:
-            await _run_group_async(ListenerGroup(watcher, interval, await primaries()), primaries, connect, outage)
-        except (RedisError, OSError, StoreUnavailable, TrackingError) as error:
-            watcher.lost()
-            doubt()
-            outage.begin(error)
-            await asyncio.sleep(min(interval, PAUSE))
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._socket: Any = connection._sock
+        self._reader = hiredis.Reader(replyError=RedisError, protocolError=RedisError, notEnoughData=_NOTHING)
 
+    def run(self, talk: Talk[None], over: threading.Event) -> None:
+        """Until the talk ends, or it is over. Raises what the server refuses, and OSError where it is gone."""
+        heard: Any = None
+        while not over.is_set():
+            try:
+                step = talk.send(heard)
+            except StopIteration:
+                return
+            if isinstance(step, bytes):
+                heard = None
+                self._socket.settimeout(PATIENCE)
+                self._connection.send_packed_command([step], check_health=False)
+            else:
+                heard = self._receive(min(step, PAUSE))
 
-async def _run_group_async(
-    group: ListenerGroup,
-    primaries: Callable[[], Awaitable[Sequence[Address]]],
-    connect: Callable[[Address], AsyncConnection],
-    outage: _Outage,
-) -> None:
-    connections: list[AsyncConnection] = []
-    tasks: list[asyncio.Task[None]] = []
-    try:
-        while missing := group.missing:
-            connection = connect(missing[0])
-            connections.append(connection)
-            connection._parser.set_invalidation_push_handler(_as_it_is_async)  # type: ignore[attr-defined]
-            await connection.connect()
-            group.add(missing[0], isinstance(connection, AsyncSSLConnection))
-            await _run_async(connection, group.listeners[missing[0]].attach())
-        group.begin()
-        outage.end()
-        for connection, listener in zip(connections, group.listeners.values(), strict=True):
-            tasks.append(asyncio.create_task(_run_async(connection, listener.listen())))
-        tasks.append(asyncio.create_task(_check_primaries(group, primaries)))
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for connection in connections:
-            await connection.disconnect()
-
-
-async def _check_primaries(group: ListenerGroup, primaries: Callable[[], Awaitable[Sequence[Address]]]) -> None:
-    while not group.watcher.closed:
-        await asyncio.sleep(group.interval)
-        if not group.clustered:
-            asked_at = time.monotonic()
-            group.check_primaries(await primaries(), asked_at)
-
-
-async def _run_async(connection: AsyncConnection, talk: Talk[None]) -> None:
-    heard: Any = None
-    while True:
-        try:
-            step = talk.send(heard)
-        except StopIteration:
-            return
-        heard = None
-        if isinstance(step, bytes):
-            await connection.send_packed_command(step, check_health=False)
-        else:
-            heard = await connection.read_response(
-                disable_decoding=True, timeout=step, disconnect_on_error=False, push_request=True
-            )
+    def _receive(self, seconds: float) -> Any:
+        """The next message; None where there is none yet."""
+        message = self._reader.gets(False)
+        if message is _NOTHING:
+            # Whatever came together is read at once.
+            self._socket.settimeout(seconds)
+            try:
+                received = self._socket.recv(READ_SIZE)
+            except TimeoutError:
+                return None
+            if not received:
+                raise ConnectionError("the server closed the connection")
+            self._reader.feed(received)
+            message = self._reader.gets(False)
+        if isinstance(message, RedisError):
+            raise message
+        return None if message is _NOTHING else message
 
 
 class _Outage:
@@ -208,12 +161,3 @@ class _Outage:
         if self._since is not None:
             logger.warning("Redis tells of writes again, after %.1f s", time.monotonic() - self._since)
             self._since = None
-
-
-# What comes unasked goes to the listener like any other answer.
-def _as_it_is(message: object) -> object:
-    return message
-
-
-async def _as_it_is_async(message: object) -> object:
-    return message

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 from msgspec import structs
 
 from sojourn.core.apply import changed, ended, may_be_replaced, may_begin, may_end, over_limit
+from sojourn.core.cleanup import HELD_FOR, LEAST_ROWS
 from sojourn.core.errors import EndReason, SessionEnded, SessionExists, UnreadableRecord
 from sojourn.core.record import Record, stand_in
 from sojourn.core.store import Applied, Bar, Commit, Create, End, Mark, Refused, Stats
@@ -31,6 +34,7 @@ __all__ = [
     "stats",
 ]
 
+logger = logging.getLogger("sojourn")
 
 # For longer no old cookie can be adopted, and no request is under way.
 BARRED_FOR = 400 * 86_400_000
@@ -176,23 +180,43 @@ def bars(after: str, limit: int, connection: sqlite3.Connection) -> Sequence[Bar
 
 def end_expired(now: int, limit: int, connection: sqlite3.Connection) -> int:
     """Store.end_expired. Rows that cannot be read are deleted."""
-    records, unreadable = select_all(connection, "WHERE ended_at IS NULL AND expires_at <= ? LIMIT ?", (now, limit))
-    for record in records:
-        update(connection, record, ended(record, "idle_timeout", now))
-    delete(connection, unreadable)
-    ended_now = len(records) + len(unreadable)
-    marks = connection.execute("SELECT id FROM mark WHERE ends_at < ? LIMIT ?", (now, limit - ended_now)).fetchall()
+
+    def end(id: str) -> None:
+        try:
+            record = select(id, connection)
+        except UnreadableRecord as error:
+            logger.warning("%s", error)
+            delete(connection, [id])
+            return
+        if record is not None:
+            update(connection, record, ended(record, "idle_timeout", now))
+
+    gone = _one_by_one(connection, "SELECT id FROM session WHERE ended_at IS NULL AND expires_at <= ?", now, limit, end)
+    marks = connection.execute("SELECT id FROM mark WHERE ends_at < ? LIMIT ?", (now, limit - gone)).fetchall()
     connection.executemany("DELETE FROM mark WHERE id = ?", marks)
-    return ended_now + len(marks)
+    return gone + len(marks)
 
 
 def delete_expired(before: int, limit: int, connection: sqlite3.Connection) -> int:
     """Store.delete_expired."""
-    ids = connection.execute("SELECT id FROM session WHERE expires_at < ? LIMIT ?", (before, limit)).fetchall()
-    connection.executemany("DELETE FROM session WHERE id = ?", ids)
-    if len(ids) < limit:
+    which = "SELECT id FROM session WHERE expires_at < ?"
+    gone = _one_by_one(connection, which, before, limit, lambda id: delete(connection, [id]))
+    if not gone:
         connection.execute("DELETE FROM bar WHERE at < ?", (before - BARRED_FOR,))
-    return len(ids)
+    return gone
+
+
+def _one_by_one(connection: sqlite3.Connection, which: str, at: int, limit: int, do: Callable[[str], None]) -> int:
+    """`do` it with up to `limit` rows, and with no more once the others have waited long; with how many it was done."""
+    ids = connection.execute(which + " LIMIT ?", (at, limit)).fetchall()
+    began, done = time.monotonic(), 0
+    for (id,) in ids:
+        # Looked at seldom: it is a row on a cold page that takes long, not the clock.
+        if done and done % LEAST_ROWS == 0 and time.monotonic() - began > HELD_FOR:
+            break
+        do(id)
+        done += 1
+    return done
 
 
 def scan(after: str, limit: int, connection: sqlite3.Connection) -> Sequence[Record]:
