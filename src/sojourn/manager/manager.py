@@ -252,14 +252,14 @@ class SessionManager(ManagerContext):
         the count so far. `once_in`: in each stretch of so many seconds one of all processes on the store does it, whose
         clean-ups name the same number, and the others nothing: for them it costs one write.
         """
+        from sojourn.core.cleanup import LEAST_ROWS, turn  # here: over a service it is not asked for
+
         now = self.clock()
         if once_in is not None:
-            from sojourn.core.cleanup import turn  # here: over a service it is not asked for
-
             if not self._store.put_mark(turn(now, once_in)):
                 return 0
         total, before = 0, now - int(self.policy.keep_ended * 1000)
-        while self._store.end_expired(now, BATCH):
+        while self._store.end_expired(now, BATCH) >= LEAST_ROWS:
             time.sleep(PAUSE_BETWEEN_BATCHES)
         while deleted := self._store.delete_expired(before, BATCH):
             total += deleted
