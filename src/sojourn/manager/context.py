@@ -8,7 +8,14 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Self
 
 from sojourn.core.commit import REST_MS, DeviceLabel, Rest, is_upkeep
-from sojourn.core.errors import ConfigurationError, EndReason, ProofRefused, StoreUnavailable, UnreadableRecord
+from sojourn.core.errors import (
+    ConfigurationError,
+    EndReason,
+    ProofRefused,
+    SojournError,
+    StoreUnavailable,
+    UnreadableRecord,
+)
 from sojourn.core.events import (
     Adopted,
     Ended,
@@ -21,7 +28,7 @@ from sojourn.core.events import (
     UnprovedToken,
 )
 from sojourn.core.info import SessionInfo, info
-from sojourn.core.outcome import POSTPONED, Answer, Postponed
+from sojourn.core.outcome import POSTPONED, Answer, Postponed, refuse
 from sojourn.core.policy import Policy
 from sojourn.core.record import Client, Record
 from sojourn.core.session import Session
@@ -175,6 +182,10 @@ class ManagerContext:
             except StoreUnavailable:
                 logger.warning("%s", UnreadableRecord(record.id))
         return found
+
+    def _refuse(self, session: Session, error: SojournError) -> None:
+        """A commit raised `error`."""
+        refuse(session, error)
 
     def _emit(self, events: Iterable[Event]) -> None:
         if self._on_event is None:

@@ -20,7 +20,6 @@ from sojourn.core.outcome import (
     as_written,
     carry_on,
     catch_up,
-    refuse,
 )
 from sojourn.core.policy import Policy
 from sojourn.core.record import Client, Record
@@ -106,7 +105,7 @@ class SessionManager(ManagerContext):
         try:
             settled = self._attempt(session) or self._catch_up(session)
         except SojournError as error:
-            refuse(session, error)
+            self._refuse(session, error)
             raise
         if settled.events:
             self._emit(settled.events)

@@ -51,6 +51,10 @@ class Channel:
         self._starting = threading.Lock()
         self._closing = threading.Event()
 
+    def staleness(self) -> float:
+        """As Cache.staleness; 0 before anything was asked for, and after the end."""
+        return 0.0 if self._thread is None or self.cache.closed else self.cache.staleness()
+
     def ensure_running(self) -> None:
         """Start it, unless it runs."""
         if self._thread is not None and self._thread.is_alive():
@@ -101,6 +105,10 @@ class AsyncChannel:
         self.cache = self._new_cache()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
+
+    def staleness(self) -> float:
+        """As Channel.staleness."""
+        return 0.0 if self._task is None or self.cache.closed else self.cache.staleness()
 
     def ensure_running(self) -> None:
         """Start it in this event loop, unless it runs. Raises ConfigurationError where it runs in another."""
