@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics_core import Metric
-from prometheus_client.values import ValueClass
 
 from sojourn.core import events
 from sojourn.core.errors import ConfigurationError
@@ -55,8 +54,6 @@ class Families:
 
     def __init__(self, registry: CollectorRegistry, hand_on: Callable[[], None]) -> None:
         self._registry = registry
-        # Here: it is judged when the library is first imported.
-        self.are_shared: bool = ValueClass._multiprocess
         try:
             self._make()
         except ValueError as error:

@@ -22,6 +22,7 @@ __all__ = ["AsyncCountedManager", "CountedManager"]
 
 class _Told(ManagerContext):
     _metrics: Metrics
+    _live: Callable[[], int]
 
     def _emit(self, events: Iterable[Event]) -> None:
         told = tuple(events)
@@ -48,7 +49,7 @@ class CountedManager(_Told, SessionManager):
             self._metrics._count_refusal(error)
             raise
         if session._end_reason is None and session._record is not None:
-            self._metrics._count_live()
+            self._live()
         else:
             self._metrics._count_not_live(session)
         return session
@@ -66,8 +67,8 @@ class AsyncCountedManager(_Told, AsyncSessionManager):
         del token
         session = self._uncounted_open_at_hand(shown.pop(), client)
         if session is not None:
-            self._metrics._count_live()
-            self._metrics._count_hit()
+            self._live()
+            self._metrics._hits.add()
         return session
 
     async def open(self, token: str, client: Client = Client(), presented: Shown | None = None) -> Session:
@@ -80,7 +81,7 @@ class AsyncCountedManager(_Told, AsyncSessionManager):
             self._metrics._count_refusal(error)
             raise
         if session._end_reason is None and session._record is not None:
-            self._metrics._count_live()
+            self._live()
         else:
             self._metrics._count_not_live(session)
         return session

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable
 from threading import Lock, Thread
 from typing import Any, TypeVar, get_args
-from weakref import WeakSet
+from weakref import WeakSet, ref
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
@@ -22,14 +22,14 @@ from sojourn.stores.cached import AsyncCachedStore, CachedStore
 
 from .families import Families
 from .managers import AsyncCountedManager, CountedManager
-from .stores import AsyncCountedCache, CountedCache, timed
+from .stores import AsyncCountedCache, CountedCache, timed, timed_get
 from .tally import CountTally, TimeTally
 
 __all__ = ["Metrics"]
 
 M = TypeVar("M", SessionManager, AsyncSessionManager)
 
-# How late the others of several processes may be told what was counted here, in seconds.
+# How much of what was counted waits, and how late others of several processes are told of it, in seconds.
 EVERY = 0.5
 
 _all: WeakSet[Metrics] = WeakSet()
@@ -52,13 +52,11 @@ class Metrics:
             CountTally(families.opens.labels(outcome)) for outcome in ("live", "ended", "none")
         )
         self._hits, self._misses = [CountTally(families.cache_reads.labels(outcome)) for outcome in ("hit", "miss")]
-        self._bind()
         self._operations: dict[str, TimeTally] = {}
         self._caches: WeakSet[CachedStore | AsyncCachedStore] = WeakSet()
         self._ends = {reason: families.ends.labels(reason) for reason in get_args(EndReason)}
         _all.add(self)
-        if families.are_shared:
-            self._share()
+        self._keep_handing_on()
 
     def observe(self, manager: M) -> M:
         """A manager like this one, on the same store, whose opens, commits, events and store are counted.
@@ -67,7 +65,9 @@ class Metrics:
         no store, and its events are the service's. Raises ConfigurationError for one that is observed already.
         """
         kind = AsyncCountedManager if isinstance(manager, AsyncSessionManager) else CountedManager
-        return like(manager, kind, "_uncounted_", _metrics=self, _store=self._observed(manager._store))
+        return like(
+            manager, kind, "_uncounted_", _metrics=self, _store=self._observed(manager._store), _live=self._live.add
+        )
 
     def hand_on(self) -> None:
         """Bring Prometheus's own numbers up to date: before they are read."""
@@ -124,32 +124,35 @@ class Metrics:
         tally = self._operations.get(operation)
         if tally is None:
             tally = self._operations[operation] = TimeTally(families.store_seconds.labels(operation))
+        failed = families.store_errors.labels(operation)
+        if operation == "get":
+            return timed_get(tally, failed, method)
         # Only these two can be.
         refused = families.store_refusals.labels("create" if operation == "create" else "commit")
-        return timed(method, tally, families.store_errors.labels(operation), refused)
-
-    def _bind(self) -> None:
-        # What most requests ask for.
-        self._count_live, self._count_hit = self._live.add, self._hits.add
+        return timed(tally, failed, refused, method)
 
     def _tallies(self) -> Iterable[CountTally | TimeTally]:
         return (self._live, self._ended, self._none, self._hits, self._misses, *self._operations.values())
 
-    def _share(self) -> None:
-        Thread(target=self._keep_sharing, name="sojourn-metrics", daemon=True).start()
-
-    def _keep_sharing(self) -> None:
-        while True:
-            time.sleep(EVERY)
-            self.hand_on()
+    def _keep_handing_on(self) -> None:
+        # Nobody might scrape, and what waits takes memory; and other processes are to be told.
+        Thread(target=_hand_on_now_and_then, args=(ref(self),), name="sojourn-metrics", daemon=True).start()
 
     def _reset(self) -> None:
         """In a forked child: what waits is the parent's to tell, and its thread stayed there."""
         for tally in self._tallies():
             tally.reset()
-        self._bind()
-        if self._families.are_shared:
-            self._share()
+        self._keep_handing_on()
+
+
+def _hand_on_now_and_then(of: ref[Metrics]) -> None:
+    while True:
+        time.sleep(EVERY)
+        metrics = of()
+        if metrics is None:
+            return
+        metrics.hand_on()
+        del metrics
 
 
 def _reset_in_child() -> None:

@@ -16,35 +16,26 @@ from sojourn.stores.cached import AsyncCachedStore, CachedStore
 
 from .tally import CountTally, TimeTally
 
-__all__ = ["AsyncCountedCache", "CountedCache", "timed"]
+__all__ = ["AsyncCountedCache", "CountedCache", "timed", "timed_get"]
 
 
-def timed(method: Callable[..., Any], took: TimeTally, failed: Counter, refused: Counter) -> Callable[..., Any]:
+def timed(took: TimeTally, failed: Counter, refused: Counter, method: Callable[..., Any]) -> Callable[..., Any]:
     """`method`, whose time is added to `took`: also where it failed, for it may have waited until then."""
-    if iscoroutinefunction(method):
-        return _awaited(method, took, failed, refused)
-    add = took.add
 
-    def call(what: Any, *args: Any, **kwargs: Any) -> Any:
+    def call(*args: Any, **kwargs: Any) -> Any:
         began = perf_counter()
         try:
-            answer = method(what, *args, **kwargs)
+            answer = method(*args, **kwargs)
         except StoreUnavailable:
             failed.inc()
             raise
         finally:
-            add(perf_counter() - began)
+            took.add(perf_counter() - began)
         if type(answer) is Refused:
             refused.inc()
         return answer
 
-    return call
-
-
-def _awaited(method: Callable[..., Any], took: TimeTally, failed: Counter, refused: Counter) -> Callable[..., Any]:
-    add = took.add
-
-    async def call(*args: Any, **kwargs: Any) -> Any:
+    async def awaited(*args: Any, **kwargs: Any) -> Any:
         began = perf_counter()
         try:
             answer = await method(*args, **kwargs)
@@ -52,12 +43,40 @@ def _awaited(method: Callable[..., Any], took: TimeTally, failed: Counter, refus
             failed.inc()
             raise
         finally:
-            add(perf_counter() - began)
+            took.add(perf_counter() - began)
         if type(answer) is Refused:
             refused.inc()
         return answer
 
-    return call
+    return awaited if iscoroutinefunction(method) else call
+
+
+def timed_get(took: TimeTally, failed: Counter, method: Callable[[str], Any]) -> Callable[[str], Any]:
+    """The same of a store's `get`, and no more than that needs: each request asks it."""
+
+    add = took.add
+
+    def get(id: str) -> Any:
+        began = perf_counter()
+        try:
+            return method(id)
+        except StoreUnavailable:
+            failed.inc()
+            raise
+        finally:
+            add(perf_counter() - began)
+
+    async def awaited(id: str) -> Any:
+        began = perf_counter()
+        try:
+            return await method(id)
+        except StoreUnavailable:
+            failed.inc()
+            raise
+        finally:
+            add(perf_counter() - began)
+
+    return awaited if iscoroutinefunction(method) else get
 
 
 class CountedCache(CachedStore):

@@ -7,8 +7,8 @@ request. A tally takes a fraction of one.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import deque
 from itertools import count
-from threading import Lock
 
 from prometheus_client import Counter, Histogram
 
@@ -25,13 +25,13 @@ class CountTally:
 
     def __init__(self, counter: Counter) -> None:
         self._counter = counter
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget what waits: it is the parent process's to tell."""
         # One call into C, which no other thread comes between, and the quickest there is. To look counts as well.
         self.add = count().__next__
         self._own = 0
+
+    def reset(self) -> None:
+        """Forget what waits: it is the parent process's to tell."""
+        self._own = self.add() + 1
 
     def hand_on(self) -> None:
         """Tell Prometheus's. By one thread at a time."""
@@ -42,33 +42,33 @@ class CountTally:
 
 
 class TimeTally:
-    """How long something took, each time since it was last handed on to `histogram`, which has the BOUNDS."""
+    """How long something took, each time that `add` was called with that, in seconds, since it was last handed on.
 
-    __slots__ = ("_buckets", "_histogram", "_lock", "_seconds")
+    `histogram` has the BOUNDS. What waits takes memory, so it is to be handed on now and then.
+    """
+
+    __slots__ = ("_histogram", "_waiting", "add")
 
     def __init__(self, histogram: Histogram) -> None:
         self._histogram = histogram
-        self.reset()
+        self._waiting: deque[float] = deque()
+        # As for a count: one call into C.
+        self.add = self._waiting.append
 
     def reset(self) -> None:
         """As CountTally's."""
-        self._lock = Lock()
-        self._buckets, self._seconds = [0] * (len(BOUNDS) + 1), 0.0
-
-    def add(self, seconds: float) -> None:
-        """It took so long."""
-        with self._lock:
-            self._buckets[bisect_left(BOUNDS, seconds)] += 1
-            self._seconds += seconds
+        self._waiting.clear()
 
     def hand_on(self) -> None:
-        """Tell Prometheus's."""
-        with self._lock:
-            buckets, seconds = self._buckets, self._seconds
-            self._buckets, self._seconds = [0] * len(buckets), 0.0
+        """Tell Prometheus's. By one thread at a time."""
+        took = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        if not took:
+            return
+        buckets = [0] * (len(BOUNDS) + 1)
+        for seconds in took:
+            buckets[bisect_left(BOUNDS, seconds)] += 1
         # It has no way to observe a thousand times at once, so its parts are told.
         for value, times in zip(self._histogram._buckets, buckets, strict=True):
             if times:
                 value.inc(times)
-        if any(buckets):
-            self._histogram._sum.inc(seconds)
+        self._histogram._sum.inc(sum(took))
