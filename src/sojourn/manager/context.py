@@ -28,7 +28,7 @@ from sojourn.core.events import (
     UnprovedToken,
 )
 from sojourn.core.info import SessionInfo, info
-from sojourn.core.outcome import POSTPONED, Answer, Postponed, refuse
+from sojourn.core.outcome import POSTPONED, Answer, Postponed
 from sojourn.core.policy import Policy
 from sojourn.core.record import Client, Record
 from sojourn.core.session import Session
@@ -183,9 +183,8 @@ class ManagerContext:
                 logger.warning("%s", UnreadableRecord(record.id))
         return found
 
-    def _refuse(self, session: Session, error: SojournError) -> None:
-        """A commit raised `error`."""
-        refuse(session, error)
+    def _refused(self, error: SojournError) -> None:
+        """A commit raised `error`: for who counts that."""
 
     def _emit(self, events: Iterable[Event]) -> None:
         if self._on_event is None:

@@ -20,6 +20,7 @@ from sojourn.core.outcome import (
     as_written,
     carry_on,
     catch_up,
+    refuse,
 )
 from sojourn.core.policy import Policy
 from sojourn.core.record import Client, Record
@@ -105,7 +106,8 @@ class SessionManager(ManagerContext):
         try:
             settled = self._attempt(session) or self._catch_up(session)
         except SojournError as error:
-            self._refuse(session, error)
+            refuse(session, error)
+            self._refused(error)
             raise
         if settled.events:
             self._emit(settled.events)

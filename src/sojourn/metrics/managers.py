@@ -29,9 +29,8 @@ class _Told(ManagerContext):
         self._metrics._count_events(told)
         super()._emit(told)
 
-    def _refuse(self, session: Session, error: SojournError) -> None:
+    def _refused(self, error: SojournError) -> None:
         self._metrics._count_refusal(error)
-        super()._refuse(session, error)
 
 
 class CountedManager(_Told, SessionManager):

@@ -27,7 +27,7 @@ from .tally import CountTally, TimeTally
 
 __all__ = ["Metrics"]
 
-M = TypeVar("M", SessionManager, AsyncSessionManager)
+M = TypeVar("M", bound=SessionManager | AsyncSessionManager)
 
 # How much of what was counted waits, and how late others of several processes are told of it, in seconds.
 EVERY = 0.5

@@ -53,7 +53,6 @@ def timed(took: TimeTally, failed: Counter, refused: Counter, method: Callable[.
 
 def timed_get(took: TimeTally, failed: Counter, method: Callable[[str], Any]) -> Callable[[str], Any]:
     """The same of a store's `get`, and no more than that needs: each request asks it."""
-
     add = took.add
 
     def get(id: str) -> Any:

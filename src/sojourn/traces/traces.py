@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Traces"]
 
-M = TypeVar("M", SessionManager, AsyncSessionManager)
+M = TypeVar("M", bound=SessionManager | AsyncSessionManager)
 
 OUTCOME = "sojourn.outcome"
 
