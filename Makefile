@@ -1,6 +1,6 @@
 # Needs git, make and Python 3.11 or later; everything else is installed from the lock files, here in the folder,
 # by the uv of requirements/uv.lock.
-# Chromium, Firefox, WebKitGTK and Xvfb, libatomic1, Redis, PostgreSQL, PHP, nginx, Apache and Caddy (for `make test`)
+# Chromium, Firefox, WebKitGTK and Xvfb, libatomic1, Redis, PostgreSQL, PHP, nginx, Apache, Caddy, Prometheus and systemd-analyze (for `make test`)
 # and python3-venv come from apt, where they are missing; for x86-64 Linux a .NET SDK comes from npm.
 
 PORT ?= 8000
@@ -54,6 +54,8 @@ test: $(DEV)/ready client $(PAGES) $(ONE_SESSION) $(BENCH_EXPRESS) ## run every 
 	@scripts/webkit
 	@scripts/php
 	@scripts/caddy
+	@scripts/prometheus
+	@scripts/systemd
 	@scripts/dotnet
 	@scripts/django42
 	$(say) "Client: tests"

@@ -34,6 +34,8 @@ PUBLIC = (
     "sojourn.stores.cached",
     "sojourn.remote",
     "sojourn.service",
+    "sojourn.metrics",
+    "sojourn.traces",
     "sojourn.adopt",
     "sojourn.browser",
     "sojourn.testing",

@@ -35,11 +35,14 @@ NOTES = {
     "fastapi": "dependencies",
     "flask": "flask.session",
     "manager": "asks the store",
+    "metrics": "Prometheus",
+    "observed": "who watches",
     "remote": "over a service",
     "service": "sojourn serve",
     "stores": "keep records",
     "testing": "store contract",
     "torture": "races, faults",
+    "traces": "OpenTelemetry",
     "wire": "what goes over it",
     "wsgi": "any WSGI app",
 }
@@ -47,7 +50,7 @@ NOTES = {
 ASIDE = ("__main__", "exports")
 GROUND = "core"
 
-WIDTH, MARGIN = 860.0, 24.0
+WIDTH, MARGIN = 900.0, 24.0
 BOX, HEIGHT, GAP, LANE, FLOOR = 115.0, 52.0, 12.0, 12.0, 98.0
 LINE_OF_ROOMS = 100
 

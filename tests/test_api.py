@@ -35,8 +35,9 @@ NEVER = {
 # Some error of ours, whichever it is; a ConfigurationError that Django's `migrate` tells from others; and an outage of
 # one row alone.
 NO_ERRORS = {"SojournError", "SchemaBehind", "UnreadableRecord"}
-# Files, an entry of WSGI's environ, and the numbers of Django's checks: no names of Python.
+# Files, an entry of WSGI's environ, the numbers of Django's checks, and spans: no names of Python.
 NO_NAMES = {"sojourn.sock", "sojourn.toml", "sojourn.session", "sojourn.E", "sojourn.W"}
+NO_NAMES |= {"sojourn.open", "sojourn.commit", "sojourn.outcome", "sojourn.store.get", "sojourn.store.commit"}
 # Pages about the inside.
 INSIDE = {ROOT / "docs/architecture.md", ROOT / "docs/api.md"}
 

@@ -15,6 +15,7 @@ import benchmarks
 from benchmarks import (
     bound,
     contention,
+    counting,
     million,
     network,
     network_peers,
@@ -64,6 +65,13 @@ def test_every_parallel_write_is_kept_and_every_logout_is_final() -> None:
     for race in ours.values():
         assert race.keys == race.items == race.increments == [50]
         assert race.alive_after_logout == race.alive_after_slow_write == race.alive_after_slow_read == 0
+
+
+def test_what_counting_adds_is_measured_beside_the_same_request_uncounted() -> None:
+    found = counting.measure([MEMORY], rounds=2, laps=1, requests=10)
+
+    assert [(cost.store, cost.took.median > 0) for cost in found] == [(MEMORY.name, True)]
+    assert "counting adds" in counting.report(found)
 
 
 def test_a_clean_up_deletes_every_expired_session() -> None:

@@ -155,7 +155,8 @@ def test_a_handler_sees_a_mapping_and_few_names_more() -> None:
 
 
 def test_the_package_alone_loads_no_framework_no_driver_and_no_event_loop() -> None:
-    heavy = ["asyncio", "click", "fastapi", "redis", "psycopg", "sqlite3", "starlette", "ua_parser", "uvicorn"]
+    heavy = ["asyncio", "click", "fastapi", "opentelemetry", "prometheus_client", "redis", "psycopg", "sqlite3"]
+    heavy += ["starlette", "ua_parser", "uvicorn"]
     code = f"import sys, sojourn; print(*[name for name in {heavy!r} if name in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
@@ -180,6 +181,7 @@ def test_the_middleware_loads_what_it_needs_and_no_more(module: str) -> None:
     loaded = loaded_by(module)
 
     assert not loaded & {"click", "fastapi", "starlette", "sqlite3", "ua_parser", "uvicorn"}
+    assert not loaded & {"opentelemetry", "prometheus_client", "sojourn.observed"}
     assert "sojourn.adopt" not in loaded
     assert "sojourn.browser" not in loaded
     assert len([name for name in loaded if name.partition(".")[0] == "sojourn"]) <= 37

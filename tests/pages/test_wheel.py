@@ -18,9 +18,11 @@ EXTRAS = {
     "sojourn.django.urls": "django",
     "sojourn.fastapi": "fastapi",
     "sojourn.flask": "flask",
+    "sojourn.metrics": "metrics",
     "sojourn.remote": "remote",
     "sojourn.stores.postgres": "postgres",
     "sojourn.stores.redis": "redis",
+    "sojourn.traces": "otel",
 }
 
 IMPORT = """

@@ -21,7 +21,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def key(keys: Path) -> str:
     """An API key for everything."""
-    return make_key(keys, "sessions", "admin", "verify")
+    return make_key(keys, *KEY_SCOPES)
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +41,7 @@ def service(
         f"""
         store = "sqlite:///{folder}/sessions.sqlite3"
         keys = "{keys}"
+        metrics = true
         [browser]
         writable = ["theme"]
         [log]

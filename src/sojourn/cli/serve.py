@@ -51,6 +51,14 @@ class _PortOption(click.Option):
 @click.option("--uds", metavar="FILE", envvar="SOJOURN_UDS", show_envvar=True, help="A unix socket instead of a port.")
 @click.option("--workers", type=int, envvar="SOJOURN_WORKERS", show_envvar=True, help="Processes.  [default: 1]")
 @click.option(
+    "--metrics",
+    is_flag=True,
+    default=None,
+    envvar="SOJOURN_METRICS",
+    show_envvar=True,
+    help="Answer Prometheus at /metrics, with a key of the scope metrics. Needs the extra `metrics`.",
+)
+@click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
     envvar="SOJOURN_LOG_LEVEL",

@@ -119,6 +119,7 @@ class AsyncSessionManager(ManagerContext):
             settled = await self._attempt(session) or await self._catch_up(session)
         except SojournError as error:
             refuse(session, error)
+            self._refused(error)
             raise
         if settled.events:
             self._emit(settled.events)
@@ -271,9 +272,8 @@ class AsyncSessionManager(ManagerContext):
         from sojourn.core.cleanup import LEAST_ROWS, turn  # here: over a service it is not asked for
 
         now = self.clock()
-        if once_in is not None:
-            if not await self._store.put_mark(turn(now, once_in)):
-                return 0
+        if once_in is not None and not await self._store.put_mark(turn(now, once_in)):
+            return 0
         total, before = 0, now - int(self.policy.keep_ended * 1000)
         while await self._store.end_expired(now, BATCH) >= LEAST_ROWS:
             await sleep(PAUSE_BETWEEN_BATCHES)

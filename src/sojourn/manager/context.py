@@ -8,7 +8,14 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Self
 
 from sojourn.core.commit import REST_MS, DeviceLabel, Rest, is_upkeep
-from sojourn.core.errors import ConfigurationError, EndReason, ProofRefused, StoreUnavailable, UnreadableRecord
+from sojourn.core.errors import (
+    ConfigurationError,
+    EndReason,
+    ProofRefused,
+    SojournError,
+    StoreUnavailable,
+    UnreadableRecord,
+)
 from sojourn.core.events import (
     Adopted,
     Ended,
@@ -178,6 +185,9 @@ class ManagerContext:
             except StoreUnavailable:
                 logger.warning("%s", UnreadableRecord(record.id))
         return found
+
+    def _refused(self, error: SojournError) -> None:
+        """A commit raised `error`: for who counts that."""
 
     def _emit(self, events: Iterable[Event]) -> None:
         if self._on_event is None:

@@ -107,6 +107,7 @@ class SessionManager(ManagerContext):
             settled = self._attempt(session) or self._catch_up(session)
         except SojournError as error:
             refuse(session, error)
+            self._refused(error)
             raise
         if settled.events:
             self._emit(settled.events)
@@ -255,9 +256,8 @@ class SessionManager(ManagerContext):
         from sojourn.core.cleanup import LEAST_ROWS, turn  # here: over a service it is not asked for
 
         now = self.clock()
-        if once_in is not None:
-            if not self._store.put_mark(turn(now, once_in)):
-                return 0
+        if once_in is not None and not self._store.put_mark(turn(now, once_in)):
+            return 0
         total, before = 0, now - int(self.policy.keep_ended * 1000)
         while self._store.end_expired(now, BATCH) >= LEAST_ROWS:
             time.sleep(PAUSE_BETWEEN_BATCHES)

@@ -112,6 +112,7 @@ class RemoteSessionManager(SessionManager):
                 reply = mine.take(request, answer)
         except SojournError as error:
             if not mine.failed(error):
+                self._refused(error)
                 raise
             logger.warning("activity goes unnoted: %s", error)
             return NO_REPLY
@@ -207,6 +208,7 @@ class AsyncRemoteSessionManager(AsyncSessionManager):
                 reply = mine.take(request, answer)
         except SojournError as error:
             if not mine.failed(error):
+                self._refused(error)
                 raise
             logger.warning("activity goes unnoted: %s", error)
             return NO_REPLY

@@ -28,6 +28,7 @@ from sojourn.wire.http import (
     DESCRIPTION,
     HEALTH,
     JSON,
+    METRICS,
     OPEN,
     READY,
     SESSION,
@@ -81,10 +82,10 @@ class Service:
     """`/v1/…` for back ends with an API key, `/health` and `/ready` for who watches over the process.
 
     `browser` makes, with the manager, what answers under the path `mount`: the browser's own endpoints. `edge` answers
-    where a proxy asks whose a request is.
+    where a proxy asks whose a request is. `exposition` is for Prometheus.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # each by its name
         self,
         store: AsyncStore,
         manager: AsyncSessionManager,
@@ -95,12 +96,14 @@ class Service:
         visitor_keys: VisitorKeys | None = None,
         browser: Callable[[AsyncSessionManager], App] | None = None,
         mount: str = "/session",
+        exposition: App | None = None,
     ) -> None:
         self._manager = manager
         self._keys = keys
         self._browser = browser(self._manager) if browser else None
         self._mount = mount
         self._edge = edge
+        self._exposition = exposition
         self._outage_told_at = -OUTAGE_TOLD_EVERY
         self._description = msgspec.json.encode(openapi())
         endpoints = ServiceEndpoints(self._manager, cookie or CookieOptions(), visitor_keys)
@@ -137,8 +140,9 @@ class Service:
             return
         began = time.perf_counter() if logger.isEnabledFor(logging.DEBUG) else 0
         try:
-            if find_place(path):
-                await self._edge(scope, receive, send)
+            apart = self._edge if find_place(path) else self._exposition if path == METRICS else None
+            if apart is not None:
+                await apart(scope, receive, send)
                 return
             answer = await self._answer(scope, receive)
         except HungUp:

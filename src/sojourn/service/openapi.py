@@ -14,6 +14,7 @@ from sojourn.wire.http import (
     DESCRIPTION,
     HEALTH,
     LINES,
+    METRICS,
     OPEN,
     READY,
     SESSION,
@@ -92,6 +93,14 @@ def _batch() -> dict[str, Any]:
     return operation
 
 
+def _metrics() -> dict[str, Any]:
+    operation = _operation("metrics", "Counts for Prometheus; 404 where the settings have none", None, None, 404)
+    operation["responses"]["200"]["content"] = {
+        kind: {"schema": {"type": "string"}} for kind in ("text/plain", "application/openmetrics-text")
+    }
+    return operation
+
+
 def _verify(summary: str) -> dict[str, Any]:
     """What lies below these paths is for Envoy alone, and the same but for the status 200."""
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
@@ -144,6 +153,7 @@ def _paths() -> dict[str, Any]:
         DESCRIPTION: {"get": _operation(None, "This description", None, None)},
         HEALTH: {"get": _operation(None, "The process is alive", None, None)},
         READY: {"get": _operation(None, "The store answers", None, None, 503)},
+        METRICS: {"get": _metrics()},
     }
 
 

@@ -11,6 +11,7 @@ import socket
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvicorn
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
@@ -24,6 +25,7 @@ from sojourn.stores.store_url import StoreURL, open_async_store, open_store
 
 from .application import Service
 from .edge import Edge
+from .exposition import Exposition, shared_folder
 from .keyring import Keyring
 from .keys import real_path
 from .listener import bind_tcp, bind_unix
@@ -31,6 +33,9 @@ from .log import set_up_logging, tell
 from .protocol import BoundedProtocol
 from .settings import BrowserSettings, ServiceSettings, place_of
 from .visitor_keys import VisitorKeys
+
+if TYPE_CHECKING:
+    from sojourn.metrics import Metrics
 
 __all__ = ["build", "run"]
 
@@ -55,6 +60,9 @@ def build(settings: ServiceSettings, before_create: AsyncBeforeCreate | None) ->
         on_event=tell,
         before_create=before_create,
     )
+    metrics = _metrics() if settings.metrics else None
+    if metrics is not None:
+        manager = metrics.observe(manager)
     browser = settings.browser or BrowserSettings()
     # A proof is for one URL, and no header says which that is.
     can_verify = settings.policy.binding == "off" or browser.public_origin is not None
@@ -72,10 +80,17 @@ def build(settings: ServiceSettings, before_create: AsyncBeforeCreate | None) ->
         ),
         browser=partial(_browser, settings) if settings.browser else None,
         mount=settings.browser.mount if settings.browser else "",
+        exposition=Exposition(keys, metrics) if metrics else None,
     )
     # What is there now stays: the collector need not look at it again.
     gc.freeze()
     return service
+
+
+def _metrics() -> Metrics:
+    from sojourn.metrics import Metrics  # here: prometheus-client may be missing, and looks for its folder now
+
+    return Metrics()
 
 
 def _browser(settings: ServiceSettings, manager: AsyncSessionManager) -> App:
@@ -134,7 +149,8 @@ def run(settings: ServiceSettings, before_create: AsyncBeforeCreate | None) -> N
     told = {"at": _place(settings, listener), "store": scheme, "workers": settings.workers}
     logger.info("listening", extra={"told": told})
     try:
-        _serve(config, listener)
+        with shared_folder(settings.metrics and settings.workers > 1):
+            _serve(config, listener)
     finally:
         if uds:
             uds.unlink(missing_ok=True)

@@ -24,6 +24,7 @@ from sojourn.core.transport import Transport
 from sojourn.manager.context import REALM_PATTERN
 from sojourn.stores.store_url import StoreURL
 
+from .exposition import require_prometheus
 from .log import LogFormat, LogLevel
 
 __all__ = ["EXAMPLE", "BrowserSettings", "LogSettings", "ServiceSettings", "make_settings", "place_of", "read_file"]
@@ -40,6 +41,7 @@ host = "127.0.0.1"
 port = 8100
 uds = "/run/sojourn/service.sock"  # instead of host and port
 workers = 2                        # processes
+metrics = true                     # /metrics, for Prometheus: docs/metrics.md; needs the extra `metrics`
 realm = "shop"                     # these sessions are apart from all others in the store; without it, ""
 
 [policy]                           # durations in seconds; docs/policy.md has all of them
@@ -114,6 +116,7 @@ class ServiceSettings(_Table, frozen=True, kw_only=True):
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8100
     uds: str | None = None
     workers: Annotated[int, msgspec.Meta(ge=1, le=256)] = 1
+    metrics: bool = False
     realm: Annotated[str, msgspec.Meta(pattern=REALM_PATTERN)] = ""
     policy: Policy = Policy()
     cookie: CookieOptions = CookieOptions()
@@ -148,6 +151,8 @@ def make_settings(tables: Mapping[str, Any]) -> ServiceSettings:
         settings, policy=_convert(policy, Policy, "policy"), cookie=_convert(cookie, CookieOptions, "cookie")
     )
     _check_binding(settings)
+    if settings.metrics:
+        require_prometheus()
     return settings
 
 

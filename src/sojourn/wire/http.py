@@ -17,6 +17,7 @@ __all__ = [
     "HEALTH",
     "JSON",
     "LINES",
+    "METRICS",
     "OPEN",
     "READY",
     "SESSION",
@@ -38,6 +39,7 @@ VERIFY_PASSIVELY: Final = "/v1/verify-passive"
 DESCRIPTION: Final = "/v1/openapi.json"
 HEALTH: Final = "/health"
 READY: Final = "/ready"
+METRICS: Final = "/metrics"
 
 AUTHORIZATION: Final = "authorization"
 BEARER: Final = "Bearer"

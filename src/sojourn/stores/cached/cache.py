@@ -140,6 +140,10 @@ class Cache:
         """As Watcher.sound."""
         self._served_until = until + self._max_staleness
 
+    def staleness(self) -> float:
+        """Seconds since the last moment all of whose writes are known here; inf where the channel is cut."""
+        return max(0.0, self._monotonic() - (self._served_until - self._max_staleness))
+
     def forget(self) -> None:
         """Drop everything, and what is being read."""
         with self._lock:

@@ -50,6 +50,10 @@ class Channel:
         self._starting = threading.Lock()
         self._closing = threading.Event()
 
+    def staleness(self) -> float:
+        """As Cache.staleness; 0 before anything was asked for, and after the end."""
+        return 0.0 if self._thread is None or self.cache.closed else self.cache.staleness()
+
     def ensure_running(self) -> None:
         """Start it, unless it runs."""
         if self._thread is not None and self._thread.is_alive():
