@@ -29,7 +29,7 @@ def test_a_socket_has_its_session_and_is_closed_when_that_ends(strict: Service) 
     there = RemoteSessionManager(strict.url, strict.key)
     manager = AsyncRemoteSessionManager(strict.url, strict.key)
     app = Starlette(routes=[WebSocketRoute("/echo", echo)])
-    app.add_middleware(SessionMiddleware, manager=manager, websocket_check=0.05)
+    app.add_middleware(SessionMiddleware, manager=manager)
     token = begin(there, "ada-of-the-socket")
     headers = {"cookie": f"__Host-session={token}"}
     with TestClient(app, base_url="https://testserver").websocket_connect(

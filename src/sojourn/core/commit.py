@@ -35,6 +35,7 @@ __all__ = [
     "nothing_due",
     "plan_commit",
     "plan_open",
+    "touch_is_due",
 ]
 
 # How long no upkeep is tried after one was refused: who asks for a page must not wait for each refusal.
@@ -132,7 +133,8 @@ def nothing_due(session: Session, policy: Policy) -> bool:
     return unseen >= 0 and (session.passive or (unseen < policy.touch_ms and unseen < live.idle_timeout // 2))
 
 
-def _touch_is_due(live: Record, policy: Policy, now: int, passive: bool) -> bool:
+def touch_is_due(live: Record, policy: Policy, now: int, passive: bool) -> bool:
+    """Whether activity at `now`, in Unix milliseconds, is to be written down."""
     unseen = now - live.seen_at
     return unseen < 0 or (not passive and (unseen >= policy.touch_ms or unseen >= live.idle_timeout // 2))
 
@@ -157,7 +159,7 @@ def plan_commit(
     secrets, token = _plan_rotation(session, live, policy, now, random)
     if session._told is not None and session._told.key not in ("", live.secrets.key):
         secrets = _registered(secrets or (live.secrets, live.secrets), session._told.key)
-    idle = not _touch_is_due(live, policy, session.opened_at, session.passive)
+    idle = not touch_is_due(live, policy, session.opened_at, session.passive)
     if idle and secrets is None and not changes and not increments:
         return NOTHING
     write = Commit(

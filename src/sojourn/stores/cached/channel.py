@@ -9,7 +9,7 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 from weakref import WeakSet
 
@@ -29,6 +29,39 @@ PATIENCE = 5.0
 
 _BROKEN = "a cache hears of no writes any more, so every read asks the store; trying again in %g s"
 
+
+class _Report:
+    """The Watcher of a channel's store: its cache first, so that who else hears reads no older record from it."""
+
+    def __init__(self, cache: Cache, others: list[Watcher]) -> None:
+        self._cache = cache
+        self._others = others
+
+    @property
+    def closed(self) -> bool:
+        return self._cache.closed
+
+    @closed.setter
+    def closed(self, closed: bool) -> None:
+        self._cache.closed = closed
+
+    def changed(self, ids: Iterable[str]) -> None:
+        ids = list(ids)
+        self._cache.changed(ids)
+        for other in list(self._others):
+            other.changed(ids)
+
+    def lost(self) -> None:
+        self._cache.lost()
+        for other in list(self._others):
+            other.lost()
+
+    def sound(self, until: float) -> None:
+        self._cache.sound(until)
+        for other in list(self._others):
+            other.sound(until)
+
+
 _channels: WeakSet[Channel | AsyncChannel] = WeakSet()
 
 
@@ -47,6 +80,7 @@ class Channel:
     def reset(self) -> None:
         """With an empty cache, and nothing running."""
         self.cache = self._new_cache()
+        self._others: list[Watcher] = []
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._closing = threading.Event()
@@ -60,6 +94,18 @@ class Channel:
                 self._thread = threading.Thread(target=self._run, name="sojourn-watch", daemon=True)
                 self._thread.start()
 
+    def watch(self, watcher: Watcher, interval: float) -> None:
+        """As WatchableStore.watch, over the cache's own connection and at its interval."""
+        self.ensure_running()
+        others, closing = self._others, self._closing
+        others.append(watcher)
+        try:
+            watcher.lost()
+            while not (watcher.closed or closing.wait(interval)):
+                pass
+        finally:
+            others.remove(watcher)
+
     def close(self) -> None:
         """Stop it."""
         with self._starting:
@@ -70,14 +116,14 @@ class Channel:
         self.cache.forget()
 
     def _run(self) -> None:
-        cache, closing = self.cache, self._closing
+        report, closing = _Report(self.cache, self._others), self._closing
         while not closing.is_set():
             try:
-                self._watch(cache, self._interval)
+                self._watch(report, self._interval)
             except Exception:
                 logger.exception(_BROKEN, PAUSE)
             finally:
-                cache.lost()
+                report.lost()
             closing.wait(PAUSE)
 
 
@@ -99,6 +145,7 @@ class AsyncChannel:
     def reset(self) -> None:
         """With an empty cache, and nothing running."""
         self.cache = self._new_cache()
+        self._others: list[Watcher] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -119,6 +166,18 @@ class AsyncChannel:
             self.reset()
         self._loop, self._task = loop, loop.create_task(self._run(), name="sojourn-watch")
 
+    async def watch(self, watcher: Watcher, interval: float) -> None:
+        """As WatchableStore.watch, over the cache's own connection and at its interval."""
+        self.ensure_running()
+        others, cache = self._others, self.cache
+        others.append(watcher)
+        try:
+            watcher.lost()
+            while not (watcher.closed or cache.closed or self._task is None or self._task.done()):
+                await asyncio.wait([self._task], timeout=interval)
+        finally:
+            others.remove(watcher)
+
     async def close(self) -> None:
         """Stop it."""
         self.cache.closed = True
@@ -129,14 +188,14 @@ class AsyncChannel:
         self.cache.forget()
 
     async def _run(self) -> None:
-        cache = self.cache
-        while not cache.closed:
+        report = _Report(self.cache, self._others)
+        while not report.closed:
             try:
-                await self._watch(cache, self._interval)
+                await self._watch(report, self._interval)
             except Exception:
                 logger.exception(_BROKEN, PAUSE)
             finally:
-                cache.lost()
+                report.lost()
             await asyncio.sleep(PAUSE)
 
 
