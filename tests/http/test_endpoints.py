@@ -103,6 +103,19 @@ def test_the_client_and_the_description_are_served_and_cached_by_tag(site: Site)
         assert (again.status, again.body, again.one("etag")) == (304, b"", tag)
 
 
+def test_the_event_stream_is_there_or_said_not_to_be(site: Site) -> None:
+    """Where nobody is logged in it has the state, and is over: else a test would wait for long."""
+    answer, head = site.browser().get("/session/events"), site.browser()("HEAD", "/session/events")
+
+    if site.kind.framework.startswith(("django", "flask", "wsgi")):
+        assert (answer.status, answer.problem, head.status) == (501, "no-events", 501)
+    else:
+        assert (answer.status, answer.one("content-type")) == (200, "text/event-stream")
+        assert (head.status, head.one("content-type"), head.body) == (200, "text/event-stream", b"")
+        assert b"event: state\n" in answer.body
+        assert b'"status":"none"' in answer.body
+
+
 def test_a_head_request_has_the_length_and_no_body(site: Site) -> None:
     browser = site.browser()
     length = len(browser.get("/session/client.js").body)

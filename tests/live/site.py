@@ -46,7 +46,7 @@ class Site:
             Route("/feed", self.feed),
             Route("/poll", self.poll),
             WebSocketRoute("/subscribe", self.subscribe),
-            Mount("/session", BrowserEndpoints(readable={"cart"}, writable={"theme"})),
+            Mount("/session", BrowserEndpoints(readable={"theme"})),
         ]
         self.sio = socketio.AsyncServer(async_mode="asgi", always_connect=True)
         self.sio.on("connect", self.connect)

@@ -12,7 +12,6 @@ from typing import Any, Self, TypeVar
 from sojourn.core.errors import EndReason
 
 from .connection import Connection, exchange_of
-from .exchange import AsyncExchange
 
 __all__ = ["Ending", "until_ended"]
 
@@ -24,12 +23,15 @@ _NO_MORE: Any = object()
 
 
 class Ending:
-    """What `until_ended` returns. Afterwards `ended` and `reason` say whether the session ended, and why if known."""
+    """What `until_ended` returns. Afterwards `ended` and `reason` say whether the session ended, and why if known.
 
-    def __init__(self, exchange: AsyncExchange) -> None:
+    Raises ConfigurationError outside of SessionMiddleware.
+    """
+
+    def __init__(self, connection: Connection) -> None:
         self.ended = False
         self.reason: EndReason | None = None
-        self._exchange = exchange
+        self._exchange = exchange_of(connection)
         self._waiting: asyncio.Task[EndReason | None] | None = None
         self._limit: asyncio.Timeout | None = None
         self._block: AbstractAsyncContextManager[None] | None = None
@@ -120,4 +122,4 @@ def until_ended(connection: Connection) -> Ending:
     It ends as `AsyncSessionManager.wait_for_end` says. Without a session there is nothing to end, and it goes on; one
     that this very request begins is there from its commit on. Raises ConfigurationError outside of SessionMiddleware.
     """
-    return Ending(exchange_of(connection))
+    return Ending(connection)

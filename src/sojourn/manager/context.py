@@ -231,6 +231,9 @@ class ManagerContext:
 class AsyncContext(ManagerContext):
     """What an event loop's manager has beside: those who wait there for news of a session."""
 
+    streams = True
+    """Whether one that follows a session is told what is in it."""
+
     _store: AsyncStore
     # Any: a store's `watch`, if it has one.
     _watch: Any = None

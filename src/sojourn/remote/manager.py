@@ -168,6 +168,8 @@ class RemoteSessionManager(SessionManager):
 class AsyncRemoteSessionManager(AsyncSessionManager):
     """RemoteSessionManager for an event loop: ASGI. The same methods, awaited."""
 
+    streams = False
+
     def __init__(self, service: str, key: str, *, timeout: float = 2.0) -> None:
         self._time = _ServiceClock()
         super().__init__(NO_STORE, JUDGED_THERE, clock=self._time)
