@@ -89,6 +89,7 @@ def test_the_client_and_the_description_are_served_and_cached_by_tag(site: Site)
     for path, kind in (
         ("/session/client.js", "text/javascript; charset=utf-8"),
         ("/session/step-up.js", "text/javascript; charset=utf-8"),
+        ("/session/live.js", "text/javascript; charset=utf-8"),
         ("/session/bound.js", "text/javascript; charset=utf-8"),
         ("/session/openapi.json", "application/json"),
     ):

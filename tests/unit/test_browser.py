@@ -92,6 +92,7 @@ def test_what_is_no_id_never_ends_a_session_of_anybody(path: str) -> None:
         ("/client.js", "GET, HEAD"),
         ("/step-up.js", "GET, HEAD"),
         ("/bound.js", "GET, HEAD"),
+        ("/live.js", "GET, HEAD"),
         ("/openapi.json", "GET, HEAD"),
         ("/events", "GET, HEAD"),
     ],
@@ -135,7 +136,7 @@ def test_the_client_is_a_module_that_may_be_cached() -> None:
     assert "max-age" in headers["cache-control"]
 
 
-@pytest.mark.parametrize("path", ["/client.js", "/step-up.js", "/bound.js", "/openapi.json"])
+@pytest.mark.parametrize("path", ["/client.js", "/step-up.js", "/bound.js", "/live.js", "/openapi.json"])
 def test_what_a_browser_has_already_is_not_sent_again(path: str) -> None:
     found = ask(none(), "GET", path)
     assert isinstance(found, Answer)

@@ -55,6 +55,7 @@ _METHODS = {
     "/client.js": ("GET",),
     "/step-up.js": ("GET",),
     "/bound.js": ("GET",),
+    "/live.js": ("GET",),
     "/openapi.json": ("GET",),
 }
 

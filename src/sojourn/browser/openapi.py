@@ -142,11 +142,17 @@ _STREAM = {
     }
 }
 _STREAMED = {
+    "/live.js": {
+        "get": _operation(
+            "What has the browser client listen to `/events`",
+            {"200": {"description": "An ES module.", "content": {"text/javascript": {}}}},
+        )
+    },
     "/events": {
         "get": _operation(
             "The state, and again at each change, until the session is over", _STREAM | _problems(400, 405, 501, 503)
         )
-    }
+    },
 }
 
 
