@@ -64,7 +64,7 @@ def test_a_store_that_falls_silent_is_read(caplog: pytest.LogCaptureFixture) -> 
 
     run(main())
     assert [record.getMessage() for record in caplog.records] == [
-        "nobody tells of writes any more, so the store is asked every 1 s"
+        "nobody tells of writes, so the store is asked every 1 s: no watch"
     ]
 
 
@@ -91,6 +91,23 @@ def test_while_the_store_is_down_only_those_past_their_end_are_told_and_the_log_
 
     run(main())
     assert len([record for record in caplog.records if "wait for the store" in record.getMessage()]) == 2
+
+
+def test_a_store_that_is_down_is_asked_for_a_few_and_who_is_past_the_end_need_not_wait_for_that() -> None:
+    async def main() -> None:
+        asked: list[str] = []
+
+        async def look(id: str) -> Sighting:
+            asked.append(id)
+            raise StoreUnavailable("It is down.")
+
+        followers = Followers(look, None, lambda: NOW, lambda: None)
+        those = [followers.follow(str(number), expires_at=NOW) for number in range(1000)]
+        assert [await each.news() for each in those] == [GONE] * 1000
+        assert len(asked) < 1000
+        await followers.close()
+
+    run(main())
 
 
 def test_the_task_is_over_when_nobody_follows_any_more() -> None:

@@ -148,11 +148,13 @@ class Followers:
                 await asyncio.wait([watching])  # it closes its connections
 
     async def _keep_watching(self, watch: Watch) -> None:
+        level = logging.WARNING
         while True:
             try:
                 await watch(self, ROUND)
-            except Exception:
-                logger.exception("nobody tells of writes any more, so the store is asked every %g s", ROUND)
+            except Exception as error:  # noqa: BLE001  # whatever it is, there is the other way
+                logger.log(level, "nobody tells of writes, so the store is asked every %g s: %s", ROUND, error)
+                level = logging.DEBUG
             self.lost()
             await asyncio.sleep(PAUSE)
 
@@ -186,6 +188,11 @@ class Followers:
             answers = await asyncio.gather(*map(self._look, some), return_exceptions=True)
             for id, answer in zip(some, answers, strict=True):
                 self._take(id, answer)
+            if all(isinstance(answer, BaseException) for answer in answers):
+                # The others would each wait as long for nothing, and those past their end among them.
+                for id in ids[start + TOGETHER :]:
+                    self._take(id, answers[0])
+                return
 
     def _take(self, id: str, answer: Sighting | BaseException) -> None:
         those = self._by_id.get(id, ())
