@@ -140,19 +140,26 @@ def test_without_a_session_that_lives_the_state_is_all() -> None:
 
 def test_a_stream_keeps_no_session_alive_and_says_when_the_end_is_near() -> None:
     async def main() -> None:
-        manager = AsyncSessionManager(AsyncMemoryStore(), Policy(idle_timeout=1.5, touch_interval=0))
+        now = [NOW]
+        manager = AsyncSessionManager(
+            AsyncMemoryStore(), Policy(idle_timeout=1800, touch_interval=0), clock=lambda: now[0]
+        )
         site = Site(manager)
         id, token = await begin(manager)
         async with site.served(), listening(site, token) as events:
             _, state = await events.next()
-            name, left = await events.next()
-            assert name == "expiring"
-            assert 0 < left["milliseconds_left"] <= 1500
+            assert state["expires_at"] == NOW + 1_800_000
+            now[0] += 1_750_000
+            there = await manager.open(token)
+            there.passive, there["secret"] = True, "so that the stream looks"
+            await manager.commit(there)
+            assert await events.next() == ("expiring", {"milliseconds_left": 50_000})
+            now[0] += 50_000
             name, over = await events.next()
             assert (name, over["status"], over["end_reason"]) == ("state", "ended", "idle_timeout")
             found = await manager.get(id)
             assert found
-            assert found.seen_at == state["seen_at"]
+            assert found.seen_at == NOW
         await manager.close()
 
     run(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
 import pytest
 
@@ -32,17 +33,22 @@ class Outage(AsyncMemoryStore):
 
 def test_a_store_that_tells_of_writes_is_not_read_while_nobody_writes_and_a_timeout_is_noticed_all_the_same() -> None:
     async def main() -> None:
-        memory, now = WatchableMemoryStore(), [NOW]
-        manager = AsyncSessionManager(AsyncWatchableMemoryStore(memory), clock=lambda: now[0])
-        id, _ = await begin(manager)
-        wait = asyncio.create_task(manager.wait_for_end(id))
-        await asyncio.sleep(0.1)
-        before = memory.reads
+        now, looks = [NOW], 0
+
+        async def look(_: str) -> Sighting:
+            nonlocal looks
+            looks += 1
+            return Sighting(NOW + 60_000, is_over=now[0] > NOW)
+
+        followers = Followers(look, None, lambda: now[0], lambda: None)
+        followers.sound(math.inf)
+        follower = followers.follow("a")
+        assert not (await follower.news()).is_over
         await asyncio.sleep(1.2)
-        assert memory.reads == before
-        now[0] += 24 * 3_600_000
-        assert await wait == "idle_timeout"
-        await manager.close()
+        assert looks == 1
+        now[0] += 60_000
+        assert (await follower.news()).is_over
+        await followers.close()
 
     run(main())
 

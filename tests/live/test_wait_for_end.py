@@ -25,6 +25,8 @@ from tests.store_kinds import url_of
 from .site import begin
 
 PATIENCE = 30
+LISTENING = """SELECT pid FROM pg_stat_activity WHERE application_name = 'waiting'
+    AND (query LIKE '%sojourn_beat%' OR query LIKE '%pg_notify%')"""
 KINDS = ["memory", "sqlite", "postgres", "redis", "valkey cluster", "cached postgres", "cached redis"]
 
 
@@ -166,13 +168,10 @@ def test_one_connection_to_postgresql_serves_all_who_wait(
     async def main() -> None:
         manager = AsyncSessionManager(AsyncPostgresStore(postgres.conninfo + "?application_name=waiting"))
         waits = [asyncio.create_task(manager.wait_for_end((await begin(manager))[0])) for _ in range(30)]
-        await asyncio.sleep(0.5)
-        with psycopg.connect(postgres.conninfo) as connection:
-            listening = connection.execute(
-                "SELECT count(*) FROM pg_stat_activity "
-                "WHERE application_name = 'waiting' AND (query LIKE '%sojourn_beat%' OR query LIKE '%pg_notify%')"
-            ).fetchone()
-        assert listening == (1,)
+        with psycopg.connect(postgres.conninfo, autocommit=True) as connection:
+            while not (listening := connection.execute(LISTENING).fetchall()):
+                await asyncio.sleep(0.05)
+        assert len(listening) == 1
         await manager.revoke_all("ada")
         await asyncio.gather(*waits)
         await manager.close()
@@ -185,9 +184,9 @@ def test_one_connection_to_redis_serves_all_who_wait(redis_server: RedisServer) 
         redis_server.clear()
         manager = AsyncSessionManager(AsyncRedisStore(redis_server.url))
         waits = [asyncio.create_task(manager.wait_for_end((await begin(manager))[0])) for _ in range(30)]
-        await asyncio.sleep(0.5)
         with redis.Redis.from_url(redis_server.url) as client:
-            tracking = [each for each in client.client_list() if "t" in each["flags"]]
+            while not (tracking := [each for each in client.client_list() if "t" in each["flags"]]):
+                await asyncio.sleep(0.05)
         assert len(tracking) == 1
         await manager.revoke_all("ada")
         await asyncio.gather(*waits)
