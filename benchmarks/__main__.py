@@ -51,16 +51,16 @@ QUICK = Sizes(
     races=races.Size(requests=50, repeats=1, logouts=2),
     scale=scale.Size(files=(1_000, 5_000), expired=1_000, processes=(1, 2), tasks=8, seconds=0.3),
     network=network.Size(
-        cost=network_cost.Size(rounds=2, laps=1, requests=10, requests_at_once=32), http_rounds=2, http_requests=32
+        cost=network_cost.Size(rounds=1, laps=1, requests=10, requests_at_once=32), http_rounds=1, http_requests=32
     ),
-    contention=contention.Size(rounds=2, writes=64),
+    contention=contention.Size(rounds=1, writes=64),
     million=million.Size(sessions=3_000, expired=500),
     revocation=revocation.Size(sessions=20),
-    service=service.Size(rounds=2, requests=512),
-    bound=bound.Size(rounds=2, laps=1, requests=10),
-    together=together.Size(rounds=2, requests=128),
-    flask=framework_cost.Size(rounds=2, laps=1, requests=10),
-    django=framework_cost.Size(rounds=2, laps=1, requests=10),
+    service=service.Size(rounds=1, requests=512),
+    bound=bound.Size(rounds=1, laps=1, requests=10),
+    together=together.Size(rounds=1, requests=128),
+    flask=framework_cost.Size(rounds=1, laps=1, requests=10),
+    django=framework_cost.Size(rounds=1, laps=1, requests=10),
 )
 
 

@@ -11,9 +11,10 @@ from .flask_shop import FLASK_SESSION
 from .framework_cost import FrameworkCost
 from .network import Network
 from .network_cost import AT_ONCE, NetworkCost
+from .network_cost import Kind as NetworkKind
 from .network_peers import CACHED_REDIS, REDIS
 from .over_http import CONNECT_REDIS
-from .overhead import Overhead
+from .overhead import BIG, SMALL, TITLES, Overhead
 from .peers import MEMORY, OURS, SQLITE
 from .races import Races
 from .revocation import Revocation
@@ -42,7 +43,13 @@ __all__ = [
 ]
 
 # Of what the signed cookie adds in the same round.
-MOST_ADDED = {MEMORY.name: 0.4, SQLITE.name: 0.8}
+MOST_ADDED: dict[tuple[str, str, str], float] = {
+    (MEMORY.name, BIG, "read"): 0.30,
+    (MEMORY.name, SMALL, "read"): 0.55,
+    (SQLITE.name, BIG, "read"): 0.65,
+    (SQLITE.name, SMALL, "read"): 1.0,
+    (SQLITE.name, BIG, "change"): 1.6,
+}
 MOST_WAIT_MS = 50
 # Opening the smallest file and the largest: the same, but for the weather.
 SAME = 1.5
@@ -52,7 +59,14 @@ MOST_OF_A_PROOF_US = 150
 
 MOST_COMMANDS = {REDIS: 1020, CACHED_REDIS: 20}
 MOST_OF_GET = 1.25
-MOST_OF_STARSESSIONS = 0.25
+MOST_OF_STARSESSIONS: dict[tuple[NetworkKind, int], float] = {
+    ("read", 1): 0.38,
+    ("read", AT_ONCE): 0.15,
+    ("change", 1): 0.85,
+    ("change", AT_ONCE): 0.45,
+}
+MOST_OF_FASTAPI_REDIS: dict[tuple[NetworkKind, int], float] = {("read", 1): 0.28, ("read", AT_ONCE): 0.12}
+MOST_OF_UNCACHED = 1.0
 MOST_OF_SIGNED_COOKIE = 0.5
 MOST_OF_FLASK_SESSION = 1.2
 LEAST_OF_SPREAD_WRITES = 0.8
@@ -82,9 +96,10 @@ def judge_overhead(found: Overhead) -> list[Aim]:
     """What a request that reads one key costs, and what it does."""
     judged = []
     for cost in found.costs:
-        most, ratio = MOST_ADDED.get(cost.peer), cost.of_signed_cookie
-        if cost.kind == "read" and most and ratio:
-            wanted = f"{cost.peer}: reading one key adds at most {most} × what the signed cookie adds"
+        most, ratio = MOST_ADDED.get((cost.peer, cost.session, cost.kind)), cost.of_signed_cookie
+        if most and ratio:
+            what = f"{cost.peer}, {cost.session}: {TITLES[cost.kind].lower()}"
+            wanted = f"{what} adds at most {most} × what the signed cookie adds"
             judged.append(Aim(wanted, f"{ratio.median:.3f} ×", ratio.median <= most))
     ours = [counts for counts in found.call_counts if counts.peer in OURS]
     calls = {(counts.reads, counts.writes, counts.set_cookies) for counts in ours}
@@ -152,15 +167,21 @@ def judge_network(found: Network) -> list[Aim]:
         Aim(f"{peer}: at most {most:,} commands for 1,000 reading requests", f"{asked[peer]:,}", asked[peer] <= most)
         for peer, most in MOST_COMMANDS.items()
     ]
-    reads = {(cost.peer, cost.at_once): cost for cost in found.costs if cost.kind == "read"}
-    alone, many, cached = reads[REDIS, 1], reads[REDIS, AT_ONCE], reads[CACHED_REDIS, 1]
-    judged += _at_most("one after another, reading adds", alone, MOST_OF_GET, "a bare GET", alone.of_get)
+    costs = {(cost.peer, cost.kind, cost.at_once): cost for cost in found.costs}
+    alone, cached = costs[REDIS, "read", 1], costs[CACHED_REDIS, "read", 1]
+    judged += _at_most("one after another, a read adds", alone, MOST_OF_GET, "a bare GET", alone.of_get)
     judged += _at_most(
-        f"{AT_ONCE} at once, reading adds", many, MOST_OF_STARSESSIONS, "what starsessions adds", many.of_starsessions
+        "a read adds", cached, MOST_OF_SIGNED_COOKIE, "what the signed cookie adds", cached.of_signed_cookie
     )
-    judged += _at_most(
-        "reading adds", cached, MOST_OF_SIGNED_COOKIE, "what the signed cookie adds", cached.of_signed_cookie
-    )
+    for (kind, at_once), most in MOST_OF_STARSESSIONS.items():
+        cost, what = costs[REDIS, kind, at_once], f"{at_once} at once, a {kind} adds"
+        judged += _at_most(what, cost, most, "what starsessions adds", cost.of_starsessions)
+        if more := MOST_OF_FASTAPI_REDIS.get((kind, at_once)):
+            judged += _at_most(what, cost, more, "what fastapi-redis-sdk adds", cost.of_fastapi_redis)
+    changed, uncached = costs[CACHED_REDIS, "change", 1], costs[REDIS, "change", 1]
+    share = changed.added.median / uncached.added.median
+    wanted = f"{CACHED_REDIS}: a change adds at most {MOST_OF_UNCACHED} × what it adds without a cache"
+    judged.append(Aim(wanted, f"{share:.3f} ×", share <= MOST_OF_UNCACHED))
     bytes_ = {footprint.peer: footprint.session for footprint in found.footprints}
     if FLASK_SESSION in bytes_:
         share = bytes_[REDIS] / bytes_[FLASK_SESSION]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .overhead import TITLES, Cost, Kind, Overhead
+from .overhead import BIG, TITLES, Cost, Kind, Overhead
 from .peers import BARE, OURS
 from .races import Race, Races
 from .svg import MARGIN, WIDTH, circle, drawing, line, rectangle, write
@@ -22,7 +22,7 @@ def overhead_chart(found: Overhead) -> str:
     shapes, top = [], 108.0
     kinds: tuple[Kind, ...] = ("read", "change")
     for kind in kinds:
-        costs = [cost for cost in found.costs if cost.kind == kind and cost.peer != BARE.name]
+        costs = [cost for cost in found.costs if (cost.session, cost.kind) == (BIG, kind) and cost.peer != BARE.name]
         shapes.append(write(MARGIN, top, "head", TITLES[kind]))
         shapes += _bars(costs, top + 12)
         top += 12 + BAR * len(costs) + 40

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from .network_peers import NETWORK_PEERS, at, needs_redis
+from .network_peers import NETWORK_PEERS, at, new_server
 from .one_key import OneKey, one_key_rounds, report_one_key
 from .peers import unwrapped
 from .request import App, ask, cookie_of
@@ -115,8 +115,7 @@ async def _rounds(size: Size, folder: Path) -> dict[str, list[tuple[_Found, _Fou
         servers = stack.enter_context(start_servers())
         apps = {}
         for name in NETWORK_PEERS:
-            url = servers.new_redis().url if needs_redis(name) else servers.new_database()
-            middleware = await stack.enter_async_context(at(name, url).build(folder, unwrapped))
+            middleware = await stack.enter_async_context(at(name, new_server(name, servers)).build(folder, unwrapped))
             apps[name] = Starlette(routes=ROUTES, middleware=middleware)
         for round_ in range(size.rounds + 1):
             for name, app in random.sample(list(apps.items()), len(apps)):

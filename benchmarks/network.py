@@ -15,7 +15,7 @@ from .flask_shop import FLASK, FLASK_SESSION, FlaskShop, flask_is_there
 from .footprint import SESSIONS, Footprint, of_server, of_users
 from .network_cost import AT_ONCE, Kind, NetworkCost, measure_costs
 from .network_cost import Size as CostSize
-from .network_peers import NETWORK_PEERS, at, needs_redis
+from .network_peers import FASTAPI_REDIS, NETWORK_PEERS, at, needs_redis
 from .over_http import CONNECTIONS, EXPRESS, HttpCost, measure_over_http
 from .peers import BARE
 from .request import App, ask
@@ -64,7 +64,7 @@ async def _visit(shop: FlaskShop, path: str, times: int) -> None:
 
 
 async def _asgi_counts(name: str, servers: Servers, folder: Path) -> tuple[Commands, Footprint]:
-    server = servers.new_redis()
+    server = servers.new_valkey() if name == FASTAPI_REDIS else servers.new_redis()
     async with AsyncExitStack() as stack:
         app, _ = await open_shop(at(name, server.url), folder, stack)
         return await count_of_app(name, server, app), await of_server(name, server, lambda: _fill(app))
@@ -122,12 +122,20 @@ def _costs_table(found: Network, kind: Kind, at_once: int) -> str:
         for cost in found.costs
         if (cost.kind, cost.at_once) == (kind, at_once)
     ]
-    head = [TITLES[kind, at_once], "µs", "added µs", "× GET", "× starsessions", "× signed cookie"]
+    head = [
+        TITLES[kind, at_once],
+        "µs",
+        "added µs",
+        "× GET",
+        "× starsessions",
+        "× fastapi-redis-sdk",
+        "× signed cookie",
+    ]
     return table(head, rows)
 
 
 def _shares(cost: NetworkCost) -> Sequence[Spread | None]:
-    return cost.of_get, cost.of_starsessions, cost.of_signed_cookie
+    return cost.of_get, cost.of_starsessions, cost.of_fastapi_redis, cost.of_signed_cookie
 
 
 def _over_http_table(found: Network) -> str:

@@ -24,7 +24,7 @@ from starlette.routing import Route
 from sojourn.stores.redis import RedisStore
 
 from .flask_shop import FLASK, FLASK_SESSION, FlaskShop, flask_is_there
-from .network_peers import NETWORK_PEERS, REDIS, STARSESSIONS, at, needs_redis
+from .network_peers import FASTAPI_REDIS, NETWORK_PEERS, REDIS, STARSESSIONS, at, new_server
 from .peers import BARE, SIGNED_COOKIE, installed
 from .request import App, ask, cookie_of
 from .rounds import Rounds, Spread
@@ -66,6 +66,7 @@ class NetworkCost(msgspec.Struct, frozen=True):
     of_get: Spread | None
     of_starsessions: Spread | None
     of_signed_cookie: Spread | None
+    of_fastapi_redis: Spread | None = None
 
 
 class _Runner(NamedTuple):
@@ -81,7 +82,7 @@ class _Runner(NamedTuple):
 async def _runners(servers: Servers, folder: Path, stack: AsyncExitStack) -> list[_Runner]:
     named = [(peer, "") for peer in installed() if peer in (BARE, SIGNED_COOKIE)]
     for name in NETWORK_PEERS:
-        url = servers.new_redis().url if needs_redis(name) else servers.new_database()
+        url = new_server(name, servers)
         named.append((at(name, url), url))
     runners = []
     for peer, url in named:
@@ -191,5 +192,6 @@ def _cost(runner: _Runner, kind: Kind, at_once: int, rounds: Rounds) -> NetworkC
         added=rounds.compare(lambda mine, bare: mine - bare, runner.name, runner.bare),
         of_get=beside(GET if runner.loop else SYNC_GET, NOTHING),
         of_starsessions=beside(STARSESSIONS, BARE.name),
+        of_fastapi_redis=beside(FASTAPI_REDIS, BARE.name),
         of_signed_cookie=beside(SIGNED_COOKIE.name, BARE.name),
     )

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from starlette.middleware import Middleware
 
@@ -14,10 +15,12 @@ from sojourn import AsyncSessionManager, open_async_store
 from sojourn.asgi import SessionMiddleware
 
 from .peers import Peer, Wrap
+from .servers import Servers
 
 __all__ = [
     "CACHED_POSTGRES",
     "CACHED_REDIS",
+    "FASTAPI_REDIS",
     "NETWORK_PEERS",
     "OURS",
     "POSTGRES",
@@ -25,6 +28,7 @@ __all__ = [
     "STARSESSIONS",
     "at",
     "needs_redis",
+    "new_server",
 ]
 
 REDIS = "Sojourn, Redis"
@@ -32,15 +36,27 @@ CACHED_REDIS = "Sojourn, Redis, cached"
 POSTGRES = "Sojourn, PostgreSQL"
 CACHED_POSTGRES = "Sojourn, PostgreSQL, cached"
 STARSESSIONS = "starsessions, Redis"
+FASTAPI_REDIS = "fastapi-redis-sdk, Valkey"
 OURS = (REDIS, CACHED_REDIS, POSTGRES, CACHED_POSTGRES)
-NETWORK_PEERS = (*([STARSESSIONS] if find_spec("starsessions") else []), *OURS)
+NETWORK_PEERS = (
+    *([STARSESSIONS] if find_spec("starsessions") else []),
+    *([FASTAPI_REDIS] if find_spec("redis_fastapi") else []),
+    *OURS,
+)
 
 CACHE = "?cache=64MiB"
 
 
 def needs_redis(name: str) -> bool:
-    """Whether the peer's server is a Redis; else it is a PostgreSQL."""
+    """Whether the peer's server is a Redis or Valkey; else it is a PostgreSQL."""
     return name not in (POSTGRES, CACHED_POSTGRES)
+
+
+def new_server(name: str, servers: Servers) -> str:
+    """The URL of a server for this peer alone. fastapi-redis-sdk is at its best where fields of a hash expire."""
+    if name == FASTAPI_REDIS:
+        return servers.new_valkey().url
+    return servers.new_redis().url if needs_redis(name) else servers.new_database()
 
 
 def at(name: str, url: str) -> Peer:
@@ -66,4 +82,15 @@ def at(name: str, url: str) -> Peer:
                 Middleware(package.SessionAutoloadMiddleware),
             ]
 
-    return Peer(name, starsessions if name == STARSESSIONS else ours)
+    @asynccontextmanager
+    async def fastapi_redis(_folder: Path, wrap: Wrap) -> AsyncIterator[Sequence[Middleware]]:
+        package = import_module("redis_fastapi")
+        async with import_module("redis.asyncio").Redis.from_url(url) as connection:
+            store = wrap(package.RedisSessionStore(connection))
+
+            async def store_of(_request: object) -> Any:
+                return store
+
+            yield [Middleware(package.SessionMiddleware, store_factory=store_of)]
+
+    return Peer(name, {STARSESSIONS: starsessions, FASTAPI_REDIS: fastapi_redis}.get(name, ours))

@@ -17,10 +17,10 @@ from .call_counts import CallCounts, count_calls
 from .peers import BARE, SIGNED_COOKIE, Peer, installed
 from .request import App, new_scope, receive, send_nowhere
 from .rounds import Rounds, Spread
-from .shop import SESSION, open_shop
+from .shop import SESSION, SMALL_SESSION, open_shop
 from .tables import NONE, figure, table, with_quartiles
 
-__all__ = ["Cost", "Kind", "Overhead", "Size", "measure", "report"]
+__all__ = ["BIG", "SESSIONS", "SMALL", "Cost", "Kind", "Overhead", "Size", "measure", "report"]
 
 Kind = Literal["untouched", "read", "change"]
 
@@ -29,6 +29,9 @@ TITLES: dict[Kind, str] = {
     "read": "One key read",
     "change": "One key changed",
 }
+SUMMED: dict[Kind, str] = {"read": "one read", "change": "one changed"}
+BIG, SMALL = "12 keys", "one integer"
+SESSIONS = {BIG: SESSION, SMALL: SMALL_SESSION}
 
 
 class Size(msgspec.Struct, frozen=True):
@@ -40,7 +43,7 @@ class Size(msgspec.Struct, frozen=True):
 
 
 class Cost(msgspec.Struct, frozen=True):
-    """One peer's request of one kind, in µs. What compares was taken inside each round."""
+    """One peer's request of one kind, in µs, with a session of SESSIONS. What compares was taken inside each round."""
 
     peer: str
     kind: Kind
@@ -48,6 +51,7 @@ class Cost(msgspec.Struct, frozen=True):
     times_bare: Spread
     added: Spread
     of_signed_cookie: Spread | None
+    session: str = BIG
 
 
 class Overhead(msgspec.Struct, frozen=True):
@@ -56,6 +60,11 @@ class Overhead(msgspec.Struct, frozen=True):
     size: Size
     costs: list[Cost]
     call_counts: list[CallCounts]
+
+    @property
+    def sessions(self) -> list[str]:
+        """Those of SESSIONS that took part."""
+        return list(dict.fromkeys(cost.session for cost in self.costs))
 
 
 async def _time(app: App, cookie: bytes, kind: Kind, requests: int) -> float:
@@ -67,10 +76,10 @@ async def _time(app: App, cookie: bytes, kind: Kind, requests: int) -> float:
     return (perf_counter() - began) / requests * 1e6
 
 
-async def _costs(peers: Sequence[Peer], size: Size, folder: Path) -> list[Cost]:
+async def _costs(peers: Sequence[Peer], size: Size, folder: Path, session: str) -> list[Cost]:
     taken: dict[Kind, Rounds] = {kind: Rounds() for kind in get_args(Kind)}
     async with AsyncExitStack() as stack:
-        shops = [(peer, *await open_shop(peer, folder, stack)) for peer in peers]
+        shops = [(peer, *await open_shop(peer, folder, stack, session=SESSIONS[session])) for peer in peers]
         for round_ in range(size.rounds + 1):
             for kind, rounds in taken.items():
                 laps: dict[str, list[float]] = {peer.name: [] for peer in peers}
@@ -80,11 +89,12 @@ async def _costs(peers: Sequence[Peer], size: Size, folder: Path) -> list[Cost]:
                 # The first round warms caches up. The machine's other work only ever slows a lap.
                 if round_:
                     rounds.add({peer: min(took) for peer, took in laps.items()})
-    return [_cost(peer, kind, rounds) for kind, rounds in taken.items() for peer in peers]
+    return [_cost(session, peer, kind, rounds) for kind, rounds in taken.items() for peer in peers]
 
 
-def _cost(peer: Peer, kind: Kind, rounds: Rounds) -> Cost:
+def _cost(session: str, peer: Peer, kind: Kind, rounds: Rounds) -> Cost:
     return Cost(
+        session=session,
         peer=peer.name,
         kind=kind,
         took=rounds.compare(float, peer.name),
@@ -101,14 +111,16 @@ def _cost(peer: Peer, kind: Kind, rounds: Rounds) -> Cost:
 def measure(size: Size) -> Overhead:
     """Take the rounds of all peers that are there, and count what one request does."""
     peers = installed()
-    with TemporaryDirectory() as folder:
-        costs = asyncio.run(_costs(peers, size, Path(folder)))
+    costs = []
+    for session in SESSIONS:
+        with TemporaryDirectory() as folder:
+            costs += asyncio.run(_costs(peers, size, Path(folder), session))
     return Overhead(size, costs, [count_calls(peer) for peer in peers if peer is not BARE])
 
 
 def report(found: Overhead) -> str:
     """The tables, in Markdown."""
-    tables = [_costs_table(found, kind) for kind in get_args(Kind)]
+    tables = [_costs_table(found, session, kind) for session in found.sessions for kind in get_args(Kind)]
     head = ["A request that reads one key", "store reads", "store writes", "Set-Cookie", "values decoded"]
     rows = [
         [
@@ -124,16 +136,18 @@ def report(found: Overhead) -> str:
 
 
 def summary(found: Overhead) -> str:
-    """The shortest table that says it: what each adds, in µs, and beside the signed cookie."""
+    """The shortest table that says it: what each adds, in µs, and beside the signed cookie, for both sessions."""
     rows: dict[str, list[str]] = {}
     for cost in found.costs:
-        if cost.kind in ("read", "change") and cost.peer != BARE.name:
+        if cost.kind in SUMMED and cost.peer != BARE.name:
             ratio = f" ({cost.of_signed_cookie.median:.2f} ×)" if cost.of_signed_cookie else ""
             rows.setdefault(cost.peer, [cost.peer]).append(f"{figure(cost.added.median)} µs{ratio}")
-    return table(["Added to a bare Starlette request", TITLES["read"], TITLES["change"]], list(rows.values()))
+    heads = [f"{session}: {word}" for session in found.sessions for word in SUMMED.values()]
+    return table(["Added to a bare Starlette request", *heads], list(rows.values()))
 
 
-def _costs_table(found: Overhead, kind: Kind) -> str:
+def _costs_table(found: Overhead, session: str, kind: Kind) -> str:
+    costs = [cost for cost in found.costs if (cost.session, cost.kind) == (session, kind)]
     rows = [
         [
             cost.peer,
@@ -142,9 +156,9 @@ def _costs_table(found: Overhead, kind: Kind) -> str:
             with_quartiles(cost.added),
             with_quartiles(cost.of_signed_cookie),
         ]
-        for cost in found.costs
-        if cost.kind == kind and cost.peer != BARE.name
+        for cost in costs
+        if cost.peer != BARE.name
     ]
-    bare = next(cost.took for cost in found.costs if cost.kind == kind and cost.peer == BARE.name)
+    bare = next(cost.took for cost in costs if cost.peer == BARE.name)
     rows.insert(0, [BARE.name, with_quartiles(bare), "1", NONE, NONE])
-    return table([TITLES[kind], "µs", "× bare", "added µs", "added, × signed cookie"], rows)
+    return table([f"{TITLES[kind]}, {session}", "µs", "× bare", "added µs", "added, × signed cookie"], rows)

@@ -18,8 +18,10 @@ from starlette.routing import Route
 
 from sojourn.core.session import Session
 
+from .network_peers import FASTAPI_REDIS, NETWORK_PEERS, at, new_server
 from .peers import BARE, OURS, Peer, installed, unwrapped
 from .request import App, ask, cookie_of
+from .servers import start_servers
 from .tables import table
 
 __all__ = ["Race", "Races", "Size", "measure", "report"]
@@ -205,12 +207,16 @@ async def _race(peer: Peer, size: Size, folder: Path) -> Race:
 
 
 def measure(size: Size) -> Races:
-    """Run every race for every peer that is there and keeps sessions."""
+    """Run every race for every peer that is there and keeps sessions: one of them in a Valkey."""
     races = []
     for peer in installed():
         if peer is not BARE:
             with TemporaryDirectory() as folder:
                 races.append(asyncio.run(_race(peer, size, Path(folder))))
+    if FASTAPI_REDIS in NETWORK_PEERS:
+        with TemporaryDirectory() as folder, start_servers() as servers:
+            peer = at(FASTAPI_REDIS, new_server(FASTAPI_REDIS, servers))
+            races.append(asyncio.run(_race(peer, size, Path(folder))))
     return Races(size, races)
 
 

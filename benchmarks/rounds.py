@@ -22,8 +22,8 @@ class Spread(msgspec.Struct, frozen=True):
 
 
 def spread(figures: Sequence[float]) -> Spread:
-    """The median and the quartiles of two figures or more."""
-    low, median, high = quantiles(figures, n=4, method="inclusive")
+    """The median and the quartiles; of one figure, itself."""
+    low, median, high = quantiles(figures if len(figures) > 1 else [*figures, *figures], n=4, method="inclusive")
     return Spread(median, low, high)
 
 

@@ -13,7 +13,7 @@ import psycopg
 
 from sojourn.stores.postgres import migrate
 from tests.servers.postgres import PostgresServer, start_postgres
-from tests.servers.redis import RedisServer, find_redis, start_redis
+from tests.servers.redis import RedisServer, find_redis, find_valkey, start_redis
 
 __all__ = ["Servers", "start_servers", "versions"]
 
@@ -29,8 +29,15 @@ class Servers:
 
     def new_redis(self) -> RedisServer:
         """A Redis that nobody else uses, without files."""
+        return self._new(find_redis())
+
+    def new_valkey(self) -> RedisServer:
+        """A Valkey 9 that nobody else uses, without files."""
+        return self._new(find_valkey())
+
+    def _new(self, binary: str) -> RedisServer:
         folder = self._folder / f"redis-{len(self._redis)}"
-        self._redis.append(self._running.enter_context(start_redis(folder, find_redis())))
+        self._redis.append(self._running.enter_context(start_redis(folder, binary)))
         return self._redis[-1]
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from itertools import count
 from pathlib import Path
@@ -15,7 +16,7 @@ from starlette.routing import Route
 from .peers import BARE, Peer, Wrap, unwrapped
 from .request import App, ask, cookie_of
 
-__all__ = ["SESSION", "open_shop"]
+__all__ = ["SESSION", "SMALL_SESSION", "open_shop"]
 
 # 12 keys, 400 bytes of JSON: who, what they look at, what they put in the cart.
 SESSION: dict[str, Any] = {
@@ -32,17 +33,26 @@ SESSION: dict[str, Any] = {
     "messages": ["Your order was sent."],
     "experiments": {"checkout": "b", "search": "a"},
 }
+# What most applications keep.
+SMALL_SESSION: dict[str, Any] = {"visits": 17}
 
 _visits = count(100)
 
 
-async def _fill(request: Request) -> Response:
-    request.session.update(SESSION)
-    return Response()
+def _fill(session: Mapping[str, Any]) -> Callable[[Request], Awaitable[Response]]:
+    async def fill(request: Request) -> Response:
+        request.session.update(session)
+        return Response()
+
+    return fill
 
 
 async def _read(request: Request) -> Response:
     return Response(request.session["theme"])
+
+
+async def _read_small(request: Request) -> Response:
+    return Response(str(request.session["visits"]))
 
 
 async def _change(request: Request) -> Response:
@@ -54,15 +64,23 @@ async def _without(_request: Request) -> Response:
     return Response(b"dark")
 
 
-async def open_shop(peer: Peer, folder: Path, stack: AsyncExitStack, wrap: Wrap = unwrapped) -> tuple[App, bytes]:
-    """The application behind this peer's layer, and the cookie of a session that holds SESSION."""
+async def open_shop(
+    peer: Peer,
+    folder: Path,
+    stack: AsyncExitStack,
+    wrap: Wrap = unwrapped,
+    session: Mapping[str, Any] = SESSION,
+) -> tuple[App, bytes]:
+    """The application behind this peer's layer, and the cookie of a session that holds `session`."""
     layer = await stack.enter_async_context(peer.build(folder, wrap))
     if peer is BARE:
         return Starlette(routes=[Route(f"/{kind}", _without) for kind in ("untouched", "read", "change")]), b""
-    handlers = {"/fill": _fill, "/untouched": _without, "/read": _read, "/change": _change}
+    read = _read if "theme" in session else _read_small
+    handlers = {"/fill": _fill(session), "/untouched": _without, "/read": read, "/change": _change}
     app = Starlette(routes=[Route(path, handler) for path, handler in handlers.items()], middleware=layer)
     cookie = cookie_of(await ask(app, "/fill"))
     assert cookie is not None
     answer = await ask(app, "/read", cookie)
-    assert answer.status == 200 and answer.body == b"dark", f"{peer.name} did not keep the session"
+    kept = str(session.get("theme", session["visits"])).encode()
+    assert answer.status == 200 and answer.body == kept, f"{peer.name} did not keep the session"
     return app, cookie

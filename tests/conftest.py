@@ -69,25 +69,28 @@ def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisSer
         yield server
 
 
-@pytest.fixture(scope="session")
+# Their nodes ask one another how they are, ten times a second: idle, they took a tenth of all the tests' processor.
+
+
+@pytest.fixture(scope="module")
 def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
     with start_cluster(tmp_path_factory.mktemp("redis-cluster"), find_redis()) as cluster:
         yield cluster
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def valkey_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
     with start_cluster(tmp_path_factory.mktemp("valkey-cluster"), find_valkey()) as cluster:
         yield cluster
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def redis_sentinel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SentinelSetup]:
     with start_sentinel(tmp_path_factory.mktemp("redis-sentinel"), find_redis()) as setup:
         yield setup
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def valkey_sentinel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SentinelSetup]:
     with start_sentinel(tmp_path_factory.mktemp("valkey-sentinel"), find_valkey()) as setup:
         yield setup

@@ -17,12 +17,14 @@ from tests.service.backend import make_key
 __all__ = ["SessionService"]
 
 LIMITED = Path(__file__).with_name("limited_service.py")
+CLOCKED = Path(__file__).with_name("clocked_service.py")
 
 
 class SessionService(Running):
     """`sojourn serve`, on one port for good: it may be killed, paused and started again. On SQLite, or on `store`.
 
-    `limited`: limited_service.py in its place, with two workers.
+    `limited`: limited_service.py in its place, with two workers. `clock`: clocked_service.py, which is
+    ahead by the milliseconds in this file.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class SessionService(Running):
         cookie: Mapping[str, object] | None = None,
         browser: Mapping[str, object] | None = None,
         limited: bool = False,
+        clock: Path | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.port = find_port()
@@ -51,6 +54,8 @@ class SessionService(Running):
         words = ["-m", "sojourn", "serve", "--config", str(config), *where, "--log-level", "debug"]
         if limited:
             words = [str(LIMITED), str(config), str(self.port)]
+        if clock is not None:
+            words = [str(CLOCKED), str(config), str(self.port), str(clock)]
         self.process = Process([sys.executable, *words], folder, folder / "service.log")
         self.wait_until_ready()
 

@@ -245,7 +245,8 @@ def test_what_was_acknowledged_is_kept(outage: Outage, kind: str) -> None:
 
 
 def test_no_worker_hangs_and_no_connection_is_left(outage: Outage, kind: str) -> None:
-    assert set(outage.world.crowd(kind)) == {200}
+    # A worker that hangs would be missing each time; on a busy machine an answer may come too late.
+    wait_until(lambda: set(outage.world.crowd(kind)) == {200}, f"{kind} answers all of a crowd", 60)
     site, most = outage.world.sites[kind], outage.world.sockets[kind] + KEPT[kind] + SPARE
     wait_until(lambda: site.sockets() <= most, f"no more than {most} connections of {kind}", 30)
 

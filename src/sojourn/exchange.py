@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import threading
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from functools import partial
@@ -12,10 +9,9 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from .core.changes import check_late
-from .core.cleanup import CleanupSchedule
 from .core.commit import NO_REPLY, nothing_due
 from .core.cookie import CookieOptions
-from .core.errors import ConfigurationError, ProofRefused, StoreUnavailable
+from .core.errors import ConfigurationError, ProofRefused
 from .core.events import UnknownToken
 from .core.origin import SAFE_METHODS
 from .core.problem import Problem
@@ -23,6 +19,7 @@ from .core.record import Client
 from .core.session import Session
 from .core.transport import FAILED, Header, Transport, merged, taken
 from .manager import AsyncSessionManager, SessionManager
+from .manager.cleanup import ThreadedCleanup
 
 if TYPE_CHECKING:
     from .adopt import AdoptedSession, Adoption
@@ -31,8 +28,6 @@ if TYPE_CHECKING:
     from .core.rivals import Rivals
 
 __all__ = ["EXCHANGE_KEY", "Environ", "Exchange", "Wiring", "look_up"]
-
-logger = logging.getLogger("sojourn")
 
 # Any: WSGI's own; Django's request.META is one too.
 Environ = Mapping[str, Any]
@@ -75,18 +70,20 @@ class Wiring:
         options = (cookie, trusted_origins, script_readable_tokens, cross_site_paths, clear_cache_at_logout)
         self.transport = Transport(*options, public_origin, endpoints_path)
         manager._require_binding(self.transport, adopt is not None)
-        self._cleanup = CleanupSchedule(None if manager.expires_by_itself else cleanup_interval)
-        self._cleanup_lock = threading.Lock()
-        self._cleaning = threading.Lock()
+        self._binds = self.transport.binds
+        self._find_cookie = self.transport.cookie.find
+        self._cleanup = ThreadedCleanup(manager, cleanup_interval)
+        self._cleanup_schedule = self._cleanup.schedule
 
     def refusal(self, environ: Environ) -> Problem | None:
         """Why this request may not be served, if it may not: ask before `open`."""
-        bearer = self._is_bearer(environ)
+        bearer = self.is_bearer(environ)
         if not bearer and environ["REQUEST_METHOD"] in SAFE_METHODS:
             return None
         return self.transport.refusal(environ["REQUEST_METHOD"], look_up(environ), bearer, _path(environ))
 
-    def _is_bearer(self, environ: Environ) -> bool:
+    def is_bearer(self, environ: Environ) -> bool:
+        """Whether a script sent the request, its token apart from the cookies."""
         may_be = "HTTP_AUTHORIZATION" in environ or "HTTP_SOJOURN_TRANSPORT" in environ
         return may_be and self.transport.is_bearer(look_up(environ))
 
@@ -99,16 +96,18 @@ class Wiring:
         outer = environ.get(EXCHANGE_KEY)
         if outer is not None and outer.cookie == self.transport.cookie.name:
             raise ConfigurationError("Two session layers of Sojourn are there, one inside the other. Take one out.")
-        bearer, rivals = self._is_bearer(environ), None
-        tokens, adopted = self._find(environ, bearer, shown)
-        del shown
-        asks = (look_up(environ), bearer, environ.get("REQUEST_METHOD", ""))
-        presented = self.transport.presented(*asks, _path(environ)) if self.transport.binds else None
+        bearer, adopted, rivals = self.is_bearer(environ), None, None
+        if bearer or shown is not None or self._adopt is not None:
+            tokens, adopted = self._find(environ, bearer, shown)
+            shown = None
+        else:
+            tokens = self._find_cookie(environ.get("HTTP_COOKIE", "").encode("latin-1", "replace"))
+        presented = self._presented(environ, bearer) if self._binds else None
         try:
-            if len(tokens) > 1 and len(set(tokens)) > 1:
-                session, rivals = self._open_rivals(tokens, environ, presented)
+            if len(tokens) == 1:
+                session = self.manager.open(tokens.pop(), presented=presented)
             elif tokens:
-                session = self.manager.open(taken(tokens), presented=presented)
+                session, rivals = self._open_several(tokens, environ, presented)
             else:
                 session = adopted.session if adopted else self.manager.anonymous(presented=presented)
         except ProofRefused as error:
@@ -117,13 +116,16 @@ class Wiring:
             raise
         if self._as_keyed is not None:
             self._as_keyed(session)
-        if (now := monotonic()) >= self._cleanup.at:
-            self._start_cleanup_if_due(now)
+        if (now := monotonic()) >= self._cleanup_schedule.at:
+            self._cleanup.start_if_due(now)
         exchange = Exchange(self, session, environ, bearer)
         exchange.rivals = rivals
         if adopted is not None:
             exchange.note_adopted(adopted)
         return exchange
+
+    def _presented(self, environ: Environ, bearer: bool) -> Shown | None:
+        return self.transport.presented(look_up(environ), bearer, environ.get("REQUEST_METHOD", ""), _path(environ))
 
     def _find(self, environ: Environ, bearer: bool, shown: str | None) -> tuple[list[str], AdoptedSession | None]:
         if bearer:
@@ -136,7 +138,11 @@ class Wiring:
         client = Client.of(environ.get("REMOTE_ADDR"), environ.get("HTTP_USER_AGENT", ""))
         return tokens, self._adopt.open(self.manager, cookies, client)
 
-    def _open_rivals(self, values: list[str], environ: Environ, presented: Shown | None) -> tuple[Session, Rivals]:
+    def _open_several(
+        self, values: list[str], environ: Environ, presented: Shown | None
+    ) -> tuple[Session, Rivals | None]:
+        if len(set(values)) == 1:
+            return self.manager.open(taken(values), presented=presented), None
         from .core.rivals import Rivals, counting, secrets_by_session  # here: most requests show one token
 
         live, over, sessions = [], [], secrets_by_session(values)
@@ -155,23 +161,6 @@ class Wiring:
             found = self.manager.anonymous(refused=UnknownToken(at=self.manager.clock(), cause="ambiguous"))
         name, host = self.transport.cookie.name, environ.get("HTTP_HOST", "")
         return found, Rivals(name, host, _path(environ), live if contested else (), contested)
-
-    def _start_cleanup_if_due(self, now: float) -> None:
-        with self._cleanup_lock:
-            due = self._cleanup.is_due(now, os.urandom)
-        # In a thread of its own: the request that finds it due does not wait.
-        if due:
-            threading.Thread(target=self._clean, name="sojourn-cleanup", daemon=True).start()
-
-    def _clean(self) -> None:
-        if not self._cleaning.acquire(blocking=False):
-            return
-        try:
-            self.manager.delete_expired(once_in=self._cleanup.interval)
-        except StoreUnavailable as error:
-            logger.warning("clean-up was put off: %s", error)
-        finally:
-            self._cleaning.release()
 
 
 class Exchange:
@@ -257,9 +246,8 @@ class Exchange:
     @property
     def is_silent(self) -> bool:
         """Whether the browser need not be told anything of the session."""
-        contested = self.rivals is not None and self.rivals.is_contested
-        told = self.session._proved or self.session._told
-        return self.reply is NO_REPLY and told is None and not contested
+        silent = self.reply is NO_REPLY and self.session._proved is None and self.session._told is None
+        return silent and (self.rivals is None or not self.rivals.is_contested)
 
     def add_headers(self, headers: HeaderList) -> None:
         """Put into a response's headers, in place, what caches and the browser must know."""

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 from adapters.tests.express_site import build
@@ -51,8 +52,7 @@ class Sites:
         **more: str,
     ) -> Server:
         """A site whose CORS lets pages of `allowed` read its answers, and whose Sojourn trusts those of `trusted`."""
-        folder = self._folder / str(find_port())
-        folder.mkdir()
+        folder = Path(mkdtemp(dir=self._folder))
         env = {
             "SITE_STORE": f"sqlite:///{folder}/sessions.sqlite3",
             "SITE_ALLOWED": json.dumps(allowed),

@@ -54,7 +54,7 @@ class Device:
         offered = answer.one("secure-session-registration") or ""
         found = re.fullmatch(r'\(ES256 RS256\);path="/session/dbsc/register";challenge="(.*)"', offered)
         assert found is not None, offered
-        assert answer.one("cache-control") == "no-store"
+        assert "no-store" in (answer.one("cache-control") or "")  # PHP itself says more
         return found[1]
 
     def register(self, challenge: str | None, **claims: Any) -> Answer:
@@ -136,7 +136,7 @@ def test_a_bound_cookie_is_good_for_its_session_and_its_time_alone(bound_site: S
     device, other = begin(bound_site), begin(bound_site, user="eve")
     [name], [value] = device.bound, other.bound.values()
     mine, stranger = device.bound[name], bound_site.browser()
-    for wrong in (value, mine[:-1] + ("A" if mine[-1] != "A" else "B"), f"9{mine}", "", "1", "1.é", "9" * 20 + ".x"):
+    for wrong in (value, mine[:-1] + ("A" if mine[-1] != "A" else "B"), f"9{mine}", "", "1", "9" * 20 + ".x"):
         device.bound = {name: wrong}
         assert refused(stranger.get("/see/show", Cookie=device.cookies())) == "proof-required"
     device.bound = other.bound
@@ -148,6 +148,13 @@ def test_a_bound_cookie_is_good_for_its_session_and_its_time_alone(bound_site: S
         assert device.user() == "ada"
     bound_site.pass_seconds(25)
     assert refused(device("GET", "/see/show")) == "proof-required"
+
+
+def test_a_bound_cookie_of_other_letters_is_none(bound_site: Site) -> None:
+    device = begin(bound_site)
+    device.bound = dict.fromkeys(device.bound, "1.é")
+
+    assert refused(bound_site.browser().get("/see/show", Cookie=device.cookies())) == "proof-required"
 
 
 def test_who_has_the_key_and_no_good_challenge_is_given_one(bound_site: Site) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections import deque
 from random import SystemRandom
 
 __all__ = ["BUS_OFFSET", "find_port"]
@@ -13,6 +14,9 @@ _random = SystemRandom()  # Hypothesis makes the other one draw the same in ever
 # Workers of one test run keep apart: none takes what another has found free and not bound yet.
 _WORKERS = 16
 _worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _WORKERS
+
+# Nor is one found twice in a row: it may be in use only later, or be one where nothing is to answer.
+_found: deque[int] = deque(maxlen=200)
 
 BUS_OFFSET = 10_000  # a node of a Redis Cluster talks to the others on its port + 10000
 
@@ -25,7 +29,8 @@ def find_port() -> int:
     """
     while True:
         port = _random.randrange(11_000, 22_000 - _WORKERS, _WORKERS) + _worker
-        if _is_free(port) and _is_free(port + BUS_OFFSET):
+        if port not in _found and _is_free(port) and _is_free(port + BUS_OFFSET):
+            _found.append(port)
             return port
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,11 +14,13 @@ import pytest
 
 from sojourn import AsyncSessionManager, Policy, ProofRefused
 from sojourn.core.cookie import CookieOptions
+from sojourn.core.dbsc import ATTRIBUTES
 from sojourn.core.store import Create
 from sojourn.service.endpoints import ServiceEndpoints
 from sojourn.stores.memory import AsyncMemoryStore
 from sojourn.wire.requests import OpenRequest, PresentedKey
-from tests.keys import Key
+from tests.keys import Key, device_proof
+from tests.server import Server
 from tests.service.backend import COMMAND, Backend, start
 from tests.service.vector_service import bound
 
@@ -100,21 +104,30 @@ ORIGIN = "https://app.example.com"
 QUIET: dict[str, Any] = {"capture_output": True, "text": True, "timeout": 60}
 
 
-def test_the_services_own_endpoints_and_a_back_end_share_a_bound_session(tmp_path: Path, keys: Path, key: str) -> None:
-    config = tmp_path / "sojourn.toml"
+@pytest.fixture(scope="module")
+def binding_service(tmp_path_factory: pytest.TempPathFactory, keys: Path) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("binding")
+    config = folder / "sojourn.toml"
     config.write_text(
         f"""
-        store = "sqlite:///{tmp_path}/sessions.sqlite3"
+        store = "sqlite:///{folder}/sessions.sqlite3"
         keys = "{keys}"
         [policy]
         binding = "prefer"
         [browser]
+        mount = "/s"
         script_readable_tokens = true
         public_origin = "{ORIGIN}"
+        bind_cookies = true
         """
     )
+    with start(folder, "--config", str(config)) as server:
+        yield server
+
+
+def test_the_services_own_endpoints_and_a_back_end_share_a_bound_session(binding_service: Server, key: str) -> None:
     mine = Key()
-    with start(tmp_path, "--config", str(config)) as server, Backend(server.port, key) as backend:
+    with Backend(binding_service.port, key) as backend:
         proof = mine.proof("POST", f"{ORIGIN}/log-in")
         shown = {"method": "POST", "url": f"{ORIGIN}/log-in?next=%2F", "proof": proof, "dpop": False}
         begun = backend.commit(presented=shown, action={"type": "login", "user_id": "ada"})
@@ -123,9 +136,9 @@ def test_the_services_own_endpoints_and_a_back_end_share_a_bound_session(tmp_pat
 
         def state(headers: dict[str, str]) -> Any:
             told = {"Sojourn-Transport": "bearer", "authorization": f"DPoP {token}", **headers}
-            return backend.request("GET", "/session/", headers=told)
+            return backend.request("GET", "/s/", headers=told)
 
-        proved = mine.proof("GET", f"{ORIGIN}/session/", token=token, nonce=nonce)
+        proved = mine.proof("GET", f"{ORIGIN}/s/", token=token, nonce=nonce)
         assert state({"DPoP": proved}).json["bound"] == "browser"
         assert state({"DPoP": proved}).code == "proof-replayed"
         assert state({}).code == "proof-required"
@@ -137,6 +150,45 @@ def test_the_services_own_endpoints_and_a_back_end_share_a_bound_session(tmp_pat
         assert backend.request("POST", "/v1/commit", wrong).code == "proof-other-key"
         assert backend.request("POST", "/v1/commit", {**write, "proved": f"{'x' * 42} "}).code == "invalid-body"
         assert backend.request("POST", "/v1/commit", {**write, "proved": begun["proved"]}).json["status"] == "active"
+
+
+def test_a_cookie_is_bound_by_what_a_back_end_hands_on_and_passes_back(binding_service: Server, key: str) -> None:
+    mine = Key()
+    with Backend(binding_service.port, key) as backend:
+        begun = backend.commit(action={"type": "login", "user_id": "ada"})
+        token, told = begun["token"], begun["device"]
+        cookie = told["set_cookie"].partition(";")[0]
+        path, challenge = re.fullmatch(r'\(ES256 RS256\);path="(.*)";challenge="(.*)"', told["registration"]).groups()  # type: ignore[union-attr]
+        assert path == "/s/dbsc/register"
+        # Until the browser has registered a key, all is as ever; and the answers say nothing more than they did.
+        assert backend.open(token)["session"]["bound"] is None
+        written = backend.commit(token, changes={"a": {"value": 1}})
+        assert "device" not in written
+
+        proof = device_proof(mine, challenge, register=True)
+        shown = {"cookie": f"__Host-session={token}; {cookie}", "secure-session-response": proof}
+        assert backend.request("POST", path, headers=shown).json["refresh_url"] == "/s/dbsc/refresh"
+        write = {"token": token, "status": "active", "changes": {"b": {"value": 1}}}
+        for url, body in (("/v1/open", {"token": token}), ("/v1/commit", write)):
+            assert backend.request("POST", url, body).code == "proof-required"
+            assert backend.request("POST", url, body | {"device": {"cookies": "x"}}).code == "proof-required"
+        device = {"cookies": cookie}
+        assert backend.open(token, device=device)["session"]["bound"] == "hardware"
+        lines = [{"open": {"token": token, "device": device}}, {"open": {"token": token}}]
+        batch = "\n".join(map(json.dumps, lines)).encode()
+        answers = backend.request("POST", "/v1/batch", batch, {"content-type": "application/x-ndjson"}).body
+        told_by_call = {line["call"]: line["status"] for line in map(json.loads, answers.splitlines())}
+        assert told_by_call == {0: 200, 1: 401}
+
+        left = backend.commit(token, device=device, action={"type": "logout"})
+        assert left["device"] == {
+            "set_cookie": f"{cookie.partition('=')[0]}=; Max-Age=0; {ATTRIBUTES}",
+            "registration": None,
+        }
+
+
+def test_a_service_without_bind_cookies_offers_no_browser_to_bind(backend: Backend) -> None:
+    assert "device" not in backend.commit(action={"type": "login", "user_id": "ada"})
 
 
 def test_a_service_that_binds_by_its_own_endpoints_is_told_what_that_takes(tmp_path: Path, keys: Path) -> None:

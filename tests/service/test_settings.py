@@ -9,7 +9,7 @@ import pytest
 
 from sojourn.core.errors import ConfigurationError
 from sojourn.core.policy import Lifetime, Policy
-from sojourn.service.settings import EXAMPLE, ServiceSettings, make_settings, read_file
+from sojourn.service.settings import EXAMPLE, ServiceSettings, make_settings, place_of, read_file
 
 NEEDED = 'store = "memory:"\nkeys = "keys.json"\n'
 
@@ -123,7 +123,13 @@ def test_a_policy_may_bind_sessions() -> None:
     assert settings(f'{NEEDED}[policy]\nbinding = "prefer"\n').policy.binding == "prefer"
     with pytest.raises(ConfigurationError, match="needs public_origin"):
         settings(f'{NEEDED}[policy]\nbinding = "prefer"\n[browser]\n')
-    with pytest.raises(ConfigurationError, match="script_readable_tokens=True"):
+    with pytest.raises(ConfigurationError, match="bind_cookies = true"):
         settings(f'{NEEDED}[policy]\nbinding = "prefer"\n[browser]\npublic_origin = "https://a.example"\n')
+    by_origin = f'{NEEDED}[policy]\nbinding = "prefer"\n[browser]\nbind_cookies = true\npublic_origin'
+    assert place_of(settings(f'{by_origin} = "https://a.example"\n')) is not None
+    with pytest.raises(ConfigurationError, match="on https"):
+        settings(f'{by_origin} = "http://localhost:8000"\nscript_readable_tokens = true\n')
+    with pytest.raises(ConfigurationError, match=r"browser\.bind_cookies"):
+        settings(f"{NEEDED}[browser]\nbind_cookies = true\n")
     with pytest.raises(ConfigurationError, match="in vain"):
         settings(f'{NEEDED}[browser]\npublic_origin = "https://a.example"\n')

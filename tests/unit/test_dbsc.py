@@ -15,8 +15,8 @@ from sojourn import CookieOptions, Event, Policy, ProofRefused, SessionManager, 
 from sojourn.core.binding import Presented
 from sojourn.core.commit import is_upkeep
 from sojourn.core.dbsc import Asking, Cookies, Place, Told, is_bound_cookie, name, refreshed, registered, tell
-from sojourn.core.errors import ConfigurationError, SojournError
-from sojourn.core.problem import problem_of
+from sojourn.core.errors import ConfigurationError, InvalidData, SojournError
+from sojourn.core.problem import invalid_data, problem_of
 from sojourn.core.proof import Asked
 from sojourn.core.session import Session
 from sojourn.core.store import Applied, Commit, Refused
@@ -25,7 +25,10 @@ from sojourn.events import Ended, KeyRegistered, RefreshSkipped, Rotated, Unprov
 from sojourn.stores.memory import MemoryStore
 from tests.keys import Key, device_proof
 
-VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "proofs.json").read_text("utf-8"))
+VECTORS, DEVICES = (
+    json.loads((Path(__file__).parents[1] / "vectors" / f"{name}.json").read_text("utf-8"))
+    for name in ("proofs", "devices")
+)
 NOW: int = VECTORS["now"]
 NONCE_KEY = bytes.fromhex(VECTORS["nonce_key"])
 DEVICE = VECTORS["device"]
@@ -54,6 +57,35 @@ def judge(vector: dict[str, Any]) -> str | None:
 @pytest.mark.parametrize("vector", DEVICE["proofs"], ids=lambda vector: f"{vector['action']}: {vector['why']}")
 def test_a_proof_is_taken_or_refused_with_the_code_of_what_is_wrong(vector: dict[str, Any]) -> None:
     assert judge(vector) == vector["problem"]
+
+
+@pytest.mark.parametrize("case", DEVICES["shown"], ids=lambda case: case["why"])
+def test_what_a_back_end_hands_on_is_all_that_could_be_a_bound_cookie(case: dict[str, Any]) -> None:
+    place = Place(DEVICE["origin"], DEVICE["path"], CookieOptions(name=case.get("cookie", "__Host-session")))
+    found = place.shown(case["headers"].get("cookie", "").encode(), case["headers"].get("secure-session-skipped"))
+    handed = case["device"] or {"cookies": ""}
+    handed = place.shown(handed["cookies"].encode(), handed.get("skipped"))
+    mine = tell(NONCE_KEY, NOW, os.urandom)
+    lengths = len(mine.of), len(mine.cookie.partition(".")[2])
+    alike = {of: it for of, it in found.bound.items() if (len(of), len(it.partition(".")[2])) == lengths}
+
+    assert handed == Cookies(alike, found.skipped)
+
+
+@pytest.mark.parametrize("case", DEVICES["refused"], ids=lambda case: case["why"])
+def test_what_a_browser_is_told_whose_key_is_not_proved(case: dict[str, Any]) -> None:
+    error = ProofRefused(case["code"])
+    Transport(public_origin=DEVICE["origin"]).note_unproved(error, case["headers"].get, "/")
+    problem = problem_of(error)
+    assert problem is not None
+    told = {
+        name: value for name, value in problem.headers() if name not in dict(invalid_data(InvalidData("")).headers())
+    }
+
+    if case["told"] == "forget":
+        assert told == {"set-cookie": CookieOptions().clear()}
+    else:
+        assert told == ({"refresh": "0"} if case["told"] == "again" else {})
 
 
 @given(st.text(max_size=200) | st.from_regex(r"[A-Za-z0-9_-]{0,80}\.[A-Za-z0-9_-]{0,80}\.[A-Za-z0-9_-]{0,90}"))

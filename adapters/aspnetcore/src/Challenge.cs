@@ -12,6 +12,14 @@ namespace Sojourn.AspNetCore
         /// <summary>What RFC 9449 (sections 7.1, 8 and 9) has it read, and ours that its token is worth nothing to it.</summary>
         public static void Write(Problem problem, IHeaderDictionary headers)
         {
+            if (problem.Told != null)
+            {
+                foreach (var told in problem.Told)
+                {
+                    headers[told.Key] = told.Value;
+                }
+                return;
+            }
             var error = problem.Nonce == null ? "invalid_dpop_proof" : "use_dpop_nonce";
             headers["WWW-Authenticate"] = $"DPoP error=\"{error}\", algs=\"ES256\"";
             if (problem.Nonce != null)

@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Linq;
 using System.Text.RegularExpressions;
+using Microsoft.AspNetCore.Http;
 
 namespace Sojourn.AspNetCore
 {
@@ -13,6 +14,10 @@ namespace Sojourn.AspNetCore
 
         private static readonly Regex _host = new Regex(@"\A(?:[a-z0-9_-]+\.)+[a-z][a-z0-9-]*\z");
         private static readonly Regex _folder = new Regex(@"\G/[\x21-\x2e\x30-\x3a\x3c-\x7e]+");
+
+        /// <summary>What makes a browser forget those that this request can name.</summary>
+        public static IEnumerable<string> Clearing(string name, HttpRequest request) =>
+            Clearing(name, request.Host.Value ?? "", request.PathBase.Add(request.Path).ToUriComponent());
 
         /// <summary>
         /// What makes a browser forget them, as far as they can be named: those of this host and its parents, of the root

@@ -69,7 +69,15 @@ namespace Sojourn.AspNetCore
             {
                 return;
             }
-            var rivals = await Rivals.OpenAsync(_service, _shown);
+            Rivals rivals;
+            try
+            {
+                rivals = await Rivals.OpenAsync(_service, _shown);
+            }
+            catch (SojournException error) when (_shown.Key != null && Challenge.IsFor(error.Code))
+            {
+                throw new SojournException(error.Code, error.Message, _shown.Key.Refused(error.Problem!));
+            }
             _others = rivals.Live;
             Reply.Forgets = rivals.IsContested;
             if (rivals.Counts is (string token, JsonElement opened))
@@ -207,7 +215,7 @@ namespace Sojourn.AspNetCore
         {
             while (_others.Count > 0)
             {
-                await _service.CommitAsync(Wire.Logout(_others[0]));
+                await _service.CommitAsync(Wire.Logout(_others[0], _shown.Key));
                 _others.RemoveAt(0);
             }
         }
@@ -242,7 +250,7 @@ namespace Sojourn.AspNetCore
 
         private void Refused(SojournException error, SessionData.Sent sent)
         {
-            Reply.Refused = _shown.Key != null && Challenge.IsFor(error.Code) ? error.Problem : null;
+            Reply.Refused = _shown.Key is ScriptKey && Challenge.IsFor(error.Code) ? error.Problem : null;
             if (error.Code == "store-unavailable")
             {
                 Data.Restore(sent);

@@ -7,6 +7,7 @@ using System.Text.Json;
 using System.Threading.Tasks;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.Primitives;
 
 namespace Sojourn.AspNetCore
 {
@@ -123,6 +124,17 @@ namespace Sojourn.AspNetCore
 
         /// <summary>What the next proof of a key must hold: with some of <c>proof-…</c>.</summary>
         public string? Nonce => Text(_told, "nonce");
+
+        /// <summary>Headers for the browser, beside the body, of a cookie's request whose key is not proved; null for a script's.</summary>
+        public IReadOnlyDictionary<string, StringValues>? Told { get; private set; }
+
+        /// <summary>The same, with these headers for the browser.</summary>
+        public Problem Telling(IReadOnlyDictionary<string, StringValues> told)
+        {
+            var same = (Problem)MemberwiseClone();
+            same.Told = told;
+            return same;
+        }
 
         /// <summary>The problem in a body of the service; null where there is none.</summary>
         public static Problem? Read(int status, JsonElement body)

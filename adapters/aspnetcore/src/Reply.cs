@@ -16,6 +16,10 @@ namespace Sojourn.AspNetCore
         private string? _setCookie;
         private string? _token;
 
+        // What the browser is told for a key of its own.
+        private string? _boundCookie;
+        private string? _registration;
+
         public Reply(string cookieName, Shown shown)
         {
             _cookieName = cookieName;
@@ -33,12 +37,18 @@ namespace Sojourn.AspNetCore
 
         /// <summary>Set-Cookie values. A new cookie takes the place of all that the browser showed.</summary>
         public IEnumerable<string> Cookies =>
-            _setCookie == null ? (Forgets ? _shown.Clearing : Array.Empty<string>()) : _shown.Clearing.Append(_setCookie);
+            (_setCookie != null ? _shown.Clearing.Append(_setCookie) : Forgets ? _shown.Clearing : Array.Empty<string>())
+            .Concat(_boundCookie == null ? Array.Empty<string>() : new[] { _boundCookie });
 
         /// <summary>Takes in what a commit was answered.</summary>
         public void Settle(JsonElement committed)
         {
             Refused = null;
+            if (!_shown.IsBearer && committed.TryGetProperty("device", out var told))
+            {
+                _boundCookie = told.GetProperty("set_cookie").GetString();
+                _registration = told.GetProperty("registration").GetString();
+            }
             if (!(committed.GetProperty("set_cookie").GetString() is string setCookie))
             {
                 return;
@@ -64,8 +74,13 @@ namespace Sojourn.AspNetCore
             var cookies = Cookies.ToArray();
             if (cookies.Length > 0)
             {
-                var others = headers["Set-Cookie"].Where(line => line?.StartsWith(_cookieName + "=", StringComparison.Ordinal) == false);
+                var others = headers["Set-Cookie"].Where(line =>
+                    line != _boundCookie && line?.StartsWith(_cookieName + "=", StringComparison.Ordinal) == false);
                 headers["Set-Cookie"] = others.Concat(cookies).ToArray();
+            }
+            if (_registration != null)
+            {
+                headers["Secure-Session-Registration"] = _registration;
             }
             if (_token != null)
             {

@@ -18,10 +18,12 @@ namespace Sojourn.AspNetCore
 
         private readonly bool _isReadable;
         private readonly PublicOrigin? _origin;
+        private readonly BoundCookies _bound;
 
         public Transport(SojournSessionOptions options)
         {
             CookieName = options.CookieName;
+            _bound = new BoundCookies(CookieName);
             _isReadable = options.ScriptReadableTokens;
             Vary = _isReadable ? "Cookie, Authorization" : "Cookie";
             if (options.PublicOrigin == null)
@@ -31,7 +33,7 @@ namespace Sojourn.AspNetCore
             if (!_isReadable)
             {
                 throw new InvalidOperationException(
-                    "options.PublicOrigin is for tokens that scripts hold: set ScriptReadableTokens. A session in a cookie is not bound.");
+                    "options.PublicOrigin is for tokens that scripts hold: set ScriptReadableTokens. A session in a cookie is bound by the service's settings.");
             }
             _origin = new PublicOrigin(options.PublicOrigin);
         }
@@ -80,14 +82,13 @@ namespace Sojourn.AspNetCore
             var tokens = SessionCookie.Find(request.Headers["Cookie"], CookieName);
             if (tokens.Count < 2)
             {
-                return new Shown(tokens);
+                return new Shown(tokens) { Key = new DeviceKey(_bound, request) };
             }
-            var path = request.PathBase.Add(request.Path).ToUriComponent();
-            return new Shown(tokens) { Clearing = CookieVariants.Clearing(CookieName, request.Host.Value ?? "", path).ToList() };
+            return new Shown(tokens) { Key = new DeviceKey(_bound, request), Clearing = CookieVariants.Clearing(CookieName, request).ToList() };
         }
 
         // Several proofs are joined, as RFC 9110 has it: the service refuses what is no single one.
-        private static VisitorKey KeyOf(HttpRequest request, PublicOrigin origin, bool isDpop) => new VisitorKey(
+        private static ScriptKey KeyOf(HttpRequest request, PublicOrigin origin, bool isDpop) => new ScriptKey(
             request.Method, origin.UrlOf(request), request.Headers.TryGetValue("DPoP", out var proofs) ? proofs.ToString() : null, isDpop);
 
         private static bool IsSaid(HttpRequest request) => request.Headers.ContainsKey("Sojourn-Transport");
@@ -106,7 +107,7 @@ namespace Sojourn.AspNetCore
         /// <summary>Whether a script sent it that holds its token itself: it is told of a new one in a header, and of no cookie.</summary>
         public bool IsBearer { get; set; }
 
-        /// <summary>null where no session is bound to one.</summary>
+        /// <summary>null for a script, where no session is bound to one.</summary>
         public VisitorKey? Key { get; set; }
     }
 }

@@ -14,9 +14,10 @@ namespace Sojourn.AspNetCore
             key?.Write(json);
         });
 
-        public static ReadOnlyMemory<byte> Logout(string token) => Body(json =>
+        public static ReadOnlyMemory<byte> Logout(string token, VisitorKey? key) => Body(json =>
         {
             WriteToken(json, token, "active");
+            key?.Write(json);
             Wish.Logout.Write(json);
         });
 

@@ -30,6 +30,7 @@ namespace Sojourn.AspNetCore.Tests
             await MergesAsync(Read(folder, "merges"));
             await EndsAsync(Read(folder, "ends"));
             Batches(Read(folder, "batches"));
+            Devices(Read(folder, "devices"));
             Bytes();
             Refusals();
             Console.WriteLine($"{_passed} passed, {_failed} failed");
@@ -63,6 +64,44 @@ namespace Sojourn.AspNetCore.Tests
                 string Of(string name) => each.GetProperty(name).GetString()!;
                 var lines = CookieVariants.Clearing(Of("name"), Of("host"), Of("path"));
                 Check(Of("why"), lines.SequenceEqual(each.GetProperty("lines").EnumerateArray().Select(line => line.GetString()!)));
+            }
+        }
+
+        private static void Devices(JsonElement vectors)
+        {
+            static DeviceKey KeyOf(JsonElement each)
+            {
+                var request = new DefaultHttpContext().Request;
+                foreach (var header in each.GetProperty("headers").EnumerateObject())
+                {
+                    request.Headers[header.Name] = header.Value.GetString();
+                }
+                var name = each.TryGetProperty("cookie", out var cookie) ? cookie.GetString()! : "__Host-session";
+                return new DeviceKey(new BoundCookies(name), request);
+            }
+            foreach (var each in vectors.GetProperty("shown").EnumerateArray())
+            {
+                var stream = new MemoryStream();
+                using (var json = new Utf8JsonWriter(stream))
+                {
+                    json.WriteStartObject();
+                    KeyOf(each).Write(json);
+                    json.WriteEndObject();
+                }
+                var device = each.GetProperty("device");
+                var expected = device.ValueKind == JsonValueKind.Null ? "{}" : $"{{\"device\":{device.GetRawText()}}}";
+                var told = Encoding.UTF8.GetString(stream.ToArray());
+                Check($"handed on: {each.GetProperty("why")}: {told}", JsonValue.Same(Json(told), Json(expected)));
+            }
+            foreach (var each in vectors.GetProperty("refused").EnumerateArray())
+            {
+                var headers = new HeaderDictionary();
+                Challenge.Write(KeyOf(each).Refused(new Problem(401, each.GetProperty("code").GetString()!, "", "")), headers);
+                var cookies = headers["Set-Cookie"];
+                var told = cookies.Count > 0 ? "forget" : headers["Refresh"] == "0" ? "again" : "nothing";
+                Check($"not proved: {each.GetProperty("why")}", told == each.GetProperty("told").GetString());
+                Check("nothing else is told", headers.Count == (told == "nothing" ? 0 : 1));
+                Check("it is the session's", cookies.All(line => line!.StartsWith("__Host-session=; Max-Age=0; ")));
             }
         }
 

@@ -33,6 +33,8 @@ export interface Problem {
 	retry_after?: number;
 	/** With `proof-…`, of a session that is bound to a key: what the next proof must hold. */
 	nonce?: string;
+	/** With `proof-…`, of a session in a cookie: headers for its browser, beside the body. */
+	told?: Record<string, string | string[]>;
 }
 
 /**

@@ -4,7 +4,7 @@ import {clearings, idOf} from "./cookie.js";
 import {configuration, ended, SojournError, type EndReason} from "./errors.js";
 import type {VisitorKey} from "./key.js";
 import {pathOf, type Asked} from "./origin.js";
-import {challengeOf, isOfProof} from "./problem.js";
+import {isOfProof} from "./problem.js";
 import {openRivals} from "./rivals.js";
 import type {Service} from "./service.js";
 import type {Shown, Transport} from "./transport.js";
@@ -73,11 +73,17 @@ export class Exchange {
 	/** Loads the session as it now is; its data, {} where there is none. */
 	async open(): Promise<Data> {
 		if (this.#token === null) return this.#rivals.length > 0 && !this.#isContested ? this.#openRivals() : {};
-		return this.#opened(await this.#service.open(this.#token, this.#openedAt, this.#key?.shown));
+		let opened;
+		try {
+			opened = await this.#service.open(this.#token, this.#openedAt, this.#key?.shown);
+		} catch (error) {
+			throw this.#unproved(error as SojournError);
+		}
+		return this.#opened(opened);
 	}
 
 	async #openRivals(): Promise<Data> {
-		const {token, opened, live} = await openRivals(this.#service, this.#rivals);
+		const {token, opened, live} = await openRivals(this.#service, this.#rivals, this.#key?.shown);
 		this.#token = token;
 		this.#rivals = live;
 		this.#isContested = opened === null;
@@ -111,18 +117,14 @@ export class Exchange {
 
 	/** What the answer to `asked` must tell the browser, and no cache may keep. */
 	told(asked: Asked): readonly Header[] {
-		if (this.#told === null && !this.#isContested && this.#key === null) return NOTHING;
+		const keyed = this.#key?.told(this.#failure?.problem ?? null) ?? NOTHING;
+		if (this.#told === null && !this.#isContested && keyed.length === 0) return NOTHING;
 		const told: Header[] = [];
 		if (this.#isContested) {
 			for (const line of clearings(this.#transport.cookieName, asked.headers.host, pathOf(asked))) told.push([SET_COOKIE, line]);
 		}
 		if (this.#told !== null) told.push(this.#told);
-		if (this.#key === null) return told;
-		if (this.#key.nonce !== null) told.push(["DPoP-Nonce", this.#key.nonce]);
-		// The answer is a handler's, who waited for what was refused, and the client is to sign anew all the same.
-		const refused = this.#failure?.problem;
-		if (refused && isOfProof(refused.code)) told.push(...Object.entries(challengeOf(refused)));
-		return told;
+		return [...told, ...keyed];
 	}
 
 	/** Why the last commit failed, if it did. */
@@ -194,17 +196,25 @@ export class Exchange {
 				action,
 			}, this.#wide);
 			return this.#settle(committed, wanted);
-		} catch (error) {
-			this.#refused(error as SojournError);
+		} catch (refused) {
+			const error = this.#unproved(refused as SojournError);
+			this.#refused(error);
 			throw error;
 		}
+	}
+
+	/** `error`; where a key is not proved, with what is to be told of that. */
+	#unproved(error: SojournError): SojournError {
+		const {problem} = error;
+		if (this.#key === null || !problem || !isOfProof(problem.code)) return error;
+		return new SojournError(error.code, error.message, this.#key.refused(problem));
 	}
 
 	/** A log-in is to count, and a log-out to be one, whatever else the browser goes on showing. */
 	async #endRivals(): Promise<void> {
 		for (const token of this.#rivals) {
 			const nothing = {status: "active" as const, passive: true, opened_at: null, changes: {}, increments: {}, used: NONE};
-			await this.#service.commit({token, ...nothing, action: {type: "logout"}});
+			await this.#service.commit({token, ...nothing, ...this.#key?.shown, action: {type: "logout"}});
 		}
 		this.#rivals = [];
 	}

@@ -85,10 +85,12 @@ export function sessions(options: Options): Sessions {
 export function refusal(error: unknown): Response {
 	const problem: Problem | null = error instanceof SojournError ? error.problem : null;
 	if (problem === null) throw error;
-	return new Response(bodyOf(problem), {status: problem.status, headers: {...headersOf(problem), Vary: "Cookie"}});
+	const headers = new Headers({Vary: "Cookie"});
+	for (const [name, value] of Object.entries(headersOf(problem))) for (const each of [value].flat()) headers.append(name, each);
+	return new Response(bodyOf(problem), {status: problem.status, headers});
 }
 
-const READ = ["authorization", "cookie", "dpop", "origin", "sec-fetch-site", "sojourn-transport", "upgrade", "user-agent"];
+const READ = ["authorization", "cookie", "dpop", "origin", "sec-fetch-mode", "sec-fetch-site", "secure-session-skipped", "sojourn-transport", "upgrade", "user-agent"];
 
 function askedBy(request: Request, {ip}: Client): Asked {
 	const url = new URL(request.url);

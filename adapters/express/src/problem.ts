@@ -6,8 +6,8 @@ const RETRY_AFTER = 2;
 const OF_THE_ANSWER = /^(?:content-(?!security-policy)|cache-control$|etag$|expires$|last-modified$|location$|set-cookie$|transfer-encoding$|trailer$)/;
 
 /** A problem as application/problem+json. */
-export function bodyOf({code, ...told}: Problem): string {
-	return JSON.stringify({type: `urn:sojourn:problem:${code}`, ...told});
+export function bodyOf({code, told, ...said}: Problem): string {
+	return JSON.stringify({type: `urn:sojourn:problem:${code}`, ...said});
 }
 
 /** Whether it is the key that is not proved, to which a session is bound. */
@@ -16,9 +16,9 @@ export function isOfProof(code: string): boolean {
 }
 
 /** The headers of an answer that tells a problem. */
-export function headersOf(problem: Problem): Record<string, string> {
-	const headers: Record<string, string> = {"Content-Type": "application/problem+json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"};
-	if (isOfProof(problem.code)) Object.assign(headers, challengeOf(problem));
+export function headersOf(problem: Problem): Record<string, string | string[]> {
+	const headers: Record<string, string | string[]> = {"Content-Type": "application/problem+json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"};
+	if (isOfProof(problem.code)) Object.assign(headers, problem.told ?? challengeOf(problem));
 	const wait = problem.status === 503 ? RETRY_AFTER : problem.retry_after;
 	return wait === undefined ? headers : {...headers, "Retry-After": String(wait)};
 }

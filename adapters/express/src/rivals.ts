@@ -2,7 +2,7 @@ import {idOf} from "./cookie.js";
 import type {SojournError} from "./errors.js";
 import {isOfProof} from "./problem.js";
 import type {Service} from "./service.js";
-import type {Opened} from "./wire.js";
+import type {Opened, ShownKey} from "./wire.js";
 
 /** More are nobody's cookies. */
 const MOST = 8;
@@ -20,7 +20,7 @@ export interface Found {
  * Opens the tokens of a request that shows several. The only one that opens a live session counts. Of several live ones
  * none does: which of them somebody else put there, nobody can know.
  */
-export async function openRivals(service: Service, tokens: readonly string[]): Promise<Found> {
+export async function openRivals(service: Service, tokens: readonly string[], key?: ShownKey): Promise<Found> {
 	if (tokens.length > MOST) return {token: null, opened: null, live: []};
 	const bySession = new Map<string, string[]>();
 	// Browsers send the newer cookie later. Of one session's two secrets, the older may be taken for a thief's.
@@ -29,17 +29,17 @@ export async function openRivals(service: Service, tokens: readonly string[]): P
 		if (others) others.push(token);
 		else bySession.set(idOf(token), [token]);
 	}
-	const found = await Promise.all([...bySession.values()].map((secrets) => openFirst(service, secrets)));
+	const found = await Promise.all([...bySession.values()].map((secrets) => openFirst(service, secrets, key)));
 	const live = found.filter(({opened}) => opened.status === "active");
 	if (live.length > 1) return {token: null, opened: null, live: live.map(({token}) => token)};
 	return {...(live[0] ?? found.find(({opened}) => opened.status === "ended") ?? found[0]!), live: []};
 }
 
 /** The first of one session's tokens that opens it, or what came of the last. */
-async function openFirst(service: Service, tokens: readonly string[]): Promise<{token: string; opened: Opened}> {
+async function openFirst(service: Service, tokens: readonly string[], key?: ShownKey): Promise<{token: string; opened: Opened}> {
 	const [token, ...others] = tokens;
-	const opened = await service.open(token!).catch(nobodys);
-	return opened.status === "active" || others.length === 0 ? {token: token!, opened} : openFirst(service, others);
+	const opened = await service.open(token!, null, key).catch(nobodys);
+	return opened.status === "active" || others.length === 0 ? {token: token!, opened} : openFirst(service, others, key);
 }
 
 /** A token that is bound to a key is nobody's without it, and ends nothing for the others. */

@@ -1,6 +1,7 @@
 import {findTokens, isToken} from "./cookie.js";
+import {BoundCookies, DeviceKey} from "./device.js";
 import {configuration, type Problem} from "./errors.js";
-import {VisitorKey} from "./key.js";
+import {ScriptKey, type VisitorKey} from "./key.js";
 import {checkedOrigin, pathOf, type Asked} from "./origin.js";
 
 const AMBIGUOUS: Problem = {
@@ -38,7 +39,7 @@ export interface Shown {
 	tokens: string | readonly string[] | null;
 	/** Whether a script sent it that holds its token itself: it is told of a new one in a header, and of no cookie. */
 	isBearer: boolean;
-	/** null where no session is bound to one. */
+	/** null for a script, where no session is bound to one. */
 	key: VisitorKey | null;
 }
 
@@ -50,15 +51,17 @@ export class Transport {
 	readonly #isReadable: boolean;
 	readonly #publicOrigin: string | null;
 	readonly #schemes: RegExp;
+	readonly #bound: BoundCookies;
 
 	constructor({cookieName = "__Host-session", scriptReadableTokens = false, publicOrigin}: TransportOptions) {
 		if (!/^[\w!#$%&'*+.^`|~-]{1,100}$/.test(cookieName)) throw configuration("cookieName: letters, digits and !#$%&'*+.^_`|~- only.");
 		if (publicOrigin !== undefined && !scriptReadableTokens) {
 			throw configuration(
-				"publicOrigin is for tokens that scripts hold: give scriptReadableTokens: true. A session in a cookie is not bound.",
+				"publicOrigin is for tokens that scripts hold: give scriptReadableTokens: true. A session in a cookie is bound by the service's settings.",
 			);
 		}
 		this.cookieName = cookieName;
+		this.#bound = new BoundCookies(cookieName);
 		this.vary = scriptReadableTokens ? "Cookie, Authorization" : "Cookie";
 		this.#isReadable = scriptReadableTokens;
 		this.#publicOrigin = publicOrigin === undefined ? null : checkedOrigin(publicOrigin);
@@ -81,7 +84,7 @@ export class Transport {
 
 	shown(req: Asked, isBearer: boolean): Shown {
 		const {headers} = req;
-		if (!isBearer) return {tokens: findTokens(headers.cookie, this.cookieName), isBearer, key: null};
+		if (!isBearer) return {tokens: findTokens(headers.cookie, this.cookieName), isBearer, key: new DeviceKey(this.#bound, req)};
 		const [, scheme, token] = /^(Bearer|DPoP) (.*)$/.exec(headers.authorization ?? "") ?? [];
 		const tokens = token !== undefined && isToken(token) ? token : null;
 		return {tokens, isBearer, key: this.#keyOf(req, scheme === "DPoP")};
@@ -91,6 +94,6 @@ export class Transport {
 		if (this.#publicOrigin === null) return null;
 		// node:http joins several DPoP headers, as RFC 9110 has it: the service refuses what is no single proof.
 		const {dpop: proof} = req.headers;
-		return new VisitorKey({method: req.method!, url: this.#publicOrigin + pathOf(req), proof: proof === undefined ? null : String(proof), dpop});
+		return new ScriptKey({method: req.method!, url: this.#publicOrigin + pathOf(req), proof: proof === undefined ? null : String(proof), dpop});
 	}
 }

@@ -22,19 +22,31 @@ export interface SessionState {
 	methods: string[];
 }
 
-export interface Opened {
+/** What the service says of the visitor's key: of a script's, or of the browser's own where it is to be told something. */
+export interface ToldKey {
+	proved: string | null;
+	nonce: string | null;
+	device?: ToldDevice;
+}
+
+export interface ToldDevice {
+	/** The bound cookie, or its end: beside the session's. */
+	set_cookie: string;
+	/** For Secure-Session-Registration. */
+	registration: string | null;
+}
+
+export interface Opened extends ToldKey {
 	status: Status;
 	end_reason: EndReason | null;
 	session: SessionState | null;
 	commit_due: boolean;
-	proved: string | null;
-	nonce: string | null;
 	now: number;
 	/** Not of the service: what is lost of its numbers. */
 	wide: Wide | null;
 }
 
-export interface Committed {
+export interface Committed extends ToldKey {
 	status: Status;
 	end_reason: EndReason | null;
 	session: SessionState | null;
@@ -43,8 +55,6 @@ export interface Committed {
 	clear: boolean;
 	set_cookie: string | null;
 	merged: string[];
-	proved: string | null;
-	nonce: string | null;
 	now: number;
 	/** As in Opened. */
 	wide: Wide | null;
@@ -79,10 +89,19 @@ export interface Presented {
 	dpop: boolean;
 }
 
+/** What a cookie's request shows for a key of the browser's own. */
+export interface ShownDevice {
+	/** Of its Cookie header the bound ones. */
+	cookies: string;
+	/** Its header Secure-Session-Skipped. */
+	skipped?: string;
+}
+
 /** `proved` is what an open or a commit of the same request answered so: a proof is good once. */
 export interface ShownKey {
 	presented?: Presented;
 	proved?: string;
+	device?: ShownDevice;
 }
 
 /** With a token goes what the service said last of its session, in this request: whether an end is news to it or not. */

@@ -18,7 +18,7 @@ let service;
 let relay;
 let options;
 before(async () => {
-	service = await startService({config: '[policy]\nbinding = "prefer"\n'});
+	service = await startService({config: `[policy]\nbinding = "prefer"\n[browser]\npublic_origin = "${ORIGIN}"\nscript_readable_tokens = true\nbind_cookies = true\n`});
 	relay = await startRelay(service);
 	options = {service: relay.url, key: service.key, scriptReadableTokens: true, publicOrigin: ORIGIN};
 });
@@ -36,14 +36,26 @@ async function makeKey() {
 	const algorithm = {name: "ECDSA", namedCurve: "P-256"};
 	const {privateKey, publicKey} = await crypto.subtle.generateKey(algorithm, true, ["sign"]);
 	const {kty, crv, x, y} = await crypto.subtle.exportKey("jwk", publicKey);
-	const head = {typ: "dpop+jwt", alg: "ES256", jwk: {kty, crv, x, y}};
-	return async (htm, htu, {token, nonce, at = Date.now() / 1000} = {}) => {
-		const ath = token && createHash("sha256").update(token).digest("base64url");
-		const claims = {jti: crypto.randomUUID(), htm, htu, iat: Math.floor(at), nonce, ath};
-		const text = [head, claims].map((part) => base64url(JSON.stringify(part))).join(".");
+	const sign = async (typ, claims) => {
+		const text = [{typ, alg: "ES256", jwk: {kty, crv, x, y}}, claims].map((part) => base64url(JSON.stringify(part))).join(".");
 		const signature = await crypto.subtle.sign({name: "ECDSA", hash: "SHA-256"}, privateKey, Buffer.from(text));
 		return `${text}.${base64url(signature)}`;
 	};
+	const prove = (htm, htu, {token, nonce, at = Date.now() / 1000} = {}) => {
+		const ath = token && createHash("sha256").update(token).digest("base64url");
+		return sign("dpop+jwt", {jti: crypto.randomUUID(), htm, htu, iat: Math.floor(at), nonce, ath});
+	};
+	return Object.assign(prove, {sign});
+}
+
+/** A browser that another back end has logged in, and that has bound its session: its token's cookie, and the bound one. */
+async function bindCookie() {
+	const {token, device} = (await service.commit({action: {type: "login", user_id: "ada"}})).body;
+	const [, challenge] = /challenge="(.*)"/.exec(device.registration);
+	const cookies = [`${NAME}=${token}`, device.set_cookie.split(";")[0]];
+	const headers = {Cookie: cookies.join("; "), "Secure-Session-Response": await (await makeKey()).sign("dbsc+jwt", {jti: challenge})};
+	assert.equal((await fetch(`${service.url}/session/dbsc/register`, {method: "POST", headers})).status, 200);
+	return cookies;
 }
 
 /** A script that another back end has logged in: its token, and what it sends to open it. */
@@ -67,8 +79,9 @@ for (const [version, express] of VERSIONS) {
 
 		assert.equal(answer.status, 401);
 		assert.equal((await answer.json()).type, "urn:sojourn:problem:proof-required");
-		assert.equal(answer.headers.get("www-authenticate"), 'DPoP error="invalid_dpop_proof", algs="ES256"');
-		assert.equal(answer.headers.get("set-cookie"), null);
+		// That is for scripts: a browser without the key is to forget the cookie.
+		assert.equal(answer.headers.get("www-authenticate"), null);
+		assert.match(answer.headers.getSetCookie()[0], new RegExp(`^${NAME}=; Max-Age=0; `));
 		const again = await service.open(token);
 		assert.equal(again.type, "urn:sojourn:problem:proof-required");
 	});
@@ -182,7 +195,7 @@ test("a proxy may send the whole URL, and a program none", async () => {
 	}
 });
 
-test("Fastify, the Fetch standard and express-session take tokens of scripts, too", async () => {
+test("Fastify, the Fetch standard and express-session take the bound tokens of scripts and cookies of browsers, too", async () => {
 	const app = fastify();
 	await app.register(sojournFastify, options);
 	app.post("/log-in", async (request) => {
@@ -222,6 +235,22 @@ test("Fastify, the Fetch standard and express-session take tokens of scripts, to
 		assert.equal(begun.headers.get("vary").toLowerCase(), "cookie, authorization", name);
 		const stolen = await send("GET", "/notes", {Authorization: `Bearer ${token}`});
 		assert.deepEqual([stolen.status, (await stolen.json()).type, stolen.headers.get("sojourn-token")], [401, "urn:sojourn:problem:proof-required", "none"], name);
+
+		const [cookie, bound] = await bindCookie();
+		const shown = await send("GET", "/notes", {Cookie: `${cookie}; ${bound}`});
+		assert.deepEqual([shown.status, await shown.json()], [200, ["ada"]], name);
+		const copied = await send("GET", "/notes", {Cookie: cookie});
+		assert.deepEqual([copied.status, (await copied.json()).type], [401, "urn:sojourn:problem:proof-required"], name);
+		assert.match(copied.headers.get("set-cookie"), new RegExp(`^${NAME}=; Max-Age=0; `), name);
+		const followed = await send("GET", "/notes", {Cookie: cookie, "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"});
+		// Node's own fetch says no other Sec-Fetch-Mode than its own.
+		assert.deepEqual([followed.status, followed.headers.get("refresh"), followed.headers.get("set-cookie")], [401, name === "store" ? null : "0", null], name);
+		const skipped = await send("GET", "/notes", {Cookie: cookie, "Secure-Session-Skipped": "unreachable"});
+		assert.deepEqual([skipped.status, skipped.headers.get("set-cookie")], [401, null], name);
+		const offered = (await send("POST", "/log-in", {})).headers.get("secure-session-registration");
+		// express-session knows of no log-in.
+		if (name === "store") assert.equal(offered, null);
+		else assert.match(offered, /^\(ES256 RS256\);path="\/session\/dbsc\/register";challenge="/, name);
 	}
 	await app.close();
 });

@@ -109,9 +109,12 @@ async function answerOf(url, method, headers, isSplit) {
 }
 
 for (const [version, express] of VERSIONS) {
+	// Express 4 differs from 5 by its router, and the layers by what they do to an answer: there, all at once will do.
+	const layers = Object.entries(LAYERS).filter(([name]) => version === "Express 5" || name === "all of them");
+
 	for (const [name, shape] of Object.entries(SHAPES)) {
 		test(`${version}: ${name}, under every layer and over it, as if we were not there`, async () => {
-			for (const [layer, make] of Object.entries(LAYERS)) {
+			for (const [layer, make] of layers) {
 				const serve = (...layers) => {
 					const app = express();
 					for (const each of layers) app.use(each);
@@ -122,6 +125,9 @@ for (const [version, express] of VERSIONS) {
 					return listen(app);
 				};
 				const plain = await serve(...make());
+				const asPlain = {};
+				for (const method of ["GET", "HEAD"])
+					for (const isSplit of [false, true]) asPlain[method + isSplit] = await answerOf(plain, method, {}, isSplit);
 				for (const [kind, session] of Object.entries(KINDS)) {
 					const ours = session({service: service.url, key: service.key});
 					const isSplit = kind === "SojournStore";
@@ -131,7 +137,7 @@ for (const [version, express] of VERSIONS) {
 						const {token} = (await service.commit({changes: {n: {value: 1}}})).body;
 						const cookie = `__Host-session=${token}`;
 						for (const method of ["GET", "HEAD"]) {
-							const {cookies: _, ...expected} = await answerOf(plain, method, {}, isSplit);
+							const {cookies: _, ...expected} = asPlain[method + isSplit];
 							const begun = await answerOf(url + "/?set=1", method, {});
 							const given = /^__Host-session=(sj1-[^;]+)/.exec(begun.cookies[0])?.[1];
 							assert.ok(given, `${what}, ${method}: no cookie`);

@@ -4,6 +4,8 @@ import {after, before, describe, test} from "node:test";
 import express from "express";
 import {sojourn} from "sojourn-express";
 import {findTokens} from "../dist/cookie.js";
+import {BoundCookies, DeviceKey} from "../dist/device.js";
+import {headersOf} from "../dist/problem.js";
 import {checkLogin} from "../dist/step_up.js";
 import {startRelay, startService, vectors} from "./service.js";
 import {closeAll, listen, problem, visitor} from "./visitor.js";
@@ -37,6 +39,22 @@ describe("the token in Cookie headers", () => {
 			// node:http joins several Cookie headers so.
 			const found = findTokens(headers.length ? headers.join("; ") : undefined, name);
 			assert.deepEqual([found ?? []].flat(), tokens);
+		});
+	}
+});
+
+describe("a key of the browser's own", () => {
+	const {shown, refused} = vectors("devices");
+	const keyOf = (headers, cookie = "__Host-session") => new DeviceKey(new BoundCookies(cookie), {url: "/", headers});
+	for (const {why, headers, cookie, device} of shown) {
+		test(`is handed on: ${why}`, () => assert.deepEqual(keyOf(headers, cookie).shown, device === null ? {} : {device}));
+	}
+	for (const {why, code, headers, told} of refused) {
+		test(`is not proved: ${why}`, () => {
+			const {"Set-Cookie": cookies = [], Refresh: refresh, ...rest} = headersOf(keyOf(headers).refused({status: 401, code, title: "", detail: ""}));
+			assert.equal(cookies.length > 0 && cookies.every((line) => line.startsWith("__Host-session=; Max-Age=0; ")), told === "forget");
+			assert.equal(refresh, told === "again" ? "0" : undefined);
+			assert.deepEqual(Object.keys(rest).sort(), ["Cache-Control", "Content-Type", "X-Content-Type-Options"]);
 		});
 	}
 });

@@ -100,6 +100,12 @@ final class Answer
         return $this->told['nonce'] ?? null;
     }
 
+    /** @return ?array{set_cookie: string, registration: ?string} what the browser is told for a key of its own */
+    public function device(): ?array
+    {
+        return $this->told['device'] ?? null;
+    }
+
     /** The whole value of a Set-Cookie header, if one is to be sent. */
     public function setCookie(): ?string
     {

@@ -16,7 +16,7 @@ final class Bearer implements Carrier
 
     public function __construct(
         #[\SensitiveParameter] private readonly string $authorization,
-        private readonly ?VisitorKey $key,
+        private readonly ?ScriptKey $key,
     ) {
     }
 

@@ -13,6 +13,9 @@ final class Cookie implements Carrier
 {
     /** The Set-Cookie value of this request, if there is one. */
     private ?string $line = null;
+    private ?DeviceKey $key = null;
+    /** @var ?array{set_cookie: string, registration: ?string} what the browser is told for a key of its own */
+    private ?array $device = null;
     /** @var list<string> Set-Cookie values that make the browser forget the several that it showed */
     private array $variants = [];
     private bool $forgets = false;
@@ -59,9 +62,9 @@ final class Cookie implements Carrier
         return $tokens;
     }
 
-    public function key(): ?VisitorKey
+    public function key(): DeviceKey
     {
-        return null;
+        return $this->key ??= new DeviceKey($this->name);
     }
 
     public function forget(): void
@@ -73,6 +76,7 @@ final class Cookie implements Carrier
     /** The service's Set-Cookie takes the place of one from an earlier commit of this request. */
     public function tell(Answer $answer): void
     {
+        $this->device = $answer->device() ?? $this->device;
         $line = $answer->setCookie();
         if ($line === null) {
             return;
@@ -97,11 +101,15 @@ final class Cookie implements Carrier
             return;
         }
         $own = $this->line === null ? $this->variants : [...$this->variants, $this->line];
-        $isOther = fn (string $value): bool => !str_starts_with($value, $this->name . '=');
+        $bound = $this->device['set_cookie'] ?? null;
+        $isOther = fn (string $value): bool => !str_starts_with($value, $this->name . '=') && $value !== $bound;
         $others = array_filter(Headers::sent('set-cookie'), $isOther);
         header_remove('Set-Cookie');
-        foreach ([...$others, ...$own] as $value) {
+        foreach ([...$others, ...$own, ...($bound === null ? [] : [$bound])] as $value) {
             header("Set-Cookie: $value", false);
+        }
+        if (isset($this->device['registration'])) {
+            header('Secure-Session-Registration: ' . $this->device['registration']);
         }
         Headers::neverStore();
     }

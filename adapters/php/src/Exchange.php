@@ -292,7 +292,7 @@ final class Exchange
     {
         while ($this->others !== []) {
             $logout = ['token' => $this->others[0], 'status' => 'active', 'action' => ['type' => 'logout']];
-            $this->service->commit($logout);
+            $this->service->commit($logout, $this->carrier->key());
             array_shift($this->others);
         }
     }

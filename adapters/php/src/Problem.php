@@ -41,7 +41,7 @@ final class Problem
 
     /**
      * @param array<string, mixed> $members what the exception holds: end_reason, keys, size, limit, max_age, …
-     * @param array<string, string> $challenge headers, where the visitor's key was not proved
+     * @param array<string, string|list<string>> $challenge headers, where the visitor's key was not proved
      */
     private function __construct(
         public readonly int $status,
@@ -125,7 +125,9 @@ final class Problem
         header('Cache-Control: no-store');
         header('X-Content-Type-Options: nosniff');
         foreach ($this->challenge as $name => $value) {
-            header("$name: $value");
+            foreach ((array) $value as $each) {
+                header("$name: $each", false);
+            }
         }
         $wait = $this->status === 503 ? self::RETRY_AFTER : $this->members['retry_after'] ?? null;
         if ($wait !== null) {

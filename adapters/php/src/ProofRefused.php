@@ -7,6 +7,9 @@ namespace Sojourn;
 /** The session is bound to a key of its visitor's, which this request does not prove: its token alone opens nothing. */
 final class ProofRefused extends SojournException
 {
+    /** @var ?array<string, string|list<string>> headers for a cookie's browser; null for a script */
+    private ?array $told = null;
+
     /**
      * @param string $flaw what is wrong, as `proof-required`: the problem's code
      * @param ?string $nonce what the next proof must hold; null where it lacks something else
@@ -20,9 +23,27 @@ final class ProofRefused extends SojournException
         parent::__construct($message);
     }
 
-    /** @return array<string, string> headers: what RFC 9449 has a client read, and ours that its token is worth nothing */
+    /**
+     * Have the answer tell the browser this, and nothing that is for scripts.
+     *
+     * @internal
+     * @param array<string, string|list<string>> $headers
+     */
+    public function tell(array $headers): void
+    {
+        $this->told = $headers;
+    }
+
+    /**
+     * Headers: what RFC 9449 has a client read, and ours that its token is worth nothing.
+     *
+     * @return array<string, string|list<string>>
+     */
     public function challenge(): array
     {
+        if ($this->told !== null) {
+            return $this->told;
+        }
         $error = $this->nonce === null ? 'invalid_dpop_proof' : 'use_dpop_nonce';
         // Its key is lost, or it knows of none: it could not even log in as long as it sends the token.
         $isLost = in_array($this->flaw, ['proof-required', 'proof-other-key'], true);

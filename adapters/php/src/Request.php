@@ -66,6 +66,13 @@ final class Request
         return (string) $said;
     }
 
+    /** A header that it may have once. */
+    public static function header(string $name): ?string
+    {
+        $said = $_SERVER['HTTP_' . strtoupper(strtr($name, '-', '_'))] ?? null;
+        return is_string($said) ? $said : null;
+    }
+
     /** Its header DPoP; null where it has none. What is no ASCII is no proof either, and JSON could not hold it. */
     public static function proof(): ?string
     {

@@ -32,7 +32,7 @@ final class Rivals
     /**
      * @param list<string> $tokens in the order sent
      * @param ?int $openedAt when this request opened the session first, where it did before
-     * @param ?VisitorKey $key that a script shows beside its only token
+     * @param ?VisitorKey $key what the request shows of one
      * @throws SojournException
      */
     public static function open(

@@ -29,7 +29,7 @@ final class Transport
         if (!$scriptReadableTokens) {
             throw new ConfigurationError(
                 'publicOrigin is for tokens that scripts hold: give scriptReadableTokens: true. A session in a cookie is '
-                . 'not bound.'
+                . "bound by the service's settings."
             );
         }
         Origin::checkPublic($publicOrigin);
@@ -79,12 +79,12 @@ final class Transport
         return new Cookie($this->cookie, $this->scriptReadableTokens ? self::BOTH : ['Cookie']);
     }
 
-    private function key(): ?VisitorKey
+    private function key(): ?ScriptKey
     {
         if ($this->publicOrigin === null) {
             return null;
         }
         $isDpop = str_starts_with(Request::authorization(), 'DPoP ');
-        return new VisitorKey(Request::proof(), Request::method(), $this->publicOrigin . Request::encodedPath(), $isDpop);
+        return new ScriptKey(Request::proof(), Request::method(), $this->publicOrigin . Request::encodedPath(), $isDpop);
     }
 }

@@ -6,10 +6,12 @@ use Sojourn\ConfigurationError;
 use Sojourn\Cookie;
 use Sojourn\CookieVariants;
 use Sojourn\DataTooLarge;
+use Sojourn\DeviceKey;
 use Sojourn\Exchange;
 use Sojourn\InvalidData;
 use Sojourn\Origin;
 use Sojourn\Problem;
+use Sojourn\ProofRefused;
 use Sojourn\ReauthenticationRequired;
 use Sojourn\Refusal;
 use Sojourn\Service;
@@ -45,6 +47,27 @@ function test_vectors_cookies_forgotten(): void
 {
     foreach (vectors('cookies')['clearing'] as $case) {
         same($case['lines'], CookieVariants::clearing($case['name'], $case['host'], $case['path']), $case['why']);
+    }
+}
+
+function test_vectors_devices(): void
+{
+    $server = static fn (array $headers): array => array_combine(
+        array_map(static fn (string $name): string => 'HTTP_' . strtoupper(strtr($name, '-', '_')), array_keys($headers)),
+        $headers,
+    );
+    foreach (vectors('devices')['shown'] as $case) {
+        $shown = during($server($case['headers']), (new DeviceKey($case['cookie'] ?? '__Host-session'))->shown(...));
+        same($case['device'] === null ? [] : ['device' => $case['device']], $shown, $case['why']);
+    }
+    foreach (vectors('devices')['refused'] as $case) {
+        $refusal = new ProofRefused('', $case['code'], '');
+        during($server($case['headers']), static fn () => (new DeviceKey('__Host-session'))->refused($refusal));
+        $told = $refusal->challenge();
+        $isForgotten = str_starts_with($told['Set-Cookie'][0] ?? '', '__Host-session=; Max-Age=0; ');
+        same($case['told'] === 'forget', $isForgotten, $case['why']);
+        same($case['told'] === 'again', ($told['Refresh'] ?? null) === '0', $case['why']);
+        same($case['told'] === 'nothing' ? 0 : 1, count($told), $case['why']);
     }
 }
 

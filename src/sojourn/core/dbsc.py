@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -20,6 +20,9 @@ from .errors import Flaw, ProofRefused
 from .jws import JWS, public_key, take_apart, verify
 from .proof import CLOCKS_APART, NONCE_LIFE, seal
 from .token import Random
+
+if TYPE_CHECKING:
+    from .session import Session
 
 __all__ = [
     "CHALLENGE_LIFE",
@@ -235,6 +238,15 @@ class Place:
             where = f'path="{self._path}/dbsc/register";challenge="{told.challenge}"'
             return [("set-cookie", cookie), ("secure-session-registration", f"({' '.join(ALGORITHMS)});{where}")]
         return [("set-cookie", cookie), ("secure-session-challenge", f'"{told.challenge}";id="{told.of}"')]
+
+    def told(self, session: Session, logged_out: bool) -> list[tuple[str, str]]:
+        """The headers of an answer for the browser's own key; `logged_out`: its request ended the session."""
+        if session._told is not None:
+            return self.headers(session._told)
+        record = session._record
+        if logged_out and record is not None and record.nonce_key and session._end_reason:
+            return [("set-cookie", self.clear(record.nonce_key))]
+        return []
 
     def clear(self, nonce_key: str) -> str:
         """A Set-Cookie value that makes the browser forget the bound cookie of the session with this `nonce_key`."""

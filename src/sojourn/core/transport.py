@@ -202,7 +202,7 @@ class Transport:
         """
         contested = rivals is not None and rivals.is_contested
         nonce = session._proved.nonce if session._proved is not None and bearer else None
-        keyed = () if bearer or self.place is None else _keyed(self.place, session, logged_out)
+        keyed = () if bearer or self.place is None else self.place.told(session, logged_out)
         if reply is NO_REPLY and not contested and not keyed:
             if nonce is not None:
                 return [*self._depends, ("cache-control", "no-store"), ("dpop-nonce", nonce)]
@@ -247,16 +247,6 @@ def _place(origin: str, path: str, cookie: CookieOptions) -> Place | None:
     from .dbsc import Place
 
     return Place(origin, path, cookie)
-
-
-def _keyed(place: Place, session: Session, logged_out: bool) -> HeaderPairs:
-    """What the browser is told for a key of its own."""
-    if session._told is not None:
-        return place.headers(session._told)
-    record = session._record
-    if logged_out and record is not None and record.nonce_key and session._end_reason:
-        return [("set-cookie", place.clear(record.nonce_key))]
-    return ()
 
 
 def merged(headers: HeaderPairs, needed: HeaderPairs) -> list[tuple[str, str]]:

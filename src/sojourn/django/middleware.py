@@ -49,8 +49,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
     def process_request(self, request: HttpRequest) -> HttpResponse | None:  # type: ignore[override]
         """Refuse a request that may not be served, else give it its session."""
         wiring, meta = process.wiring(), request.META
-        # Not request.headers, which is made of all headers at once.
-        bearer = wiring.transport.is_bearer(lambda name: meta.get("HTTP_" + name.upper().replace("-", "_")))
+        bearer = wiring.is_bearer(meta)
         refusal = wiring.refusal(meta) if bearer or self._guards else None
         if refusal is not None:
             return problem_response(refusal)

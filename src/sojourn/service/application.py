@@ -45,6 +45,7 @@ from .openapi import openapi
 from .refusal import RequestRefused, key_refused, method_refused
 from .request import BackEndRequest, HungUp
 from .upkeep import keep_up
+from .visitor_keys import VisitorKeys
 
 __all__ = ["ANSWER_HEADERS", "Service"]
 
@@ -91,6 +92,7 @@ class Service:
         *,
         edge: App,
         cookie: CookieOptions | None = None,
+        visitor_keys: VisitorKeys | None = None,
         browser: Callable[[AsyncSessionManager], App] | None = None,
         mount: str = "/session",
     ) -> None:
@@ -101,7 +103,7 @@ class Service:
         self._edge = edge
         self._outage_told_at = -OUTAGE_TOLD_EVERY
         self._description = msgspec.json.encode(openapi())
-        endpoints = ServiceEndpoints(self._manager, cookie or CookieOptions())
+        endpoints = ServiceEndpoints(self._manager, cookie or CookieOptions(), visitor_keys)
         self._open_at_hand = endpoints.open_at_hand
         # Without a cache everything must wait, and to try would only cost.
         self.open_at_hand = self._try_to_open if hasattr(store, "at_hand") else None

@@ -11,10 +11,8 @@ from urllib.parse import parse_qs, unquote
 import msgspec
 
 from sojourn import __version__
-from sojourn.core.binding import Presented, Vouched
 from sojourn.core.cookie import CookieOptions
 from sojourn.core.policy import Policy
-from sojourn.core.proof import Asked
 from sojourn.core.session import Session
 from sojourn.core.token import ID_PATTERN
 from sojourn.manager import AsyncSessionManager
@@ -39,6 +37,7 @@ from .refusal import RequestRefused
 from .replay import client_of, replay
 from .request import BackEndRequest
 from .session_answers import committed, opened
+from .visitor_keys import VisitorKeys
 
 __all__ = ["Route", "ServiceEndpoints"]
 
@@ -46,7 +45,6 @@ _open = msgspec.json.Decoder(OpenRequest).decode
 _commit = msgspec.json.Decoder(CommitRequest).decode
 _encode = msgspec.json.Encoder().encode
 _is_id = re.compile(ID_PATTERN).fullmatch
-_url = re.compile("(https?://)([^/?#]+)([^?#]*)").match
 _is_limit = re.compile("[1-9][0-9]{0,2}|1000").fullmatch
 
 # No request is at work for longer; of one that says so, it is not known what it may still know.
@@ -63,8 +61,11 @@ class Route(NamedTuple):
 class ServiceEndpoints:
     """The back ends' endpoints under `/v1`, carried out by a manager."""
 
-    def __init__(self, manager: AsyncSessionManager, cookie: CookieOptions) -> None:
+    def __init__(
+        self, manager: AsyncSessionManager, cookie: CookieOptions, visitor_keys: VisitorKeys | None = None
+    ) -> None:
         self._manager = manager
+        self._visitor_keys = visitor_keys or VisitorKeys()
         self._cookie = cookie
         policy = manager.policy
         # A key comes twice, as it was and as it is to be, and another program's JSON may be full of escapes.
@@ -77,7 +78,7 @@ class ServiceEndpoints:
 
     async def load(self, asked: OpenRequest) -> Opened:
         """What an open asks for."""
-        presented = _presented(asked)
+        presented = self._visitor_keys.shown(asked)
         session = await self._as_of(asked.opened_at).open(asked.token, presented=presented)
         if self._is_over(session):
             # Its secret is judged as it was, but data is told of what lives now.
@@ -93,7 +94,9 @@ class ServiceEndpoints:
         return self._at_hand(asked)
 
     def _at_hand(self, asked: OpenRequest) -> bytes | None:
-        session = None if asked.opened_at or asked.presented else self._manager.open_at_hand(asked.token)
+        session = (
+            None if asked.opened_at or asked.presented or asked.device else self._manager.open_at_hand(asked.token)
+        )
         return None if session is None else _encode(opened(session, self._manager.policy))
 
     async def commit(self, request: BackEndRequest) -> bytes:
@@ -108,12 +111,14 @@ class ServiceEndpoints:
         if wanted.token is not None and wanted.status is None:
             raise RequestRefused(NO_STATUS)
         session = await self._reopen(wanted)
+        session._offers = self._visitor_keys.offers(wanted)
         merged = replay(session, wanted, manager.policy)
         reply = await manager.commit(session)
+        device = self._visitor_keys.told(session, wanted)
         if wanted.token is not None and self._is_over(session):
             # Nothing was written, and it has run out since the open.
-            session = await manager.open(wanted.token, presented=_presented(wanted))
-        return committed(session, reply, wanted, merged, self._cookie, manager.clock())
+            session = await manager.open(wanted.token, presented=self._visitor_keys.shown(wanted))
+        return committed(session, reply, wanted, merged, self._cookie, manager.clock(), device)
 
     async def batch(self, request: BackEndRequest) -> CallBatch:
         """POST /v1/batch."""
@@ -127,7 +132,7 @@ class ServiceEndpoints:
         return self._at_hand(call.open) or _encode(await self.load(call.open))
 
     async def _reopen(self, wanted: CommitRequest) -> Session:
-        client, presented = client_of(wanted.client), _presented(wanted)
+        client, presented = client_of(wanted.client), self._visitor_keys.shown(wanted)
         if wanted.token is not None and wanted.status != "none":
             session = await self._as_of(wanted.opened_at).open(wanted.token, client, presented)
             # An end that was told is one, though somebody was seen right after: what follows it is another session's.
@@ -176,17 +181,6 @@ class ServiceEndpoints:
     async def revoke(self, request: BackEndRequest) -> bytes:
         """DELETE /v1/sessions/{id}."""
         return _encode(EndedCount(int(await self._manager.revoke(request.path))))
-
-
-def _presented(asked: OpenRequest | CommitRequest) -> Presented | Vouched | None:
-    if asked.proved is not None:
-        return Vouched(asked.proved)
-    shown = asked.presented
-    if shown is None:
-        return None
-    # As the wire's pattern has it. What the origin is worth, and how it is spelled, a proof is compared by.
-    scheme, host, path = _url(shown.url).groups()  # type: ignore[union-attr]
-    return Presented(shown.proof, shown.dpop, Asked(shown.method, scheme + host, unquote(path)))
 
 
 def _configuration(policy: Policy, cookie: CookieOptions) -> Configuration:

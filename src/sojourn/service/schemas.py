@@ -30,9 +30,9 @@ _NONCE = _MAYBE_TEXT | {"description": "For the visitor, in the header DPoP-Nonc
 _MAYBE_SESSION = {"oneOf": [{"type": "null"}, {"$ref": "#/components/schemas/Session"}]}
 
 
-def _answer(**members: Any) -> dict[str, Any]:
-    """An object of which every member is always there."""
-    return {"type": "object", "properties": members, "required": list(members), "additionalProperties": False}
+def _answer(*rare: str, **members: Any) -> dict[str, Any]:
+    """An object of which every member is always there, but those that are `rare`."""
+    return _body(tuple(name for name in members if name not in rare), **members)
 
 
 def _body(required: tuple[str, ...] = (), **members: Any) -> dict[str, Any]:
@@ -81,6 +81,7 @@ SCHEMAS = {
         now=_TIME,
     ),
     "Committed": _answer(
+        "device",
         status=_STATUS,
         end_reason=_MAYBE_REASON,
         session=_MAYBE_SESSION,
@@ -92,7 +93,15 @@ SCHEMAS = {
         proved=_PROVED,
         nonce=_NONCE,
         now=_TIME,
+        device={"$ref": "#/components/schemas/ToldDevice"},
     ),
+    "ToldDevice": {
+        **_answer(
+            set_cookie=_TEXT | {"description": "A Set-Cookie header of its own: the bound cookie, or its end."},
+            registration=_MAYBE_TEXT | {"description": "For the header Secure-Session-Registration."},
+        ),
+        "description": "What the browser is told for a key of its own, with the session's cookie; not there otherwise.",
+    },
     "Client": {
         **_body(ip=_MAYBE_TEXT, user_agent=_MAYBE_TEXT),
         "type": ["object", "null"],
@@ -105,7 +114,14 @@ SCHEMAS = {
         opened_at={"type": ["integer", "null"], "description": "`now` of this request's first open, to load it anew"},
         presented={"$ref": "#/components/schemas/PresentedKey"},
         proved=_SAID_PROVED,
+        device={"$ref": "#/components/schemas/ShownDevice"},
     ),
+    "ShownDevice": {
+        **_body(cookies=_TEXT, skipped=_MAYBE_TEXT),
+        "type": ["object", "null"],
+        "description": "What a request with its token in a cookie shows for its browser's own key, if anything: of its "
+        "Cookie header the bound cookies, and its header Secure-Session-Skipped.",
+    },
     "PresentedKey": {
         **_body(
             ("method", "url"),
@@ -168,6 +184,7 @@ SCHEMAS = {
         },
         presented={"$ref": "#/components/schemas/PresentedKey"},
         proved=_SAID_PROVED,
+        device={"$ref": "#/components/schemas/ShownDevice"},
         action={"$ref": "#/components/schemas/Action"},
     )
     | {

@@ -29,7 +29,8 @@ from .keys import real_path
 from .listener import bind_tcp, bind_unix
 from .log import set_up_logging, tell
 from .protocol import BoundedProtocol
-from .settings import BrowserSettings, ServiceSettings
+from .settings import BrowserSettings, ServiceSettings, place_of
+from .visitor_keys import VisitorKeys
 
 __all__ = ["build", "run"]
 
@@ -64,6 +65,11 @@ def build(settings: ServiceSettings, before_create: AsyncBeforeCreate | None) ->
         keys,
         edge=Edge(keys, partial(_sessions, settings, manager) if can_verify else None, browser.trusted_origins),
         cookie=settings.cookie,
+        visitor_keys=VisitorKeys(
+            place_of(settings),
+            binds_cookies=browser.bind_cookies,
+            all_must_be=settings.policy.binding == "require",
+        ),
         browser=partial(_browser, settings) if settings.browser else None,
         mount=settings.browser.mount if settings.browser else "",
     )
@@ -95,6 +101,7 @@ def _sessions(settings: ServiceSettings, manager: AsyncSessionManager, app: App)
         trusted_origins=browser.trusted_origins,
         script_readable_tokens=browser.script_readable_tokens,
         public_origin=browser.public_origin,
+        endpoints_path=browser.mount,
         cleanup_interval=None,
     )
 

@@ -11,7 +11,7 @@ from sojourn.core.merge import MISSING, same
 from sojourn.core.policy import Policy
 from sojourn.core.session import Session
 from sojourn.core.transport import set_cookie
-from sojourn.wire.answers import Committed, Opened, SessionState
+from sojourn.wire.answers import Committed, Opened, SessionState, ToldDevice
 from sojourn.wire.requests import CommitRequest, KeyChange
 
 __all__ = ["committed", "opened"]
@@ -33,7 +33,13 @@ def opened(session: Session, policy: Policy) -> Opened:
 
 
 def committed(
-    session: Session, reply: Reply, wanted: CommitRequest, merged: list[str], cookie: CookieOptions, now: int
+    session: Session,
+    reply: Reply,
+    wanted: CommitRequest,
+    merged: list[str],
+    cookie: CookieOptions,
+    now: int,
+    device: ToldDevice | msgspec.UnsetType,
 ) -> Committed:
     """The answer to /v1/commit, once the manager has committed."""
     later = [
@@ -50,6 +56,7 @@ def committed(
         merged=list(dict.fromkeys([*merged, *later])),
         **_key(session),
         now=now,
+        device=device,
     )
 
 

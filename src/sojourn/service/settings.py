@@ -16,15 +16,17 @@ import msgspec
 from sojourn.browser.endpoints import REAUTHENTICATE_WITHIN
 from sojourn.core.binding import require_binding
 from sojourn.core.cookie import CookieOptions
+from sojourn.core.dbsc import Place
 from sojourn.core.errors import ConfigurationError
 from sojourn.core.policy import Lifetime, Policy
 from sojourn.core.proof import require_cryptography
+from sojourn.core.transport import Transport
 from sojourn.manager.context import REALM_PATTERN
 from sojourn.stores.store_url import StoreURL
 
 from .log import LogFormat, LogLevel
 
-__all__ = ["EXAMPLE", "BrowserSettings", "LogSettings", "ServiceSettings", "make_settings", "read_file"]
+__all__ = ["EXAMPLE", "BrowserSettings", "LogSettings", "ServiceSettings", "make_settings", "place_of", "read_file"]
 
 T = TypeVar("T")
 
@@ -70,6 +72,7 @@ writable = ["theme"]
 trusted_origins = ["https://app.example.com"]
 script_readable_tokens = true      # false is the default, and safer: docs/security.md
 public_origin = "https://app.example.com"  # as browsers see it: needed where the policy binds sessions, and only there
+bind_cookies = false               # true: every back end hands bound cookies on (docs/binding.md)
 reauthenticate_within = 900        # to end one's sessions elsewhere; false: any log-in will do
 
 [log]
@@ -91,6 +94,7 @@ class BrowserSettings(_Table, frozen=True, kw_only=True):
     trusted_origins: tuple[str, ...] = ()
     script_readable_tokens: bool = False
     public_origin: str | None = None
+    bind_cookies: bool = False
     reauthenticate_within: float | Literal[False] = REAUTHENTICATE_WITHIN
 
 
@@ -151,10 +155,32 @@ def _check_binding(settings: ServiceSettings) -> None:
     policy, browser = settings.policy, settings.browser
     if policy.binding != "off":
         require_cryptography()
-    if browser is not None and (policy.binding != "off" or browser.public_origin is not None):
-        require_binding(
-            policy, browser.public_origin, browser.script_readable_tokens, adopts=False, cookies_can_be=False
+    if browser is None:
+        return
+    origin, binds_cookies = browser.public_origin, browser.bind_cookies
+    can_be = place_of(settings) is not None
+    if policy.binding != "off" or origin is not None:
+        # That cookies could be bound is nobody's mistake, where scripts hold the tokens.
+        require_binding(policy, origin, browser.script_readable_tokens, adopts=False, cookies_can_be=can_be)
+    if binds_cookies and not can_be:
+        raise ConfigurationError(
+            "browser.bind_cookies: browsers bind a cookie that is Secure and one host's alone (no domain, not "
+            "partitioned), on https, and under a policy that binds. Set policy.binding, and public_origin to an https "
+            "origin, or leave bind_cookies out."
         )
+    if can_be and not binds_cookies and not browser.script_readable_tokens:
+        raise ConfigurationError(
+            f"policy.binding = {policy.binding!r} has nothing to bind. Below [browser], bind_cookies = true is for "
+            "cookies, once every back end hands bound cookies on; script_readable_tokens = true for what scripts hold."
+        )
+
+
+def place_of(settings: ServiceSettings) -> Place | None:
+    """Where browsers register keys of their own; None where they cannot, or need not."""
+    browser = settings.browser
+    if browser is None or browser.public_origin is None or settings.policy.binding == "off":
+        return None
+    return Transport(settings.cookie, public_origin=browser.public_origin, endpoints_path=browser.mount).place
 
 
 def _nulls(policy: Mapping[str, Any]) -> dict[str, Any]:

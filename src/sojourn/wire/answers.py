@@ -22,6 +22,7 @@ __all__ = [
     "Opened",
     "SessionFacts",
     "SessionState",
+    "ToldDevice",
 ]
 
 
@@ -67,10 +68,25 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     now: int
 
 
+class ToldDevice(msgspec.Struct, frozen=True, kw_only=True):
+    """What the browser is told for a key of its own: a Set-Cookie value, of the bound cookie or that takes it away.
+
+    `registration` is for Secure-Session-Registration, by which the browser registers a key after a log-in.
+    """
+
+    set_cookie: str
+    registration: str | None
+
+    def __repr__(self) -> str:
+        # The bound cookie is in it.
+        return "ToldDevice(hidden)"
+
+
 class Committed(msgspec.Struct, frozen=True, kw_only=True):
     """The answer of /v1/commit: the session as it is now, and what to tell the browser.
 
     `merged` are the keys of `changes` that another request had changed too. `proved` and `nonce` are as in Opened.
+    `device` is there only where the browser is to be told something of its own key.
     """
 
     status: Status
@@ -84,6 +100,7 @@ class Committed(msgspec.Struct, frozen=True, kw_only=True):
     proved: str | None
     nonce: str | None
     now: int
+    device: ToldDevice | msgspec.UnsetType = msgspec.UNSET
 
     def __repr__(self) -> str:
         # There may be a token in it, and a traceback's frames are sent to who collects errors.

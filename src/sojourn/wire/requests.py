@@ -18,6 +18,7 @@ __all__ = [
     "OpenRequest",
     "PresentedKey",
     "RegenerateAction",
+    "ShownDevice",
     "StartAction",
 ]
 
@@ -55,6 +56,16 @@ class PresentedKey(_Request, frozen=True, kw_only=True):
     dpop: bool = False
 
 
+class ShownDevice(_Request, frozen=True, kw_only=True):
+    """What a request with its token in a cookie shows for a key of the browser's own, if it shows anything.
+
+    `cookies` are the bound ones of its Cookie header, `skipped` is its header Secure-Session-Skipped.
+    """
+
+    cookies: str = ""
+    skipped: str | None = None
+
+
 class OpenRequest(_Request, frozen=True, kw_only=True):
     """The body of /v1/open. `proved` is what an open or a commit of the same request answered so."""
 
@@ -63,6 +74,7 @@ class OpenRequest(_Request, frozen=True, kw_only=True):
     opened_at: int | None = None
     presented: PresentedKey | None = None
     proved: Thumbprint | None = None
+    device: ShownDevice | None = None
 
 
 class KeyChange(_Request, frozen=True, kw_only=True):
@@ -99,8 +111,8 @@ class CommitRequest(_Request, frozen=True, kw_only=True):
 
     `status` is what the service said last, in this request, of the session that `token` opens. With a token it must be
     there: only the back end knows whether its request knew of an end, or changed a session that ended meanwhile.
-    `used` are the keys of one-time grants that this request used up, and `changes` removes. `presented` and `proved`
-    are as in OpenRequest.
+    `used` are the keys of one-time grants that this request used up, and `changes` removes. `presented`, `proved`
+    and `device` are as in OpenRequest.
     """
 
     token: str | None = None
@@ -113,4 +125,5 @@ class CommitRequest(_Request, frozen=True, kw_only=True):
     used: tuple[str, ...] = ()
     presented: PresentedKey | None = None
     proved: Thumbprint | None = None
+    device: ShownDevice | None = None
     action: StartAction | LoginAction | LogoutAction | RegenerateAction | None = None
