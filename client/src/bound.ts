@@ -34,8 +34,9 @@ async function keyPair(): Promise<CryptoKeyPair> {
 
 /**
  * A transport for a session whose token opens nothing without this browser's key: each request of the client is signed
- * with it (DPoP, RFC 9449). For a `storage` that is not `cookie`, and a server whose policy binds sessions. Where the
- * browser keeps no keys, requests go as they are: the server then says whether it takes them.
+ * with it (DPoP, RFC 9449). With a `storage` of `cookie`, which this page's own server keeps, what changes something is,
+ * so that a log-in is, and what the server asks for: the token is then not renewed without. For a server whose policy
+ * binds sessions. Where the browser keeps no keys, requests go as they are: the server then says whether it takes them.
  */
 export function bound(transport: "fetch" | "xhr" | Transport = "fetch"): Transport {
 	const carry = transport === "fetch" ? fetchTransport : transport === "xhr" ? xhrTransport : transport;
@@ -43,6 +44,17 @@ export function bound(transport: "fetch" | "xhr" | Transport = "fetch"): Transpo
 	let nonce: string | undefined;
 	/** By how many milliseconds the server's clock is ahead. */
 	let ahead = 0;
+
+	/** The answer to `request`, of which it learns what the next proof must hold. */
+	async function carryOn(request: Request): Promise<Response> {
+		const response = await carry(request);
+		const next = response.headers.get("DPoP-Nonce");
+		if (next) {
+			nonce = next;
+			ahead = parseInt(next) * 1000 - Date.now();
+		}
+		return response;
+	}
 
 	async function send(request: Request, {privateKey, publicKey}: CryptoKeyPair): Promise<Response> {
 		const {headers, method, url} = request;
@@ -63,30 +75,30 @@ export function bound(transport: "fetch" | "xhr" | Transport = "fetch"): Transpo
 		const signature = await crypto.subtle.sign({name: "ECDSA", hash: HASH}, privateKey, utf8(text));
 		headers.set("DPoP", text + "." + base64url(signature));
 		if (token) headers.set("Authorization", "DPoP " + token);
-		const response = await carry(request);
-		const next = response.headers.get("DPoP-Nonce");
-		if (next) {
-			nonce = next;
-			ahead = parseInt(next) * 1000 - Date.now();
-		}
-		return response;
+		return carryOn(request);
 	}
 
 	return async (request) => {
 		const key = await pair;
-		// Only what the client put its token's sign on, or would have.
-		if (!key || !request.headers.has("Sojourn-Transport")) return carry(request);
+		const {url, method} = request;
+		// Only what the client put its token's sign on, or would have; what has a cookie in its place, to this page's server.
+		const isBearer = request.headers.has("Sojourn-Transport");
+		if (!key || !(isBearer || new URL(url).origin === origin)) return carry(request);
 		const again = request.clone();
-		const response = await send(request, key);
-		if (response.status !== 401) return response;
-		if (response.redirected) {
+		const isPlain = !isBearer && /^(GET|HEAD|OPTIONS)$/.test(method);
+		let response = await (isPlain ? carryOn(request) : send(request, key));
+		const isAsked = response.headers.has("DPoP-Nonce");
+		// The token is to be renewed, for a proof. What came without one is good too.
+		if (isPlain && isAsked && response.ok) return send(again, key).then((renewed) => (renewed.ok ? renewed : response), () => response);
+		if (response.status !== 401 || (isPlain && !isAsked)) return response;
+		if (response.url && response.url !== url.replace(/#.*/, "")) {
 			// The proof was for where the redirect came from.
 			const {headers, credentials, signal} = again;
-			const isHere = new URL(response.url).origin === new URL(again.url).origin;
+			const isHere = new URL(response.url).origin === new URL(url).origin;
 			return isHere ? send(new Request(response.url, {headers, credentials, signal}), key) : response;
 		}
-		if (/use_dpop_nonce/.test(response.headers.get("WWW-Authenticate")!)) return send(again, key);
-		if (response.headers.get("Sojourn-Token") !== "none") return response;
+		if (isBearer ? /use_dpop_nonce/.test(response.headers.get("WWW-Authenticate")!) : isAsked) response = await send(again.clone(), key);
+		if (response.status !== 401 || response.headers.get("Sojourn-Token") !== "none") return response;
 		// The session is bound to another key, which this browser has lost: to it the token is worth nothing.
 		again.headers.delete("Authorization");
 		const {body, status, statusText, headers} = await send(again, key);

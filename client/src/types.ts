@@ -38,7 +38,7 @@ export interface StateFields<Data extends object> {
 	readonly idleTimeout: number | null;
 	/** Goes up with every change of the session's data. */
 	readonly version: number | null;
-	/** Where the key is that the session's token needs; `null` where the token alone opens it. Only in answers of a server. */
+	/** Where the key is that the session's token, or its renewal, needs; `null` where it needs none. Only in answers of a server. */
 	readonly bound?: Bound | null;
 	/** Only the keys that the server declares readable. */
 	readonly data: Readonly<Partial<Data>>;

@@ -78,6 +78,20 @@ class World:
         return f"{COOKIE}={token}", bound
 
 
+def test_a_socket_of_a_session_whose_renewals_are_bound_opens_and_renews_nothing() -> None:
+    here = World()
+    here.browser.post("/login", headers={"DPoP": Key().proof("POST", ORIGIN + "/login")})
+    token = here.browser.cookies[COOKIE]
+    here.manager.policy = Policy(binding="prefer", rotate_interval=0.001)
+    with here.browser.websocket_connect("wss://testserver/echo") as socket:
+        accepted = socket.extra_headers
+
+    assert accepted is not None
+    assert b"set-cookie" not in dict(accepted)
+    assert here.browser.get("/").json() == {"user": "ada"}
+    assert here.browser.cookies[COOKIE] == token
+
+
 def test_a_socket_of_a_session_that_the_browser_binds_needs_both_cookies() -> None:
     here = World()
     token, bound = here.cookies_of_a_bound_session()

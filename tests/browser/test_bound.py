@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import subprocess
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from playwright.async_api import BrowserContext
+from playwright.async_api import BrowserContext, Request
 
 from sojourn import Policy
 
@@ -42,6 +42,14 @@ async def stage() -> AsyncIterator[Stage]:
         yield stage
 
 
+@pytest.fixture
+async def renewing() -> AsyncIterator[Stage]:
+    """A stage that renews each minute, so that a proof is owed after two."""
+    stage = Stage(Policy(binding="prefer", rotate_interval=60))
+    async with serve(stage) as stage.url:
+        yield stage
+
+
 async def open_bound(context: BrowserContext, stage: Stage, storage: str = "local", transport: str = "fetch") -> Tab:
     tab = Tab(await context.new_page())
     await tab.page.goto(stage.url + "/page")
@@ -57,12 +65,32 @@ async def begin(tab: Tab, storage: str = "local", transport: str = "fetch") -> N
 async def thumbprints(stage: Stage) -> list[str | None]:
     """Those of the keys that the store's live sessions are bound to."""
     records = await stage.manager._store.scan("", 100)
-    return [record.key_thumbprint for record in records if record.ended_at is None]
+    return [record.key_thumbprint or record.renewal_key for record in records if record.ended_at is None]
 
 
 async def stored(tab: Tab) -> dict[str, str]:
     found: dict[str, str] = await tab.page.evaluate("() => ({...localStorage})")
     return found
+
+
+async def cookie_of(context: BrowserContext) -> str:
+    """The session's token."""
+    [token] = [cookie["value"] for cookie in await context.cookies() if cookie["name"] == "__Host-session"]
+    return token
+
+
+async def open_copy(context: BrowserContext, stage: Stage) -> tuple[BrowserContext, Tab]:
+    """Another profile that has this one's cookies, and a page in it."""
+    assert context.browser is not None
+    profile = await context.browser.new_context()
+    await profile.add_cookies([cast(Any, dict(cookie)) for cookie in await context.cookies()])
+    return profile, await open_bound(profile, stage, "cookie")
+
+
+async def pay(tab: Tab) -> int:
+    """With what status the server answers that wants a log-in of the last five minutes."""
+    status: int = await tab.page.evaluate("() => session.fetch('/pay', {method: 'POST'}).then(({status}) => status)")
+    return status
 
 
 def curl(url: str, *headers: str) -> str:
@@ -71,7 +99,15 @@ def curl(url: str, *headers: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("storage", "transport"), [("local", "fetch"), ("local", "xhr"), ("session", "xhr"), ("memory", "fetch")]
+    ("storage", "transport"),
+    [
+        ("local", "fetch"),
+        ("local", "xhr"),
+        ("session", "xhr"),
+        ("memory", "fetch"),
+        ("cookie", "fetch"),
+        ("cookie", "xhr"),
+    ],
 )
 async def test_the_whole_life_of_a_bound_session(
     context: BrowserContext, stage: Stage, storage: str, transport: str
@@ -184,9 +220,12 @@ async def test_a_redirect_is_followed(context: BrowserContext, stage: Stage) -> 
     assert await tab.page.evaluate(script) == [200, stage.url + "/api"]
 
 
-async def test_a_browser_whose_clock_is_wrong_has_a_session_all_the_same(context: BrowserContext, stage: Stage) -> None:
+@pytest.mark.parametrize("storage", ["local", "cookie"])
+async def test_a_browser_whose_clock_is_wrong_has_a_session_all_the_same(
+    context: BrowserContext, stage: Stage, storage: str
+) -> None:
     await context.add_init_script("{ const now = Date.now; Date.now = () => now() + 3 * 3600e3; }")
-    tab = await open_bound(context, stage)
+    tab = await open_bound(context, stage, storage)
 
     assert await tab.log_in("ada") == 200
     assert (await tab.call("touch"))["userId"] == "ada"
@@ -234,3 +273,95 @@ async def test_a_browser_that_keeps_no_keys_has_a_session_that_is_not_bound(
     assert (await tab.call("touch"))["userId"] == "ada"
     assert await thumbprints(stage) == [None]
     assert any("not bound" in warning for warning in warnings)
+
+
+async def test_a_cookie_is_renewed_for_a_proof_and_no_page_load_brings_one(
+    context: BrowserContext, renewing: Stage
+) -> None:
+    tab = await open_bound(context, renewing, "cookie")
+    assert await tab.log_in("ada") == 200
+    first, signed = await cookie_of(context), list[str]()
+
+    def note(request: Request) -> None:
+        if "dpop" in request.headers:
+            signed.append(f"{request.method} {request.url.removeprefix(renewing.url)}")
+
+    async def load() -> tuple[int, list[str]]:
+        """How often a load of the page asks for the state, and what of it is signed."""
+        before = renewing.count("GET /session/")
+        signed.clear()
+        await tab.page.reload()
+        await begin(tab, "cookie")
+        await tab.until("state.userId === 'ada'")
+        return renewing.count("GET /session/") - before, list(signed)
+
+    tab.page.on("request", note)
+    assert await load() == (1, [])
+    assert await cookie_of(context) == first
+    renewing.skew += 61_000
+    assert await load() == (2, ["GET /session/"])
+    assert await cookie_of(context) != first
+    assert await load() == (1, [])
+    assert (await tab.state())["bound"] == "browser"
+    assert (tab.thrown, await tab.errors()) == ([], [])
+
+
+async def test_a_copied_cookie_is_never_renewed_and_soon_at_no_level(context: BrowserContext, renewing: Stage) -> None:
+    tab = await open_bound(context, renewing, "cookie")
+    await tab.log_in("ada")
+    profile, thief = await open_copy(context, renewing)
+    await thief.until("state.userId === 'ada'")
+    loot = await cookie_of(profile)
+    assert await pay(thief) == 200
+    for _ in range(2):
+        renewing.skew += 61_000
+        assert (await thief.call("refresh"))["userId"] == "ada"
+    assert await cookie_of(profile) == loot
+
+    # Nobody has proved the key: it is owed, to the owner's page too, who can.
+    assert await pay(thief) == 401
+    assert await pay(tab) == 200
+    assert await cookie_of(context) != loot
+    assert (await tab.call("refresh"))["userId"] == "ada"
+    renewing.skew += 61_000
+    assert (await thief.call("refresh"))["status"] == "none"
+    assert (await tab.call("refresh"))["userId"] == "ada"
+    assert await pay(tab) == 200
+    assert await thumbprints(renewing) != [None]
+    await profile.close()
+
+
+async def test_where_a_key_is_required_a_page_that_is_loaded_late_proves_it(context: BrowserContext) -> None:
+    stage = Stage(Policy(binding="require", rotate_interval=60))
+    async with serve(stage) as stage.url:
+        tab = await open_bound(context, stage, "cookie")
+        assert await tab.log_in("ada") == 200
+        stage.skew += 121_000
+        shown = f"Cookie: __Host-session={await cookie_of(context)}"
+        profile, thief = await open_copy(context, stage)
+        await thief.until("state.status === 'none'")
+        await profile.close()
+        assert "urn:sojourn:problem:proof-required" in await asyncio.to_thread(curl, stage.url + "/session/", shown)
+
+        await tab.page.reload()
+        await begin(tab, "cookie")
+        await tab.until("state.userId === 'ada'")
+        assert await pay(tab) == 200
+
+
+async def test_who_has_lost_the_key_to_a_cookie_is_asked_for_a_log_in_and_has_another(
+    context: BrowserContext, renewing: Stage
+) -> None:
+    tab = await open_bound(context, renewing, "cookie")
+    await tab.log_in("ada")
+    before = await thumbprints(renewing)
+    profile, elsewhere = await open_copy(context, renewing)
+    renewing.skew += 121_000
+
+    assert (await elsewhere.call("touch"))["userId"] == "ada"
+    assert await pay(elsewhere) == 401
+    assert await elsewhere.log_in("ada") == 200
+    assert await pay(elsewhere) == 200
+    [after] = await thumbprints(renewing)
+    assert after not in (None, *before)
+    await profile.close()

@@ -37,6 +37,15 @@ SOCKET = """() => new Promise((done) => {
 })"""
 
 
+LOG_IN_WITH_A_SCRIPTS_KEY = """async () => {
+	const {createSessionClient} = await import("/session/client.js");
+	const {bound} = await import("/session/bound.js");
+	const session = createSessionClient({url: "/session", transport: bound()});
+	const {status} = await session.fetch("/login", {method: "POST"});
+	return status;
+}"""
+
+
 @pytest.fixture
 async def stage(certificate: Path) -> AsyncIterator[Stage]:
     stage = Stage(Policy(binding="prefer"))
@@ -142,6 +151,24 @@ async def test_the_whole_life_of_a_session_that_the_browser_binds(
     before = stage.count(REFRESH)
     assert await tab.user() is None
     assert stage.count(REFRESH) == before
+
+
+async def test_the_browser_s_own_key_takes_the_place_of_the_script_s_that_the_log_in_proved(
+    device: BrowserContext, stage: Stage, tab: Tab
+) -> None:
+    stage.manager.policy = Policy(binding="prefer", rotate_interval=60)
+    assert await tab.page.evaluate(LOG_IN_WITH_A_SCRIPTS_KEY) == 200
+    await tab.until("creation")
+    assert await bound(stage) == ["hardware"]
+    first = (await cookies(device))["__Host-session"]
+
+    # No proof of the script's is asked for any more: plain requests renew, and are at their level.
+    stage.skew += 121_000
+    assert await tab.user() == "ada"
+    assert (await cookies(device))["__Host-session"] != first
+    assert await tab.fetch("/pay", "POST") == 200
+    await lose_bound_cookie(device)
+    assert await tab.user() == "ada"
 
 
 async def test_the_cookie_that_was_copied_opens_nothing(device: BrowserContext, stage: Stage, tab: Tab) -> None:

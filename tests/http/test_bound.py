@@ -52,6 +52,39 @@ class Holder:
         return self("POST", path, body)
 
 
+class Keeper:
+    """A browser that keeps its token in a cookie, and has a key that the token's renewal takes."""
+
+    def __init__(self, site: Site) -> None:
+        self.browser, self.key, self._site = site.browser(), Key(), site
+        self.nonce: str | None = None
+
+    def signed(self, method: str, path: str, body: Any = None, key: Key | None = None) -> Answer:
+        """A request with a proof."""
+        proof = (key or self.key).proof(method, ORIGIN + path, nonce=self.nonce, iat=self._site.now())
+        return self.browser(method, path, body, {"DPoP": proof})
+
+    def pass_interval(self) -> None:
+        """Time passes, after which the token is to be renewed, if it was not."""
+        assert self.browser.post("/session/touch").status == 200
+        self._site.pass_seconds(301)
+
+    def ask(self) -> str | None:
+        """The nonce for the proof that is due, if one is."""
+        answer = self.browser.get("/session/")
+        assert (answer.status, answer.one("cache-control")) == (200, "no-store")
+        self.nonce = answer.one("dpop-nonce") or self.nonce
+        return answer.one("dpop-nonce")
+
+
+def keep(site: Site, user: str = "ada") -> Keeper:
+    """One who has logged in."""
+    keeper = Keeper(site)
+    assert keeper.signed("POST", "/do/login", {"user": user}).status == 200
+    assert keeper.browser.token
+    return keeper
+
+
 def log_in(site: Site, user: str = "ada") -> Holder:
     holder = Holder(site)
     answer = holder.post("/do/login", {"user": user})
@@ -283,3 +316,68 @@ def test_a_session_that_was_made_without_a_key_is_not_bound_later(bound_site: Si
 
     assert holder.browser("POST", "/do/put", {"a": 1}, headers).status == 200
     assert script.get("/see/show", Authorization=f"Bearer {token}").json()["data"] == {"a": 1}
+
+
+def test_a_cookie_is_renewed_for_a_proof_and_opens_without(bound_site: Site) -> None:
+    keeper = keep(bound_site, "hal")
+    first, thief = keeper.browser.token, Key()
+    assert keeper.browser.get("/session/").json()["bound"] == "browser"
+    assert [one["bound"] for one in keeper.browser.get("/session/sessions").json()["sessions"]] == ["browser"]
+    assert keeper.ask() is None
+    keeper.pass_interval()
+
+    assert keeper.browser.show()["user"] == "hal"
+    assert keeper.ask() is not None
+    assert keeper.signed("GET", "/session/", key=thief).json()["user_id"] == "hal"
+    assert keeper.browser.token == first
+    wrong = keeper.browser.get("/session/", DPoP=keeper.key.proof("GET", ORIGIN + "/session/", iat=bound_site.now()))
+    assert (wrong.status, wrong.problem) == (401, "proof-without-nonce")
+    assert wrong.one("www-authenticate") == 'DPoP error="use_dpop_nonce", algs="ES256"'
+    assert wrong.one("set-cookie") is None
+    assert keeper.signed("GET", "/session/").json()["user_id"] == "hal"
+    assert keeper.browser.token != first
+    assert keeper.browser.show()["user"] == "hal"
+    assert keeper.ask() is None
+
+
+def test_a_cookie_that_goes_without_a_proof_for_long_is_at_no_level_until_it_brings_one(bound_site: Site) -> None:
+    keeper, day = keep(bound_site), {"within": 86400}
+    keeper.pass_interval()
+    assert keeper.browser.post("/do/prove", day).status == 200
+    keeper.pass_interval()
+
+    asked = keeper.browser.post("/do/prove", day)
+    assert (asked.status, asked.problem) == (401, "reauthentication-required")
+    assert keeper.browser.show()["user"] == "ada"
+    keeper.nonce = asked.one("dpop-nonce")
+    assert keeper.signed("POST", "/do/prove", day, Key()).problem == "reauthentication-required"
+    before = keeper.browser.token
+    assert keeper.signed("POST", "/do/prove", day).status == 200
+    assert keeper.browser.token != before
+    assert keeper.browser.post("/do/prove", day).status == 200
+
+
+def test_who_copied_a_cookie_is_left_behind_and_ends_nothing(bound_site: Site) -> None:
+    keeper = keep(bound_site)
+    thief = keeper.browser.other()
+    keeper.pass_interval()
+    assert thief.show()["user"] == "ada"
+    keeper.ask()
+    assert keeper.signed("GET", "/session/").status == 200
+    assert keeper.browser.show()["user"] == "ada"
+    bound_site.pass_seconds(61)
+
+    assert thief.show()["user"] is None
+    assert keeper.browser.show()["user"] == "ada"
+
+
+def test_a_proof_that_came_with_a_log_in_is_for_no_other(bound_site: Site) -> None:
+    keeper = Keeper(bound_site)
+    rows = bound_site.rows()
+    once = {"DPoP": keeper.key.proof("POST", ORIGIN + "/do/login", iat=bound_site.now())}
+    assert keeper.browser.post("/do/login", {"user": "ada"}, **once).status == 200
+
+    assert bound_site.browser().post("/do/login", {"user": "eve"}, **once).problem == "proof-replayed"
+    late = {"DPoP": keeper.key.proof("POST", ORIGIN + "/do/login", iat=1)}
+    assert bound_site.browser().post("/do/login", {"user": "eve"}, **late).problem == "proof-time"
+    assert bound_site.rows() == rows + 1

@@ -399,6 +399,28 @@ def test_a_session_of_a_script_s_key_needs_its_proof_for_this_very_request(world
     assert world.verify(asked=here, headers=shown()).headers["dpop-nonce"] != nonce
 
 
+def test_a_proof_beside_a_cookie_is_the_applications_and_a_session_that_owes_one_has_no_level(worlds: Worlds) -> None:
+    world, mine = worlds(Policy(binding="prefer", rotate_interval=60, idle_timeout=3600), public_origin=ORIGIN), Key()
+    assert world.site is not None
+
+    def proof(method: str, path: str, nonce: str | None = None) -> dict[str, str]:
+        return {"DPoP": mine.proof(method, ORIGIN + path, nonce=nonce, iat=world.now // 1000)}
+
+    world.site.post("/login", json={"user": "ada", "level": "aal2"}, headers=proof("POST", "/login"))
+    token = world.site.cookies[COOKIE]
+    assert world.verify(token).headers["sojourn-level"] == "aal2"
+    world.now += 2 * MINUTE
+    assert world.verify(token).headers["sojourn-level"] == "none"
+    nonce = world.site.get("/", headers=proof("GET", "/")).headers["dpop-nonce"]
+    signed = proof("GET", "/", nonce)
+
+    answer = world.verify(headers={"Cookie": f"{COOKIE}={token}", **signed})
+    assert (answer.status_code, answer.headers["sojourn-level"]) == (204, "none")
+    assert world.site.get("/", headers=signed).status_code == 200
+    assert world.site.cookies[COOKIE] != token
+    assert world.verify(token).headers["sojourn-level"] == "aal2"
+
+
 def test_a_session_of_a_browser_s_own_key_needs_the_cookie_that_it_renews(worlds: Worlds) -> None:
     world = worlds(Policy(binding="prefer"), public_origin=ORIGIN)
     assert world.site is not None

@@ -496,13 +496,39 @@ def test_a_browser_is_told_to_forget_a_token_only_where_it_could_have_shown_a_bo
     assert names & dict(problem.headers()).keys() == ({told} if told else set())
 
 
+def test_a_script_that_is_to_sign_anew_keeps_its_cookie() -> None:
+    transport, error = Transport(public_origin="https://a.test"), ProofRefused("proof-required", "a nonce")
+    transport.note_unproved(error, {"sec-fetch-site": "same-origin"}.get, "/session/")
+    problem = problem_of(error)
+
+    assert problem is not None
+    told = dict(problem.headers())
+    assert (problem.status, told["dpop-nonce"], told.get("set-cookie")) == (401, "a nonce", None)
+
+
+@pytest.mark.parametrize(("flaw", "headers"), [("proof-malformed", {"dpop": "x"}), ("proof-other-key", {})])
+def test_a_cookie_is_forgotten_for_no_other_flaw(flaw: Any, headers: dict[str, str]) -> None:
+    error = ProofRefused(flaw)
+    Transport(public_origin="https://a.test").note_unproved(error, headers.get, "/")
+
+    assert error.told == ()
+
+
+def test_a_script_that_has_lost_its_key_is_told_to_forget_the_token() -> None:
+    error = ProofRefused("proof-other-key")
+    Transport(public_origin="https://a.test").note_unproved(error, {"dpop": "x"}.get, "/session/")
+
+    assert error.told == (("set-cookie", CookieOptions().clear()), ("sojourn-token", "none"))
+
+
 def test_what_a_request_shows_is_looked_at_where_sessions_are_bound_alone() -> None:
     headers = {"dpop": "x", "authorization": "DPoP sj1-", "cookie": "__Host-session-abc=1"}
     none, plain, https = (Transport(public_origin=origin) for origin in (None, "http://a.test", "https://a.test"))
 
     assert none.presented(headers.get, False, "GET", "/") is None
-    assert plain.presented(headers.get, False, "GET", "/") is None
-    assert https.presented(headers.get, False, "GET", "/") == Cookies({"abc": "1"})
+    for transport, bound in ((plain, {}), (https, {"abc": "1"})):
+        asked = Asked("GET", str(transport.public_origin), "/")
+        assert transport.presented(headers.get, False, "GET", "/") == Cookies(bound, None, "x", asked, True)
     assert isinstance(https.presented(headers.get, False, "POST", "/session/dbsc/refresh"), Asking)
     assert isinstance(https.presented(headers.get, False, "GET", "/session/dbsc/refresh"), Cookies)
     assert isinstance(plain.presented(headers.get, True, "GET", "/"), Presented)

@@ -216,7 +216,9 @@ def answer(
         if ask.action == "revoke" and result == 0:
             return _refuse(404, "not-found", "No such session", "None of your live sessions has this id.")
         return _json({"ended": result})
-    return _json(state_of(session, options.readable, now))
+    state = _json(state_of(session, options.readable, now))
+    wants = session._kept and session._kept.wants
+    return state._replace(headers=[*state.headers, ("dpop-nonce", wants)]) if wants else state
 
 
 def to_send(found: Answer, method: str) -> Answer:

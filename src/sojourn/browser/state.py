@@ -18,7 +18,7 @@ __all__ = ["ListedSession", "State", "listed", "state_of"]
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """Every key is always there. Times are Unix milliseconds; `now` is the server's clock.
 
-    `bound` is where the key is that the token needs; None where the token alone opens the session.
+    `bound` is where the key is that the token, or its renewal, needs; None where it needs none.
     `follows` is why the session before ended, where this one was begun with its token and nobody logged in.
     """
 

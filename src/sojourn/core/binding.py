@@ -1,8 +1,9 @@
 """Binding: a session that is bound to a key opens with proofs of that key alone. Pure.
 
 A script's key (DPoP) is the new session's from its first write on, and each request proves it. A browser's own (DBSC)
-is registered right after the log-in, and proved for each bound cookie, which the requests then show. Either is set
-once: to have another takes another log-in.
+is registered right after the log-in, and proved for each bound cookie, which the requests then show. Where it has none,
+a script's that the log-in proved is proved for each renewal of a cookie's token: see renewal_key. Each is set once: to
+have another takes another log-in.
 """
 
 from __future__ import annotations
@@ -15,12 +16,16 @@ from .dbsc import Asking, Cookies, Told
 from .errors import ConfigurationError, ProofRefused
 from .policy import Policy
 from .proof import CLOCKS_APART, NONCE_LIFE, Asked, check, make_nonce, read, require_cryptography
+from .proved import Device, Judged, Kept, Proved
 from .record import Record
+from .renewal_key import REMEMBERED_MS, brought, prove_kept
 from .store import Mark
 from .token import Random, Token
 
 __all__ = [
     "Device",
+    "Judged",
+    "Kept",
     "Presented",
     "Proved",
     "Shown",
@@ -33,8 +38,6 @@ __all__ = [
     "require_binding",
 ]
 
-# For so long a proof could be used, of which this is the use: longer than any nonce is good, or any time near enough.
-REMEMBERED_MS = 2 * (NONCE_LIFE + CLOCKS_APART) * 1000
 ANSWERED_MS = (dbsc.CHALLENGE_LIFE + CLOCKS_APART) * 1000
 
 
@@ -59,36 +62,6 @@ Shown = Presented | Vouched | Cookies | Asking
 """What a request shows beside its token: a script's, a back end's, one with cookies, or one of DBSC's own."""
 
 
-class Proved(NamedTuple):
-    """The key that a request proved. `mark` is the proof's use, to be kept before it counts; `nonce` is for the answer.
-
-    `at_once`: the session is bound to the key already; else the key is for a session that the request makes.
-    """
-
-    thumbprint: str
-    nonce_key: str
-    mark: Mark | None
-    at_once: bool
-    nonce: str | None = None
-
-    @property
-    def is_forged(self) -> bool:
-        """Whether the session is to end for it: never, as who proves wrongly is merely refused."""
-        return False
-
-
-class Device(NamedTuple):
-    """What a cookie's request proved of the browser's own key. `mark` and `at_once` are as Proved's.
-
-    `told` is for the answer. `is_forged`: the proof is by another key.
-    """
-
-    at_once: bool = True
-    mark: Mark | None = None
-    told: Told | None = None
-    is_forged: bool = False
-
-
 BY_COOKIE = Device()
 
 
@@ -99,29 +72,42 @@ def prove(
     policy: Policy,
     now: int,
     random: Random,
-) -> Proved | Device | None:
+) -> Judged | None:
     """What a request that shows `token` proves; None where it need not and does not. Raises ProofRefused.
 
     `record` is what the token's id names in this realm. A token that opens nothing need not be proved.
     """
-    script = shown if isinstance(shown, (Presented, Vouched)) else None
     if record is not None and token is not None and _opens(record, token, policy, now):
-        if record.key_thumbprint is not None:
-            return _prove_bound(record, record.key_thumbprint, token, script, now)
-        if isinstance(shown, Asking):
-            return _prove_device(record, shown, policy, now, random)
-        if record.secrets.key or policy.binding == "require":
-            return _prove_by_cookie(record, shown if isinstance(shown, Cookies) else None, now)
-    if policy.binding == "off" or script is None:
+        found = _prove_live(record, token, shown, policy, now, random)
+        if found is not None:
+            return found
+    if policy.binding == "off":
         return None
-    if isinstance(script, Vouched):
-        return Proved(script.thumbprint, random(16).hex(), None, at_once=False)
-    if script.proof is None:
+    if isinstance(shown, Cookies):
+        return brought(shown, now, random)
+    if isinstance(shown, Vouched):
+        return Proved(shown.thumbprint, random(16).hex(), None, at_once=False)
+    if not isinstance(shown, Presented) or shown.proof is None:
         return None
-    proof = read(script.proof)
-    check(proof, script.asked, now)
+    proof = read(shown.proof)
+    check(proof, shown.asked, now)
     mark = Mark(proof.id, "", now + REMEMBERED_MS)
     return Proved(proof.thumbprint, random(16).hex(), mark, at_once=False)
+
+
+def _prove_live(
+    record: Record, token: Token, shown: Shown | None, policy: Policy, now: int, random: Random
+) -> Judged | None:
+    script = shown if isinstance(shown, (Presented, Vouched)) else None
+    if record.key_thumbprint is not None:
+        return _prove_bound(record, record.key_thumbprint, token, script, now)
+    if record.renewal_key is not None:
+        return _prove_kept(record, token, shown, policy, now, random)
+    if isinstance(shown, Asking):
+        return _prove_device(record, shown, policy, now, random)
+    if record.secrets.key or policy.binding == "require":
+        return _prove_by_cookie(record, shown if isinstance(shown, Cookies) else None, now)
+    return None
 
 
 def _opens(record: Record, token: Token, policy: Policy, now: int) -> bool:
@@ -145,6 +131,16 @@ def _prove_bound(
     return Proved(thumbprint, record.nonce_key, Mark(proof.id, record.id, now + REMEMBERED_MS), True, nonce)
 
 
+def _prove_kept(record: Record, token: Token, shown: Shown | None, policy: Policy, now: int, random: Random) -> Kept:
+    if isinstance(shown, (Presented, Vouched)):
+        # No script is given the token of a cookie.
+        raise ProofRefused("proof-required")
+    if not isinstance(shown, Asking):
+        return prove_kept(record, token, shown, policy, now, random)
+    device = _prove_device(record, shown, policy, now, random)
+    return prove_kept(record, token, Cookies({}), policy, now, random, None if device is None else device.told)
+
+
 def _prove_by_cookie(record: Record, shown: Cookies | None, now: int) -> Device | None:
     key = bytes.fromhex(record.nonce_key)
     if shown is not None and key and dbsc.is_bound_cookie(shown.bound.get(dbsc.name(key), ""), key, now):
@@ -157,10 +153,11 @@ def _prove_by_cookie(record: Record, shown: Cookies | None, now: int) -> Device 
 
 def _prove_device(record: Record, asking: Asking, policy: Policy, now: int, random: Random) -> Device | None:
     """What a registration or a refresh proves; None where it is not for this session, or not any more."""
-    key, bound_to = bytes.fromhex(record.nonce_key), record.secrets.key
+    key, bound_to = bytes.fromhex(record.nonce_key), "" if record.renewal_key else record.secrets.key
     try:
         if not bound_to and (asking.action == "refresh" or not key):
-            return _prove_by_cookie(record, None, now) if policy.binding == "require" else None
+            is_refused = policy.binding == "require" and not record.renewal_key
+            return _prove_by_cookie(record, None, now) if is_refused else None
         if not bound_to:
             found = dbsc.registered(asking, key, now)
             return Device(at_once=False, told=dbsc.tell(key, now, random, asking.place)._replace(key=found))
@@ -176,9 +173,9 @@ def _prove_device(record: Record, asking: Asking, policy: Policy, now: int, rand
     return Device(mark=Mark(use, record.id, now + ANSWERED_MS), told=dbsc.tell(key, now, random, asking.place))
 
 
-def replayed(record: Record | None, proved: Proved | Device, now: int, random: Random) -> ProofRefused:
+def replayed(record: Record | None, proved: Judged, now: int, random: Random) -> ProofRefused:
     """The refusal of a proof that was used before. A browser signs anew: its answer may have been lost."""
-    if record is None or isinstance(proved, Proved):
+    if record is None or not isinstance(proved, Device):
         return ProofRefused("proof-replayed")
     return dbsc.again("proof-replayed", bytes.fromhex(record.nonce_key), now, random)
 
@@ -190,7 +187,9 @@ def born(proved: Proved, now: int) -> Proved:
 
 def offer(record: Record, now: int, random: Random) -> Told | None:
     """What the answer to the log-in that made this session tells the browser; None for any other session."""
-    if not record.nonce_key or record.bound is not None or record.secrets.rotated_at != record.authenticated_at:
+    if record.bound == "hardware" or record.key_thumbprint is not None:
+        return None
+    if not record.nonce_key or record.secrets.rotated_at != record.authenticated_at:
         return None
     return dbsc.tell(bytes.fromhex(record.nonce_key), now, random)
 

@@ -16,13 +16,13 @@ from .codec import size
 from .errors import DataTooLarge, ProofRefused
 from .events import Event, RotationStalled, TokenReused, UnknownToken, UnprovedToken
 from .policy import Policy
-from .record import Client, Record, Secrets
+from .record import RENEWAL_KEY, Client, Record, Secrets
 from .session import Session
 from .store import Commit, Create, End, Ends, Limit
 from .token import Random, Token, mint
 
 if TYPE_CHECKING:
-    from .binding import Device, Proved
+    from .proved import Judged
 
 __all__ = [
     "NO_REPLY",
@@ -44,8 +44,7 @@ MAX_LABEL = 100
 DeviceLabel = Callable[[str], str]
 """Makes a label for a person of a User-Agent header; "" where it tells nothing."""
 
-# A session, the end that must be written down first if there is one, and what to tell. A plain tuple: each request
-# makes one.
+# A session, the end to be written down first if there is one, and what to tell. A plain tuple: each request makes one.
 Opened = tuple[Session, End | None, tuple[Event, ...]]
 
 
@@ -78,7 +77,7 @@ def plan_open(
     now: int,
     client: Client,
     realm: str = "",
-    proved: Proved | Device | None = None,
+    proved: Judged | None = None,
 ) -> Opened:
     """What `token` opens at `now` in this realm. An unknown token is never adopted, and never ends anything.
 
@@ -90,11 +89,15 @@ def plan_open(
     if what == "unknown":
         return _refused("wrong_secret", token, now, client)
     events: tuple[Event, ...] = ()
-    # A proof for a new session is none for this one.
-    # Record.bound, written out: each request passes here.
+    # Record.bound, written out: each request passes here. A proof for a new session is none for this one.
     is_bound = record.key_thumbprint is not None or record.secrets.key
-    if reason is None and is_bound and (proved is None or not proved.at_once):
-        raise ProofRefused("proof-required")
+    if reason is None and is_bound:
+        if proved is None or not proved.at_once:
+            raise ProofRefused("proof-required")
+        if record.renewal_key is not None:
+            from .renewal_key import open_kept  # here: most applications bind no session
+
+            return open_kept(record, token, proved, what, now, client)
     if reason is None and proved is not None and proved.is_forged:
         reason = "token_reuse"
         events = (UnprovedToken(at=now, id=record.id, user_id=record.user_id, flaw="proof-signature"),)
@@ -128,8 +131,7 @@ def nothing_due(session: Session, policy: Policy) -> bool:
         return False
     if now >= secrets.rotated_at + policy.rotate_ms or not secrets.rotated_at:
         return False
-    # The session may have been given a shorter life than today's policy gives.
-    # Seen in the future, by a clock that was ahead: that is put right by whoever comes.
+    # It may have a shorter life than today's policy gives. Seen in the future, by a clock ahead: who comes mends it.
     return unseen >= 0 and (session.passive or (unseen < policy.touch_ms and unseen < live.idle_timeout // 2))
 
 
@@ -181,7 +183,8 @@ def _plan_rotation(
     if token is None:
         return None, None
     if token.hash == secrets.current:
-        if not session._renews or not rotation.issue_is_due(secrets, policy, now):
+        is_due = rotation.issue_is_due(secrets, policy, now) or rotation.proof_is_owed(secrets, policy, now)
+        if not session._renews or not is_due:
             return None, None
         fresh = token.renewed(random)
         return (secrets, rotation.issue(secrets, fresh.hash, now)), fresh
@@ -193,7 +196,7 @@ def _plan_rotation(
 def _registered(secrets: tuple[Secrets, Secrets], key: str) -> tuple[Secrets, Secrets]:
     """The same, with the key that the browser registers. Raises ProofRefused where there is one: it stays."""
     loaded, renewed = secrets
-    if loaded.key:
+    if loaded.key and not loaded.key.startswith(RENEWAL_KEY):
         raise ProofRefused("proof-other-key", device="")
     return loaded, replace(renewed, key=key)
 
@@ -215,7 +218,9 @@ def _plan_create(
         ends = Ends(live.id, "replaced", live.version if carries else None)
     if login is None and live is not None:
         token = mint(live.user_id, random)
-        secrets = Secrets(token.family, token.hash, now, key=live.secrets.key)
+        # A key that its renewal takes is not proved by that.
+        rotated_at = now if live.renewal_key is None else rotation.proved_at(live.secrets)
+        secrets = Secrets(token.family, token.hash, rotated_at, key=live.secrets.key)
         record = replace(live, id=token.id, secrets=secrets, seen_at=now, data=data, version=1)
         return Plan(Create(record=record, now=now, began_at=session.opened_at, ends=ends), token)
     record, token = _begun(session, policy, now, random, realm, label, data)
@@ -236,10 +241,13 @@ def _begun(
     lifetime = policy.lifetime(remember=login is not None and login.remember)
     user_id = login.user_id if login else None
     token = mint(user_id, random)
-    nonce_key = proved.nonce_key if proved else random(16).hex() if login and session._offers else ""
+    script = None if proved is None or proved.in_cookie else proved
+    kept = proved if script is None and login and policy.rotate_interval is not None else None
+    bound = script or kept
+    nonce_key = bound.nonce_key if bound else random(16).hex() if login and session._offers else ""
     record = Record(
         id=token.id,
-        secrets=Secrets(token.family, token.hash, now),
+        secrets=Secrets(token.family, token.hash, now, key=f"{RENEWAL_KEY}{kept.thumbprint}" if kept else ""),
         created_at=now,
         seen_at=now,
         idle_timeout=int(lifetime.idle_timeout * 1000),
@@ -254,7 +262,7 @@ def _begun(
         follows=None if login else session.end_reason,
         realm=realm,
         device=label(session.client.user_agent)[:MAX_LABEL] if label and session.client.user_agent else "",
-        key_thumbprint=proved.thumbprint if proved else None,
+        key_thumbprint=script.thumbprint if script else None,
         nonce_key=nonce_key,
     )
     return record, token

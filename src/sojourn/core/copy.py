@@ -75,8 +75,8 @@ def _commits(source: Record, target: Record, now: int) -> Sequence[Commit]:
     latest = min(source.seen_at, now)
     seen_at = latest if latest > target.seen_at else None
     newer = source.secrets if _renewed_at(source.secrets) > _renewed_at(target.secrets) else target.secrets
-    # A key is registered once, and never given up.
-    newer = replace(newer, key=source.secrets.key or target.secrets.key)
+    # A key is registered once, and never given up but for the browser's own: by their first words that is the greater.
+    newer = replace(newer, key=max(source.secrets.key, target.secrets.key))
     renewed = newer != target.secrets
     first = Commit(
         id=source.id,

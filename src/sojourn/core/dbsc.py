@@ -18,7 +18,7 @@ import msgspec
 from .cookie import CookieOptions
 from .errors import Flaw, ProofRefused
 from .jws import JWS, public_key, take_apart, verify
-from .proof import CLOCKS_APART, NONCE_LIFE, seal
+from .proof import CLOCKS_APART, NONCE_LIFE, Asked, seal
 from .token import Random
 
 if TYPE_CHECKING:
@@ -60,11 +60,15 @@ _said = re.compile(r"([0-9]{1,15})\.[0-9a-f]{12}").fullmatch
 class Cookies(NamedTuple):
     """What a request that has its token in a cookie shows beside it: bound cookies, by what they are named for.
 
-    `skipped` is why the browser says that it renewed none.
+    `skipped` is why the browser says that it renewed none. `proof` is the request's DPoP header, which must be for what
+    was `asked`. `reads`: it asks for data, and not for a page or a part of one.
     """
 
     bound: Mapping[str, str]
     skipped: Skipped | None = None
+    proof: str | None = None
+    asked: Asked | None = None
+    reads: bool = False
 
 
 class Asking(NamedTuple):

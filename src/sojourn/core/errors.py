@@ -182,10 +182,17 @@ class ReauthenticationRequired(SojournError):
     """What was proved at the log-in is not enough for what is asked, or too long ago (ASVS 7.5.1, 7.5.3).
 
     `max_age` is in seconds, `level` the one that is needed; `action` is what wants a proof of its own. Those that play
-    no part are None.
+    no part are None. `nonce`: a proof of the session's key that holds it is enough, where the log-in would have been.
     """
 
-    def __init__(self, max_age: float | None = None, level: str | None = None, action: str | None = None) -> None:
+    def __init__(
+        self,
+        max_age: float | None = None,
+        level: str | None = None,
+        action: str | None = None,
+        *,
+        nonce: str | None = None,
+    ) -> None:
         if action is not None:
             told = f"This needs a fresh proof of who you are, for {action!r} alone. Give it, then retry."
         else:
@@ -196,6 +203,7 @@ class ReauthenticationRequired(SojournError):
         self.max_age = max_age
         self.level = level
         self.action = action
+        self.nonce = nonce
 
 
 class ProofRefused(SojournError):

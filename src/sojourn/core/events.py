@@ -40,7 +40,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 class SessionCreated(Event, frozen=True, kw_only=True):
     """A session was made: anonymous, by a log-in (a LoggedIn follows), or of another layer's (an Adopted follows).
 
-    `bound` is where the key is that its token needs; None where the token alone opens it.
+    `bound` is where the key is that its token, or its renewal, needs; None where it needs none.
     """
 
     bound: Bound | None = None
@@ -95,7 +95,7 @@ class UnknownToken(Event, frozen=True, kw_only=True):
 
 
 class UnprovedToken(Event, frozen=True, kw_only=True):
-    """The token of a session that is bound to a key was shown without a good proof, and refused.
+    """The token of a session that is bound to a key was shown without a good proof, and refused. So was a renewed one.
 
     `flaw` is the code of the problem that it was answered with. Somebody else may hold the token. A proof that
     only lacked a fresh nonce is not told of: honest clients send such. Nothing ended, but for "proof-signature" where

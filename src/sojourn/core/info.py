@@ -18,7 +18,7 @@ class SessionInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     Times are Unix milliseconds, and `idle_timeout` is in milliseconds. `expires_at` is when it stops being live, by the
     activity that was written down so far; `end_reason` is None until then. `device` is "" where there is no label.
-    `bound` is where the key is that its token needs: "browser", "hardware", or None where the token alone opens it.
+    `bound` is where the key is that its token, or its renewal, needs: "browser", "hardware", or None for no key.
     """
 
     id: str

@@ -59,8 +59,9 @@ class Policy:
     alone, or nothing. A label of the device is kept in any case.
     `max_bytes`: the most that a session's data may take, as encoded JSON: 2 bytes to 16 MiB.
     `binding`: whether a session is bound to a key of its browser (DBSC for a cookie, DPoP for a script's token), so
-    that its token opens nothing without it. "prefer" binds those whose browser has a key, and holds them to it;
-    "require" opens no others, but in a cookie before the log-in. Needs the extra `bound`: docs/binding.md.
+    that its token opens nothing without it, or is not renewed (DPoP for a cookie). "prefer" binds those whose browser
+    has a key, and holds them to it; "require" opens no others, but in a cookie before the log-in. Needs the extra
+    `bound`: docs/binding.md.
     """
 
     idle_timeout: float = 30 * 60

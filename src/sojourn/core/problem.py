@@ -93,6 +93,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
             more = list(self.told)
         elif self.code.startswith(_PROOF_CODE):
             more = _challenge(self.code, self.nonce)
+        elif self.nonce is not None:
+            more = [("dpop-nonce", self.nonce)]
         return [("content-type", CONTENT_TYPE), ("cache-control", "no-store"), NOSNIFF, *more]
 
 
@@ -140,7 +142,8 @@ def problem_of(error: SojournError) -> Problem | None:
     outage = "Try again soon. What this request was to write may be written, or not."
     detail = outage if isinstance(error, StoreUnavailable) else str(error)
     held = {member: getattr(error, attribute) for member, attribute in holds.items()}
-    return Problem(status=status, code=code, title=title, detail=detail, **held)
+    nonce = error.nonce if isinstance(error, ReauthenticationRequired) else None
+    return Problem(status=status, code=code, title=title, detail=detail, nonce=nonce, **held)
 
 
 def _unproved(error: ProofRefused) -> Problem:
@@ -209,7 +212,7 @@ def problem_schema() -> dict[str, Any]:
         "level": text | {"description": "reauthentication-required: the level that a log-in must have"},
         "action": text | {"description": "reauthentication-required: what wants a proof of its own"},
         "retry_after": {"type": "integer", "description": "session-refused: when to try again, in seconds"},
-        "nonce": text | {"description": "proof-…: what the next proof must hold"},
+        "nonce": text | {"description": "proof-…, reauthentication-required: what the next proof must hold"},
     }
     required = ["type", "title", "status", "detail"]
     return {"type": "object", "properties": members, "required": required, "additionalProperties": False}

@@ -10,10 +10,13 @@ import msgspec
 from .codec import is_unicode
 from .errors import ConfigurationError, EndReason
 
-__all__ = ["Bound", "Client", "Dated", "Record", "Secrets", "stand_in"]
+__all__ = ["RENEWAL_KEY", "Bound", "Client", "Dated", "Record", "Secrets", "stand_in"]
 
 Bound = Literal["browser", "hardware"]
-"""Where the key is that a session is bound to: with a browser's scripts (DPoP), or in a device's hardware."""
+"""Where the key is that a session, or its renewal, is bound to: with a browser's scripts, or in a device's hardware."""
+
+RENEWAL_KEY = "DPoP "
+"""What Secrets.key begins with where it is a script's, which a cookie's renewal takes; its thumbprint follows."""
 
 
 class Dated(msgspec.Struct, frozen=True):
@@ -29,7 +32,8 @@ class Secrets(msgspec.Struct, frozen=True, omit_defaults=True):
     `family` is that of all of them. `next` were issued to take the place of `current`, `late` beside it: neither were
     shown yet. `retired` were current lately. All are oldest first. `rotated_at` is when `current` became so, in Unix
     milliseconds. `key` is the public key that the browser registered for these, once, as core.jws spells it; "" for
-    none. It is here because it is set as secrets are: if they are as they were loaded.
+    none. It is here because it is set as secrets are: if they are as they were loaded. After RENEWAL_KEY it is the
+    thumbprint of the script's key that the log-in proved; then `rotated_at` is when `current` was issued, to a proof.
     """
 
     family: bytes
@@ -119,8 +123,16 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def bound(self) -> Bound | None:
-        """How the session is bound to a key; None where its token alone opens it."""
-        return "hardware" if self.secrets.key else "browser" if self.key_thumbprint is not None else None
+        """How the session, or its renewal, is bound to a key; None where its token alone is enough."""
+        if self.secrets.key and self.renewal_key is None:
+            return "hardware"
+        return "browser" if self.secrets.key or self.key_thumbprint is not None else None
+
+    @property
+    def renewal_key(self) -> str | None:
+        """The thumbprint of the script's key without which a cookie is not renewed; None where none is needed."""
+        key = self.secrets.key
+        return key.removeprefix(RENEWAL_KEY) if key.startswith(RENEWAL_KEY) else None
 
     @property
     def expires_at(self) -> int:

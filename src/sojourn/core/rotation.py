@@ -12,16 +12,17 @@ from hmac import compare_digest
 from typing import Literal
 
 from .policy import Policy
-from .record import Dated, Secrets
+from .record import RENEWAL_KEY, Dated, Secrets
 from .token import Token
 
-__all__ = ["Shown", "issue", "issue_is_due", "promote", "which"]
+__all__ = ["Shown", "issue", "issue_is_due", "promote", "proof_is_owed", "proved_at", "which"]
 
 FIRST_PAUSE_MS = 10_000
 # So many answers with a new part, over five minutes and more, are not all lost.
 STALLED_AFTER = 6
 # With a short interval and a long grace there could be any number: no more are renewed until the oldest is over.
 MAX_RETIRED = 16
+LEAST_CREDIT_MS = 60_000
 
 Shown = Literal["current", "next", "retired", "reused", "stalled", "unknown"]
 """What a secret is to its session.
@@ -60,11 +61,13 @@ def promote(secrets: Secrets, shown: bytes, policy: Policy, now: int) -> Secrets
     """
     grown = any(known.hash == shown for known in secrets.next)
     beside = secrets.next if grown else secrets.late
+    issued_at = max([known.at for known in beside if known.hash == shown], default=now)
     retired = [known for known in secrets.retired if now < known.at + policy.rotate_grace * 1000]
     return Secrets(
         family=secrets.family,
         current=shown,
-        rotated_at=now,
+        # How long a proof lasts is not for who shows what it brought to say.
+        rotated_at=max(secrets.rotated_at, issued_at) if secrets.key.startswith(RENEWAL_KEY) else now,
         next=() if grown else secrets.next,
         late=tuple([known for known in beside if known.hash != shown]),
         retired=(*retired, Dated(secrets.current, now)),
@@ -97,3 +100,15 @@ def issue_is_due(secrets: Secrets, policy: Policy, now: int) -> bool:
         return now >= secrets.next[-1].at + (FIRST_PAUSE_MS << (len(secrets.next) - 1))
     retired = [known for known in secrets.retired if now < known.at + policy.rotate_grace * 1000]
     return len(retired) < MAX_RETIRED
+
+
+def proof_is_owed(secrets: Secrets, policy: Policy, now: int) -> bool:
+    """Whether renewal takes a key, and it was not proved since that was due, for as long again: a minute at least."""
+    if not secrets.key.startswith(RENEWAL_KEY):
+        return False
+    return now >= proved_at(secrets) + policy.rotate_ms + max(policy.rotate_ms, LEAST_CREDIT_MS)
+
+
+def proved_at(secrets: Secrets) -> int:
+    """When the key that renewal takes was last proved, in Unix milliseconds: each secret was issued to a proof."""
+    return max([secrets.rotated_at, *[known.at for known in secrets.next]])

@@ -19,7 +19,7 @@ from .store import Change
 from .token import Token
 
 if TYPE_CHECKING:
-    from .binding import Proved, Told
+    from .binding import Kept, Proved, Told
 
 __all__ = ["Session", "Status"]
 
@@ -41,7 +41,7 @@ class Session(Dictionary):
     passive: bool = False
 
     # Defaults on the class: a request makes one of these, and most never set them.
-    _accessed = _sealed = False
+    _accessed = _sealed = _logged_out = _regenerate = _start = False
     _counters: Mapping[str, int] = {}
     _used: frozenset[str] = frozenset()  # the keys of grants that this request used
     _merged: dict[str, bool] = {}  # noqa: RUF012  # never changed in place
@@ -49,8 +49,8 @@ class Session(Dictionary):
     _login: Login | None = None
     _leaving: Record | None = None  # what a log-out left, until the commit ends it
     _ended_id: str | None = None  # of one that was over before it was logged out of: the store is asked to confirm that
-    _logged_out = _regenerate = _start = False
     _renews: bool = True  # whether the answer can bring the browser a new secret
+    _kept: Kept | None = None  # what this request proved of the key that renewal takes, if it takes one
     _proved: Proved | None = None  # the key that this request proved
     _offers: bool = False  # whether the browser may register a key for a session that begins here
     _told: Told | None = None  # what the answer tells it of its key, and which that is
@@ -174,7 +174,7 @@ class Session(Dictionary):
         """How sure the log-in was, as `login` was told: "aal1", "aal2", "aal3" or None."""
         self._accessed = True
         who = self._login or self._live
-        return who.level if who else None
+        return who.level if who and not (self._kept and self._kept.owes) else None
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -188,9 +188,9 @@ class Session(Dictionary):
 
         Raises LoginRequired or ReauthenticationRequired: 401, and the browser client tells the page (ASVS 7.5.1).
         """
-        at, user_id = self.authenticated_at, self.user_id
-        since = None if at is None else self.opened_at - at
-        return check_login(user_id, since, self.level, within=within, level=level, ended=self._end_reason)
+        since = None if (at := self.authenticated_at) is None else self.opened_at - at
+        wants = self._kept.wants if self._kept and self._kept.owes else None
+        return check_login(self.user_id, since, self.level, within, level, ended=self._end_reason, wants=wants)
 
     # What is wanted
 
@@ -222,7 +222,7 @@ class Session(Dictionary):
             self._replace_data({})
         self._base, self._values = login.kept(self._base), login.kept(self._values)
         self._counters = login.kept(self._counters)
-        self._login, self._regenerate = login, False
+        self._login, self._regenerate, self._kept = login, False, None
 
     def grant_once(self, action: str, *, within: float = 120) -> None:
         """Allow one `use_grant(action)` in the next `within` seconds: after a proof that was given for it alone."""

@@ -17,23 +17,25 @@ def check_login(
     user_id: str | None,
     since: int | None,
     proved: str | None,
-    *,
     within: float | None,
     level: str | None,
+    *,
     ended: EndReason | None,
+    wants: str | None = None,
 ) -> str:
     """The user's id, where the log-in is recent enough and high enough.
 
-    `since` is how many milliseconds ago it was. Raises LoginRequired where nobody is logged in, and
-    ReauthenticationRequired.
+    `since` is how many milliseconds ago it was. `wants` is a nonce where the session owes a proof of its key: then no
+    log-in is enough. Raises LoginRequired where nobody is logged in, and ReauthenticationRequired.
     """
     if level is not None and level not in LEVELS:
         raise ConfigurationError(f"require_login(level={level!r}): give one of {', '.join(map(repr, LEVELS))}.")
     if user_id is None or since is None:
         raise LoginRequired(ended)
     too_low = level is not None and (proved is None or LEVELS.index(proved) < LEVELS.index(level))
-    if too_low or (within is not None and since > within * 1000):
-        raise ReauthenticationRequired(within, level)
+    too_late = within is not None and (wants is not None or since > within * 1000)
+    if too_low or too_late:
+        raise ReauthenticationRequired(within, level, nonce=wants)
     return user_id
 
 

@@ -106,7 +106,9 @@ class Transport:
         self._schemes: tuple[str, ...] = (BEARER,)
         if public_origin is not None:
             (self.public_origin,) = trusted([public_origin])
-            self._schemes = (BEARER, DPOP)
+            from .shown import by_cookie  # here: most applications bind no session
+
+            self._schemes, self._by_cookie = (BEARER, DPOP), by_cookie
             self.place = _place(public_origin, endpoints_path, self.cookie)
 
     def is_bearer(self, header: Header) -> bool:
@@ -128,21 +130,20 @@ class Transport:
 
             by_dpop = (header("authorization") or "").startswith(DPOP)
             return Presented(header("dpop"), by_dpop, Asked(method, self.public_origin, path))
-        if self.place is None:
-            return None
-        if method == "POST" and self.place.is_asked(path):
-            return self.place.asking(path, header("secure-session-response"), header("sec-secure-session-id"))
-        cookies = (header("cookie") or "").encode("latin-1", "replace")
-        return self.place.shown(cookies, header("secure-session-skipped"))
+        return self._by_cookie(header, method, self.public_origin, path, self.place)
 
     def note_unproved(self, error: ProofRefused, header: Header, path: str) -> None:
         """A cookie's request was refused for want of a proof: note what the browser is to be told.
 
-        Before it follows a link from another site, it renews no bound cookie: it is to ask once more, by itself. Before
-        all else it does, if it has the key. If not, it is to forget the token, or it could not even log in.
+        Before it follows a link from another site, it renews no bound cookie: it is to ask once more, by itself. Else
+        it does, if it has the key. If not, it forgets the token, or it could not log in; so does a script with another.
         """
+        if error.nonce is not None and error.device is None:
+            return
         error.device = error.device or ""
         is_asked = self.place is not None and self.place.is_asked(path)
+        if error.flaw == "proof-other-key" and header("dpop") is not None:
+            error.told = (("set-cookie", self.cookie.clear()), ("sojourn-token", "none"))
         if error.flaw != "proof-required" or is_asked or header("secure-session-skipped") is not None:
             return
         if header("sec-fetch-site") in (None, "same-origin", "none"):

@@ -34,7 +34,7 @@ from .turns import MAX_ATTEMPTS, AsyncTurns, sleep
 
 if TYPE_CHECKING:
     from sojourn.core.async_store import AsyncStore
-    from sojourn.core.binding import Device, Proved, Shown
+    from sojourn.core.binding import Judged, Shown
 
 __all__ = ["AsyncSessionManager"]
 
@@ -166,7 +166,7 @@ class AsyncSessionManager(AsyncContext):
         except StoreUnavailable as error:
             return self._postponed(write, error)
 
-    async def _spend(self, proved: Proved | Device, record: Record | None) -> None:
+    async def _spend(self, proved: Judged, record: Record | None) -> None:
         """Use the proof up. Raises ProofRefused where it was used before."""
         if proved.mark is not None and not await self._store.put_mark(proved.mark):
             raise self._replayed(record, proved)

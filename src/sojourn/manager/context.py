@@ -32,7 +32,7 @@ from sojourn.core.token import Random, Token
 
 if TYPE_CHECKING:
     from sojourn.core.async_store import AsyncStore
-    from sojourn.core.binding import Device, Proved, Shown
+    from sojourn.core.binding import Judged, Shown
     from sojourn.core.sighting import Sighting
     from sojourn.core.transport import Transport
 
@@ -130,7 +130,7 @@ class ManagerContext:
                 self.policy, public_origin, transport.tokens_are_readable, adopts, transport.place is not None
             )
 
-    def _prove(self, record: Record | None, token: Token | None, presented: Shown | None) -> Proved | Device | None:
+    def _prove(self, record: Record | None, token: Token | None, presented: Shown | None) -> Judged | None:
         """What a request proves of a key; see core.binding. Raises ProofRefused."""
         from sojourn.core.binding import prove  # here: most applications bind no session
 
@@ -145,17 +145,20 @@ class ManagerContext:
                 self._emit_unproved(mine, error)
             raise
 
-    def _note(self, session: Session, proved: Proved | Device) -> None:
+    def _note(self, session: Session, proved: Judged) -> None:
         """Put into the session what its request proved."""
-        from sojourn.core.binding import Proved
+        from sojourn.core.binding import Kept, Proved
 
         if isinstance(proved, Proved):
             # Of one that counts already, the use is kept.
             session._proved = proved._replace(mark=None) if proved.at_once else proved
-        elif session._live is not None:
+            return
+        if isinstance(proved, Kept):
+            session._proved = proved.fresh
+        if session._live is not None:
             session._told = proved.told
 
-    def _replayed(self, record: Record | None, proved: Proved | Device) -> ProofRefused:
+    def _replayed(self, record: Record | None, proved: Judged) -> ProofRefused:
         from sojourn.core.binding import replayed
 
         error = replayed(record, proved, self.clock(), self._random)
@@ -173,7 +176,7 @@ class ManagerContext:
 
         if session._proved is not None:
             session._proved = born(session._proved, self.clock())
-        else:
+        if session._offers:
             assert session._live is not None
             # What a log-in before it in the same request brought is good for a new id too.
             session._told = offer(session._live, self.clock(), self._random) or session._told

@@ -33,7 +33,7 @@ from .device import device_label
 from .turns import MAX_ATTEMPTS, Turns
 
 if TYPE_CHECKING:
-    from sojourn.core.binding import Device, Proved, Shown
+    from sojourn.core.binding import Judged, Shown
 
 __all__ = ["SessionManager"]
 
@@ -155,7 +155,7 @@ class SessionManager(ManagerContext):
         except StoreUnavailable as error:
             return self._postponed(write, error)
 
-    def _spend(self, proved: Proved | Device, record: Record | None) -> None:
+    def _spend(self, proved: Judged, record: Record | None) -> None:
         """Use the proof up. Raises ProofRefused where it was used before."""
         if proved.mark is not None and not self._store.put_mark(proved.mark):
             raise self._replayed(record, proved)

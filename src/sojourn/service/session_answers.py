@@ -88,7 +88,7 @@ def _state(session: Session) -> SessionState | None:
         absolute_expires_at=record.absolute_expires_at,
         idle_timeout=record.idle_timeout,
         remember=record.remember,
-        level=record.level,
+        level=session.level,
         methods=record.methods,
         bound=record.bound,
         follows=record.follows,

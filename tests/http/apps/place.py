@@ -159,7 +159,7 @@ def _echo(session: Session, body: Any) -> Any:
 
 
 def _prove(session: Session, body: Any) -> Any:
-    session.require_login(within=RECENT)
+    session.require_login(within=(body or {}).get("within", RECENT))
     return _echo(session, body)
 
 
