@@ -20,7 +20,7 @@ TESTS = Path(__file__).parent
 # Where the core and the managers are covered to the last branch. Of the other tests most drive other programs, and to
 # trace the longer ones takes as much time as they do.
 TRACED = [
-    *(TESTS / name for name in ("adopt", "asgi", "flask", "remote", "service", "unit", "wsgi")),
+    *(TESTS / name for name in ("adopt", "asgi", "flask", "live", "remote", "service", "unit", "wsgi")),
     TESTS / "races" / "test_turns.py",
     TESTS / "stores" / "test_refused_writes.py",
     TESTS / "stores" / "test_unreadable_rows.py",

@@ -198,3 +198,11 @@ def test_an_unknown_benchmark_is_refused(capsys: pytest.CaptureFixture[str]) -> 
         main(["speed"])
 
     assert "overhead, races, scale, network" in capsys.readouterr().err
+
+
+def test_event_streams_are_weighed_and_all_of_them_are_told_of_their_end() -> None:
+    command = [sys.executable, "-m", "benchmarks.streams", "--streams", "5", "--seconds", "0.1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=FOLDER.parent)
+
+    assert done.stdout.startswith("5 streams: ")
+    assert "the last after" in done.stdout

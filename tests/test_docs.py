@@ -153,6 +153,7 @@ def test_the_javascript_of_the_pages_fits_the_client(tmp_path: Path) -> None:
         "strict": False,
         "paths": {
             "/session/client.js": client,
+            "/session/live.js": [str(types.with_name("live.d.ts"))],
             "/session/step-up.js": [str(types.with_name("step-up.d.ts"))],
             "/session/bound.js": [str(types.with_name("bound.d.ts"))],
             "sojourn-client": client,

@@ -89,13 +89,13 @@ PAIRS: list[tuple[type, type]] = [
     (Store, SQLiteStore),
     (WatchableStore, PostgresStore),
     (WatchableStore, RedisStore),
-    (Store, CachedStore),
+    (WatchableStore, CachedStore),
     (Store, Blocking),
 ]
 
 
 # An event loop's alone: threads wait without giving a turn to anybody.
-WITHOUT_A_TURN = {"at_hand", "open_at_hand"}
+WITHOUT_A_TURN = {"at_hand", "open_at_hand", "wait_for_end"}
 
 
 def _methods(kind: type) -> dict[str, inspect.Signature]:

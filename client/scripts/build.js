@@ -10,7 +10,7 @@ const PRIVATE =
 const FORMAT = {bundle: true, packages: "external", format: "esm", target: "es2022", charset: "utf8"};
 const entries = (...names) => ({entryPoints: names.map((name) => `src/${name}.ts`), outdir: "dist", ...FORMAT});
 
-await build(entries("index", "bound", "react", "svelte", "vue"));
+await build(entries("index", "bound", "live", "react", "svelte", "vue"));
 // Of the client itself there is one copy.
 await build({...entries("step-up"), external: ["./index.js"]});
 
@@ -28,4 +28,5 @@ async function serve(name, text, properties) {
 const built = (name) => readFileSync(`dist/${name}.js`, "utf8");
 await serve("client", built("index"), {builtins: true, regex: new RegExp(`^(${PRIVATE.replaceAll(" ", "|")})$`)});
 await serve("bound", built("bound"), false);
+await serve("live", built("live"), false);
 await serve("step-up", built("step-up").replaceAll('"./index.js"', '"./client.js"'), false);

@@ -1,7 +1,7 @@
 import {readFileSync} from "node:fs";
 import {brotliCompressSync} from "node:zlib";
 
-const LIMITS = {client: 4096, bound: 1536};
+const LIMITS = {client: 4096, bound: 1536, live: 1024};
 
 for (const [name, limit] of Object.entries(LIMITS)) {
 	const file = readFileSync(new URL(`../../src/sojourn/browser/static/${name}.js`, import.meta.url));

@@ -23,6 +23,7 @@ export type SessionErrorCode =
 	| "invalid-data"
 	| "login-required"
 	| "method-not-allowed"
+	| "no-events"
 	| "no-session"
 	| "not-found"
 	| "not-writable"

@@ -447,7 +447,7 @@ def quart_echo() -> Quart:
 )
 def test_a_websocket_has_the_session_and_closes_when_it_ends(app: Any) -> None:
     manager = new_manager()
-    with visit(SessionMiddleware(app, manager, websocket_check=0.05)) as client:
+    with visit(SessionMiddleware(app, manager)) as client:
         client.post("/log-in")
         with client.websocket_connect("wss://testserver/echo") as socket:
             socket.send_text("x")

@@ -22,7 +22,7 @@ async def echo(socket: Any) -> None:
 
 
 def world(**options: Any) -> World:
-    return World(WebSocketRoute("/echo", echo), websocket_check=0.05, **options)
+    return World(WebSocketRoute("/echo", echo), **options)
 
 
 def test_a_socket_has_its_session() -> None:

@@ -127,7 +127,7 @@ def test_what_is_packed_of_a_fresh_checkout_is_built() -> None:
     package = pack_client()
     exports = json.loads((package / "package.json").read_text())["exports"]
 
-    assert sorted(exports) == [".", "./bound", "./react", "./step-up", "./svelte", "./vue"]
+    assert sorted(exports) == [".", "./bound", "./live", "./react", "./step-up", "./svelte", "./vue"]
     for paths in exports.values():
         for path in paths.values():
             assert (package / path).exists(), path

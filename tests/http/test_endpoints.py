@@ -89,6 +89,7 @@ def test_the_client_and_the_description_are_served_and_cached_by_tag(site: Site)
     for path, kind in (
         ("/session/client.js", "text/javascript; charset=utf-8"),
         ("/session/step-up.js", "text/javascript; charset=utf-8"),
+        ("/session/live.js", "text/javascript; charset=utf-8"),
         ("/session/bound.js", "text/javascript; charset=utf-8"),
         ("/session/openapi.json", "application/json"),
     ):
@@ -101,6 +102,19 @@ def test_the_client_and_the_description_are_served_and_cached_by_tag(site: Site)
         assert tag
         again = browser.get(path, **{"If-None-Match": tag})
         assert (again.status, again.body, again.one("etag")) == (304, b"", tag)
+
+
+def test_the_event_stream_is_there_or_said_not_to_be(site: Site) -> None:
+    """Where nobody is logged in it has the state, and is over: else a test would wait for long."""
+    answer, head = site.browser().get("/session/events"), site.browser()("HEAD", "/session/events")
+
+    if site.kind.framework.startswith(("django", "flask", "wsgi")):
+        assert (answer.status, answer.problem, head.status) == (501, "no-events", 501)
+    else:
+        assert (answer.status, answer.one("content-type")) == (200, "text/event-stream")
+        assert (head.status, head.one("content-type"), head.body) == (200, "text/event-stream", b"")
+        assert b"event: state\n" in answer.body
+        assert b'"status":"none"' in answer.body
 
 
 def test_a_head_request_has_the_length_and_no_body(site: Site) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from starlette.applications import Starlette
-from starlette.routing import WebSocketRoute
+from starlette.routing import Mount, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from sojourn.asgi import SessionMiddleware
+from sojourn.asgi import BrowserEndpoints, SessionMiddleware
 from sojourn.remote import AsyncRemoteSessionManager, RemoteSessionManager
 
 from .service import Service, begin
@@ -29,7 +29,7 @@ def test_a_socket_has_its_session_and_is_closed_when_that_ends(strict: Service) 
     there = RemoteSessionManager(strict.url, strict.key)
     manager = AsyncRemoteSessionManager(strict.url, strict.key)
     app = Starlette(routes=[WebSocketRoute("/echo", echo)])
-    app.add_middleware(SessionMiddleware, manager=manager, websocket_check=0.05)
+    app.add_middleware(SessionMiddleware, manager=manager)
     token = begin(there, "ada-of-the-socket")
     headers = {"cookie": f"__Host-session={token}"}
     with TestClient(app, base_url="https://testserver").websocket_connect(
@@ -61,3 +61,13 @@ def test_a_session_is_found_by_its_id_live_or_ended(manager: RemoteSessionManage
     assert live.idle_timeout == 1_800_000
     assert manager.get("0" * 32) is None
     assert manager.get("x") is None
+
+
+def test_there_is_no_event_stream_over_a_service_and_that_is_said(service: Service) -> None:
+    manager = AsyncRemoteSessionManager(service.url, service.key)
+    app = Starlette(routes=[Mount("/session", BrowserEndpoints())])
+    app.add_middleware(SessionMiddleware, manager=manager)
+    answer = TestClient(app, base_url="https://testserver").get("/session/events")
+    asyncio.run(manager.close())
+
+    assert (answer.status_code, answer.json()["type"]) == (501, "urn:sojourn:problem:no-events")

@@ -49,7 +49,7 @@ def over(reason: EndReason = "revoked", user_id: str | None = "ada") -> Session:
 def ask(session: Session, method: str, path: str, body: Any = None, content_type: str = JSON) -> Ask | Answer:
     """What a request comes to; `body` is JSON, or bytes as they are."""
     raw = body if isinstance(body, bytes) else b"" if body is None else msgspec.json.encode(body)
-    return plan(Request(method, path, content_type, raw), session, OPTIONS)
+    return plan(Request(method, path, content_type, raw, streams=True), session, OPTIONS)
 
 
 def refused(found: Ask | Answer) -> tuple[int, str]:
@@ -92,7 +92,9 @@ def test_what_is_no_id_never_ends_a_session_of_anybody(path: str) -> None:
         ("/client.js", "GET, HEAD"),
         ("/step-up.js", "GET, HEAD"),
         ("/bound.js", "GET, HEAD"),
+        ("/live.js", "GET, HEAD"),
         ("/openapi.json", "GET, HEAD"),
+        ("/events", "GET, HEAD"),
     ],
 )
 def test_another_method_is_refused_with_the_ones_there_are(path: str, allowed: str) -> None:
@@ -102,6 +104,14 @@ def test_another_method_is_refused_with_the_ones_there_are(path: str, allowed: s
         assert refused(found) == (405, "method-not-allowed")
         assert isinstance(found, Answer)
         assert ("allow", allowed) in found.headers
+
+
+def test_a_stream_is_asked_for_passively_and_refused_where_there_can_be_none() -> None:
+    session = active("ada")
+
+    assert (ask(session, "GET", "/events"), session.passive) == (Ask("events"), True)
+    found = plan(Request("GET", "/events", "", b""), active("ada"), OPTIONS)
+    assert refused(found) == (501, "no-events")
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
@@ -126,7 +136,7 @@ def test_the_client_is_a_module_that_may_be_cached() -> None:
     assert "max-age" in headers["cache-control"]
 
 
-@pytest.mark.parametrize("path", ["/client.js", "/step-up.js", "/bound.js", "/openapi.json"])
+@pytest.mark.parametrize("path", ["/client.js", "/step-up.js", "/bound.js", "/live.js", "/openapi.json"])
 def test_what_a_browser_has_already_is_not_sent_again(path: str) -> None:
     found = ask(none(), "GET", path)
     assert isinstance(found, Answer)

@@ -10,12 +10,14 @@ from .connection import commit, session_of
 from .middleware import SessionMiddleware
 
 if TYPE_CHECKING:
+    from .ending import Ending, until_ended
     from .endpoints import BrowserEndpoints, mount
     from .logged_in import logged_in, logged_in_guard
     from .quart import QuartSessions
 
 __all__ = [
     "BrowserEndpoints",
+    "Ending",
     "QuartSessions",
     "SessionMiddleware",
     "commit",
@@ -23,6 +25,7 @@ __all__ = [
     "logged_in_guard",
     "mount",
     "session_of",
+    "until_ended",
 ]
 
 # The endpoints bring the browser client's build along.
@@ -30,9 +33,11 @@ __getattr__ = late_exports(
     __name__,
     {
         "BrowserEndpoints": "endpoints",
+        "Ending": "ending",
         "QuartSessions": "quart",
         "logged_in": "logged_in",
         "logged_in_guard": "logged_in",
         "mount": "endpoints",
+        "until_ended": "ending",
     },
 )

@@ -10,7 +10,7 @@ from sojourn.core.session import Session
 
 from .exchange import AsyncExchange
 
-__all__ = ["Connection", "commit", "session_of"]
+__all__ = ["Connection", "commit", "exchange_of", "session_of"]
 
 
 class Connection(Protocol):
@@ -23,7 +23,7 @@ class Connection(Protocol):
 
 def session_of(connection: Connection) -> Session:
     """The session of this request or WebSocket. Raises ConfigurationError outside of SessionMiddleware."""
-    return _exchange(connection).session
+    return exchange_of(connection).session
 
 
 async def commit(connection: Connection) -> None:
@@ -32,10 +32,11 @@ async def commit(connection: Connection) -> None:
     What it raises is AsyncSessionManager.commit's, and ConfigurationError outside of SessionMiddleware. Without a call,
     the commit comes with the response's first byte.
     """
-    await _exchange(connection).commit()
+    await exchange_of(connection).commit()
 
 
-def _exchange(connection: Connection) -> AsyncExchange:
+def exchange_of(connection: Connection) -> AsyncExchange:
+    """The exchange of this request. Raises ConfigurationError outside of SessionMiddleware."""
     exchange = connection.scope.get("sojourn")
     if not isinstance(exchange, AsyncExchange):
         raise ConfigurationError(

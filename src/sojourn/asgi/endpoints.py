@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sojourn.browser import Answer, BrowserOptions, Request, answer, perform_async, plan, to_send
+from sojourn.browser import Answer, Ask, BrowserOptions, Request, answer, perform_async, plan, to_send
 from sojourn.browser.endpoints import MAX_BODY, REAUTHENTICATE_WITHIN
+from sojourn.browser.events import EventStream
 from sojourn.core.errors import ConfigurationError
 
+from .events import stream_events
 from .exchange import AsyncExchange, encode_headers, find_headers
 from .types import App, Receive, Scope, Send
 
@@ -39,13 +41,17 @@ class BrowserEndpoints:
         exchange = scope.get("sojourn")
         if scope["type"] != "http" or not isinstance(exchange, AsyncExchange):
             raise ConfigurationError("BrowserEndpoints needs SessionMiddleware around the application, and HTTP.")
-        found = to_send(await self._answer(scope, receive, exchange), scope["method"])
+        request = await _request(scope, receive, exchange.manager.streams)
+        planned = plan(request, exchange.session, self._options)
+        if isinstance(planned, Ask) and planned.action == "events" and request.method == "GET":
+            await stream_events(EventStream(self._options.readable, request.last_event_id), exchange, receive, send)
+            return
+        found = to_send(await self._answer(planned, exchange), scope["method"])
         await send({"type": "http.response.start", "status": found.status, "headers": encode_headers(found.headers)})
         await send({"type": "http.response.body", "body": found.body})
 
-    async def _answer(self, scope: Scope, receive: Receive, exchange: AsyncExchange) -> Answer:
+    async def _answer(self, planned: Ask | Answer, exchange: AsyncExchange) -> Answer:
         session, manager = exchange.session, exchange.manager
-        planned = plan(await _request(scope, receive), session, self._options)
         if isinstance(planned, Answer):
             return planned
         result = await perform_async(planned, session, manager)
@@ -75,7 +81,7 @@ def mount(app: App, path: str, mounted: App) -> App:
     return either
 
 
-async def _request(scope: Scope, receive: Receive) -> Request:
+async def _request(scope: Scope, receive: Receive, streams: bool) -> Request:
     body = b""
     while len(body) <= MAX_BODY:
         message = await receive()
@@ -83,10 +89,10 @@ async def _request(scope: Scope, receive: Receive) -> Request:
         if not message.get("more_body", False):
             break
     headers = find_headers(scope["headers"])
-    content_type, if_none_match = (
-        headers.get(name, b"").decode("latin-1") for name in (b"content-type", b"if-none-match")
+    content_type, if_none_match, last_event_id = (
+        headers.get(name, b"").decode("latin-1") for name in (b"content-type", b"if-none-match", b"last-event-id")
     )
-    return Request(scope["method"], _path_below(scope), content_type, body, if_none_match)
+    return Request(scope["method"], _path_below(scope), content_type, body, if_none_match, last_event_id, streams)
 
 
 def _path_below(scope: Scope) -> str:

@@ -44,7 +44,6 @@ class SessionMiddleware:
 
     `script_readable_tokens` lets browser code hold the token itself and send it in `Authorization`: a script that
     is injected into a page can then steal it, which it cannot with the cookie. docs/security.md says more.
-    `websocket_check` is how often, in seconds, an open WebSocket asks whether its session still lives.
     With a log-out the browser empties its cache, so that its Back button shows nothing of who left
     (`Clear-Site-Data`), unless `clear_cache_at_logout` is False.
     `user_key`: the key under which the application keeps who is logged in, as under another layer: to set it is to log
@@ -71,7 +70,6 @@ class SessionMiddleware:
         cross_site_paths: Collection[str] = (),
         script_readable_tokens: bool = False,
         clear_cache_at_logout: bool = True,
-        websocket_check: float = 5.0,
         cleanup_interval: float | None = 600.0,
         adopt: Adoption | None = None,
         user_key: str | None = None,
@@ -97,7 +95,6 @@ class SessionMiddleware:
         self._binds = self._transport.binds
         self._transport.warn_of_name()
         self._find_cookie = self._transport.cookie.find
-        self._websocket_check = websocket_check
         self._cleanup = Cleanup.of(manager, cleanup_interval)
         self._cleanup_schedule = self._cleanup.schedule
 
@@ -244,7 +241,7 @@ class SessionMiddleware:
         if exchange is not None:
             from .websocket import WebSocketSession
 
-            await WebSocketSession(exchange, receive, send, self._websocket_check).run(self.app, scope)
+            await WebSocketSession(exchange, receive, send).run(self.app, scope)
 
     async def _begin_websocket(self, scope: Scope, receive: Receive, send: Send) -> AsyncExchange | None:
         """As `_begin`, of a handshake."""

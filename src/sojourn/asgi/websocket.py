@@ -7,8 +7,10 @@ import contextlib
 import logging
 from typing import Any
 
+from sojourn.core.commit import touch_is_due
 from sojourn.core.errors import SessionEnded, SojournError, StoreUnavailable
 from sojourn.core.problem import problem_to_send
+from sojourn.core.record import Record
 
 from .exchange import AsyncExchange
 from .types import App, Message, Receive, Scope, Send
@@ -33,14 +35,13 @@ class WebSocketSession:
     what it was at the handshake; changing it raises SessionCommitted.
     """
 
-    def __init__(self, exchange: AsyncExchange, receive: Receive, send: Send, check: float) -> None:
+    def __init__(self, exchange: AsyncExchange, receive: Receive, send: Send) -> None:
         self._exchange = exchange
         self._receive = receive
         self._send = send
-        self._check = check
         self._closed = asyncio.Event()
-        self._active = False
         self._watch: asyncio.Task[None] | None = None
+        self._touch: asyncio.Task[None] | None = None
         self._pending: asyncio.Future[Message] | None = None
 
     async def run(self, app: App, scope: Scope) -> None:
@@ -52,7 +53,7 @@ class WebSocketSession:
                 raise
             await self._close(problem_to_send(error).code)
         finally:
-            waiting: tuple[asyncio.Future[Any] | None, ...] = (self._watch, self._pending)
+            waiting: tuple[asyncio.Future[Any] | None, ...] = (self._watch, self._touch, self._pending)
             for task in waiting:
                 if task is not None:
                     task.cancel()
@@ -71,8 +72,11 @@ class WebSocketSession:
                 await self._close(problem_to_send(error).code)
                 return
             message = exchange.begin(message)
-            if exchange.session._live is not None:
-                self._watch = asyncio.get_running_loop().create_task(self._watch_session())
+            # A token that rotated now could not be handed over: the socket's headers are sent.
+            exchange.session._token = None
+            live = exchange.session._live
+            if live is not None:
+                self._watch = asyncio.get_running_loop().create_task(self._watch_session(live))
         await self._send(message)
 
     async def receive(self) -> Message:
@@ -86,45 +90,37 @@ class WebSocketSession:
         if self._closed.is_set():
             return {"type": "websocket.disconnect", "code": POLICY_VIOLATION, "reason": "session ended"}
         message, self._pending = self._pending.result(), None
-        self._active = self._active or message["type"] == "websocket.receive"
+        if message["type"] == "websocket.receive":
+            self._note_activity()
         return message
 
-    async def _watch_session(self) -> None:
+    def _note_activity(self) -> None:
+        session, manager = self._exchange.session, self._exchange.manager
+        live, now = session._live, manager.clock()
+        is_noting = self._touch is not None and not self._touch.done()
+        if live is not None and not is_noting and touch_is_due(live, manager.policy, now, session.passive):
+            session.opened_at = now
+            self._touch = asyncio.get_running_loop().create_task(self._commit_activity())
+
+    async def _commit_activity(self) -> None:
         try:
-            reason = await self._session_end()
+            await self._exchange.manager.commit(self._exchange.session)
+        except SessionEnded as error:
+            await self._close(error.reason or "unknown")
+        except StoreUnavailable as error:
+            logger.warning("%s", error)
+        except Exception:
+            logger.exception("a WebSocket's activity could not be written down")
+            await self._close("unknown")
+
+    async def _watch_session(self, live: Record) -> None:
+        try:
+            reason = await self._exchange.manager._wait_for_end(live.id, live.expires_at)
         except Exception:
             # A socket that nobody watches any more would outlive its session.
             logger.exception("the watch over a WebSocket's session broke off")
             reason = None
         await self._close(reason or "unknown")
-
-    async def _session_end(self) -> str | None:
-        exchange = self._exchange
-        session, manager = exchange.session, exchange.manager
-        # A token that rotated now could not be handed over: the socket's headers are sent.
-        session._token = None
-        live = session._live
-        if live is None:
-            return None
-        id, expires_at = live.id, live.expires_at
-        while True:
-            try:
-                if self._active and not session.passive:
-                    self._active = False
-                    session.opened_at = manager.clock()
-                    await manager.commit(session)
-                found = await manager.get(id)
-                if found is None or found.end_reason is not None:
-                    return found.end_reason if found else None
-                expires_at = found.expires_at
-            except SessionEnded as error:
-                return error.reason
-            except StoreUnavailable as error:
-                logger.warning("%s", error)
-                # What the store said last holds for as long as it said, and no longer.
-                if manager.clock() >= expires_at:
-                    return None
-            await asyncio.sleep(max(0.05, min(self._check, (expires_at - manager.clock()) / 1000)))
 
     async def _close(self, reason: str) -> None:
         if not self._closed.is_set():

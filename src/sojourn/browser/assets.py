@@ -35,7 +35,7 @@ _STATIC = files("sojourn.browser").joinpath("static")
 
 ASSETS = {
     f"/{name}": _asset("text/javascript; charset=utf-8", _STATIC.joinpath(name).read_bytes())
-    for name in ("client.js", "step-up.js", "bound.js")
+    for name in ("client.js", "step-up.js", "bound.js", "live.js")
 } | {
     "/openapi.json": _asset("application/json", msgspec.json.encode(openapi())),
 }

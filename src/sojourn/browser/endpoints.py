@@ -20,6 +20,7 @@ from sojourn.core.token import ID_PATTERN
 from sojourn.manager import AsyncSessionManager, SessionManager
 
 from .assets import ASSETS
+from .events import HEADERS
 from .options import REAUTHENTICATE_WITHIN, BrowserOptions
 from .state import listed, state_of
 
@@ -50,9 +51,11 @@ _METHODS = {
     "/dbsc/register": ("POST",),
     "/dbsc/refresh": ("POST",),
     "/sessions": ("GET", "DELETE"),
+    "/events": ("GET",),
     "/client.js": ("GET",),
     "/step-up.js": ("GET",),
     "/bound.js": ("GET",),
+    "/live.js": ("GET",),
     "/openapi.json": ("GET",),
 }
 
@@ -61,7 +64,7 @@ class Request(NamedTuple):
     """An HTTP request as far as the endpoints look: `path` is what follows their URL, "" or "/…".
 
     A `body` of more than 64 KiB is refused: an integration need read no more than a byte beyond. Headers that were not
-    sent are "".
+    sent are "". `streams`: whether the integration answers GET /events with a stream; else that is refused.
     """
 
     method: str
@@ -69,6 +72,8 @@ class Request(NamedTuple):
     content_type: str
     body: bytes
     if_none_match: str = ""
+    last_event_id: str = ""
+    streams: bool = False
 
 
 class Answer(NamedTuple):
@@ -82,7 +87,7 @@ class Answer(NamedTuple):
 class Ask(NamedTuple):
     """What must be carried out, by the session's manager, before there is an answer."""
 
-    action: Literal["nothing", "commit", "list", "revoke", "revoke_others", "key"]
+    action: Literal["nothing", "commit", "list", "revoke", "revoke_others", "key", "events"]
     user_id: str = ""
     id: str = ""
 
@@ -139,6 +144,8 @@ def _plan_get(path: str, request: Request, session: Session) -> Ask | Answer:
         return Answer(304, b"", asset.headers()[1:]) if known else Answer(200, asset.body, asset.headers())
     if path == "":
         return Ask("nothing")
+    if path == "/events":
+        return Ask("events") if request.streams else NO_EVENTS
     if session.user_id is None:
         return problem_answer(_login_required(session))
     return Ask("list", session.user_id)
@@ -199,6 +206,8 @@ def answer(
     if ask.action == "key":
         told = session._told
         return _json_text(told.instruction if told is not None else GIVE_UP)
+    if ask.action == "events":  # of a HEAD
+        return Answer(200, b"", HEADERS)
     if ask.action == "list":
         assert not isinstance(result, int)
         sessions = [listed(other, session.id) for other in result]
@@ -285,4 +294,6 @@ def _json_text(text: bytes) -> Answer:
     return Answer(200, text, headers)
 
 
+_INSTEAD = "This server has a thread for each request, or asks a session service. Ask for the state instead."
+NO_EVENTS = _refuse(501, "no-events", "No event stream here", _INSTEAD)
 TOO_LARGE = _refuse(413, "body-too-large", "Too large", f"A body may have {MAX_BODY:,} bytes.", limit=MAX_BODY)

@@ -102,6 +102,7 @@ _MEANINGS = {
     413: "The body or the session's data is too large: over `limit`.",
     415: "The body is not application/json.",
     422: "A value cannot be kept: nested too deep, or a number that JavaScript cannot hold.",
+    501: "This server answers with threads, or asks a session service: ask for the state instead.",
     503: "The store did not answer. Nothing was changed.",
 }
 
@@ -134,6 +135,26 @@ _KEYED = {
     "/dbsc/refresh": {"post": _keyed("The browser proves its key, for a new bound cookie")},
 }
 
+_STREAM = {
+    "200": {
+        "description": "Server-Sent Events: `state`, with a State, and `expiring`.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
+_STREAMED = {
+    "/live.js": {
+        "get": _operation(
+            "What has the browser client listen to `/events`",
+            {"200": {"description": "An ES module.", "content": {"text/javascript": {}}}},
+        )
+    },
+    "/events": {
+        "get": _operation(
+            "The state, and again at each change, until the session is over", _STREAM | _problems(400, 405, 501, 503)
+        )
+    },
+}
+
 
 def openapi() -> dict[str, Any]:
     """The description, as served at `openapi.json`."""
@@ -164,7 +185,7 @@ def openapi() -> dict[str, Any]:
             },
             "/touch": {"post": _operation("Stay signed in", state | _problems(401, *write))},
             "/logout": {"post": _operation("Log out; without a session, nothing", state | _problems(*write))},
-            **_KEYED,
+            **(_KEYED | _STREAMED),
             "/sessions": {
                 "get": _operation("Where am I signed in", listing | _problems(401, *read)),
                 "delete": _operation("End all my other sessions", ended | _problems(401, *write)),

@@ -35,6 +35,7 @@ __all__ = [
     "nothing_due",
     "plan_commit",
     "plan_open",
+    "touch_is_due",
 ]
 
 # How long no upkeep is tried after one was refused: who asks for a page must not wait for each refusal.
@@ -43,8 +44,7 @@ MAX_LABEL = 100
 DeviceLabel = Callable[[str], str]
 """Makes a label for a person of a User-Agent header; "" where it tells nothing."""
 
-# A session, the end that must be written down first if there is one, and what to tell. A plain tuple: each request
-# makes one.
+# A session, the end to be written down first if there is one, and what to tell. A plain tuple: each request makes one.
 Opened = tuple[Session, End | None, tuple[Event, ...]]
 
 
@@ -131,12 +131,12 @@ def nothing_due(session: Session, policy: Policy) -> bool:
         return False
     if now >= secrets.rotated_at + policy.rotate_ms or not secrets.rotated_at:
         return False
-    # The session may have been given a shorter life than today's policy gives.
-    # Seen in the future, by a clock that was ahead: that is put right by whoever comes.
+    # It may have a shorter life than today's policy gives. Seen in the future, by a clock ahead: who comes mends it.
     return unseen >= 0 and (session.passive or (unseen < policy.touch_ms and unseen < live.idle_timeout // 2))
 
 
-def _touch_is_due(live: Record, policy: Policy, now: int, passive: bool) -> bool:
+def touch_is_due(live: Record, policy: Policy, now: int, passive: bool) -> bool:
+    """Whether activity at `now`, in Unix milliseconds, is to be written down."""
     unseen = now - live.seen_at
     return unseen < 0 or (not passive and (unseen >= policy.touch_ms or unseen >= live.idle_timeout // 2))
 
@@ -161,7 +161,7 @@ def plan_commit(
     secrets, token = _plan_rotation(session, live, policy, now, random)
     if session._told is not None and session._told.key not in ("", live.secrets.key):
         secrets = _registered(secrets or (live.secrets, live.secrets), session._told.key)
-    idle = not _touch_is_due(live, policy, session.opened_at, session.passive)
+    idle = not touch_is_due(live, policy, session.opened_at, session.passive)
     if idle and secrets is None and not changes and not increments:
         return NOTHING
     write = Commit(

@@ -28,7 +28,7 @@ from sojourn.core.session import Session
 from sojourn.core.store import Commit, Create, End, Mark, Stats, require_async
 from sojourn.core.token import Random, parse
 
-from .context import BATCH, PAUSE_BETWEEN_BATCHES, AsyncBeforeCreate, Clock, ManagerContext, OnEvent
+from .context import BATCH, PAUSE_BETWEEN_BATCHES, AsyncBeforeCreate, AsyncContext, Clock, OnEvent, milliseconds
 from .device import device_label
 from .turns import MAX_ATTEMPTS, NEVER_FIRST, AsyncTurns, sleep
 
@@ -36,15 +36,10 @@ if TYPE_CHECKING:
     from sojourn.core.async_store import AsyncStore
     from sojourn.core.binding import Judged, Shown
 
-__all__ = ["AsyncSessionManager", "milliseconds"]
+__all__ = ["AsyncSessionManager"]
 
 
-def milliseconds() -> int:
-    """Unix time, now."""
-    return time.time_ns() // 1_000_000
-
-
-class AsyncSessionManager(ManagerContext):
+class AsyncSessionManager(AsyncContext):
     """Sessions for an event loop: ASGI. The same methods as SessionManager, awaited."""
 
     def __init__(
@@ -65,6 +60,7 @@ class AsyncSessionManager(ManagerContext):
         self.expires_by_itself = getattr(store, "expires_by_itself", False)
         self._before_create = before_create
         self._turns = AsyncTurns()
+        self._watch = getattr(store, "watch", None)
         # A cache's: most requests of a busy server need not wait for their turn in the event loop.
         self._at_hand: Callable[[str], Record | None] = getattr(store, "at_hand", lambda _: None)
 
@@ -137,6 +133,8 @@ class AsyncSessionManager(ManagerContext):
             await self._spend(session._proved, None)
             session._proved = session._proved._replace(mark=None)
         settled = carry_on(session, plan, await self._write(plan.write), self.policy, now)
+        if self._following is not None and type(plan.write) is Commit:
+            self._following.changed((plan.write.id,))
         if settled is not None and (session._proved is not None or session._offers) and type(plan.write) is Create:
             self._born(session)
         return settled
@@ -294,5 +292,7 @@ class AsyncSessionManager(ManagerContext):
         return await self._store.stats(self.clock())
 
     async def close(self) -> None:
-        """Close the store."""
+        """Close the store, when those who wait for the end of a session were told that it is gone."""
+        if self._following is not None:
+            await self._following.close()
         await self._store.close()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from sojourn.core.commit import REST_MS, DeviceLabel, Rest, is_upkeep
 from sojourn.core.errors import (
@@ -36,10 +38,23 @@ from sojourn.core.store import Commit, Create, End
 from sojourn.core.token import Random, Token
 
 if TYPE_CHECKING:
+    from sojourn.core.async_store import AsyncStore
     from sojourn.core.binding import Judged, Shown
+    from sojourn.core.sighting import Sighting
     from sojourn.core.transport import Transport
 
-__all__ = ["REALM_PATTERN", "AsyncBeforeCreate", "BeforeCreate", "Clock", "ManagerContext", "OnEvent"]
+    from .followers import Follower, Following
+
+__all__ = [
+    "REALM_PATTERN",
+    "AsyncBeforeCreate",
+    "AsyncContext",
+    "BeforeCreate",
+    "Clock",
+    "ManagerContext",
+    "OnEvent",
+    "milliseconds",
+]
 
 logger = logging.getLogger("sojourn")
 
@@ -57,6 +72,11 @@ BeforeCreate = Callable[[Client, str | None], None]
 SessionRefused, or wait."""
 AsyncBeforeCreate = Callable[[Client, str | None], Awaitable[None]]
 """The same, awaited."""
+
+
+def milliseconds() -> int:
+    """Unix time, now."""
+    return time.time_ns() // 1_000_000
 
 
 class ManagerContext:
@@ -219,3 +239,54 @@ class ManagerContext:
     def _emit_adopted(self, ours: Create) -> None:
         now, id, user_id = ours.now, ours.record.id, ours.record.user_id
         self._emit((SessionCreated(at=now, id=id, user_id=user_id), Adopted(at=now, id=id, user_id=user_id)))
+
+
+class AsyncContext(ManagerContext):
+    """What an event loop's manager has beside: those who wait there for news of a session."""
+
+    streams = True
+    """Whether one that follows a session is told what is in it."""
+
+    _store: AsyncStore
+    # Any: a store's `watch`, if it has one.
+    _watch: Any = None
+    _following: Following | None = None
+
+    async def wait_for_end(self, id: str) -> EndReason | None:
+        """Wait until a session is over, wherever and however it ends; why, or None where nobody can say.
+
+        So for an id that is no session's: at once. What this manager ends it knows at once, what others end as soon as
+        the store tells of it: Redis and PostgreSQL do. Of other stores each session that is waited for is read once a
+        second, and a timeout is noticed a second late at most. One connection to the store serves all who wait. While
+        the store does not answer nobody is told, but of a session that is past its end by then. `close` ends all waits.
+        """
+        return await self._wait_for_end(id, math.inf)
+
+    async def _wait_for_end(self, id: str, expires_at: float) -> EndReason | None:
+        """The same, of a session that was seen to be live until `expires_at`."""
+        follower = self._follow(id, expires_at)
+        try:
+            while not (seen := await follower.news()).is_over:
+                pass
+        finally:
+            follower.leave()
+        return seen.reason
+
+    def _follow(self, id: str, expires_at: float) -> Follower:
+        """To be left in the same event loop."""
+        if self._following is None:
+            from .followers import Following  # here: most applications follow no session
+
+            self._following = Following(self._look, self._watch, self.clock)
+        return self._following.follow(id, expires_at)
+
+    async def _look(self, id: str) -> Sighting:
+        """A session as it is now. One read."""
+        from sojourn.core.sighting import sighting
+
+        return sighting(await self._store.get(id), self.realm, self.clock())
+
+    def _emit(self, events: Iterable[Event]) -> None:
+        super()._emit(events)
+        if self._following is not None:
+            self._following.changed([event.id for event in events if event.id is not None])

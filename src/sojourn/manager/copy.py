@@ -14,8 +14,7 @@ from sojourn.core.record import Record
 from sojourn.core.store import Bar, Commit, Create, End, Refused, Store
 from sojourn.core.token import hash_user
 
-from .async_manager import milliseconds
-from .context import Clock
+from .context import Clock, milliseconds
 
 __all__ = ["copy_sessions"]
 

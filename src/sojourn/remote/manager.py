@@ -37,6 +37,7 @@ from .session import RemoteSession, as_remote, opened_session
 
 if TYPE_CHECKING:
     from sojourn.core.binding import Shown
+    from sojourn.core.sighting import Sighting
     from sojourn.core.transport import Transport
 
 __all__ = ["AsyncRemoteSessionManager", "RemoteSessionManager"]
@@ -168,6 +169,8 @@ class RemoteSessionManager(SessionManager):
 class AsyncRemoteSessionManager(AsyncSessionManager):
     """RemoteSessionManager for an event loop: ASGI. The same methods, awaited."""
 
+    streams = False
+
     def __init__(self, service: str, key: str, *, timeout: float = 2.0) -> None:
         self._time = _ServiceClock()
         super().__init__(NO_STORE, JUDGED_THERE, clock=self._time)
@@ -220,6 +223,12 @@ class AsyncRemoteSessionManager(AsyncSessionManager):
         found = (await self._ask(call, Found)).session if call else None
         return found.info() if found else None
 
+    async def _look(self, id: str) -> Sighting:
+        from sojourn.core.sighting import GONE, Sighting  # here: most applications follow no session
+
+        found = await self.get(id)
+        return GONE if found is None else Sighting(found.expires_at, found.end_reason is not None, found.end_reason)
+
     async def list(self, user_id: str, *, after: str = "", limit: int = 100) -> Sequence[SessionInfo]:
         """A page of the user's live sessions, as SessionManager.list; without their data. Scope `admin`."""
         return [
@@ -258,7 +267,9 @@ class AsyncRemoteSessionManager(AsyncSessionManager):
         _not_here("stats")
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, when those who wait for the end of a session were told that it is gone."""
+        if self._following is not None:
+            await self._following.close()
         self._connections.close()
 
     async def _ask(self, call: ServiceCall, kind: type[T]) -> T:

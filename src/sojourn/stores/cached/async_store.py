@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from sojourn.core.async_store import AsyncWatchableStore
 from sojourn.core.errors import EndReason
 from sojourn.core.record import Record
-from sojourn.core.store import Applied, Bar, Commit, Create, End, Mark, Refused, Stats, require_async
+from sojourn.core.store import Applied, Bar, Commit, Create, End, Mark, Refused, Stats, Watcher, require_async
 
 from .cache import Cache, milliseconds
 from .channel import AsyncChannel
@@ -144,6 +144,10 @@ class AsyncCachedStore:
     async def stats(self, now: int) -> Stats:
         """As Store.stats. Not cached."""
         return await self._store.stats(now)
+
+    def watch(self, watcher: Watcher, interval: float) -> None:
+        """As AsyncWatchableStore.watch, over the one connection that the cache has for it."""
+        self._channel.watch(watcher, interval)
 
     async def close(self) -> None:
         """As Store.close. The channel ends first."""

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from weakref import WeakSet
 
 from sojourn.core.errors import ConfigurationError
@@ -27,6 +27,39 @@ PAUSE = 5.0
 PATIENCE = 5.0
 
 _BROKEN = "a cache hears of no writes any more, so every read asks the store; trying again in %g s"
+
+
+class _Report:
+    """The Watcher of a channel's store: its cache first, so that who else hears reads no older record from it.
+
+    Of an event loop's, closed with the loop.
+    """
+
+    def __init__(self, cache: Cache, others: list[Watcher], loop: asyncio.AbstractEventLoop | None) -> None:
+        self._cache = cache
+        self._others = others
+        self._loop = loop
+
+    @property
+    def closed(self) -> bool:
+        return self._cache.closed or (self._loop is not None and self._loop.is_closed())
+
+    def changed(self, ids: Iterable[str]) -> None:
+        ids = list(ids)
+        self._cache.changed(ids)
+        for other in list(self._others):
+            other.changed(ids)
+
+    def lost(self) -> None:
+        self._cache.lost()
+        for other in list(self._others):
+            other.lost()
+
+    def sound(self, until: float) -> None:
+        self._cache.sound(until)
+        for other in list(self._others):
+            other.sound(until)
+
 
 _channels: WeakSet[Channel] = WeakSet()
 
@@ -46,6 +79,8 @@ class Channel:
     def reset(self) -> None:
         """With an empty cache, and nothing running."""
         self.cache = self._new_cache()
+        self._others: list[Watcher] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._closing = threading.Event()
@@ -63,6 +98,21 @@ class Channel:
                 self._thread = threading.Thread(target=self._run, name="sojourn-watch", daemon=True)
                 self._thread.start()
 
+    def watch(self, watcher: Watcher, interval: float) -> None:
+        """As WatchableStore.watch, over the cache's own connection and at its interval."""
+        self.ensure_running()
+        self._tell_too(watcher, interval)
+
+    def _tell_too(self, watcher: Watcher, interval: float) -> None:
+        others, closing = self._others, self._closing
+        others.append(watcher)
+        try:
+            watcher.lost()
+            while not (watcher.closed or closing.wait(interval)):
+                pass
+        finally:
+            others.remove(watcher)
+
     def close(self) -> None:
         """Stop it."""
         with self._starting:
@@ -73,28 +123,20 @@ class Channel:
         self.cache.forget()
 
     def _run(self) -> None:
-        watcher, closing = self._watcher(), self._closing
-        while not (closing.is_set() or watcher.closed):
+        report, closing = _Report(self.cache, self._others, self._loop), self._closing
+        while not (closing.is_set() or report.closed):
             try:
-                self._watch(watcher, self._interval)
+                self._watch(report, self._interval)
             except Exception:
                 logger.exception(_BROKEN, PAUSE)
             finally:
-                watcher.lost()
-            if not watcher.closed:
+                report.lost()
+            if not report.closed:
                 closing.wait(PAUSE)
-
-    def _watcher(self) -> Watcher:
-        return self.cache
 
 
 class AsyncChannel(Channel):
     """The same for an event loop, which it ends with: a thread too, so that no request keeps it waiting."""
-
-    def reset(self) -> None:
-        """As Channel's."""
-        super().reset()
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     def ensure_running(self) -> None:
         """Start it for this event loop, unless it runs. Raises ConfigurationError where it runs for another."""
@@ -112,23 +154,9 @@ class AsyncChannel(Channel):
             self._loop = loop
         super().ensure_running()
 
-    def _watcher(self) -> Watcher:
-        return _OfLoop(self.cache, self._loop) if self._loop else self.cache
-
-
-class _OfLoop:
-    """The cache, to be told of writes for as long as its event loop is there."""
-
-    def __init__(self, cache: Cache, loop: asyncio.AbstractEventLoop) -> None:
-        self._cache = cache
-        self._loop = loop
-        self.changed = cache.changed
-        self.lost = cache.lost
-        self.sound = cache.sound
-
-    @property
-    def closed(self) -> bool:
-        return self._cache.closed or self._loop.is_closed()
+    def watch(self, watcher: Watcher, interval: float) -> None:
+        """As Channel.watch, whose thread an event loop must have started: by its first look at the store."""
+        self._tell_too(watcher, interval)
 
 
 def _reset_in_child() -> None:

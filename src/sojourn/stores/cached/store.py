@@ -16,6 +16,7 @@ from sojourn.core.store import (
     Refused,
     Stats,
     WatchableStore,
+    Watcher,
     require_threads,
 )
 
@@ -155,6 +156,10 @@ class CachedStore:
     def stats(self, now: int) -> Stats:
         """As Store.stats. Not cached."""
         return self._store.stats(now)
+
+    def watch(self, watcher: Watcher, interval: float) -> None:
+        """As WatchableStore.watch, over the one connection that the cache has for it."""
+        self._channel.watch(watcher, interval)
 
     def close(self) -> None:
         """As Store.close. The channel ends first."""
