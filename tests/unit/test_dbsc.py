@@ -62,9 +62,9 @@ def test_a_proof_is_taken_or_refused_with_the_code_of_what_is_wrong(vector: dict
 @pytest.mark.parametrize("case", DEVICES["shown"], ids=lambda case: case["why"])
 def test_what_a_back_end_hands_on_is_all_that_could_be_a_bound_cookie(case: dict[str, Any]) -> None:
     place = Place(DEVICE["origin"], DEVICE["path"], CookieOptions(name=case.get("cookie", "__Host-session")))
-    found = place.shown(case["headers"].get("cookie", "").encode(), case["headers"].get("secure-session-skipped"))
+    found = place.shown(case["headers"].get("cookie", ""), case["headers"].get("secure-session-skipped"))
     handed = case["device"] or {"cookies": ""}
-    handed = place.shown(handed["cookies"].encode(), handed.get("skipped"))
+    handed = place.shown(handed["cookies"], handed.get("skipped"))
     mine = tell(NONCE_KEY, NOW, os.urandom)
     lengths = len(mine.of), len(mine.cookie.partition(".")[2])
     alike = {of: it for of, it in found.bound.items() if (len(of), len(it.partition(".")[2])) == lengths}
@@ -119,7 +119,7 @@ def test_what_the_browser_compares_is_what_it_is_given() -> None:
 
     assert line == f"{credential['name']}={told.cookie}; Max-Age=600; {credential['attributes']}"
     assert PLACE.clear(NONCE_KEY.hex()) == f"{credential['name']}=; Max-Age=0; {credential['attributes']}"
-    assert PLACE.shown(f"a=b; {line.partition(';')[0]}; c".encode(), None) == Cookies({told.of: told.cookie})
+    assert PLACE.shown(f"a=b; {line.partition(';')[0]}; c", None) == Cookies({told.of: told.cookie})
 
 
 @pytest.mark.parametrize("cookie", ["__Host-shop", "__Secure-shop", "shop"])
@@ -140,7 +140,7 @@ def test_the_bound_cookie_is_the_hosts_own_whatever_the_session_s_is_named(cooki
     ],
 )
 def test_what_the_browser_says_of_a_refresh_is_one_of_three_words(said: str, cause: str | None) -> None:
-    assert PLACE.shown(b"", said).skipped == cause
+    assert PLACE.shown("", said).skipped == cause
 
 
 def test_a_quoted_header_is_taken_as_a_bare_one() -> None:

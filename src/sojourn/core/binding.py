@@ -77,6 +77,9 @@ def prove(
 
     `record` is what the token's id names in this realm. A token that opens nothing need not be proved.
     """
+    if record is not None and type(shown) is Cookies and _is_usual(record, shown, policy, now):
+        # Whether the token opens the session is judged when it is opened.
+        return BY_COOKIE if record.secrets.key else None
     if record is not None and token is not None and _opens(record, token, policy, now):
         found = _prove_live(record, token, shown, policy, now, random)
         if found is not None:
@@ -93,6 +96,16 @@ def prove(
     check(proof, shown.asked, now)
     mark = Mark(proof.id, "", now + REMEMBERED_MS)
     return Proved(proof.thumbprint, random(16).hex(), mark, at_once=False)
+
+
+def _is_usual(record: Record, shown: Cookies, policy: Policy, now: int) -> bool:
+    """Whether a cookie's request shows all that its session may ask for, and nothing else: nearly all requests."""
+    if shown.proof is not None or record.key_thumbprint is not None or record.renewal_key is not None:
+        return False
+    if not record.secrets.key:
+        return policy.binding == "prefer"
+    key = bytes.fromhex(record.nonce_key)
+    return dbsc.is_bound_cookie(shown.bound.get(dbsc.name(key), ""), key, now)
 
 
 def _prove_live(

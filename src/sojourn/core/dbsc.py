@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import msgspec
@@ -44,6 +45,7 @@ COOKIE_LIFE = 600
 """How long, in seconds, a browser keeps a bound cookie: Chromium signs six times in nine minutes, and no more."""
 # A request that was sent just before the cookie's end may come late.
 LATE = 120
+LONGER_THAN_ANY = 64
 CHALLENGE_LIFE = 900
 """How long, in seconds, a challenge is good: one comes with each bound cookie, and is signed for the next."""
 
@@ -121,11 +123,17 @@ def tell(key: bytes, now: int, random: Random, place: Place | None = None) -> To
 
 def is_bound_cookie(value: str, key: bytes, now: int) -> bool:
     """Whether `value` is a bound cookie of the session of this `nonce_key`, and not over."""
+    return len(value) < LONGER_THAN_ANY and now / 1000 <= _good_until(value, key)
+
+
+@lru_cache(4096)
+def _good_until(value: str, key: bytes) -> int:
+    """In Unix seconds; 0 for what is none. Kept, as all requests of ten minutes show the same."""
     until, _, sealed = value.partition(".")
     if not (until.isascii() and until.isdigit() and len(until) < 16 and sealed.isascii()):
-        return False
+        return 0
     is_ours = hmac.compare_digest(sealed, seal(key, f"dbsc cookie {until}"))
-    return is_ours and now / 1000 <= int(until) + LATE
+    return int(until) + LATE if is_ours else 0
 
 
 def registered(asking: Asking, key: bytes, now: int) -> str:
@@ -210,7 +218,6 @@ class Place:
     def __init__(self, origin: str, path: str, cookie: CookieOptions) -> None:
         bare = re.sub("^__(host|secure)-", "", cookie.name, flags=re.IGNORECASE)
         self._prefix = f"__Host-{bare}-"
-        self._marker = self._prefix.encode()
         self._find = re.compile(rf"(?:^|;)\s*{re.escape(self._prefix)}([^=;\s]*)=([^;]*)").findall
         self._origin, self._path = origin, path
         self._actions: Mapping[str, Action] = {f"{path}/dbsc/register": "register", f"{path}/dbsc/refresh": "refresh"}
@@ -227,13 +234,11 @@ class Place:
         proof = None if proof is None else proof.strip('"')
         return Asking(action, proof, (of or "").strip('"'), self._origin + path, self)
 
-    def shown(self, cookies: bytes, skipped: str | None) -> Cookies:
+    def shown(self, cookies: str, skipped: str | None) -> Cookies:
         """What a Cookie header, and Secure-Session-Skipped, show."""
         match = _skipped(skipped) if skipped else None
         why: Skipped | None = match[1] if match else None  # type: ignore[assignment]  # one of them
-        if self._marker not in cookies:
-            return Cookies({}, why)
-        return Cookies(dict(self._find(cookies.decode("latin-1"))), why)
+        return Cookies(dict(self._find(cookies)) if self._prefix in cookies else {}, why)
 
     def headers(self, told: Told) -> list[tuple[str, str]]:
         """The headers by which the browser is told."""

@@ -17,8 +17,8 @@ def by_cookie(
     """What the headers show: of a browser's own key, if there is a `place` for such, and a script's proof."""
     if place is not None and method == "POST" and place.is_asked(path):
         return place.asking(path, header("secure-session-response"), header("sec-secure-session-id"))
-    cookies = (header("cookie") or "").encode("latin-1", "replace")
-    found = Cookies({}) if place is None else place.shown(cookies, header("secure-session-skipped"))
+    cookies = header("cookie")
+    found = Cookies({}) if place is None else place.shown(cookies or "", header("secure-session-skipped"))
     reads = method in SAFE_METHODS and header("sec-fetch-dest") in (None, "empty")
     proof = header("dpop")
     return Cookies(*found[:2], proof, None if proof is None else Asked(method, origin, path), reads)

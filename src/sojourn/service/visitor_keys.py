@@ -42,7 +42,7 @@ class VisitorKeys:
             scheme, host, path = _url(asked.presented.url).groups()  # type: ignore[union-attr]
             return Presented(proof, dpop, Asked(method, scheme + host, unquote(path)))
         if self._place is not None and asked.device is not None:
-            return self._place.shown(asked.device.cookies.encode("latin-1", "replace"), asked.device.skipped)
+            return self._place.shown(asked.device.cookies, asked.device.skipped)
         return self._unbound
 
     def offers(self, wanted: CommitRequest) -> bool:
