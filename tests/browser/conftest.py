@@ -70,7 +70,9 @@ async def chromium(playwright: Playwright) -> AsyncIterator[Browser]:
     await browser.close()
 
 
-@pytest.fixture(scope="package")
+# A module's: each context is a window, and what is left of closed ones makes the next dearer. After twenty tests one
+# more cost six seconds of processor, and the first one cost one.
+@pytest.fixture(scope="module")
 async def firefox(playwright: Playwright) -> AsyncIterator[Browser]:
     # Debian's own, over WebDriver BiDi: "moz-firefox" is any Firefox that is not Playwright's build.
     browser = await playwright.firefox.launch(channel="moz-firefox", executable_path=installed("firefox-esr"))

@@ -15,7 +15,8 @@ from sojourn import Policy
 from .stage import Stage, serve
 from .tab import Tab
 
-pytestmark = pytest.mark.engines("chromium", "firefox")
+# Firefox is asked what is its own: how it keeps keys, and what another profile has of them.
+both = pytest.mark.engines("chromium", "firefox")
 
 OPEN = """async ([storage, transport]) => {
 	const {bound} = await import("/session/bound.js");
@@ -153,6 +154,7 @@ async def test_what_is_copied_to_another_profile_or_to_curl_is_refused(
     assert (await tab.call("touch"))["userId"] == "ada"
 
 
+@both
 async def test_no_script_can_read_the_key(context: BrowserContext, stage: Stage) -> None:
     tab = await open_bound(context, stage)
     await tab.log_in("ada")
@@ -166,6 +168,7 @@ async def test_no_script_can_read_the_key(context: BrowserContext, stage: Stage)
     assert await tab.page.evaluate(script) == [False, "InvalidAccessError", "InvalidAccessError"]
 
 
+@both
 async def test_tabs_that_make_a_key_at_once_have_one(context: BrowserContext, stage: Stage) -> None:
     tabs = await asyncio.gather(*[open_bound(context, stage) for _ in range(4)])
     await tabs[0].log_in("ada")
@@ -178,6 +181,7 @@ async def test_tabs_that_make_a_key_at_once_have_one(context: BrowserContext, st
         assert (await tab.call("touch"))["userId"] == "eve"
 
 
+@both
 async def test_a_page_that_is_loaded_anew_goes_on_with_its_key(context: BrowserContext, stage: Stage) -> None:
     tab = await open_bound(context, stage)
     await tab.log_in("ada")
@@ -259,6 +263,7 @@ async def test_a_server_that_binds_nothing_serves_a_client_with_a_key(context: B
         assert await thumbprints(plain) == [None]
 
 
+@both
 async def test_a_browser_that_keeps_no_keys_has_a_session_that_is_not_bound(
     context: BrowserContext, stage: Stage
 ) -> None:
@@ -275,6 +280,7 @@ async def test_a_browser_that_keeps_no_keys_has_a_session_that_is_not_bound(
     assert any("not bound" in warning for warning in warnings)
 
 
+@both
 async def test_a_cookie_is_renewed_for_a_proof_and_no_page_load_brings_one(
     context: BrowserContext, renewing: Stage
 ) -> None:
@@ -306,6 +312,7 @@ async def test_a_cookie_is_renewed_for_a_proof_and_no_page_load_brings_one(
     assert (tab.thrown, await tab.errors()) == ([], [])
 
 
+@both
 async def test_a_copied_cookie_is_never_renewed_and_soon_at_no_level(context: BrowserContext, renewing: Stage) -> None:
     tab = await open_bound(context, renewing, "cookie")
     await tab.log_in("ada")

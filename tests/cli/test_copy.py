@@ -184,15 +184,18 @@ def test_a_run_that_was_interrupted_is_gone_on_with(
             store.create(create)
     command = ["copy", "--from", sessions.url, "--to", there]
     with closing(open_store(there)) as target, psycopg.connect(there) as hindrance:
-        # Whoever comes to this one waits until it is known whether it is there.
+        # Whoever makes this one waits until it is known whether somebody else does.
         last = max(made, key=lambda create: create.record.id)
         target.create(last)
-        hindrance.execute("DELETE FROM sojourn_session WHERE id = %s", (last.record.id,))
+        hindrance.execute("CREATE TEMP TABLE last AS SELECT * FROM sojourn_session")
+        hindrance.execute("DELETE FROM sojourn_session")
+        hindrance.commit()
+        hindrance.execute("INSERT INTO sojourn_session SELECT * FROM last")
         with subprocess.Popen([*COMMAND, *command], stderr=subprocess.PIPE, text=True) as process:
             wait_until(lambda: len(target.scan("", 2000)) > 1000, "some of them")
             process.send_signal(signal.SIGINT)
             _, said = process.communicate(timeout=60)
-        hindrance.commit()
+        hindrance.rollback()
         assert (process.returncode, said.strip()) == (130, "Interrupted.")
         some = len(target.scan("", total))
     assert 1000 < some < total

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
+from sojourn import SessionManager
 from sojourn.core.cleanup import HELD_FOR, LEAST_ROWS, MOST_ROWS, CleanupSchedule, next_rows
+from sojourn.manager.cleanup import ThreadedCleanup
+from sojourn.stores.memory import MemoryStore
 
 EARLIEST, LATEST = b"\x00\x00", b"\xff\xff"
 
@@ -40,3 +45,33 @@ def test_a_batch_has_as_many_rows_as_hold_others_up_for_a_moment_and_grows_by_an
     rows: int, held: float, then: int
 ) -> None:
     assert next_rows(rows, held) == then
+
+
+def test_of_threads_one_cleans_up_at_a_time() -> None:
+    begun, may_go_on, runs = threading.Event(), threading.Event(), list[int]()
+
+    class Slow(MemoryStore):
+        def delete_expired(self, before: int, limit: int) -> int:
+            runs.append(before)
+            begun.set()
+            may_go_on.wait(30)
+            return 0
+
+    def others() -> list[threading.Thread]:
+        return [each for each in threading.enumerate() if each.name == "sojourn-cleanup" and each not in before]
+
+    before = set(threading.enumerate())
+    cleanup = ThreadedCleanup(SessionManager(Slow()), 60)
+    cleanup.start_if_due(1.0)
+    cleanup.start_if_due(1000.0)
+    assert begun.wait(30)
+    first = others()
+    cleanup.start_if_due(2000.0)
+    for each in others():
+        if each not in first:
+            each.join(30)
+    may_go_on.set()
+    for each in first:
+        each.join(30)
+
+    assert len(runs) == 1

@@ -198,3 +198,13 @@ def test_data_from_a_browser_that_cannot_be_kept_is_the_browsers_mistake() -> No
 
     assert (problem.status, problem.code) == (422, "invalid-data")
     assert "32 levels" in problem.detail
+
+
+def test_a_refusal_that_a_proof_would_mend_brings_a_nonce_for_it() -> None:
+    plain = problem_of(errors.ReauthenticationRequired(60))
+    asks = problem_of(errors.ReauthenticationRequired(60, nonce="1795862758-Qf7"))
+
+    assert plain is not None
+    assert asks is not None
+    assert ("dpop-nonce", "1795862758-Qf7") in asks.headers()
+    assert "dpop-nonce" not in dict(plain.headers())

@@ -11,13 +11,14 @@ import pytest
 from msgspec.structs import replace
 
 from sojourn import AsyncSessionManager, Event, Policy, ProofRefused, ReauthenticationRequired, Session, SessionManager
-from sojourn.core.binding import Presented, Vouched
+from sojourn.core.binding import Presented, Vouched, offer
 from sojourn.core.cookie import CookieOptions
 from sojourn.core.copy import plan_copy
 from sojourn.core.dbsc import Asking, Cookies, Place
 from sojourn.core.proof import Asked, make_nonce
-from sojourn.core.record import RENEWAL_KEY, Record
-from sojourn.core.renewal_key import prove_kept
+from sojourn.core.proved import Device, Kept
+from sojourn.core.record import RENEWAL_KEY, Client, Record
+from sojourn.core.renewal_key import open_kept, prove_kept
 from sojourn.core.store import Commit
 from sojourn.core.token import parse
 from sojourn.events import Ended, SessionCreated, UnprovedToken
@@ -388,3 +389,22 @@ def test_a_proof_renews_or_is_refused_with_the_code_of_what_is_wrong(vector: dic
         with pytest.raises(ProofRefused) as raised:
             renews()
         assert raised.value.flaw == vector["problem"]
+
+
+def test_what_the_browser_s_own_key_proves_opens_no_session_that_takes_a_script_s() -> None:
+    world = World()
+    record, token = world.log_in(), parse(world.token)
+    assert token is not None
+
+    with pytest.raises(ProofRefused, match="proof"):
+        open_kept(record, token, Device(), "current", world.now, Client())
+    assert not Kept().is_forged
+
+
+def test_a_browser_that_has_registered_its_own_key_is_offered_none() -> None:
+    world = World()
+    record = world.log_in()
+    bound = replace(record, secrets=replace(record.secrets, key="ES256 its-own"))
+
+    assert offer(record, world.now, os.urandom) is not None
+    assert offer(bound, world.now, os.urandom) is None

@@ -28,7 +28,7 @@ from sojourn.core.session import Session
 from sojourn.core.store import Commit, Create, End, Mark, Stats, require_async
 from sojourn.core.token import Random, parse
 
-from .context import BATCH, PAUSE_BETWEEN_BATCHES, AsyncBeforeCreate, AsyncContext, Clock, OnEvent, milliseconds
+from .context import BATCH, PAUSE_BETWEEN_BATCHES, AsyncBeforeCreate, AsyncContext, Clock, OnEvent
 from .device import device_label
 from .turns import MAX_ATTEMPTS, NEVER_FIRST, AsyncTurns, sleep
 
@@ -36,7 +36,12 @@ if TYPE_CHECKING:
     from sojourn.core.async_store import AsyncStore
     from sojourn.core.binding import Judged, Shown
 
-__all__ = ["AsyncSessionManager"]
+__all__ = ["AsyncSessionManager", "milliseconds"]
+
+
+def milliseconds() -> int:
+    """Unix time, now."""
+    return time.time_ns() // 1_000_000
 
 
 class AsyncSessionManager(AsyncContext):
@@ -65,10 +70,7 @@ class AsyncSessionManager(AsyncContext):
         self._at_hand: Callable[[str], Record | None] = getattr(store, "at_hand", lambda _: None)
 
     def open_at_hand(self, token: str, client: Client = Client()) -> Session | None:
-        """As `open`, of a live session whose record the store has at hand; None for any other, which `open` opens.
-
-        So for one that is bound to a key.
-        """
+        """As `open`, of a live session, bound to no key, whose record the store has at hand; None for any other."""
         parsed = parse(token)
         del token
         record = self._at_hand(parsed.id) if parsed else None

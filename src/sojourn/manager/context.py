@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import re
-import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -53,7 +52,6 @@ __all__ = [
     "Clock",
     "ManagerContext",
     "OnEvent",
-    "milliseconds",
 ]
 
 logger = logging.getLogger("sojourn")
@@ -72,11 +70,6 @@ BeforeCreate = Callable[[Client, str | None], None]
 SessionRefused, or wait."""
 AsyncBeforeCreate = Callable[[Client, str | None], Awaitable[None]]
 """The same, awaited."""
-
-
-def milliseconds() -> int:
-    """Unix time, now."""
-    return time.time_ns() // 1_000_000
 
 
 class ManagerContext:

@@ -14,7 +14,8 @@ from sojourn.core.record import Record
 from sojourn.core.store import Bar, Commit, Create, End, Refused, Store
 from sojourn.core.token import hash_user
 
-from .context import Clock, milliseconds
+from .async_manager import milliseconds
+from .context import Clock
 
 __all__ = ["copy_sessions"]
 

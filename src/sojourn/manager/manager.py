@@ -28,7 +28,8 @@ from sojourn.core.session import Session
 from sojourn.core.store import Commit, Create, End, Mark, Stats, Store, require_threads
 from sojourn.core.token import Random, parse
 
-from .context import BATCH, PAUSE_BETWEEN_BATCHES, BeforeCreate, Clock, ManagerContext, OnEvent, milliseconds
+from .async_manager import milliseconds
+from .context import BATCH, PAUSE_BETWEEN_BATCHES, BeforeCreate, Clock, ManagerContext, OnEvent
 from .device import device_label
 from .turns import MAX_ATTEMPTS, NEVER_FIRST, Turns
 
