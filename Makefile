@@ -35,7 +35,7 @@ say = @printf '\n==> %s\n'
 export PYTHONDONTWRITEBYTECODE :=
 
 .DELETE_ON_ERROR:
-.PHONY: help run one-session test quick quick-types quick-tests adapters suites pythons check format pages client bench lock clean
+.PHONY: help run one-session test ready quick quick-types quick-tests adapters suites pythons check format pages client bench lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -48,7 +48,14 @@ one-session: $(DEV)/ready $(ONE_SESSION) ## run one session in Python, Node, PHP
 	@scripts/dotnet
 	@exec $(DEV)/bin/python examples/one-session/launcher.py --port $(PORT)
 
-test: $(DEV)/ready client $(PAGES) $(ONE_SESSION) $(BENCH_EXPRESS) ## run every test: the client's, then Python's and the adapters', with real browsers and real servers
+test: ready ## run every test: the client's, then Python's and the adapters', with real browsers and real servers
+	$(say) "Client: tests"
+	@$(NPM) test --silent
+	$(say) "Python and the adapters: tests, with coverage of the core"
+	@$(DEV)/bin/pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term
+
+# All that the tests need.
+ready: $(DEV)/ready client $(PAGES) $(ONE_SESSION) $(BENCH_EXPRESS)
 	@scripts/chromium
 	@scripts/firefox
 	@scripts/webkit
@@ -58,10 +65,6 @@ test: $(DEV)/ready client $(PAGES) $(ONE_SESSION) $(BENCH_EXPRESS) ## run every 
 	@scripts/systemd
 	@scripts/dotnet
 	@scripts/django42
-	$(say) "Client: tests"
-	@$(NPM) test --silent
-	$(say) "Python and the adapters: tests, with coverage of the core"
-	@$(DEV)/bin/pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term
 
 # Stores on servers, browsers, other languages and other processes are make test's.
 quick: $(DEV)/ready $(CLIENT) ## run what is quick, at every change: lint, types, layers, units, the contract on memory and SQLite

@@ -207,7 +207,8 @@ def test_room_is_given_back_where_that_is_asked_for(tmp_path: Path) -> None:
     path = tmp_path / NAME
     store = SQLiteStore(path)
     records = [put(store, data={"a": b'"%s"' % (b"x" * 2000)}) for _ in range(500)]
-    store.delete_expired(records[0].absolute_expires_at + 1, 1000)
+    while store.delete_expired(records[0].absolute_expires_at + 1, 1000):
+        pass
     store.close()
     before = path.stat().st_size
     store = SQLiteStore(path)

@@ -135,9 +135,7 @@ class ManagerContext:
         from sojourn.core.binding import prove  # here: most applications bind no session
 
         mine = record if record is not None and record.realm == self.realm else None
-        skipped = getattr(presented, "skipped", None)
-        if skipped is not None and (mine is None or mine.bound is None):
-            skipped = None
+        skipped = getattr(presented, "skipped", None) if mine is not None and mine.bound is not None else None
         if mine is not None and skipped is not None:
             self._emit((RefreshSkipped(at=self.clock(), id=mine.id, user_id=mine.user_id, cause=skipped),))
         try:
