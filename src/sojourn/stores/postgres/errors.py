@@ -10,7 +10,7 @@ from sojourn.core.errors import ConfigurationError, SessionExists, SojournError,
 
 __all__ = ["MAX_RETRIES", "NO_TABLES", "SchemaBehind", "is_of_a_value", "may_retry", "translated", "unreachable"]
 
-MAX_RETRIES = 3
+MAX_RETRIES = 10
 NO_TABLES = "The PostgreSQL database has no tables of Sojourn's. Run `sojourn migrate --store URL` first."
 
 # PostgreSQL undid what it had done of it, or had done nothing.
