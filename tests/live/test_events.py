@@ -12,15 +12,14 @@ from typing import Any
 import httpx2
 import pytest
 
-from sojourn import AsyncSessionManager, Client, Policy, Session, SessionManager, open_async_store, open_store
+from sojourn import AsyncSessionManager, Client, Policy, Session
 from sojourn.browser.events import HEARTBEAT, WARNING, EventStream
 from sojourn.core.sighting import GONE, sighting
 from sojourn.stores.memory import AsyncMemoryStore
 from sojourn.testing.records import NOW, make_record
-from tests.store_kinds import url_of
 
 from .site import Site, begin, cookie
-from .test_wait_for_end import run
+from .test_wait_for_end import Here, run
 
 
 class Events:
@@ -61,11 +60,10 @@ async def listening(site: Site, token: str | None, last_id: str = "") -> AsyncIt
 def test_a_browser_is_told_its_state_each_change_and_the_end_with_its_reason(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    url = None if kind == "memory" else url_of(kind, request, tmp_path)
+    here = Here(kind, request, tmp_path)
 
     async def main() -> None:
-        manager = AsyncSessionManager(AsyncMemoryStore() if url is None else open_async_store(url))
-        elsewhere = SessionManager(manager._store._store if url is None else open_store(url))  # type: ignore[attr-defined]
+        manager, elsewhere = here.manager, here.elsewhere
         site = Site(manager)
         id, token = await begin(manager, theme="light", secret="the server's")
 

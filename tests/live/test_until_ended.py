@@ -15,13 +15,12 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from sojourn import AsyncSessionManager, ConfigurationError, SessionManager, open_async_store, open_store
+from sojourn import AsyncSessionManager, ConfigurationError
 from sojourn.asgi import Ending, SessionMiddleware, until_ended
 from sojourn.stores.memory import AsyncMemoryStore
-from tests.store_kinds import url_of
 
 from .site import Site, begin, cookie
-from .test_wait_for_end import run
+from .test_wait_for_end import Here, run
 
 
 async def left_room(url: str, token: str, transport: str, joined: asyncio.Event) -> str:
@@ -61,11 +60,10 @@ def test_streams_subscriptions_rooms_and_polls_end_with_a_session_that_is_revoke
     kind: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     """Those of another session go on: they end only when their own does."""
-    url = None if kind == "memory" else url_of(kind, request, tmp_path)
+    here = Here(kind, request, tmp_path)
 
     async def main() -> None:
-        manager = AsyncSessionManager(AsyncMemoryStore() if url is None else open_async_store(url))
-        elsewhere = SessionManager(manager._store._store if url is None else open_store(url))  # type: ignore[attr-defined]
+        manager, elsewhere = here.manager, here.elsewhere
         site = Site(manager)
         (mine, token), (bobs, other) = await begin(manager), await begin(manager, "bob")
         async with site.served(), httpx2.AsyncClient(base_url=site.url) as client:
