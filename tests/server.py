@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.servers.port import find_port
+from tests.servers.waiting import wait_until
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,10 @@ class Server:
     def output(self) -> str:
         """All it has printed so far."""
         return self.log.read_text("utf-8", "replace")
+
+    def wait_to_print(self, text: str) -> None:
+        """Until it has printed `text`: what a server logs of a request may come after its answer."""
+        wait_until(lambda: text in self.output(), f"{text!r} in {self.log}")
 
 
 @contextmanager

@@ -265,5 +265,5 @@ def test_a_provider_may_post_back_in_any_order_of_middleware(
             assert (answer.status, answer.headers["location"]) == (303, "/signin-provider?state=x&code=y%20z")
         else:  # the handler's own: it knows of no such state
             assert answer.status == 500
-            assert "The oauth state was missing or invalid" in site.process.output()
+            site.process.wait_to_print("The oauth state was missing or invalid")
         assert site.visitor().send("POST", "/", "", foreign).status == 403

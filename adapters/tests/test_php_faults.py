@@ -201,7 +201,7 @@ def test_a_unix_socket_will_do(tmp_path: Path, php: Php) -> None:
         visitor = Visitor(php.port)
         for number in range(1, 30):
             assert visitor.do(["increment", "n"], options=options).results == [number]
-        assert service.process.output().count("/v1/commit 200") == 29
+        wait_until(lambda: service.process.output().count("/v1/commit 200") == 29, "29 commits in the log")
 
 
 # Answers

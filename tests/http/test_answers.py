@@ -160,7 +160,7 @@ def test_a_change_inside_a_stream_comes_too_late_and_is_told_to_the_developer(si
         browser.get("/stream-late")
 
     assert browser.show()["data"] in ({"streamed": True}, {})
-    assert "SessionCommitted" in site.server.output()
+    site.server.wait_to_print("SessionCommitted")
 
 
 def test_an_answer_that_refuses_keeps_what_the_handler_changed(site: Site) -> None:
@@ -241,7 +241,7 @@ def test_what_json_cannot_hold_is_the_developers_mistake_and_no_problem(site: Si
 
     assert browser.post("/do/put", {"big": 2**64}).status == 500
     assert browser.show()["data"] == {"a": 1}
-    assert "InvalidData" in site.server.output()
+    site.server.wait_to_print("InvalidData")
 
 
 def test_a_token_that_was_not_issued_opens_nothing_and_is_not_answered(site: Site) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -16,9 +17,11 @@ from sojourn import Session, SessionManager
 from sojourn.core.commit import Reply
 from sojourn.remote import AsyncRemoteSessionManager, RemoteSessionManager
 from tests.server import Server
+from tests.servers.waiting import wait_until
 
 SOJOURN = str(Path(sys.executable).parent / "sojourn")
 KINDS = ("threads", "loop")
+_ELSEWHERE = "GET elsewhere 404"
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,11 @@ class Service:
 
     def asked(self) -> list[str]:
         """The requests to /v1 that it has answered so far."""
+        heard = self.server.output().count(_ELSEWHERE)
+        with closing(http.client.HTTPConnection("localhost", self.server.port, timeout=30)) as connection:
+            connection.request("GET", "/elsewhere")  # a line may come after its answer, but not after the next one's
+            connection.getresponse().read()
+        wait_until(lambda: self.server.output().count(_ELSEWHERE) > heard, "the log")
         return [line for line in self.server.output().splitlines() if "/v1/" in line]
 
 

@@ -96,6 +96,10 @@ class Process(Running):
         """All it has printed so far."""
         return self.log.read_text("utf-8", "replace")
 
+    def wait_to_print(self, text: str) -> None:
+        """Until it has printed `text`: what a server logs of a request may come after its answer."""
+        wait_until(lambda: text in self.output(), f"{text!r} in {self.log}")
+
     def require_running(self) -> None:
         if not self.running:
             raise RuntimeError(f"{self.command[0]} ended with {self._popen.returncode}:\n{self.output()}")

@@ -244,7 +244,7 @@ def test_without_the_service_or_with_a_wrong_key_nobody_is_served_or_sent_to_log
         folder.mkdir()
         with proxy(kind, folder, port, key) as at:
             assert ask(at, "/index.html").status == status
-    assert "scope verify: api-key-scope" in service.output()
+    service.wait_to_print("scope verify: api-key-scope")
 
 
 ORIGIN = "https://app.example.com"

@@ -54,6 +54,7 @@ def test_no_secret_and_no_cookie_is_in_the_log(service: Server, backend: Backend
 def test_the_log_is_one_json_object_a_line(service: Server, backend: Backend) -> None:
     token = backend.log_in("ada\n\x1b[31m")
     backend.request("GET", "/v1/users/bob/sessions")
+    service.wait_to_print('"/v1/users/{user_id}/sessions"')
 
     # Not splitlines(): a user's id may hold what is a line's end to Python, and none to JSON.
     lines = [json.loads(line) for line in service.output().rstrip("\n").split("\n")]
