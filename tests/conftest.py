@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,12 +29,36 @@ TRACED = [
 ]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    files = {item.path for item in items}
-    traced = {file for file in files if any(file.is_relative_to(path) for path in TRACED)}
-    for item in items:
-        if item.path not in traced:
-            item.add_marker(pytest.mark.no_cover)
+@contextmanager
+def untraced(config: pytest.Config) -> Iterator[None]:
+    plugin = config.pluginmanager.getplugin("_cov")
+    coverage = plugin and plugin.cov_controller
+    if coverage is None:
+        yield
+        return
+    coverage.pause()
+    try:
+        yield
+    finally:
+        coverage.resume()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Iterator[None]:
+    """Untraced, but for the import of what is judged: to trace it took as long as the collection."""
+    for package in map(importlib.import_module, ("sojourn.core", "sojourn.manager")):
+        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
+    with untraced(session.config):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    if any(item.path.is_relative_to(path) for path in TRACED):
+        return (yield)
+    with untraced(item.config):
+        return (yield)
 
 
 @pytest.fixture(scope="session")

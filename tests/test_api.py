@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -144,8 +145,16 @@ def test_the_page_of_names_has_the_words_of_the_others() -> None:
 
 # What docstrings say
 
+_Told = tuple[str, str, frozenset[str], list[ast.arg | ast.AnnAssign]]
 
-def _told() -> Iterator[tuple[str, str, frozenset[str], list[ast.arg | ast.AnnAssign]]]:
+
+@cache
+def _told() -> list[_Told]:
+    """All that is said of each public callable. When a test asks: every worker collects this file."""
+    return list(_tell())
+
+
+def _tell() -> Iterator[_Told]:
     """Each public callable, with all that its docstring and its class's say, its errors, and what it takes."""
     public = {each.path for each in NAMES.values()}
     for path, definition in NAMES.items():
@@ -200,12 +209,9 @@ def _anywhere(name: str) -> Definition | None:
     return next((found for path, found in NAMES.items() if path.endswith(f".{name}")), None)
 
 
-TOLD = list(_told())
-
-
 def test_the_source_tells_what_a_commit_raises() -> None:
     """So that the next test cannot pass for want of errors."""
-    errors = {path: errors for path, _, errors, _ in TOLD}
+    errors = {path: errors for path, _, errors, _ in _told()}
 
     assert errors["sojourn.SessionManager.commit"] >= {"SessionConflict", "SessionEnded", "DataTooLarge", "InvalidData"}
     assert errors["sojourn.stores.postgres.PostgresStore"] >= {"ConfigurationError", "StoreUnavailable"}
@@ -215,7 +221,7 @@ def test_the_source_tells_what_a_commit_raises() -> None:
 def test_a_docstring_names_the_errors_that_are_raised() -> None:
     unsaid = {
         path: missing
-        for path, said, errors, _ in TOLD
+        for path, said, errors, _ in _told()
         if (
             missing := sorted(error for error in errors - NO_ERRORS if error not in said and (path, error) not in NEVER)
         )
@@ -225,7 +231,7 @@ def test_a_docstring_names_the_errors_that_are_raised() -> None:
 
 
 def test_a_docstring_gives_the_units_of_durations_and_times() -> None:
-    unsaid = {path: missing for path, said, _, taken in TOLD if (missing := list(_without_units(said, taken)))}
+    unsaid = {path: missing for path, said, _, taken in _told() if (missing := list(_without_units(said, taken)))}
 
     assert unsaid == {}
 
