@@ -50,16 +50,16 @@ FULL = Sizes(
 )
 QUICK = Sizes(
     overhead=overhead.Size(rounds=5, laps=2, requests=10),
-    races=races.Size(requests=50, repeats=1, logouts=2),
-    scale=scale.Size(files=(1_000, 5_000), expired=1_000, processes=(1, 2), tasks=8, seconds=0.3),
+    races=races.Size(requests=50, repeats=1, logouts=1),
+    scale=scale.Size(files=(500, 1_000), expired=200, processes=(1, 2), tasks=8, seconds=0.1),
     network=network.Size(
         cost=network_cost.Size(rounds=1, laps=1, requests=10, requests_at_once=32), http_rounds=1, http_requests=32
     ),
     contention=contention.Size(rounds=1, writes=64),
-    million=million.Size(sessions=3_000, expired=500),
+    million=million.Size(sessions=1_000, expired=200),
     revocation=revocation.Size(sessions=20, writes=64),
     postgres=postgres_writes.Size(rounds=1, changes=10, seconds=0.1, revocations=4),
-    service=service.Size(rounds=1, requests=512),
+    service=service.Size(rounds=1, requests=256),
     bound=bound.Size(rounds=1, laps=1, requests=10),
     together=together.Size(rounds=1, requests=128),
     flask=framework_cost.Size(rounds=1, laps=1, requests=10),

@@ -24,7 +24,7 @@ from tests.servers.redis import find_redis, find_valkey
 from tests.servers.sentinel import start_sentinel
 from tests.servers.waiting import wait_until
 
-SECONDS = 8.0
+SECONDS = 6.0
 
 
 def storm(url: str, fail: Callable[[], None], folder: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from tests.http.browser import Answer
 from tests.http.crowd import Ask, ask_at_once
 from tests.http.site import Site
 
-USERS = 1000
+USERS = 200
 TOGETHER = 50
 
 
@@ -55,7 +55,7 @@ def test_a_log_out_among_parallel_writes_is_final(site: Site) -> None:
     assert browser.show() == {"user": None, "status": "ended", "end_reason": "logout", "data": {}}
 
 
-def test_1000_users_at_once_each_get_their_own_session_and_no_other(site: Site) -> None:
+def test_200_users_at_once_each_get_their_own_session_and_no_other(site: Site) -> None:
     store = open_store(f"sqlite:///{site.folder}/sessions.sqlite3")
     manager = SessionManager(store, clock=lambda: _now(site))
     tokens = [_log_in(manager, f"user{n}") for n in range(USERS)]

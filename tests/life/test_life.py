@@ -313,7 +313,7 @@ KINDS = (
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("kind", KINDS)
 def test_life(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    """10,000 steps in memory, 4,000 on each engine beside, and 3,000 through a cache and on a cluster.
+    """8,000 steps in memory, 3,000 on each engine beside, and 2,000 through a cache and on a cluster.
 
     At each of them the index of a user is what the model says that it is.
     """
@@ -324,7 +324,7 @@ def test_life(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None
             return open_kind(kind, request, tmp_path)
 
     fewer = "cached" in kind or "cluster" in kind
-    examples, steps = (250, 40) if kind == "memory" else (30 if fewer else 40, 100)
+    examples, steps = (200, 40) if kind == "memory" else (20 if fewer else 30, 100)
     quiet = (HealthCheck.too_slow, HealthCheck.filter_too_much)
     run_state_machine_as_test(
         Here,

@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
@@ -67,8 +67,9 @@ class Failure(NamedTuple):
         return cls(type(error).__name__, str(error), isinstance(error, SojournError))
 
 
-def run_worker(connection: Connection, target: Target, awaited: bool) -> None:
+def run_worker(connection: Connection, target: Target, awaited: bool, environment: Mapping[str, str]) -> None:
     """Run the worker until the pipe is closed. The first message is Ready, or a Failure."""
+    os.environ.update(environment)
     # What a store prints does not belong among the results.
     os.dup2(2, 1)  # by number: sys.stdout is None where it was closed
     # Ctrl-C is for the process that gives the orders.

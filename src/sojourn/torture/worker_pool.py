@@ -171,10 +171,13 @@ class _WorkerProcess:
     """One process and our end of its pipe."""
 
     def __init__(self, target: Target, number: int) -> None:
-        # Not forked: nothing of ours, like an open connection, may be in it.
-        context = get_context("spawn")
+        # Not forked from us: nothing of ours, like an open connection, may be in it.
+        context = get_context("forkserver")
+        context.set_forkserver_preload([run_worker.__module__])
         self.connection, theirs = context.Pipe()
-        self._process = context.Process(target=run_worker, args=(theirs, target, number % 2 == 1), daemon=True)
+        # The server of forks, made once, has the environment of that moment.
+        args = (theirs, target, number % 2 == 1, dict(os.environ))
+        self._process = context.Process(target=run_worker, args=args, daemon=True)
         self._process.start()
         theirs.close()
         self.killed = False
