@@ -15,7 +15,8 @@ from sojourn import Policy
 from .stage import Stage, serve
 from .tab import Tab, open_tab
 
-pytestmark = pytest.mark.engines("chromium", "firefox")
+# Firefox has what an engine decides; what our own script decides is decided alike in each.
+both = pytest.mark.engines("chromium", "firefox")
 all_three = pytest.mark.engines("chromium", "firefox", "webkit")
 
 NEAR = 'state.expiring && seen.at(-1) === "warned"'
@@ -231,6 +232,7 @@ async def test_after_a_sleep_it_asks_though_no_timer_had_run(context: BrowserCon
     await stage.until_asked("GET /session/", asked + 1)
 
 
+@both
 async def test_a_tab_that_asks_and_is_frozen_keeps_nobody_waiting_for_ever(
     context: BrowserContext, stage: Stage
 ) -> None:

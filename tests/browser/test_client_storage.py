@@ -12,7 +12,8 @@ from starlette.responses import Response
 from .stage import Stage, serve
 from .tab import Tab, open_tab
 
-pytestmark = pytest.mark.engines("chromium", "firefox")
+# Firefox has what an engine decides; what our own script decides is decided alike in each.
+both = pytest.mark.engines("chromium", "firefox")
 all_three = pytest.mark.engines("chromium", "firefox", "webkit")
 
 TOKEN = re.compile(r"sj1-[0-9a-f]{32}-[0-9a-f]{64}")
@@ -65,6 +66,7 @@ async def test_the_session_s_whole_life(context: BrowserContext, stage: Stage, s
     assert tab.thrown == []
 
 
+@both
 async def test_xhr_answers_as_fetch_does(context: BrowserContext, stage: Stage) -> None:
     tab = await open_tab(context, stage, transport="xhr")
     script = """async () => {
@@ -166,6 +168,7 @@ async def test_a_late_answer_of_an_old_session_overwrites_no_newer_log_in(
         assert (state["status"], state["userId"]) == ("active", "ada")
 
 
+@both
 async def test_another_origin_sees_no_token_and_can_plant_none_unless_it_is_named(
     context: BrowserContext, stage: Stage
 ) -> None:
@@ -198,6 +201,7 @@ async def test_another_origin_sees_no_token_and_can_plant_none_unless_it_is_name
         assert seen[-1]["authorization"] == f"Bearer {token}"
 
 
+@both
 async def test_storage_that_refuses_is_replaced_by_memory(context: BrowserContext, stage: Stage) -> None:
     tab = await open_tab(context, stage, "/page", storage="local")
     await tab.page.evaluate("""() => {

@@ -15,7 +15,8 @@ from sojourn import Policy
 from .stage import Stage, serve
 from .tab import Tab, open_tab
 
-pytestmark = pytest.mark.engines("chromium", "firefox")
+# Firefox has what an engine decides; what our own script decides is decided alike in each.
+both = pytest.mark.engines("chromium", "firefox")
 
 ASK = """async (goesWell) => {
 	const {createSessionClient} = await import("/session/step-up.js");
@@ -57,6 +58,7 @@ async def open_late(context: BrowserContext, stage: Stage, goes_well: Any = True
     return tab
 
 
+@both
 async def test_after_a_new_log_in_the_request_is_sent_again_with_its_body(
     context: BrowserContext, stage: Stage
 ) -> None:
