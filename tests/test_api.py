@@ -22,12 +22,14 @@ DOTTED = re.compile(r"\bsojourn(?:\.[A-Za-z_]+)+\b(?!/)")
 # What the package itself uses.
 NO_EXPORTS = {"late_exports", "logger"}
 # Where the source alone would have it so: what is encoded is the text of an id, no level is asked for, what is
-# adopted has no key, and no bound session is opened at hand.
+# adopted has no key, no bound session is opened at hand, and a session that asks for an end is named by its own id.
 NEVER = {
     ("sojourn.adopt.Adoption.open", "InvalidData"),
     ("sojourn.adopt.Adoption.open_async", "InvalidData"),
     ("sojourn.adopt.Adoption.open", "ProofRefused"),
     ("sojourn.adopt.Adoption.open_async", "ProofRefused"),
+    ("sojourn.browser.perform", "ConfigurationError"),
+    ("sojourn.browser.perform_async", "ConfigurationError"),
     ("sojourn.browser.plan", "ConfigurationError"),
     ("sojourn.remote.AsyncRemoteSessionManager.open_at_hand", "ProofRefused"),
     ("sojourn.testing.make_record", "ConfigurationError"),
