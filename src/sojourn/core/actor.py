@@ -23,7 +23,7 @@ from .events import (
 )
 from .token import ID_PATTERN
 
-__all__ = ["ADDRESS_PATTERN", "APPLICATION", "POLICY", "USER", "Actor", "attributed"]
+__all__ = ["ADDRESS_PATTERN", "APPLICATION", "BY_PATTERN", "POLICY", "USER", "Actor", "attributed"]
 
 USER: Final = "user"
 APPLICATION: Final = "application"
@@ -33,7 +33,8 @@ POLICY: Final = "policy"
 ADDRESS_PATTERN: Final = "^[!-~]{0,100}$"
 
 _NAME = r"[^\x00-\x20\x7f][^\x00-\x1f\x7f]{0,199}"
-_may_be_named = re.compile(f"user|application(:{_NAME})?|session:{ID_PATTERN}|key:[0-9a-f]{{8}}|cli:{_NAME}").fullmatch
+BY_PATTERN: Final = f"^(user|application(:{_NAME})?|session:{ID_PATTERN}|key:[0-9a-f]{{8}}|cli:{_NAME})$"
+_may_be_named = re.compile(BY_PATTERN).fullmatch
 
 _BY_POLICY: frozenset[EndReason] = frozenset({"idle_timeout", "absolute_timeout", "token_reuse", "limit"})
 _BY_WHO_ASKS = (LoggedIn, SessionCreated, Adopted, KeyRegistered)

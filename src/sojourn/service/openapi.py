@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sojourn import __version__
-from sojourn.core.actor import ADDRESS_PATTERN
+from sojourn.core.actor import ADDRESS_PATTERN, BY_PATTERN
 from sojourn.wire.api_key import KeyScope
 from sojourn.wire.batches import MAX_BATCH_BYTES, MAX_CALLS
 from sojourn.wire.http import (
@@ -128,7 +128,7 @@ def _paths() -> dict[str, Any]:
     )
     keep = _parameter("keep", "query", ID, "This one stays: that of the request at hand, say.")
     asks = [
-        _parameter("by", "query", {"type": "string"}, "Who asks, as an event spells it; without it, the API key."),
+        _parameter("by", "query", {"type": "string", "pattern": BY_PATTERN}, "Who asks; without it, the API key."),
         _parameter("address", "query", {"type": "string", "pattern": ADDRESS_PATTERN}, "Where they came from."),
     ]
     after = _parameter("after", "query", ID, "The greatest id of the page before.")

@@ -27,7 +27,16 @@ from sojourn.stores.store_url import StoreURL
 from .exposition import require_prometheus
 from .log import LogFormat, LogLevel
 
-__all__ = ["EXAMPLE", "BrowserSettings", "LogSettings", "ServiceSettings", "make_settings", "place_of", "read_file"]
+__all__ = [
+    "EXAMPLE",
+    "AuditSettings",
+    "BrowserSettings",
+    "LogSettings",
+    "ServiceSettings",
+    "make_settings",
+    "place_of",
+    "read_file",
+]
 
 T = TypeVar("T")
 
@@ -77,6 +86,9 @@ public_origin = "https://app.example.com"  # as browsers see it: needed where th
 bind_cookies = false               # true: every back end hands bound cookies on (docs/binding.md)
 reauthenticate_within = 900        # to end one's sessions elsewhere; false: any log-in will do
 
+[audit]                            # who did what: docs/audit.md; without this table there is no trail
+file = "/var/log/sojourn/audit.jsonl"
+
 [log]
 level = "info"                     # debug, info, warning or error
 format = "json"                    # or text
@@ -100,6 +112,12 @@ class BrowserSettings(_Table, frozen=True, kw_only=True):
     reauthenticate_within: float | Literal[False] = REAUTHENTICATE_WITHIN
 
 
+class AuditSettings(_Table, frozen=True, kw_only=True):
+    """Where the audit trail is written."""
+
+    file: str
+
+
 class LogSettings(_Table, frozen=True, kw_only=True):
     """What is logged, and how."""
 
@@ -121,6 +139,7 @@ class ServiceSettings(_Table, frozen=True, kw_only=True):
     policy: Policy = Policy()
     cookie: CookieOptions = CookieOptions()
     browser: BrowserSettings | None = None
+    audit: AuditSettings | None = None
     log: LogSettings = LogSettings()
 
 
