@@ -40,6 +40,7 @@ NO_ERRORS = {"SojournError", "SchemaBehind", "UnreadableRecord"}
 # Files, an entry of WSGI's environ, the numbers of Django's checks, and spans: no names of Python.
 NO_NAMES = {"sojourn.sock", "sojourn.toml", "sojourn.session", "sojourn.E", "sojourn.W"}
 NO_NAMES |= {"sojourn.open", "sojourn.commit", "sojourn.outcome", "sojourn.store.get", "sojourn.store.commit"}
+NO_NAMES |= {"sojourn.ended"}  # a type of webhook
 # Pages about the inside.
 INSIDE = {ROOT / "docs/architecture.md", ROOT / "docs/api.md"}
 

@@ -18,6 +18,7 @@ from sojourn.audit import AuditFile
 from sojourn.cli import Exit
 from sojourn.cli.audit import audit
 from sojourn.remote import RemoteSessionManager
+from tests.audit.receiver import SECRET, receiving
 from tests.cli.program import COMMAND, Program
 from tests.remote.service import SOJOURN, make_key
 from tests.server import run_server
@@ -146,19 +147,27 @@ def test_who_follows_the_trail_is_told_across_a_rotation(tmp_path: Path) -> None
 def test_the_service_writes_its_policy_and_which_key_or_session_asked(sojourn: Program) -> None:
     folder = sojourn.folder
     keys, path, config = folder / "keys.json", folder / "audit.jsonl", folder / "service.toml"
-    config.write_text(f'[audit]\nfile = "{path}"\n[policy]\nidle_timeout = 600\n')
+    secret = folder / "secret"
+    secret.write_text(f"{SECRET}\n")
     key = make_key(keys)
     store = f"sqlite:///{folder / 'sessions.db'}"
     command = [SOJOURN, "serve", "--config", str(config), "--store", store, "--keys", str(keys), "--port", "{port}"]
-    with run_server(command, folder / "log", path="/health") as server:
-        remote = RemoteSessionManager(server.url, key)
-        ids = [log_in(remote, "ada") for _ in range(3)]
-        remote.revoke(ids[0])
-        remote.revoke(ids[1], by=f"session:{ids[2]}", address="198.51.100.7")
-        remote.revoke_all("ada", by="application:password reset")
-        remote.close()
-        log = server.output()
+    with receiving() as receiver:
+        config.write_text(
+            f'[audit]\nfile = "{path}"\n[audit.webhook]\nurl = "{receiver.url}"\nsecret_file = "{secret}"\n'
+            f'outbox = "{folder}/outbox.db"\n[policy]\nidle_timeout = 600\n'
+        )
+        with run_server(command, folder / "log", path="/health") as server:
+            remote = RemoteSessionManager(server.url, key)
+            ids = [log_in(remote, "ada") for _ in range(3)]
+            remote.revoke(ids[0])
+            remote.revoke(ids[1], by=f"session:{ids[2]}", address="198.51.100.7")
+            remote.revoke_all("ada", by="application:password reset")
+            remote.close()
+            sent = receiver.wait_for(8)
+            log = server.output()
 
+    assert sorted((data["data"] for _, data in sent), key=lambda entry: int(entry["n"])) == entries(path)
     started, *rest = entries(path)
     assert (started["what"], started["by"], started["policy"]["idle_timeout"]) == ("service_started", ME, 600)
     asked = f"key:{key[5:13]}"

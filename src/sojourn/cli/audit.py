@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import gzip
-import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -16,6 +15,7 @@ import click
 from sojourn.audit.chain import Link, parse_line
 from sojourn.audit.entry import spell_time
 from sojourn.audit.file import chain_path, read_chain
+from sojourn.audit.reader import TrailReader
 from sojourn.audit.verification import Place, Verification
 from sojourn.core.errors import ConfigurationError
 
@@ -134,38 +134,19 @@ def _kept(path: Path) -> Link | None:
 
 
 def _lines(path: Path, *, follow: bool) -> Iterator[bytes]:
-    """The whole lines of the file; with `follow` also of the one that takes its place, and never an end."""
-    file, rest = _open(path), b""
+    """The lines of the file; with `follow` also of the one that takes its place, and never an end."""
+    _open(path).close()
+    reader = TrailReader(path)
     try:
         while True:
-            for line in _whole(file, rest):
-                rest = b"" if line.endswith(b"\n") else line
-                if not rest:
-                    yield line
-            if not follow:
+            lines = reader.read()
+            yield from lines
+            if not lines and not follow:
                 return
-            time.sleep(FOLLOW_EVERY)
-            if _was_rotated(path, file):
-                yield from _whole(file, rest)
-                file.close()
-                file, rest = _open(path), b""
+            if not lines:
+                time.sleep(FOLLOW_EVERY)
     finally:
-        file.close()
-
-
-def _whole(file: IO[bytes], rest: bytes) -> Iterable[bytes]:
-    for line in file:
-        yield rest + line
-        rest = b""
-
-
-def _was_rotated(path: Path, file: IO[bytes]) -> bool:
-    mine = os.fstat(file.fileno())
-    try:
-        there = path.stat()
-    except FileNotFoundError:
-        return False  # the next entry makes it
-    return (there.st_dev, there.st_ino) != (mine.st_dev, mine.st_ino) or there.st_size < file.tell()
+        reader.close()
 
 
 def _told(entry: dict[str, Any]) -> str:

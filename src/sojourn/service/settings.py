@@ -33,6 +33,7 @@ __all__ = [
     "BrowserSettings",
     "LogSettings",
     "ServiceSettings",
+    "WebhookSettings",
     "make_settings",
     "place_of",
     "read_file",
@@ -89,6 +90,11 @@ reauthenticate_within = 900        # to end one's sessions elsewhere; false: any
 [audit]                            # who did what: docs/audit.md; without this table there is no trail
 file = "/var/log/sojourn/audit.jsonl"
 
+[audit.webhook]                    # sent there too; without this table nothing is sent
+url = "https://siem.example.com/sojourn"
+secret_file = "/etc/sojourn/webhook.secret"
+outbox = "/var/lib/sojourn/outbox.db"
+
 [log]
 level = "info"                     # debug, info, warning or error
 format = "json"                    # or text
@@ -112,10 +118,19 @@ class BrowserSettings(_Table, frozen=True, kw_only=True):
     reauthenticate_within: float | Literal[False] = REAUTHENTICATE_WITHIN
 
 
+class WebhookSettings(_Table, frozen=True, kw_only=True):
+    """Where what is in the trail is sent, and what is kept until it was."""
+
+    url: str
+    secret_file: str
+    outbox: str
+
+
 class AuditSettings(_Table, frozen=True, kw_only=True):
-    """Where the audit trail is written."""
+    """Where the audit trail is written, and sent."""
 
     file: str
+    webhook: WebhookSettings | None = None
 
 
 class LogSettings(_Table, frozen=True, kw_only=True):
