@@ -8,12 +8,14 @@ __all__ = ["operator"]
 
 
 def operator() -> str:
-    """As Event.by spells it. It is the user of the process, which no variable of the environment can change."""
-    uid = os.getuid()
+    """As Event.by spells it. On Unix it is the user of the process, which no variable of the environment can change."""
     try:
         import pwd
+    except ImportError:
+        import getpass
 
-        name = pwd.getpwuid(uid).pw_name
-    except (ImportError, KeyError):
-        name = ""
-    return f"cli:{name or uid}"
+        return f"cli:{getpass.getuser()}"
+    try:
+        return f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
+    except KeyError:
+        return f"cli:{os.getuid()}"

@@ -66,12 +66,13 @@ def keys() -> None:
 @json_option
 def make(path: Path, name: str, scopes: tuple[KeyScope, ...], audit: Path | None, as_json: bool) -> int:
     """Make a key and show it, this once: only its hash is kept."""
-    with audited(audit) as trail, changing_keys(path) as there:
-        require_new_name(there, name)
-        key, text = make_key(name, scopes, milliseconds(), os.urandom)
-        # Before it is kept: where nobody could see it, there is none.
-        _show(key, text, as_json)
-        there.append(key)
+    with audited(audit) as trail:
+        with changing_keys(path) as there:
+            require_new_name(there, name)
+            key, text = make_key(name, scopes, milliseconds(), os.urandom)
+            # Before it is kept: where nobody could see it, there is none.
+            _show(key, text, as_json)
+            there.append(key)
         _note(trail, "api_key_made", key)
     return Exit.DONE
 
@@ -118,13 +119,14 @@ def list_(path: Path, as_json: bool) -> int:
 @json_option
 def rotate(path: Path, id: str, grace: float, audit: Path | None, as_json: bool) -> int:
     """Give the key ID a new secret, and show it."""
-    with audited(audit) as trail, changing_keys(path) as there:
-        key = find_key(there, id)
-        if key is None:
-            return _unknown(id)
-        new, text = rotate_key(key, grace, milliseconds(), os.urandom)
-        _show(new, text, as_json)
-        there[there.index(key)] = new
+    with audited(audit) as trail:
+        with changing_keys(path) as there:
+            key = find_key(there, id)
+            if key is None:
+                return _unknown(id)
+            new, text = rotate_key(key, grace, milliseconds(), os.urandom)
+            _show(new, text, as_json)
+            there[there.index(key)] = new
         _note(trail, "api_key_rotated", key)
     return Exit.DONE
 
@@ -136,11 +138,12 @@ def rotate(path: Path, id: str, grace: float, audit: Path | None, as_json: bool)
 @json_option
 def revoke(path: Path, id: str, audit: Path | None, as_json: bool) -> int:
     """Take the key ID away: a running service refuses it within a second."""
-    with audited(audit) as trail, changing_keys(path) as there:
-        key = find_key(there, id)
-        if key is None:
-            return _unknown(id)
-        there.remove(key)
+    with audited(audit) as trail:
+        with changing_keys(path) as there:
+            key = find_key(there, id)
+            if key is None:
+                return _unknown(id)
+            there.remove(key)
         _note(trail, "api_key_revoked", key)
     if as_json:
         echo_json({"revoked": _document(key)})
