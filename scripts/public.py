@@ -34,6 +34,7 @@ PUBLIC = (
     "sojourn.stores.cached",
     "sojourn.remote",
     "sojourn.service",
+    "sojourn.audit",
     "sojourn.metrics",
     "sojourn.traces",
     "sojourn.adopt",

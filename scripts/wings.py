@@ -24,6 +24,7 @@ PICTURE = ROOT / "docs" / "wings.svg"
 # What a wing is for, in no more words than its box holds.
 NOTES = {
     "adopt": "moving in",
+    "audit": "who did what",
     "asgi": "any ASGI app",
     "browser": "its endpoints",
     "cli": "the program",

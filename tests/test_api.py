@@ -23,12 +23,14 @@ DOTTED = re.compile(r"\bsojourn(?:\.[A-Za-z_]+)+\b(?!/)")
 # What the package itself uses.
 NO_EXPORTS = {"late_exports", "logger"}
 # Where the source alone would have it so: what is encoded is the text of an id, no level is asked for, what is
-# adopted has no key, and no bound session is opened at hand.
+# adopted has no key, no bound session is opened at hand, and a session that asks for an end is named by its own id.
 NEVER = {
     ("sojourn.adopt.Adoption.open", "InvalidData"),
     ("sojourn.adopt.Adoption.open_async", "InvalidData"),
     ("sojourn.adopt.Adoption.open", "ProofRefused"),
     ("sojourn.adopt.Adoption.open_async", "ProofRefused"),
+    ("sojourn.browser.perform", "ConfigurationError"),
+    ("sojourn.browser.perform_async", "ConfigurationError"),
     ("sojourn.browser.plan", "ConfigurationError"),
     ("sojourn.remote.AsyncRemoteSessionManager.open_at_hand", "ProofRefused"),
     ("sojourn.testing.make_record", "ConfigurationError"),
@@ -39,6 +41,7 @@ NO_ERRORS = {"SojournError", "SchemaBehind", "UnreadableRecord"}
 # Files, an entry of WSGI's environ, the numbers of Django's checks, and spans: no names of Python.
 NO_NAMES = {"sojourn.sock", "sojourn.toml", "sojourn.session", "sojourn.E", "sojourn.W"}
 NO_NAMES |= {"sojourn.open", "sojourn.commit", "sojourn.outcome", "sojourn.store.get", "sojourn.store.commit"}
+NO_NAMES |= {"sojourn.ended"}  # a type of webhook
 # Pages about the inside.
 INSIDE = {ROOT / "docs/architecture.md", ROOT / "docs/api.md"}
 

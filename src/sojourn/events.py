@@ -2,12 +2,14 @@
 
 from .core.events import (
     Adopted,
+    CleanedUp,
     Ended,
     Event,
     KeyRegistered,
     LoggedIn,
     Merged,
     RefreshSkipped,
+    RevokedAll,
     Rotated,
     RotationStalled,
     SessionCreated,
@@ -18,12 +20,14 @@ from .core.events import (
 
 __all__ = [
     "Adopted",
+    "CleanedUp",
     "Ended",
     "Event",
     "KeyRegistered",
     "LoggedIn",
     "Merged",
     "RefreshSkipped",
+    "RevokedAll",
     "Rotated",
     "RotationStalled",
     "SessionCreated",

@@ -17,9 +17,11 @@ from sojourn.testing.records import NOW
 def test_every_event_is_one_and_says_when_and_of_which_session(name: str) -> None:
     kind = getattr(events, name)
     more: dict[str, dict[str, Any]] = {
+        "CleanedUp": {"deleted": 1},
         "Ended": {"reason": "logout"},
         "Merged": {"keys": ("a",)},
         "RefreshSkipped": {"cause": "quota_exceeded"},
+        "RevokedAll": {"ended": 2},
         "UnknownToken": {"cause": "unknown"},
         "UnprovedToken": {"flaw": "proof-required"},
     }

@@ -48,8 +48,8 @@ def test_a_log_in_names_what_it_replaced() -> None:
     fresh = site.commit(session)
     assert fresh is not None
 
-    assert site.events[0] == Ended(at=NOW, id=id_of(token), reason="replaced")
-    assert site.events[-1] == LoggedIn(at=NOW, id=id_of(fresh), user_id="ada", replaced=id_of(token))
+    assert site.events[0] == Ended(at=NOW, id=id_of(token), reason="replaced", by="user")
+    assert site.events[-1] == LoggedIn(at=NOW, id=id_of(fresh), user_id="ada", replaced=id_of(token), by="user")
 
 
 def test_a_log_in_without_a_session_replaces_none() -> None:
@@ -174,7 +174,7 @@ def test_a_session_that_went_for_the_limit_is_told() -> None:
     session.login("ada")
     site.commit(session)
 
-    assert Ended(at=NOW, id=id_of(token), user_id="ada", reason="limit") in site.events
+    assert Ended(at=NOW, id=id_of(token), user_id="ada", reason="limit", by="policy") in site.events
 
 
 def test_or_one_more_is_refused_and_nothing_changed() -> None:
@@ -253,7 +253,7 @@ def test_a_log_out_ends_the_session_and_clears_the_cookie() -> None:
     assert (session.status, session.end_reason, session.id) == ("ended", "logout", id_of(token))
     assert site.visit(token).end_reason == "logout"
     assert site.record(token).data == {}
-    assert site.events == [Ended(at=NOW, id=id_of(token), user_id="ada", reason="logout")]
+    assert site.events == [Ended(at=NOW, id=id_of(token), user_id="ada", reason="logout", by="user")]
 
 
 def test_of_two_log_outs_at_once_one_is_told_and_both_clear_the_cookie() -> None:

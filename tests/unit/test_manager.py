@@ -21,7 +21,7 @@ from sojourn import (
     StoreUnavailable,
 )
 from sojourn.core.commit import NO_REPLY, Reply
-from sojourn.core.events import Ended, UnknownToken
+from sojourn.core.events import Ended, RevokedAll, UnknownToken
 from sojourn.core.store import Stats
 from sojourn.manager import milliseconds
 from sojourn.manager.context import BATCH
@@ -122,7 +122,7 @@ def test_a_time_out_is_written_down_when_it_is_noticed(world: World) -> None:
     at = world.clock.forward(30 * MINUTE)
 
     assert world.manager.open(token).end_reason == "idle_timeout"
-    assert world.events == [Ended(at=at, id=id_of(token), user_id="ada", reason="idle_timeout")]
+    assert world.events == [Ended(at=at, id=id_of(token), user_id="ada", reason="idle_timeout", by="policy")]
     world.manager.open(token)
     assert len(world.events) == 1
 
@@ -242,7 +242,7 @@ def test_revoke_ends_one_session_and_says_whether_it_did(world: World) -> None:
     token = world.begin("ada")
 
     assert world.manager.revoke(id_of(token))
-    assert world.events == [Ended(at=NOW, id=id_of(token), user_id="ada", reason="revoked")]
+    assert world.events == [Ended(at=NOW, id=id_of(token), user_id="ada", reason="revoked", by="application")]
     assert not world.manager.revoke(id_of(token))
     assert not world.manager.revoke("0" * 32)
     assert len(world.events) == 1
@@ -254,7 +254,7 @@ def test_revoke_of_a_session_that_had_run_out_says_that_it_had(world: World) -> 
     at = world.clock.forward(HOUR)
 
     assert not world.manager.revoke(id_of(token))
-    assert world.events == [Ended(at=at, id=id_of(token), user_id="ada", reason="idle_timeout")]
+    assert world.events == [Ended(at=at, id=id_of(token), user_id="ada", reason="idle_timeout", by="policy")]
     assert world.manager.open(token).end_reason == "idle_timeout"
 
 
@@ -263,8 +263,10 @@ def test_revoke_all_ends_every_session_of_the_user_but_the_one_to_keep(world: Wo
     bobs = world.begin("bob")
 
     assert world.manager.revoke_all("ada", keep=id_of(kept)) == 2
-    assert {event.id for event in world.events} == {id_of(token) for token in others}
-    assert all(isinstance(event, Ended) and event.user_id == "ada" for event in world.events)
+    *ends, last = world.events
+    assert {event.id for event in ends} == {id_of(token) for token in others}
+    assert all(isinstance(event, Ended) and event.user_id == "ada" for event in ends)
+    assert last == RevokedAll(at=NOW, user_id="ada", ended=2, kept=id_of(kept), by="application")
     assert [world.manager.open(token).end_reason for token in (kept, bobs)] == [None, None]
     assert world.manager.revoke_all("ada", reason="limit") == 1
     assert world.manager.open(kept).end_reason == "limit"

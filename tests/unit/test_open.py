@@ -83,7 +83,7 @@ def test_a_time_out_is_noticed_written_down_and_told_once(policy: Policy, wait: 
     at = site.clock.forward(1)
     session = site.visit(token)
     assert (session.status, session.end_reason, dict(session)) == ("ended", reason, {})
-    assert site.events == [Ended(at=at, id=id_of(token), user_id="ada", reason=reason)]  # type: ignore[arg-type]
+    assert site.events == [Ended(at=at, id=id_of(token), user_id="ada", reason=reason, by="policy")]  # type: ignore[arg-type]
     record = site.record(token)
     assert (record.end_reason, record.ended_at, record.data) == (reason, at, {})
 

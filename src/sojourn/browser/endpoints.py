@@ -237,9 +237,10 @@ def perform(ask: Ask, session: Session, manager: SessionManager) -> Sequence[Ses
     if ask.action == "list":
         return manager.list(ask.user_id)
     if ask.action == "revoke_others":
-        return manager.revoke_all(ask.user_id, keep=ask.id)
+        return manager.revoke_all(ask.user_id, keep=ask.id, by=f"session:{ask.id}", address=session.client.ip)
     if ask.action == "revoke" and any(mine.id == ask.id for mine in manager.list(ask.user_id)):
-        return _log_out_if_mine(ask, session) or int(manager.revoke(ask.id))
+        by, address = f"session:{session.id}", session.client.ip
+        return _log_out_if_mine(ask, session) or int(manager.revoke(ask.id, by=by, address=address))
     return 0
 
 
@@ -248,9 +249,10 @@ async def perform_async(ask: Ask, session: Session, manager: AsyncSessionManager
     if ask.action == "list":
         return await manager.list(ask.user_id)
     if ask.action == "revoke_others":
-        return await manager.revoke_all(ask.user_id, keep=ask.id)
+        return await manager.revoke_all(ask.user_id, keep=ask.id, by=f"session:{ask.id}", address=session.client.ip)
     if ask.action == "revoke" and any(mine.id == ask.id for mine in await manager.list(ask.user_id)):
-        return _log_out_if_mine(ask, session) or int(await manager.revoke(ask.id))
+        by, address = f"session:{session.id}", session.client.ip
+        return _log_out_if_mine(ask, session) or int(await manager.revoke(ask.id, by=by, address=address))
     return 0
 
 
@@ -272,8 +274,7 @@ def _refuse(status: int, code: str, title: str, detail: str, **held: Any) -> Ans
 
 
 def _no_session(session: Session) -> Answer:
-    reason = session.end_reason
-    ended = problem_of(SessionEnded(reason)) if reason else None
+    ended = problem_of(SessionEnded(session.end_reason)) if session.end_reason else None
     if ended is not None:
         return problem_answer(ended)
     return _refuse(401, "no-session", "There is no session", "Start one first.")

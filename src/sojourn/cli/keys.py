@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from sojourn.audit import AuditFile
+from sojourn.audit.operator import operator
 from sojourn.core.errors import ConfigurationError
 from sojourn.manager import milliseconds
 from sojourn.service.keys import (
@@ -22,6 +24,7 @@ from sojourn.service.keys import (
 from sojourn.service.last_use import read_last_use
 from sojourn.wire.api_key import KEY_SCOPES, KeyScope
 
+from .audit_option import audit_option, audited
 from .duration import DURATION, relative
 from .exit import Exit
 from .store_option import json_option
@@ -48,6 +51,7 @@ def keys() -> None:
 
 @keys.command()
 @_file
+@audit_option
 @click.option("--name", required=True, help="Whose it is: web, shop-php.")
 @click.option(
     "--scope",
@@ -60,14 +64,16 @@ def keys() -> None:
     "given again.",
 )
 @json_option
-def make(path: Path, name: str, scopes: tuple[KeyScope, ...], as_json: bool) -> int:
+def make(path: Path, name: str, scopes: tuple[KeyScope, ...], audit: Path | None, as_json: bool) -> int:
     """Make a key and show it, this once: only its hash is kept."""
-    with changing_keys(path) as there:
-        require_new_name(there, name)
-        key, text = make_key(name, scopes, milliseconds(), os.urandom)
-        # Before it is kept: where nobody could see it, there is none.
-        _show(key, text, as_json)
-        there.append(key)
+    with audited(audit) as trail:
+        with changing_keys(path) as there:
+            require_new_name(there, name)
+            key, text = make_key(name, scopes, milliseconds(), os.urandom)
+            # Before it is kept: where nobody could see it, there is none.
+            _show(key, text, as_json)
+            there.append(key)
+        _note(trail, "api_key_made", key)
     return Exit.DONE
 
 
@@ -105,39 +111,50 @@ def list_(path: Path, as_json: bool) -> int:
 
 @keys.command()
 @_file
+@audit_option
 @click.argument("id")
 @click.option(
     "--grace", type=DURATION, default=0, help="Keep the old secret good for so long, like 1h. Default: not at all."
 )
 @json_option
-def rotate(path: Path, id: str, grace: float, as_json: bool) -> int:
+def rotate(path: Path, id: str, grace: float, audit: Path | None, as_json: bool) -> int:
     """Give the key ID a new secret, and show it."""
-    with changing_keys(path) as there:
-        key = find_key(there, id)
-        if key is None:
-            return _unknown(id)
-        new, text = rotate_key(key, grace, milliseconds(), os.urandom)
-        _show(new, text, as_json)
-        there[there.index(key)] = new
+    with audited(audit) as trail:
+        with changing_keys(path) as there:
+            key = find_key(there, id)
+            if key is None:
+                return _unknown(id)
+            new, text = rotate_key(key, grace, milliseconds(), os.urandom)
+            _show(new, text, as_json)
+            there[there.index(key)] = new
+        _note(trail, "api_key_rotated", key)
     return Exit.DONE
 
 
 @keys.command()
 @_file
+@audit_option
 @click.argument("id")
 @json_option
-def revoke(path: Path, id: str, as_json: bool) -> int:
+def revoke(path: Path, id: str, audit: Path | None, as_json: bool) -> int:
     """Take the key ID away: a running service refuses it within a second."""
-    with changing_keys(path) as there:
-        key = find_key(there, id)
-        if key is None:
-            return _unknown(id)
-        there.remove(key)
+    with audited(audit) as trail:
+        with changing_keys(path) as there:
+            key = find_key(there, id)
+            if key is None:
+                return _unknown(id)
+            there.remove(key)
+        _note(trail, "api_key_revoked", key)
     if as_json:
         echo_json({"revoked": _document(key)})
     else:
         click.echo(f"The key {key.id} ({safe(key.name)}) is revoked.")
     return Exit.DONE
+
+
+def _note(trail: AuditFile | None, what: str, key: ApiKey) -> None:
+    if trail is not None:
+        trail.note(what, by=operator(), key=key.id, name=key.name, scopes=key.scopes)
 
 
 def _show(key: ApiKey, text: str, as_json: bool) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
+from sojourn.audit.operator import operator
 from sojourn.core.errors import ConfigurationError, UnreadableRecord
 from sojourn.core.info import SessionInfo, info
 from sojourn.core.store import Store
 from sojourn.manager import SessionManager
 
+from .audit_option import audit_option, audited
 from .duration import DURATION, relative
 from .exit import Exit
 from .inventory import all_of, all_records, all_records_of
@@ -31,6 +34,7 @@ EVERYONE = Selection()
 @click.command()
 @store_options
 @realm_option
+@audit_option
 @click.argument("id", required=False)
 @click.option("--user", metavar="USER", help="All of this user's sessions, at one instant.")
 @click.option("--ip", "addresses", metavar="ADDRESS", type=NETWORK, help="Those that began there: one, or a network's.")
@@ -42,6 +46,7 @@ def revoke(
     url: str,
     as_json: bool,
     realm: str,
+    audit: Path | None,
     id: str | None,
     everyone: bool,
     dry_run: bool,
@@ -57,14 +62,14 @@ def revoke(
     user = selection.user
     if (id is not None) + (selection != EVERYONE) + everyone != 1:
         raise click.UsageError("Say which sessions: an ID, or any of --user, --ip and --older-than, or --all.")
-    with open_existing(url) as store:
-        manager = SessionManager(store, realm=realm)
+    with open_existing(url) as store, audited(None if dry_run else audit) as trail:
+        manager = SessionManager(store, realm=realm, on_event=trail)
         if dry_run:
             return _foretell(store, manager, id, selection, as_json)
         if id is not None:
             ended = _revoke_one(store, manager, id)
         elif user is not None and selection == Selection(user):
-            ended = manager.revoke_all(user)
+            ended = manager.revoke_all(user, by=operator())
         elif user is None and not _confirmed(store, manager, selection, yes):
             click.echo("Nothing was ended.", err=True)
             return Exit.NOTHING
@@ -98,12 +103,12 @@ def _revoke_one(store: Store, manager: SessionManager, id: str) -> int:
     try:
         record = find_record(store, id, manager.realm)
     except UnreadableRecord as unreadable:
-        return int(manager.revoke(unreadable.id))
+        return int(manager.revoke(unreadable.id, by=operator()))
     if record is None:
         click.echo(f"No session has the id {safe(id)}.", err=True)
         return 0
     # Asked of the store in any case: its application's clock may run behind this one.
-    if manager.revoke(record.id):
+    if manager.revoke(record.id, by=operator()):
         return 1
     now = manager.clock()
     session = info(store.get(record.id) or record, now)
@@ -148,7 +153,8 @@ def _pages(store: Store, manager: SessionManager, selection: Selection) -> Itera
 
 def _revoke_everything(manager: SessionManager, *, wanted: bool) -> int:
     show = live_line(wanted=wanted)
-    ended = manager.revoke_everything((lambda count: show(f"{count:,} ended")) if show else None)
+    on_batch = (lambda count: show(f"{count:,} ended")) if show else None
+    ended = manager.revoke_everything(on_batch, by=operator())
     if show:
         show("")
     return ended
@@ -171,7 +177,7 @@ def _revoke_selected(store: Store, manager: SessionManager, selection: Selection
                 newest = max([newest, *[session.created_at for session in live]])
             old = [session for session in live if session.created_at <= newest]
             seen = seen or bool(old)
-            total += sum(manager.revoke(session.id) for session in old)
+            total += sum(manager.revoke(session.id, by=operator()) for session in old)
             if show:
                 show(f"{total:,} ended")
         if not seen:

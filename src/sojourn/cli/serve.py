@@ -59,6 +59,13 @@ class _PortOption(click.Option):
     help="Answer Prometheus at /metrics, with a key of the scope metrics. Needs the extra `metrics`.",
 )
 @click.option(
+    "--audit",
+    metavar="FILE",
+    envvar="SOJOURN_AUDIT",
+    show_envvar=True,
+    help="The audit trail: the file that tells who did what.",
+)
+@click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
     envvar="SOJOURN_LOG_LEVEL",
@@ -85,6 +92,9 @@ def serve(config: Path | None, check: bool, **given: Any) -> int:
     from .serve_check import findings, report
 
     tables = read_file(config) if config else {}
+    file = given.pop("audit")
+    if file is not None:
+        tables["audit"] = {**tables.get("audit", {}), "file": file}
     log = {name: given.pop(f"log_{name}") for name in ("level", "format")}
     tables |= {name: value for name, value in given.items() if value is not None}
     if any(log.values()):

@@ -14,7 +14,7 @@ import click
 from sojourn.core.errors import ConfigurationError
 from sojourn.core.policy import Policy
 from sojourn.core.store import Store
-from sojourn.manager import SessionManager
+from sojourn.manager import OnEvent, SessionManager
 from sojourn.stores.store_url import StoreURL, open_store
 
 __all__ = [
@@ -73,10 +73,12 @@ def open_existing(url: str) -> Iterator[Store]:
 
 
 @contextmanager
-def open_manager(url: str, policy: Policy | None = None, realm: str = "") -> Iterator[SessionManager]:
+def open_manager(
+    url: str, policy: Policy | None = None, realm: str = "", on_event: OnEvent | None = None
+) -> Iterator[SessionManager]:
     """The sessions at `url`. Raises ConfigurationError, with the mend, where there is no store yet: none is made."""
     with open_existing(url) as store:
-        yield SessionManager(store, policy, realm=realm)
+        yield SessionManager(store, policy, realm=realm, on_event=on_event)
 
 
 def existing_store(url: str) -> Store:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import click
 import msgspec
@@ -12,6 +13,7 @@ from sojourn.core.record import Record
 from sojourn.core.store import Stats
 from sojourn.stores.store_url import StoreURL
 
+from .audit_option import audit_option, audited
 from .duration import DURATION, spell
 from .exit import Exit
 from .inventory import all_records, with_progress
@@ -29,13 +31,14 @@ __all__ = ["cleanup", "stats"]
     default=f"{Policy().keep_ended:.0f}s",
     help="Keep what ended less than this long ago, so that browsers can be told why. Give your policy's. Default: 1d.",
 )
+@audit_option
 @click.option(
     "--vacuum",
     is_flag=True,
     help="Then give the free room of an SQLite file back to the disk: by itself it gets no smaller. It is copied, and "
     "writers wait for that.",
 )
-def cleanup(url: str, as_json: bool, keep_ended: float, vacuum: bool) -> int:
+def cleanup(url: str, as_json: bool, keep_ended: float, audit: Path | None, vacuum: bool) -> int:
     """Delete sessions that are over. Run it daily; requests are served meanwhile.
 
     Nothing to delete is success too. Interrupted, it keeps what it did.
@@ -44,7 +47,7 @@ def cleanup(url: str, as_json: bool, keep_ended: float, vacuum: bool) -> int:
     if vacuum and path is None:
         raise click.UsageError("--vacuum is for SQLite. PostgreSQL and Redis give room back by themselves.")
     show = live_line(wanted=not as_json)
-    with open_manager(url, Policy(keep_ended=keep_ended)) as manager:
+    with audited(audit) as trail, open_manager(url, Policy(keep_ended=keep_ended), on_event=trail) as manager:
         deleted = manager.delete_expired((lambda count: show(f"{count:,} deleted")) if show else None)
     if show:
         show("")

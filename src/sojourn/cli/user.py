@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
 
+from sojourn.audit.operator import operator
 from sojourn.core.errors import StoreUnavailable
 from sojourn.core.info import info
 from sojourn.core.record import Record
 from sojourn.core.store import Store
 
+from .audit_option import audit_option, audited
 from .exit import Exit
 from .inventory import all_records, with_progress
 from .store_option import now_ms, open_existing, open_manager, realm_option, store_options
@@ -47,8 +50,9 @@ def export(url: str, as_json: bool, realm: str, user: str) -> int:
 @store_options
 @realm_option
 @_user
+@audit_option
 @click.option("--dry-run", is_flag=True, help="Say how many it would be, and erase none.")
-def erase(url: str, as_json: bool, realm: str, user: str, dry_run: bool) -> int:
+def erase(url: str, as_json: bool, realm: str, user: str, audit: Path | None, dry_run: bool) -> int:
     """End a user's sessions, and leave no row, address or user agent of them, live or dead.
 
     Reads the whole store. The browser is told nothing of why: there is nothing left that could say so.
@@ -57,8 +61,10 @@ def erase(url: str, as_json: bool, realm: str, user: str, dry_run: bool) -> int:
         with open_existing(url) as store:
             count = len(_held(store, user, realm))
     else:
-        with open_manager(url, realm=realm) as manager:
-            count = manager.erase(user)
+        with audited(audit) as trail, open_manager(url, realm=realm, on_event=trail) as manager:
+            count = manager.erase(user, by=operator())
+            if trail is not None:
+                trail.note("erased", by=operator(), user_id=user, rows=count)
     if as_json:
         echo_json({"erased": 0, "would_erase": count} if dry_run else {"erased": count})
     else:

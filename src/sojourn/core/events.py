@@ -11,12 +11,14 @@ from .record import Bound
 
 __all__ = [
     "Adopted",
+    "CleanedUp",
     "Ended",
     "Event",
     "KeyRegistered",
     "LoggedIn",
     "Merged",
     "RefreshSkipped",
+    "RevokedAll",
     "Rotated",
     "RotationStalled",
     "SessionCreated",
@@ -29,12 +31,18 @@ __all__ = [
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """Something that happened to a session. `at` is in Unix milliseconds, by the manager's clock.
 
-    `id` is the session's public name, None where no session is known; `user_id` who is logged in in it.
+    `id` is the session's public name, None where no session is known; `user_id` who is logged in in it. Of what changes
+    something `by` says who did it: "user", the session's own; "session:" and the id of another session;
+    "application", or "application:" and a name; "key:" and the id of an API key of the service; "cli:" and the
+    operating system's user; "policy" for what was judged, a timeout, a limit or a reused token; "cleanup". `address`
+    is where they came from, as much of it as the policy's `keep_client` lets be kept; "" where it is not known.
     """
 
     at: int
     id: str | None = None
     user_id: str | None = None
+    by: str | None = None
+    address: str = ""
 
 
 class SessionCreated(Event, frozen=True, kw_only=True):
@@ -47,9 +55,14 @@ class SessionCreated(Event, frozen=True, kw_only=True):
 
 
 class LoggedIn(Event, frozen=True, kw_only=True):
-    """A user was tied to a new session; `replaced` is the id of the one before."""
+    """A user was tied to a new session; `replaced` is the id of the one before.
+
+    `level` and `methods` are what the log-in proved: a step-up is one of the same user's, with a higher level.
+    """
 
     replaced: str | None = None
+    level: str | None = None
+    methods: tuple[str, ...] = ()
 
 
 class Adopted(Event, frozen=True, kw_only=True):
@@ -64,6 +77,22 @@ class Ended(Event, frozen=True, kw_only=True):
     """A session ended. A timeout is noticed, and told, when the token is next shown."""
 
     reason: EndReason
+
+
+class RevokedAll(Event, frozen=True, kw_only=True):
+    """All sessions of a user, or with no `user_id` of everybody, were asked to end; `ended` many did, but `kept`.
+
+    An Ended of each came before. From `at` on, no session is made that began before it.
+    """
+
+    ended: int
+    kept: str | None = None
+
+
+class CleanedUp(Event, frozen=True, kw_only=True):
+    """Rows of sessions that were over for long were deleted: `deleted` many, which is never 0."""
+
+    deleted: int
 
 
 class Merged(Event, frozen=True, kw_only=True):

@@ -170,12 +170,11 @@ def _created(session: Session, write: Create, token: Token | None, answer: Appli
     events: list[Event] = []
     if write.ends is not None and before is not None:
         events.append(_ended(before, write.ends.reason, now))
-    for id in answer.ended:
-        events.append(Ended(at=now, id=id, user_id=record.user_id, reason="limit"))
+    events += [Ended(at=now, id=id, user_id=record.user_id, reason="limit") for id in answer.ended]
     events.append(SessionCreated(at=now, id=record.id, user_id=record.user_id, bound=record.bound))
     if login is not None:
-        replaced = write.ends.id if write.ends else None
-        events.append(LoggedIn(at=now, id=record.id, user_id=record.user_id, replaced=replaced))
+        told = LoggedIn(at=now, id=record.id, user_id=record.user_id, level=record.level, methods=record.methods)
+        events.append(replace(told, replaced=write.ends.id) if write.ends else told)
     become(session, record, token, record.data, session._counters)
     return Settled(_reply(record, token, now), events)
 

@@ -165,7 +165,7 @@ class SessionStore(SessionBase):
         id = own_id if session_key is None else find_live(process.manager(), session_key)
         if id is None:
             return
-        process.manager().revoke(id, "logout")
+        process.manager().revoke(id, "logout", by="user" if id == own_id else "application")
         if id == own_id:
             self._is_deleted = True
             self.lazy_exchange.say_nothing()

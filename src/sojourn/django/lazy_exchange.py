@@ -205,7 +205,8 @@ class LazyExchange:
         exchange = self.open()
         user_id = exchange.session.user_id
         if user_id is not None and password_changed(user_id, before):
-            exchange.manager.revoke_all(user_id, keep=exchange.session.id)
+            kept, address = exchange.session.id, exchange.session.client.ip
+            exchange.manager.revoke_all(user_id, keep=kept, by=f"session:{kept}", address=address)
 
     def headers(self) -> list[tuple[str, str]]:
         """The headers that go with the answer."""

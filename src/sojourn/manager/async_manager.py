@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sojourn.core.commit import DeviceLabel, Reply, plan_commit, plan_open
 from sojourn.core.errors import EndReason, SessionExists, SojournError, StoreUnavailable
+from sojourn.core.events import CleanedUp
 from sojourn.core.info import SessionInfo, info
 from sojourn.core.outcome import (
     NOTHING_WRITTEN,
@@ -99,9 +99,9 @@ class AsyncSessionManager(AsyncContext):
                 await self._spend(proved, record)
         session, end, events = plan_open(record, parsed, self.policy, self.clock(), client, self.realm, proved)
         if events:
-            self._emit(events)
+            self._emit(self._attributed(events, client))
         if end is not None:
-            self._emit_end(end, await self._write(end))
+            self._emit_end(end, await self._write(end), self._actor(None, client.ip))
         if proved is not None:
             self._note(session, proved)
         return session
@@ -120,7 +120,7 @@ class AsyncSessionManager(AsyncContext):
             self._refused(error)
             raise
         if settled.events:
-            self._emit(settled.events)
+            self._emit(self._attributed(settled.events, session.client))
         return settled.reply
 
     async def _attempt(self, session: Session) -> Settled | None:
@@ -208,56 +208,53 @@ class AsyncSessionManager(AsyncContext):
         found = self._infos(await self._store.list(user_id, now, self.realm, after, limit), now)
         return sorted(found, key=lambda each: -each.seen_at)
 
-    async def revoke(self, id: str, reason: EndReason = "revoked") -> bool:
-        """End one session, wherever it is open. Whether it was live until this call."""
-        end = End(id, reason, self.clock(), self.realm)
-        return self._emit_end(end, await self._store.end(end))
+    async def revoke(
+        self, id: str, reason: EndReason = "revoked", *, by: str = "application", address: str = ""
+    ) -> bool:
+        """End one session, wherever it is open. Whether it was live until this call.
 
-    async def revoke_all(self, user_id: str, *, keep: str | None = None, reason: EndReason = "revoked") -> int:
+        `by` and `address` are told of with the event. Raises ConfigurationError for a `by` that Event does not have.
+        """
+        end, actor = End(id, reason, self.clock(), self.realm), self._actor(by, address)
+        return self._emit_end(end, await self._store.end(end), actor)
+
+    async def revoke_all(
+        self,
+        user_id: str,
+        *,
+        keep: str | None = None,
+        reason: EndReason = "revoked",
+        by: str = "application",
+        address: str = "",
+    ) -> int:
         """End all of the user's sessions at one instant, but the id `keep`; how many. For a changed password, say.
 
-        What is under way is refused: a log-in that began before, and an old session that could be adopted.
+        What is under way is refused: a log-in that began before, and an old session that could be adopted. `by` and
+        `address` are as for `revoke`.
         """
-        now = self.clock()
+        now, actor = self.clock(), self._actor(by, address)
         ids = await self._store.end_all(user_id, reason, now, keep, self.realm)
-        self._emit_ended(ids, user_id, reason, now)
+        self._emit(actor.ends_all(ids, user_id, reason, now, keep))
         return len(ids)
 
-    async def revoke_everything(self, on_batch: Callable[[int], None] | None = None) -> int:
+    async def revoke_everything(
+        self, on_batch: Callable[[int], None] | None = None, *, by: str = "application", address: str = ""
+    ) -> int:
         """End every session of the realm; how many were live. Reads the whole store, in pages.
 
-        Nothing that began before is created from the first moment on. `on_batch` is called with the count so far.
+        Nothing that began before is created from the first moment on. `on_batch` is called with the count so far; `by`
+        and `address` are as for `revoke`.
         """
-        now = self.clock()
-        await self._store.bar(now, self.realm)
-        total, newest = await self._end_all_until(math.inf, 0, on_batch)
-        if newest > now:
-            # Another node's clock runs ahead of this one, so that what it makes may have passed the bar.
-            await self._store.bar(newest, self.realm)
-            total, _ = await self._end_all_until(newest, total, on_batch)
-        return total
+        from .everything import end_everything_async  # here: hardly anybody asks for it
 
-    async def _end_all_until(
-        self, newest: float, total: int, on_batch: Callable[[int], None] | None
-    ) -> tuple[int, int]:
-        """End what was made by `newest`; `total` and how many that were, and when the newest of them was made."""
-        after, seen = "", 0
-        while page := await self._store.scan(after, BATCH):
-            after = page[-1].id
-            for record in page:
-                if record.realm == self.realm and record.ended_at is None and record.created_at <= newest:
-                    seen = max(seen, record.created_at)
-                    total += await self.revoke(record.id)
-            if on_batch:
-                on_batch(total)
-        return total, seen
+        return await end_everything_async(self, on_batch, self._actor(by, address))
 
-    async def erase(self, user_id: str) -> int:
+    async def erase(self, user_id: str, *, by: str = "application", address: str = "") -> int:
         """Leave nothing of a user's sessions: no row, address or user agent, of live or of ended ones; how many.
 
-        They end as by revoke_all first. Reads the whole store.
+        They end as by revoke_all first. Reads the whole store. `by` and `address` are as for `revoke`.
         """
-        await self.revoke_all(user_id)
+        await self.revoke_all(user_id, by=by, address=address)
         return await self._store.erase(user_id, self.realm)
 
     async def delete_expired(
@@ -282,6 +279,8 @@ class AsyncSessionManager(AsyncContext):
             if on_batch:
                 on_batch(total)
             await sleep(PAUSE_BETWEEN_BATCHES)
+        if total:
+            self._emit((CleanedUp(at=now, deleted=total, by="cleanup"),))
         return total
 
     async def scan(self, after: str = "", limit: int = 100) -> Sequence[SessionInfo]:

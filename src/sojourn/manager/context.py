@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import re
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 from sojourn.core.commit import REST_MS, DeviceLabel, Rest, is_upkeep
@@ -19,7 +19,6 @@ from sojourn.core.errors import (
 )
 from sojourn.core.events import (
     Adopted,
-    Ended,
     Event,
     RefreshSkipped,
     RotationStalled,
@@ -37,6 +36,7 @@ from sojourn.core.store import Commit, Create, End
 from sojourn.core.token import Random, Token
 
 if TYPE_CHECKING:
+    from sojourn.core.actor import Actor
     from sojourn.core.async_store import AsyncStore
     from sojourn.core.binding import Judged, Shown
     from sojourn.core.sighting import Sighting
@@ -113,7 +113,7 @@ class ManagerContext:
         Raises ProofRefused where what it presents for a key is wrong.
         """
         if refused is not None:
-            self._emit((refused,))
+            self._emit(self._attributed((refused,), client))
         session = Session(None, self.clock(), client, presented=refused is not None)
         proved = None if presented is None else self._prove(None, None, presented)
         if proved is not None:
@@ -218,20 +218,33 @@ class ManagerContext:
     def _malformed(self, client: Client, presented: Shown | None = None) -> Session:
         return self.anonymous(client, refused=UnknownToken(at=self.clock(), cause="malformed"), presented=presented)
 
-    def _emit_end(self, end: End, was: Answer) -> bool:
+    def _attributed(self, events: Iterable[Event], client: Client) -> Iterable[Event]:
+        """Events of a request of this client, with who did it."""
+        if self._on_event is None:
+            return events
+        from sojourn.core.actor import attributed  # here: most requests change nothing
+
+        return attributed(events, client.kept(self.policy.keep_client).ip)
+
+    def _actor(self, by: str | None, address: str) -> Actor:
+        """Who asks for something, or with None the policy. Raises ConfigurationError."""
+        from sojourn.core.actor import POLICY, Actor
+
+        kept = Client(address).kept(self.policy.keep_client).ip
+        return Actor(POLICY, kept) if by is None else Actor.named(by, kept)
+
+    def _emit_end(self, end: End, was: Answer, actor: Actor) -> bool:
         """Tell of an end that this call made; whether it ended a live session."""
         if not isinstance(was, Record):
             return False
         ran_out = was.end_reason_at(end.now)
-        self._emit_ended([was.id], was.user_id, ran_out or end.reason, end.now)
+        self._emit(actor.ends([was.id], was.user_id, ran_out or end.reason, end.now))
         return ran_out is None
-
-    def _emit_ended(self, ids: Sequence[str], user_id: str | None, reason: EndReason, now: int) -> None:
-        self._emit([Ended(at=now, id=id, user_id=user_id, reason=reason) for id in ids])
 
     def _emit_adopted(self, ours: Create) -> None:
         now, id, user_id = ours.now, ours.record.id, ours.record.user_id
-        self._emit((SessionCreated(at=now, id=id, user_id=user_id), Adopted(at=now, id=id, user_id=user_id)))
+        made, adopted = SessionCreated(at=now, id=id, user_id=user_id), Adopted(at=now, id=id, user_id=user_id)
+        self._emit(self._attributed((made, adopted), ours.record.client))
 
 
 class AsyncContext(ManagerContext):

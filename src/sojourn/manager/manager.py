@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sojourn.core.commit import DeviceLabel, Reply, plan_commit, plan_open
 from sojourn.core.errors import EndReason, SessionExists, SojournError, StoreUnavailable
+from sojourn.core.events import CleanedUp
 from sojourn.core.info import SessionInfo, info
 from sojourn.core.outcome import (
     NOTHING_WRITTEN,
@@ -89,9 +89,9 @@ class SessionManager(ManagerContext):
                 self._spend(proved, record)
         session, end, events = plan_open(record, parsed, self.policy, self.clock(), client, self.realm, proved)
         if events:
-            self._emit(events)
+            self._emit(self._attributed(events, client))
         if end is not None:
-            self._emit_end(end, self._write(end))
+            self._emit_end(end, self._write(end), self._actor(None, client.ip))
         if proved is not None:
             self._note(session, proved)
         return session
@@ -110,7 +110,7 @@ class SessionManager(ManagerContext):
             self._refused(error)
             raise
         if settled.events:
-            self._emit(settled.events)
+            self._emit(self._attributed(settled.events, session.client))
         return settled.reply
 
     def _attempt(self, session: Session) -> Settled | None:
@@ -196,54 +196,51 @@ class SessionManager(ManagerContext):
         found = self._infos(self._store.list(user_id, now, self.realm, after, limit), now)
         return sorted(found, key=lambda each: -each.seen_at)
 
-    def revoke(self, id: str, reason: EndReason = "revoked") -> bool:
-        """End one session, wherever it is open. Whether it was live until this call."""
-        end = End(id, reason, self.clock(), self.realm)
-        return self._emit_end(end, self._store.end(end))
+    def revoke(self, id: str, reason: EndReason = "revoked", *, by: str = "application", address: str = "") -> bool:
+        """End one session, wherever it is open. Whether it was live until this call.
 
-    def revoke_all(self, user_id: str, *, keep: str | None = None, reason: EndReason = "revoked") -> int:
+        `by` and `address` are told of with the event. Raises ConfigurationError for a `by` that Event does not have.
+        """
+        end, actor = End(id, reason, self.clock(), self.realm), self._actor(by, address)
+        return self._emit_end(end, self._store.end(end), actor)
+
+    def revoke_all(
+        self,
+        user_id: str,
+        *,
+        keep: str | None = None,
+        reason: EndReason = "revoked",
+        by: str = "application",
+        address: str = "",
+    ) -> int:
         """End all of the user's sessions at one instant, but the id `keep`; how many. For a changed password, say.
 
-        What is under way is refused: a log-in that began before, and an old session that could be adopted.
+        What is under way is refused: a log-in that began before, and an old session that could be adopted. `by` and
+        `address` are as for `revoke`.
         """
-        now = self.clock()
+        now, actor = self.clock(), self._actor(by, address)
         ids = self._store.end_all(user_id, reason, now, keep, self.realm)
-        self._emit_ended(ids, user_id, reason, now)
+        self._emit(actor.ends_all(ids, user_id, reason, now, keep))
         return len(ids)
 
-    def revoke_everything(self, on_batch: Callable[[int], None] | None = None) -> int:
+    def revoke_everything(
+        self, on_batch: Callable[[int], None] | None = None, *, by: str = "application", address: str = ""
+    ) -> int:
         """End every session of the realm; how many were live. Reads the whole store, in pages.
 
-        Nothing that began before is created from the first moment on. `on_batch` is called with the count so far.
+        Nothing that began before is created from the first moment on. `on_batch` is called with the count so far; `by`
+        and `address` are as for `revoke`.
         """
-        now = self.clock()
-        self._store.bar(now, self.realm)
-        total, newest = self._end_all_until(math.inf, 0, on_batch)
-        if newest > now:
-            # Another node's clock runs ahead of this one, so that what it makes may have passed the bar.
-            self._store.bar(newest, self.realm)
-            total, _ = self._end_all_until(newest, total, on_batch)
-        return total
+        from .everything import end_everything  # here: hardly anybody asks for it
 
-    def _end_all_until(self, newest: float, total: int, on_batch: Callable[[int], None] | None) -> tuple[int, int]:
-        """End what was made by `newest`; `total` and how many that were, and when the newest of them was made."""
-        after, seen = "", 0
-        while page := self._store.scan(after, BATCH):
-            after = page[-1].id
-            for record in page:
-                if record.realm == self.realm and record.ended_at is None and record.created_at <= newest:
-                    seen = max(seen, record.created_at)
-                    total += self.revoke(record.id)
-            if on_batch:
-                on_batch(total)
-        return total, seen
+        return end_everything(self, on_batch, self._actor(by, address))
 
-    def erase(self, user_id: str) -> int:
+    def erase(self, user_id: str, *, by: str = "application", address: str = "") -> int:
         """Leave nothing of a user's sessions: no row, address or user agent, of live or of ended ones; how many.
 
-        They end as by revoke_all first. Reads the whole store.
+        They end as by revoke_all first. Reads the whole store. `by` and `address` are as for `revoke`.
         """
-        self.revoke_all(user_id)
+        self.revoke_all(user_id, by=by, address=address)
         return self._store.erase(user_id, self.realm)
 
     def delete_expired(self, on_batch: Callable[[int], None] | None = None, *, once_in: float | None = None) -> int:
@@ -266,6 +263,8 @@ class SessionManager(ManagerContext):
             if on_batch:
                 on_batch(total)
             time.sleep(PAUSE_BETWEEN_BATCHES)
+        if total:
+            self._emit((CleanedUp(at=now, deleted=total, by="cleanup"),))
         return total
 
     def scan(self, after: str = "", limit: int = 100) -> Sequence[SessionInfo]:

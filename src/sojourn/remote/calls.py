@@ -69,18 +69,26 @@ def call_list(user_id: str, after: str, limit: int) -> ServiceCall:
     return ServiceCall("GET", user_path(user_id, after=after, limit=limit))
 
 
-def call_revoke(id: str, reason: EndReason) -> ServiceCall | None:
+def call_revoke(id: str, reason: EndReason, by: str, address: str) -> ServiceCall | None:
     """End one session; None for what is no id."""
     _only_revoked(reason)
     # Sent twice, it would say that there was nothing to end.
-    return ServiceCall("DELETE", session_path(id), repeatable=False) if _is_id(id) else None
+    return ServiceCall("DELETE", session_path(id, **_asker(by, address)), repeatable=False) if _is_id(id) else None
 
 
-def call_revoke_all(user_id: str, keep: str | None, reason: EndReason) -> ServiceCall:
+def call_revoke_all(user_id: str, keep: str | None, reason: EndReason, by: str, address: str) -> ServiceCall:
     """End the user's sessions, but `keep`."""
     _only_revoked(reason)
     # What is no id names no session, so there is none to keep.
-    return ServiceCall("DELETE", user_path(user_id, keep=keep if keep and _is_id(keep) else None), repeatable=False)
+    kept = keep if keep and _is_id(keep) else None
+    return ServiceCall("DELETE", user_path(user_id, keep=kept, **_asker(by, address)), repeatable=False)
+
+
+def _asker(by: str, address: str) -> dict[str, str | None]:
+    from sojourn.core.actor import APPLICATION, Actor  # here: most requests end nothing
+
+    asks = Actor.named(by, address)
+    return {"by": None if asks.by == APPLICATION else asks.by, "address": asks.address}
 
 
 def _only_revoked(reason: EndReason) -> None:

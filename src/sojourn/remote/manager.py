@@ -17,7 +17,7 @@ from sojourn.core.record import Client
 from sojourn.core.session import Session
 from sojourn.core.store import Stats
 from sojourn.core.token import parse
-from sojourn.manager import AsyncSessionManager, SessionManager, milliseconds
+from sojourn.manager import AsyncSessionManager, SessionManager
 from sojourn.wire.answers import Committed, EndedCount, Found, ListedSessions, Opened
 
 from .address import Address
@@ -33,6 +33,7 @@ from .calls import (
 )
 from .connections import ServiceConnections
 from .keys import key_shown, require_readable
+from .service_clock import ServiceClock
 from .session import RemoteSession, as_remote, opened_session
 
 if TYPE_CHECKING:
@@ -54,19 +55,6 @@ JUDGED_THERE = Policy(
 NO_STORE: Any = None
 
 
-class _ServiceClock:
-    """The service's time: ours, put right by each answer. A browser's countdown must not depend on whom it asked."""
-
-    def __init__(self) -> None:
-        self._ahead = 0
-
-    def __call__(self) -> int:
-        return milliseconds() + self._ahead
-
-    def heard(self, now: int) -> None:
-        self._ahead = now - milliseconds()
-
-
 class RemoteSessionManager(SessionManager):
     """A SessionManager over `sojourn serve`: for Flask, WSGI, Django, scripts.
 
@@ -76,7 +64,7 @@ class RemoteSessionManager(SessionManager):
     """
 
     def __init__(self, service: str, key: str, *, timeout: float = 2.0) -> None:
-        self._time = _ServiceClock()
+        self._time = ServiceClock()
         super().__init__(NO_STORE, JUDGED_THERE, clock=self._time)
         self._address = Address.parse(service, key)
         self._connections = ServiceConnections(self._address, timeout)
@@ -129,24 +117,37 @@ class RemoteSessionManager(SessionManager):
         """A page of the user's live sessions, as SessionManager.list; without their data. Scope `admin`."""
         return [session.info() for session in self._ask(call_list(user_id, after, limit), ListedSessions).sessions]
 
-    def revoke(self, id: str, reason: EndReason = "revoked") -> bool:
-        """End one session, wherever it is open. Whether it was live until this call. Scope `admin`."""
-        call = call_revoke(id, reason)
+    def revoke(self, id: str, reason: EndReason = "revoked", *, by: str = "application", address: str = "") -> bool:
+        """End one session, wherever it is open. Whether it was live until this call. Scope `admin`.
+
+        By "application" the service tells of its API key. Raises ConfigurationError for a `by` that Event has not.
+        """
+        call = call_revoke(id, reason, by, address)
         return call is not None and self._ask(call, EndedCount).ended > 0
 
-    def revoke_all(self, user_id: str, *, keep: str | None = None, reason: EndReason = "revoked") -> int:
-        """End all of the user's sessions at one instant, but the id `keep`; how many. Scope `admin`."""
-        return self._ask(call_revoke_all(user_id, keep, reason), EndedCount).ended
+    def revoke_all(
+        self,
+        user_id: str,
+        *,
+        keep: str | None = None,
+        reason: EndReason = "revoked",
+        by: str = "application",
+        address: str = "",
+    ) -> int:
+        """End a user's sessions at one instant, but the id `keep`; how many. `by` is as for revoke. Scope `admin`."""
+        return self._ask(call_revoke_all(user_id, keep, reason, by, address), EndedCount).ended
 
     def delete_expired(self, on_batch: Callable[[int], None] | None = None, *, once_in: float | None = None) -> int:
         """Nothing, `once_in` so many seconds or not: the service cleans up after itself."""
         return 0
 
-    def revoke_everything(self, on_batch: Callable[[int], None] | None = None) -> int:
+    def revoke_everything(
+        self, on_batch: Callable[[int], None] | None = None, *, by: str = "application", address: str = ""
+    ) -> int:
         """Not over the service: `sojourn revoke --all` does it on its store. Raises ConfigurationError."""
         _not_here("revoke_everything")
 
-    def erase(self, user_id: str) -> int:
+    def erase(self, user_id: str, *, by: str = "application", address: str = "") -> int:
         """Not over the service: `sojourn erase` does it on its store. Raises ConfigurationError."""
         _not_here("erase")
 
@@ -172,7 +173,7 @@ class AsyncRemoteSessionManager(AsyncSessionManager):
     streams = False
 
     def __init__(self, service: str, key: str, *, timeout: float = 2.0) -> None:
-        self._time = _ServiceClock()
+        self._time = ServiceClock()
         super().__init__(NO_STORE, JUDGED_THERE, clock=self._time)
         from .async_connections import AsyncServiceConnections  # here: the threads' side never loads an event loop
 
@@ -235,14 +236,27 @@ class AsyncRemoteSessionManager(AsyncSessionManager):
             session.info() for session in (await self._ask(call_list(user_id, after, limit), ListedSessions)).sessions
         ]
 
-    async def revoke(self, id: str, reason: EndReason = "revoked") -> bool:
-        """End one session, wherever it is open. Whether it was live until this call. Scope `admin`."""
-        call = call_revoke(id, reason)
+    async def revoke(
+        self, id: str, reason: EndReason = "revoked", *, by: str = "application", address: str = ""
+    ) -> bool:
+        """End one session, wherever it is open. Whether it was live until this call. Scope `admin`.
+
+        By "application" the service tells of its API key. Raises ConfigurationError for a `by` that Event has not.
+        """
+        call = call_revoke(id, reason, by, address)
         return call is not None and (await self._ask(call, EndedCount)).ended > 0
 
-    async def revoke_all(self, user_id: str, *, keep: str | None = None, reason: EndReason = "revoked") -> int:
-        """End all of the user's sessions at one instant, but the id `keep`; how many. Scope `admin`."""
-        return (await self._ask(call_revoke_all(user_id, keep, reason), EndedCount)).ended
+    async def revoke_all(
+        self,
+        user_id: str,
+        *,
+        keep: str | None = None,
+        reason: EndReason = "revoked",
+        by: str = "application",
+        address: str = "",
+    ) -> int:
+        """End a user's sessions at one instant, but the id `keep`; how many. `by` is as for revoke. Scope `admin`."""
+        return (await self._ask(call_revoke_all(user_id, keep, reason, by, address), EndedCount)).ended
 
     async def delete_expired(
         self, on_batch: Callable[[int], None] | None = None, *, once_in: float | None = None
@@ -250,11 +264,13 @@ class AsyncRemoteSessionManager(AsyncSessionManager):
         """Nothing, `once_in` so many seconds or not: the service cleans up after itself."""
         return 0
 
-    async def revoke_everything(self, on_batch: Callable[[int], None] | None = None) -> int:
+    async def revoke_everything(
+        self, on_batch: Callable[[int], None] | None = None, *, by: str = "application", address: str = ""
+    ) -> int:
         """Not over the service: `sojourn revoke --all` does it on its store. Raises ConfigurationError."""
         _not_here("revoke_everything")
 
-    async def erase(self, user_id: str) -> int:
+    async def erase(self, user_id: str, *, by: str = "application", address: str = "") -> int:
         """Not over the service: `sojourn erase` does it on its store. Raises ConfigurationError."""
         _not_here("erase")
 

@@ -38,6 +38,7 @@ from sojourn.wire.http import (
 )
 from sojourn.wire.problems import NOT_FOUND
 
+from .acting_key import acting_key
 from .batch import CallBatch
 from .edge import find_place
 from .endpoints import Route, ServiceEndpoints
@@ -186,6 +187,7 @@ class Service:
             refusal = self._keys.refusal(authorization, endpoint.scope)
             if refusal is not None:
                 raise key_refused(refusal)
+            acting_key.set(self._keys.id_of(authorization))
         return await endpoint.answer(BackEndRequest(scope, receive, content_type, found))
 
     def _answer_to(self, error: RequestRefused | SojournError) -> tuple[Problem, Headers]:

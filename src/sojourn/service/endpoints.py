@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 from urllib.parse import parse_qs, unquote
 
 import msgspec
 
 from sojourn import __version__
+from sojourn.core.actor import ADDRESS_PATTERN, Actor
 from sojourn.core.cookie import CookieOptions
+from sojourn.core.errors import ConfigurationError
 from sojourn.core.policy import Policy
 from sojourn.core.session import Session
 from sojourn.core.token import ID_PATTERN
@@ -29,9 +31,10 @@ from sojourn.wire.answers import (
 from sojourn.wire.api_key import KeyScope
 from sojourn.wire.batches import MAX_BATCH_BYTES, BatchedCall
 from sojourn.wire.http import LINES
-from sojourn.wire.problems import BAD_KEEP, BAD_PAGE, NO_REMEMBER, NO_STATUS, NOT_FOUND, NOT_LINES, bad_query
+from sojourn.wire.problems import BAD_ACTOR, BAD_KEEP, BAD_PAGE, NO_REMEMBER, NO_STATUS, NOT_FOUND, NOT_LINES, bad_query
 from sojourn.wire.requests import CommitRequest, LoginAction, OpenRequest
 
+from .acting_key import acting_key
 from .batch import CallBatch, rows_of
 from .refusal import RequestRefused
 from .replay import client_of, replay
@@ -45,6 +48,7 @@ _open = msgspec.json.Decoder(OpenRequest).decode
 _commit = msgspec.json.Decoder(CommitRequest).decode
 _encode = msgspec.json.Encoder().encode
 _is_id = re.compile(ID_PATTERN).fullmatch
+_is_address = re.compile(ADDRESS_PATTERN).fullmatch
 _is_limit = re.compile("[1-9][0-9]{0,2}|1000").fullmatch
 
 # No request is at work for longer; of one that says so, it is not known what it may still know.
@@ -168,10 +172,13 @@ class ServiceEndpoints:
 
     async def revoke_all(self, request: BackEndRequest) -> bytes:
         """DELETE /v1/users/{user_id}/sessions."""
-        keep = _query(request, "keep").get("keep")
+        given = _query(request, "keep", "by", "address")
+        keep, asks = given.get("keep"), _asker(given)
         if keep is not None and not _is_id(keep):
             raise RequestRefused(BAD_KEEP)
-        return _encode(EndedCount(await self._manager.revoke_all(_user_id(request), keep=keep)))
+        return _encode(
+            EndedCount(await self._manager.revoke_all(_user_id(request), keep=keep, by=asks.by, address=asks.address))
+        )
 
     async def get(self, request: BackEndRequest) -> bytes:
         """GET /v1/sessions/{id}."""
@@ -180,7 +187,9 @@ class ServiceEndpoints:
 
     async def revoke(self, request: BackEndRequest) -> bytes:
         """DELETE /v1/sessions/{id}."""
-        return _encode(EndedCount(int(await self._manager.revoke(request.path))))
+        asks = _asker(_query(request, "by", "address"))
+        ended = await self._manager.revoke(request.path, by=asks.by, address=asks.address)
+        return _encode(EndedCount(int(ended)))
 
 
 def _configuration(policy: Policy, cookie: CookieOptions) -> Configuration:
@@ -201,6 +210,17 @@ def _query(request: BackEndRequest, *names: str) -> dict[str, str]:
     if not given.keys() <= set(names) or any(len(values) != 1 for values in given.values()):
         raise RequestRefused(bad_query(names))
     return {name: value for name, (value,) in given.items()}
+
+
+def _asker(given: Mapping[str, str]) -> Actor:
+    """Who asks for an end: whom the back end names, or the API key itself."""
+    try:
+        asks = Actor.named(given.get("by", f"key:{acting_key.get()}"), given.get("address", ""))
+    except ConfigurationError:
+        raise RequestRefused(BAD_ACTOR) from None
+    if not _is_address(asks.address):
+        raise RequestRefused(BAD_ACTOR)
+    return asks
 
 
 def _user_id(request: BackEndRequest) -> str:

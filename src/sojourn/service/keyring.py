@@ -21,6 +21,8 @@ __all__ = ["Keyring"]
 logger = logging.getLogger("sojourn.service")
 
 _BEARER = BEARER.lower().encode()
+# In "Bearer sjk1-1a2b3c4d-…".
+_ID = slice(len("Bearer sjk1-"), len("Bearer sjk1-1a2b3c4d"))
 
 
 class Keyring:
@@ -50,6 +52,10 @@ class Keyring:
             return API_KEY_REFUSED
         self._last_use.note(key.id, now, self._keys)
         return None if scope in key.scopes else wrong_scope(key.id, scope)
+
+    def id_of(self, authorization: bytes) -> str:
+        """The public id of the key that an Authorization header shows, once that was not refused."""
+        return authorization[_ID].decode()
 
     def _check(self) -> None:
         self._check_at = time.monotonic() + 0.5

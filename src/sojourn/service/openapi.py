@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sojourn import __version__
+from sojourn.core.actor import ADDRESS_PATTERN, BY_PATTERN
 from sojourn.wire.api_key import KeyScope
 from sojourn.wire.batches import MAX_BATCH_BYTES, MAX_CALLS
 from sojourn.wire.http import (
@@ -126,6 +127,10 @@ def _paths() -> dict[str, Any]:
         "user_id", "path", {"type": "string", "minLength": 1, "maxLength": 255}, "As in login, percent-encoded."
     )
     keep = _parameter("keep", "query", ID, "This one stays: that of the request at hand, say.")
+    asks = [
+        _parameter("by", "query", {"type": "string", "pattern": BY_PATTERN}, "Who asks; without it, the API key."),
+        _parameter("address", "query", {"type": "string", "pattern": ADDRESS_PATTERN}, "Where they came from."),
+    ]
     after = _parameter("after", "query", ID, "The greatest id of the page before.")
     limit = _parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}, "A page.")
     writes = (400, 409, 413, 415, 422, 503)
@@ -141,12 +146,12 @@ def _paths() -> dict[str, Any]:
             )
             | {"parameters": [after, limit]},
             "delete": _operation("admin", "End all of a user's sessions at once", "Ended", None, 400, 404, 503)
-            | {"parameters": [keep]},
+            | {"parameters": [keep, *asks]},
         },
         SESSION: {
             "parameters": [_parameter("id", "path", ID, "A session's public id, not its token.")],
             "get": _operation("sessions", "One session, live or ended, without its data", "Found", None, 404, 503),
-            "delete": _operation("admin", "End one session", "Ended", None, 404, 503),
+            "delete": _operation("admin", "End one session", "Ended", None, 400, 404, 503) | {"parameters": asks},
         },
         VERIFY: {"get": _verify("Whose a visitor's request is, for the proxy in front")},
         VERIFY_PASSIVELY: {"get": _verify("The same of one that is no activity, a poll say")},

@@ -24,12 +24,13 @@ from sojourn.manager.context import AsyncBeforeCreate
 from sojourn.stores.store_url import StoreURL, open_async_store, open_store
 
 from .application import Service
+from .audited import listener, note_start
 from .edge import Edge
 from .exposition import Exposition, shared_folder
 from .keyring import Keyring
 from .keys import real_path
 from .listener import bind_tcp, bind_unix
-from .log import set_up_logging, tell
+from .log import set_up_logging
 from .protocol import BoundedProtocol
 from .settings import BrowserSettings, ServiceSettings, place_of
 from .visitor_keys import VisitorKeys
@@ -57,7 +58,7 @@ def build(settings: ServiceSettings, before_create: AsyncBeforeCreate | None) ->
         store,
         settings.policy,
         realm=settings.realm,
-        on_event=tell,
+        on_event=listener(settings),
         before_create=before_create,
     )
     metrics = _metrics() if settings.metrics else None
@@ -128,6 +129,7 @@ def run(settings: ServiceSettings, before_create: AsyncBeforeCreate | None) -> N
     with closing(open_store(StoreURL.parse(settings.store).bare)) as store:
         # One read, which raises what is wrong: no server, no access, tables that are not there yet.
         store.get("0" * 32)
+    note_start(settings)
     uds = real_path(Path(settings.uds)) if settings.uds else None
     listener = bind_unix(uds) if uds else bind_tcp(settings.host, settings.port)
     config = uvicorn.Config(

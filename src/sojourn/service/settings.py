@@ -27,7 +27,17 @@ from sojourn.stores.store_url import StoreURL
 from .exposition import require_prometheus
 from .log import LogFormat, LogLevel
 
-__all__ = ["EXAMPLE", "BrowserSettings", "LogSettings", "ServiceSettings", "make_settings", "place_of", "read_file"]
+__all__ = [
+    "EXAMPLE",
+    "AuditSettings",
+    "BrowserSettings",
+    "LogSettings",
+    "ServiceSettings",
+    "WebhookSettings",
+    "make_settings",
+    "place_of",
+    "read_file",
+]
 
 T = TypeVar("T")
 
@@ -77,6 +87,14 @@ public_origin = "https://app.example.com"  # as browsers see it: needed where th
 bind_cookies = false               # true: every back end hands bound cookies on (docs/binding.md)
 reauthenticate_within = 900        # to end one's sessions elsewhere; false: any log-in will do
 
+[audit]                            # who did what: docs/audit.md; without this table there is no trail
+file = "/var/log/sojourn/audit.jsonl"
+
+[audit.webhook]                    # sent there too; without this table nothing is sent
+url = "https://siem.example.com/sojourn"
+secret_file = "/etc/sojourn/webhook.secret"
+outbox = "/var/lib/sojourn/outbox.db"
+
 [log]
 level = "info"                     # debug, info, warning or error
 format = "json"                    # or text
@@ -100,6 +118,21 @@ class BrowserSettings(_Table, frozen=True, kw_only=True):
     reauthenticate_within: float | Literal[False] = REAUTHENTICATE_WITHIN
 
 
+class WebhookSettings(_Table, frozen=True, kw_only=True):
+    """Where what is in the trail is sent, and what is kept until it was."""
+
+    url: str
+    secret_file: str
+    outbox: str
+
+
+class AuditSettings(_Table, frozen=True, kw_only=True):
+    """Where the audit trail is written, and sent."""
+
+    file: str
+    webhook: WebhookSettings | None = None
+
+
 class LogSettings(_Table, frozen=True, kw_only=True):
     """What is logged, and how."""
 
@@ -121,6 +154,7 @@ class ServiceSettings(_Table, frozen=True, kw_only=True):
     policy: Policy = Policy()
     cookie: CookieOptions = CookieOptions()
     browser: BrowserSettings | None = None
+    audit: AuditSettings | None = None
     log: LogSettings = LogSettings()
 
 

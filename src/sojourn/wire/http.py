@@ -51,13 +51,16 @@ BATCHES: Final = "sojourn-batches"
 """The header by which the service tells that it takes batches: how many calls one may hold."""
 
 
-def session_path(id: str) -> str:
-    """Where one session is found and ended."""
-    return SESSION.format(id=id)
+def session_path(id: str, **query: str | int | None) -> str:
+    """Where one session is found and ended; with whom to name for its end."""
+    return _with_query(SESSION.format(id=id), query)
 
 
 def user_path(user_id: str, **query: str | int | None) -> str:
     """Where a user's sessions are listed, from the first id past `after`, and ended, but the one with the id `keep`."""
-    path = USER.format(user_id=quote(user_id, safe=""))
+    return _with_query(USER.format(user_id=quote(user_id, safe="")), query)
+
+
+def _with_query(path: str, query: dict[str, str | int | None]) -> str:
     given = urlencode({name: value for name, value in query.items() if value})
     return f"{path}?{given}" if given else path

@@ -13,6 +13,7 @@ __all__ = [
     "API_KEY_CODES",
     "API_KEY_REFUSED",
     "API_KEY_REQUIRED",
+    "BAD_ACTOR",
     "BAD_KEEP",
     "BAD_PAGE",
     "BODY_TOO_LARGE",
@@ -56,6 +57,12 @@ NO_REMEMBER = Problem(
     code="invalid-data",
     title="Nobody is remembered here",
     detail="The service's policy has no `remember`. Log in without it, or set policy.remember in its configuration.",
+)
+BAD_ACTOR = Problem(
+    status=400,
+    code="invalid-body",
+    title="Nobody's name",
+    detail="`by` takes user, session:ID, application:NAME, cli:NAME or key:ID; `address` up to 100 letters of ASCII.",
 )
 BAD_KEEP = Problem(
     status=400, code="invalid-body", title="No session's id", detail="`keep` takes the id of a session, 32 hex digits."

@@ -1,0 +1,66 @@
+"""The service's audit trail: its file, as the settings have it, and what it tells of the service itself."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sojourn.audit import AuditFile
+from sojourn.audit.entry import entry_of
+from sojourn.audit.operator import operator
+from sojourn.core.errors import ConfigurationError
+from sojourn.core.events import Event
+from sojourn.manager import OnEvent
+
+from .acting_key import acting_key
+from .log import tell
+from .settings import AuditSettings, ServiceSettings
+
+if TYPE_CHECKING:
+    from sojourn.audit import Webhook
+
+__all__ = ["listener", "note_start"]
+
+
+def listener(settings: ServiceSettings) -> OnEvent:
+    """What a worker does with each event. Raises ConfigurationError where the trail cannot be written."""
+    if settings.audit is None:
+        return tell
+    trail = AuditFile(settings.audit.file)
+    hook = _webhook(settings.audit)
+    if hook is not None:
+        hook.start()
+
+    def write(event: Event) -> None:
+        tell(event)
+        entry = entry_of(event, acting_key.get())
+        if entry is not None:
+            trail.append(entry)
+
+    return write
+
+
+def _webhook(settings: AuditSettings) -> Webhook | None:
+    told = settings.webhook
+    if told is None:
+        return None
+    from sojourn.audit import Webhook
+
+    try:
+        secret = Path(told.secret_file).read_text("ascii", "replace")
+    except OSError as error:
+        raise ConfigurationError(f"audit.webhook.secret_file {told.secret_file}: {error.strerror}.") from None
+    return Webhook(settings.file, told.url, secret, outbox=told.outbox)
+
+
+def note_start(settings: ServiceSettings) -> None:
+    """Tell that the service starts, and under which policy: once, however many workers. Raises as `listener`."""
+    if settings.audit is None:
+        return
+    trail = AuditFile(settings.audit.file)
+    # What is wrong with it is told before there are workers.
+    _webhook(settings.audit)
+    policy = dataclasses.asdict(settings.policy)
+    trail.note("service_started", by=operator(), realm=settings.realm, policy=policy)
+    trail.close()
