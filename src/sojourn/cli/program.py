@@ -11,6 +11,7 @@ import click
 from sojourn import __version__
 from sojourn.core.errors import SojournError, StoreUnavailable
 
+from .admin import admin
 from .copy import copy
 from .demo import demo
 from .exit import Exit
@@ -51,7 +52,23 @@ def program(ctx: click.Context) -> None:
     ctx.color = colour()
 
 
-for _command in (list_, show, revoke, export, erase, cleanup, stats, copy, migrate, policy, serve, keys, torture, demo):
+for _command in (
+    list_,
+    show,
+    revoke,
+    export,
+    erase,
+    cleanup,
+    stats,
+    copy,
+    migrate,
+    policy,
+    serve,
+    admin,
+    keys,
+    torture,
+    demo,
+):
     program.add_command(_command)
 
 

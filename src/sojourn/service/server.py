@@ -17,8 +17,11 @@ import uvicorn
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.supervisors import Multiprocess
 
+from sojourn.admin.operators import REALM
+from sojourn.admin.page import MOUNT as ADMIN
 from sojourn.asgi import BrowserEndpoints, SessionMiddleware
 from sojourn.asgi.types import App
+from sojourn.core.async_store import AsyncStore
 from sojourn.manager import AsyncSessionManager
 from sojourn.manager.context import AsyncBeforeCreate
 from sojourn.stores.store_url import StoreURL, open_async_store, open_store
@@ -30,11 +33,13 @@ from .keyring import Keyring
 from .keys import real_path
 from .listener import bind_tcp, bind_unix
 from .log import set_up_logging, tell
+from .operators import KeyFile, KeyOperators
 from .protocol import BoundedProtocol
 from .settings import BrowserSettings, ServiceSettings, place_of
 from .visitor_keys import VisitorKeys
 
 if TYPE_CHECKING:
+    from sojourn.admin.application import AdminPages
     from sojourn.metrics import Metrics
 
 __all__ = ["build", "run"]
@@ -81,6 +86,7 @@ def build(settings: ServiceSettings, before_create: AsyncBeforeCreate | None) ->
         browser=partial(_browser, settings) if settings.browser else None,
         mount=settings.browser.mount if settings.browser else "",
         exposition=Exposition(keys, metrics) if metrics else None,
+        admin=_admin(settings, store, manager, keys) if settings.admin else None,
     )
     # What is there now stays: the collector need not look at it again.
     gc.freeze()
@@ -93,6 +99,16 @@ def _metrics() -> Metrics:
     return Metrics()
 
 
+def _admin(settings: ServiceSettings, store: AsyncStore, manager: AsyncSessionManager, keys: Keyring) -> AdminPages:
+    from sojourn.admin.application import POLICY, AdminPages  # here: most services have no such page
+    from sojourn.admin.desk import Desk
+
+    logger.warning("the page for operators is on, at %s: for whoever has a key of the scope operator", ADMIN)
+    desk = Desk(store, manager, KeyOperators(keys), policy=settings.policy, keys=KeyFile(Path(settings.keys)))
+    own = AsyncSessionManager(store, POLICY, realm=REALM, on_event=tell)
+    return AdminPages(desk, own, behind=partial(_behind_proxies, settings))
+
+
 def _browser(settings: ServiceSettings, manager: AsyncSessionManager) -> App:
     assert settings.browser is not None
     browser = settings.browser
@@ -101,9 +117,13 @@ def _browser(settings: ServiceSettings, manager: AsyncSessionManager) -> App:
         writable=browser.writable,
         reauthenticate_within=browser.reauthenticate_within or None,
     )
+    return _behind_proxies(settings, _sessions(settings, manager, endpoints))
+
+
+def _behind_proxies(settings: ServiceSettings, app: App) -> App:
     # Browsers come through a proxy, which tells who they are. To a unix socket nobody comes from elsewhere.
     trusted = "*" if settings.uds else os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1,::1")
-    return ProxyHeadersMiddleware(_sessions(settings, manager, endpoints), trusted_hosts=trusted)
+    return ProxyHeadersMiddleware(app, trusted_hosts=trusted)
 
 
 def _sessions(settings: ServiceSettings, manager: AsyncSessionManager, app: App) -> App:

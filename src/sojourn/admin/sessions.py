@@ -1,0 +1,117 @@
+"""Sessions: the search, and a page of what it found."""
+
+from __future__ import annotations
+
+from sojourn.core.info import SessionInfo
+
+from .desk import Desk
+from .markup import Child, Markup, bdi, element
+from .page import REASONS, button, field, link, moment, page, short, state, table, url
+from .request import AdminRequest, Answer
+from .search import STATES, Matches, Wanted, search
+
+__all__ = ["sessions"]
+
+HEAD = ("Session", "User", "State", "Device", "Address", "Began", "Last seen")
+NAMES = {"live": "live", "any": "live or ended", "ended": "ended, for any reason", **REASONS}
+
+
+async def sessions(desk: Desk, request: AdminRequest) -> Answer:
+    """What was looked for; without that, the live ones."""
+    wanted = Wanted(
+        request.field("user"),
+        request.field("id").lower(),
+        request.field("address"),
+        request.field("device"),
+        request.field("state") or "live",
+    )
+    mistake = wanted.mistake()
+    found = Matches([], None, 1.0)
+    if mistake is None:
+        found = await search(desk.store, desk.manager.realm, wanted, _cursor(request.field("after")), request.now)
+    return Answer(
+        page(
+            "Sessions",
+            element("h1", "Sessions"),
+            _search(wanted, mistake),
+            _found(wanted, found, request.now) if mistake is None else None,
+            operator=request.operator,
+            here="/sessions",
+            notice=request.session.pop("notice", ""),
+        ),
+        400 if mistake else 200,
+    )
+
+
+def _cursor(text: str) -> str:
+    return text if len(text) == 32 and not text.strip("0123456789abcdef") else ""
+
+
+def _search(wanted: Wanted, mistake: str | None) -> Markup:
+    options = [element("option", NAMES[name], value=name, selected=name == wanted.state) for name in STATES]
+    return element(
+        "section",
+        element("h2", "Search", class_="unseen"),
+        element("p", mistake, class_="mistake", role="alert") if mistake else None,
+        element(
+            "form",
+            field("User", "user", value=wanted.user, maxlength=255, spellcheck="false", autocapitalize="none"),
+            field("Id, or its first digits", "id", value=wanted.id, maxlength=32, spellcheck="false"),
+            field("Address or network", "address", value=wanted.address, maxlength=64, spellcheck="false"),
+            field("Device or browser", "device", value=wanted.device, maxlength=100),
+            element(
+                "div",
+                element("label", "State", for_="state"),
+                element("select", options, id="state", name="state"),
+                class_="field",
+            ),
+            button("Search"),
+            method="get",
+            action=url("/sessions"),
+            class_="search",
+        ),
+        class_="card",
+    )
+
+
+def _found(wanted: Wanted, found: Matches, now: int) -> Markup:
+    last = found.after is None
+    count = f"{len(found.sessions):,} session{'' if len(found.sessions) == 1 else 's'}"
+    told = f"{count} on this page." if found.sessions else "None here." if not last else "No session is like that."
+    of_user = bool(wanted.user) and bool(found.sessions)
+    return element(
+        "section",
+        element("h2", "Found"),
+        element("p", told, _progress(found), class_="soft", role="status"),
+        table("Sessions found", HEAD, [_row(each, now) for each in found.sessions]) if found.sessions else None,
+        element(
+            "p",
+            link("Go on", url("/sessions", **_fields(wanted), after=found.after or ""), kind="") if not last else None,
+            link("End all of this user's…", url("/end", user=wanted.user), kind="danger") if of_user else None,
+            class_="actions",
+        ),
+        class_="card",
+    )
+
+
+def _progress(found: Matches) -> Child:
+    if found.after is None:
+        return " That is the end."
+    return f" {found.share:.0%} of the store was passed; `sojourn list` reads all of it at once."
+
+
+def _fields(wanted: Wanted) -> dict[str, str]:
+    return wanted._asdict()
+
+
+def _row(session: SessionInfo, now: int) -> list[Child]:
+    user = session.user_id
+    return [
+        link(element("code", short(session.id)), url(f"/sessions/{session.id}")),
+        link(bdi(user), url("/sessions", user=user)) if user is not None else element("span", "visitor", class_="soft"),
+        state(session),
+        bdi(session.device or session.user_agent or "–"),
+        bdi(session.ip or "–"),
+        moment(session.created_at, now),
+        moment(session.seen_at, now),
+    ]
