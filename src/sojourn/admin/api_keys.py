@@ -9,7 +9,7 @@ from sojourn.core.errors import ConfigurationError
 from sojourn.wire.api_key import KEY_SCOPES, KeyScope
 
 from .desk import Desk
-from .markup import Child, Markup, bdi, element
+from .markup import Child, Markup, bdi, element, prose
 from .operators import KeyDesk, KeyShown
 from .page import button, field, form, link, moment, page, table, url
 from .request import AdminRequest, Answer, redirect
@@ -139,6 +139,8 @@ def _form(request: AdminRequest, mistake: str, *, done: bool) -> Markup:
             field("Your key, once more", "key", type="password", autocomplete="off", required=True),
             button("Make the key"),
         ),
-        element("small", "A key for an operator is made at the command line: `sojourn keys make --scope operator`."),
+        element(
+            "small", prose("A key for an operator is made at the command line: `sojourn keys make --scope operator`.")
+        ),
         class_="card",
     )

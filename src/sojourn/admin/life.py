@@ -9,7 +9,7 @@ from sojourn.core.record import Record
 
 from .desk import Desk
 from .duration import spell
-from .markup import Child, Markup, bdi, element
+from .markup import Child, Markup, bdi, element, prose
 from .page import REASONS, facts, link, moment, page, short, state, url
 from .request import AdminRequest, Answer
 from .search import summary
@@ -117,7 +117,7 @@ def _facts(session: SessionInfo, record: Record) -> Markup:
         ("Data", element("ul", [element("li", bdi(text)) for text in sizes]) if sizes else "none"),
     ]
     hint = "Of the data the names are shown, and no value: that is the application's. `sojourn show` prints it."
-    return element("div", facts(pairs), element("small", hint))
+    return element("div", facts(pairs), element("small", prose(hint)))
 
 
 def _actions(session: SessionInfo) -> Markup | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
-__all__ = ["Child", "Markup", "bdi", "document", "element", "joined"]
+__all__ = ["Child", "Markup", "bdi", "document", "element", "joined", "prose"]
 
-_VOID = frozenset({"br", "circle", "hr", "img", "input", "line", "link", "meta", "rect"})
+_VOID = frozenset({"img", "input", "link", "meta"})
 
 
 class Markup(str):
@@ -36,6 +36,11 @@ def joined(*children: Child) -> Markup:
 def bdi(text: str) -> Markup:
     """What a stranger wrote: letters that turn the direction of writing reach no further than it."""
     return element("bdi", text)
+
+
+def prose(text: str) -> Markup:
+    """A sentence in which `what is typed` stands between backticks."""
+    return joined(element("code", part) if n % 2 else part for n, part in enumerate(text.split("`")))
 
 
 def document(*children: Child, lang: str) -> Markup:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from sojourn.core.info import SessionInfo
 
 from .duration import relative
-from .markup import Child, Markup, bdi, document, element, joined
+from .markup import Child, Markup, bdi, document, element, joined, prose
 from .operators import Operator
 
 __all__ = ["MOUNT", "button", "facts", "field", "form", "link", "moment", "page", "short", "state", "table", "url"]
@@ -84,7 +84,7 @@ def form(path: str, *content: Child, hidden: Mapping[str, str] | None = None, cl
 
 def field(label: str, name: str, *, value: str = "", hint: str = "", **attributes: str | int | bool | None) -> Markup:
     """A line of text to fill in, with its name above it."""
-    told = element("small", hint, id=f"{name}-hint") if hint else None
+    told = element("small", prose(hint), id=f"{name}-hint") if hint else None
     box = element(
         "input", id=name, name=name, value=value, aria_describedby=f"{name}-hint" if hint else None, **attributes
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sojourn.core.policy import Policy
 
 from .desk import Desk
-from .markup import Child, Markup, element
+from .markup import Child, Markup, element, prose
 from .nist import AALS, departures
 from .page import page, table
 from .policy_settings import departure_line, settings
@@ -21,7 +21,7 @@ UNKNOWN = (
 
 async def policy(desk: Desk, request: AdminRequest) -> Answer:
     """The page."""
-    content = element("p", UNKNOWN) if desk.policy is None else _stated(desk.policy)
+    content = element("p", prose(UNKNOWN)) if desk.policy is None else _stated(desk.policy)
     return Answer(page("Policy", element("h1", "Policy"), content, operator=request.operator, here="/policy"))
 
 

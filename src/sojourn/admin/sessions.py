@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import re
+
 from sojourn.core.info import SessionInfo
 
 from .desk import Desk
-from .markup import Child, Markup, bdi, element
+from .markup import Child, Markup, bdi, element, prose
 from .page import REASONS, button, field, link, moment, page, short, state, table, url
 from .request import AdminRequest, Answer
 from .search import STATES, Matches, Wanted, search
 
 __all__ = ["sessions"]
 
+_has_secret = re.compile("sjk?1-[0-9a-f]{8}", re.IGNORECASE).search
+
+TOKEN = (
+    "That is a token or a key, a secret, and no id. A session's id is the 32 digits after sj1-. It is in your browser's "
+    "history now: end that session, or revoke that key."
+)
 HEAD = ("Session", "User", "State", "Device", "Address", "Began", "Last seen")
 NAMES = {"live": "live", "any": "live or ended", "ended": "ended, for any reason", **REASONS}
 
@@ -26,6 +34,9 @@ async def sessions(desk: Desk, request: AdminRequest) -> Answer:
         request.field("state") or "live",
     )
     mistake = wanted.mistake()
+    if any(map(_has_secret, wanted)):
+        # Not repeated: whoever reads it may take the session over.
+        wanted, mistake = Wanted(), TOKEN
     found = Matches([], None, 1.0)
     if mistake is None:
         found = await search(desk.store, desk.manager.realm, wanted, _cursor(request.field("after")), request.now)
@@ -97,7 +108,7 @@ def _found(wanted: Wanted, found: Matches, now: int) -> Markup:
 def _progress(found: Matches) -> Child:
     if found.after is None:
         return " That is the end."
-    return f" {found.share:.0%} of the store was passed; `sojourn list` reads all of it at once."
+    return prose(f" {found.share:.0%} of the store was passed; `sojourn list` reads all of it at once.")
 
 
 def _fields(wanted: Wanted) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .desk import Desk
-from .markup import Child, element
+from .markup import Child, element, prose
 from .operators import Operator
 from .page import MOUNT, REASONS, button, field, form, page, url
 from .request import AdminRequest, Answer, redirect
@@ -83,7 +83,7 @@ def _form(
             ),
             button("Sign in"),
         ]
-    said = element("p", mistake, class_="mistake", role="alert") if mistake else None
+    said = element("p", prose(mistake), class_="mistake", role="alert") if mistake else None
     card = element(
         "section", element("h1", "Sign in"), said, form("/sign-in", *content, hidden=kept), class_="card narrow"
     )
