@@ -19,7 +19,7 @@ __all__ = ["ask", "keys", "make", "revoke"]
 
 # Whoever finds the page open must not make a way in of their own.
 SCOPES = tuple(scope for scope in KEY_SCOPES if scope != "operator")
-HEAD = ("Name", "Id", "May", "Made", "New secret", "Used", "")
+HEAD = ("Name", "Id", "May", "Made", "New secret", "Used", "Revoke")
 NO_FILE = "This program was not told where the API keys are. Start it with --keys FILE."
 
 

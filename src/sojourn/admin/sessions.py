@@ -16,9 +16,9 @@ __all__ = ["sessions"]
 
 _has_secret = re.compile("sjk?1-[0-9a-f]{8}", re.IGNORECASE).search
 
-TOKEN = (
-    "That is a token or a key, a secret, and no id. A session's id is the 32 digits after sj1-. It is in your browser's "
-    "history now: end that session, or revoke that key."
+PASTED = (
+    "That is a token or a key, a secret, and no id. A session's id is the 32 digits after sj1-. It is in your "
+    "browser's history now: end that session, or revoke that key."
 )
 HEAD = ("Session", "User", "State", "Device", "Address", "Began", "Last seen")
 NAMES = {"live": "live", "any": "live or ended", "ended": "ended, for any reason", **REASONS}
@@ -36,7 +36,7 @@ async def sessions(desk: Desk, request: AdminRequest) -> Answer:
     mistake = wanted.mistake()
     if any(map(_has_secret, wanted)):
         # Not repeated: whoever reads it may take the session over.
-        wanted, mistake = Wanted(), TOKEN
+        wanted, mistake = Wanted(), PASTED
     found = Matches([], None, 1.0)
     if mistake is None:
         found = await search(desk.store, desk.manager.realm, wanted, _cursor(request.field("after")), request.now)
