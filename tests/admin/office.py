@@ -14,7 +14,7 @@ from sojourn import AsyncSessionManager, Policy
 from sojourn.admin.application import POLICY, AdminPages
 from sojourn.admin.desk import Desk
 from sojourn.admin.operators import REALM
-from sojourn.asgi.types import Message
+from sojourn.asgi.types import App, Message
 from sojourn.core.record import Client
 from sojourn.service.keyring import Keyring
 from sojourn.service.keys import changing_keys, make_key
@@ -91,7 +91,7 @@ class Answer:
 class Visitor:
     """A browser's half: it keeps cookies, and says where a request comes from."""
 
-    pages: AdminPages
+    pages: App
     cookies: dict[str, str] = field(default_factory=dict)
     address: str = "192.0.2.1"
 
@@ -131,6 +131,7 @@ class Visitor:
             "type": "http",
             "method": method,
             "path": path,
+            "raw_path": path.encode("utf-8", "replace"),
             "query_string": told.encode() or urlencode(query or {}).encode(),
             "scheme": "https",
             "client": (self.address, 5000),
