@@ -11,7 +11,7 @@ import pytest
 from sojourn.admin.census import DAY, HOUR, Counts
 from sojourn.admin.life import happenings
 from sojourn.admin.markup import bdi, element, prose
-from sojourn.admin.search import PAGE, Wanted, search
+from sojourn.admin.search import AT_ONCE, PAGE, STEP, Matches, Searches, Wanted, search
 from sojourn.core.errors import StoreUnavailable
 from sojourn.core.record import Client, Record, Secrets
 
@@ -119,7 +119,7 @@ async def test_a_search_finds_by_user_id_address_device_and_reason(office: Offic
     await office.manager.revoke(over)
 
     async def found(**wanted: str) -> set[str]:
-        page = await search(office.store, "", Wanted(**wanted), "", office.now)
+        page = await whole(office, Wanted(**wanted))
         assert page.after is None
         return {session.id for session in page.sessions}
 
@@ -140,7 +140,7 @@ async def test_pages_of_a_search_go_on_where_the_last_one_stopped(office: Office
     ids = {(await office.log_in("ada"))[0] for _ in range(2 * PAGE + 3)}
     sizes, seen, after = [], [], ""
     while True:
-        page = await search(office.store, "", Wanted(**wanted), after, office.now)
+        page = await whole(office, Wanted(**wanted), after)
         sizes.append(len(page.sessions))
         seen += [session.id for session in page.sessions]
         if page.after is None:
@@ -151,9 +151,51 @@ async def test_pages_of_a_search_go_on_where_the_last_one_stopped(office: Office
     assert len(seen) == len(ids) == len(set(seen))
     visitor = await office.enter()
     first = await visitor.get("/admin/sessions", **wanted)
-    following = re.search(r'href="(/admin/sessions\?[^"]*after=[^"]*)">Go on', first.text)
+    following = re.search(r'href="(/admin/sessions\?[^"]*after=[^"]*)"[^>]*>Next page', first.text)
     assert following
     assert "50 sessions on this page." in (await visitor.get(following[1].replace("&amp;", "&"))).words
+
+
+async def test_a_long_search_goes_on_by_itself_and_says_how_far_it_is(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = asyncio.Event()
+    pages = [[record(id=f"{n:032x}", user_id="ada") for n in range(16**31, 16**31 + STEP)], []]
+
+    async def slowly(after: str, limit: int) -> list[Record]:
+        if after:
+            await gate.wait()
+        return pages.pop(0)
+
+    monkeypatch.setattr(office.store, "scan", slowly)
+    visitor = await office.enter()
+    query = {"address": "198.51.100.1", "state": "any"}
+    first = await visitor.get("/admin/sessions", **query)
+    gate.set()
+    second = await visitor.get("/admin/sessions", **query)
+
+    assert "The store is being read: 0 sessions so far, 6% of it passed." in first.words
+    assert "Look again" in first.words
+    assert "No session is like that." in second.words
+    assert office.desk.searches._tasks == {}
+
+
+async def test_of_many_searches_at_once_the_one_longest_ago_ends(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(after: str, limit: int) -> list[Record]:
+        await asyncio.Event().wait()
+        return []
+
+    monkeypatch.setattr(office.store, "scan", never)
+    monkeypatch.setattr("sojourn.admin.search.WAIT", 0)
+    searches = Searches(office.store, "", office.clock)
+    for n in range(AT_ONCE + 2):
+        await searches.look(Wanted(device=str(n)), "")
+
+    assert [wanted.device for wanted, _ in searches._tasks] == [str(n) for n in range(2, AT_ONCE + 2)]
+    await searches.close()
+    assert searches._tasks == {}
 
 
 @pytest.mark.parametrize("wanted", [{"address": "nowhere"}, {"id": "xyz"}, {"state": "gone"}])
@@ -269,6 +311,13 @@ async def test_a_store_that_does_not_answer_is_said_in_a_page(office: Office, mo
     monkeypatch.setattr(office.store, "scan", away)
     assert (await visitor.get("/admin/sessions")).status == 503
     assert "Counting: 0% of the sessions so far" in (await visitor.get("/admin")).words
+
+
+async def whole(office: Office, wanted: Wanted, after: str = "") -> Matches:
+    """A page of a search, however long it takes."""
+    found = Matches(after)
+    await search(office.store, "", wanted, found, office.clock)
+    return found
 
 
 def record(**members: object) -> Record:

@@ -12,7 +12,7 @@ from sojourn.admin import census
 from sojourn.admin.application import COOKIE, POLICY
 from sojourn.admin.ends import MOST_COUNTED
 from sojourn.admin.page import MOUNT
-from sojourn.admin.search import PAGE, READ_WITHIN
+from sojourn.admin.search import AT_ONCE, LOOKED_AT_WITHIN, PAGE, WAIT
 from sojourn.cli.serve_check import findings
 from sojourn.service.application import Service
 from sojourn.service.edge import Edge
@@ -65,7 +65,7 @@ def test_the_page_of_the_documentation_gives_the_bounds_that_hold() -> None:
     assert (POLICY.idle_timeout, POLICY.absolute_timeout) == (600, 4 * 3600)
     assert (COOKIE.name, COOKIE.same_site) == ("__Host-sojourn-admin", "strict")
     assert (census.PAGE, census.RESTS, census.LEAST_REST) == (500, 10, 10_000)
-    assert (PAGE, READ_WITHIN, MOST_COUNTED) == (50, 0.08, 1000)
+    assert (PAGE, WAIT, LOOKED_AT_WITHIN, AT_ONCE, MOST_COUNTED) == (50, 0.08, 60.0, 4, 1000)
     page = " ".join((Path(__file__).parents[2] / "docs" / "admin.md").read_text("utf-8").split())
 
     assert "operator" in KEY_SCOPES

@@ -166,7 +166,7 @@ async def one_session(keyboard: Keyboard) -> None:
     page = keyboard.page
     await keyboard.press("Sessions", "Sessions")
     await keyboard.find_nothing()
-    await keyboard.press("Go on", "Sessions")
+    await keyboard.press("Next page", "Sessions")
     await expect(page.locator("tbody tr")).to_have_count(17)
     await keyboard.search(EVIL)
     await expect(page.locator("tbody tr")).to_have_count(2)

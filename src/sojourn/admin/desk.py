@@ -9,6 +9,7 @@ from sojourn.manager import AsyncSessionManager
 from .acts import Acts
 from .census import Census
 from .operators import KeyDesk, Operators
+from .search import Searches
 from .throttle import Throttle
 
 __all__ = ["Desk"]
@@ -32,10 +33,12 @@ class Desk:
         self.store, self.manager, self.operators = store, manager, operators
         self.policy, self.keys = policy, keys
         self.census = Census(store, manager.realm, manager.clock)
+        self.searches = Searches(store, manager.realm, manager.clock)
         self.acts = Acts(manager)
         self.throttle = Throttle()
 
     async def close(self) -> None:
         """Let go of what goes on aside of requests."""
         await self.census.close()
+        await self.searches.close()
         await self.acts.close()

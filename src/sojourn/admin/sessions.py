@@ -7,10 +7,10 @@ import re
 from sojourn.core.info import SessionInfo
 
 from .desk import Desk
-from .markup import Child, Markup, bdi, element, prose
+from .markup import Child, Markup, bdi, element
 from .page import REASONS, button, field, link, moment, page, short, state, table, url
 from .request import AdminRequest, Answer
-from .search import STATES, Matches, Wanted, search
+from .search import STATES, Matches, Wanted
 
 __all__ = ["sessions"]
 
@@ -37,15 +37,14 @@ async def sessions(desk: Desk, request: AdminRequest) -> Answer:
     if any(map(_has_secret, wanted)):
         # Not repeated: whoever reads it may take the session over.
         wanted, mistake = Wanted(), PASTED
-    found = Matches([], None, 1.0)
-    if mistake is None:
-        found = await search(desk.store, desk.manager.realm, wanted, _cursor(request.field("after")), request.now)
+    after = _cursor(request.field("after"))
+    found = None if mistake else await desk.searches.look(wanted, after)
     return Answer(
         page(
             "Sessions",
             element("h1", "Sessions"),
             _search(wanted, mistake),
-            _found(wanted, found, request.now) if mistake is None else None,
+            _found(wanted, after, found, request.now) if found else None,
             operator=request.operator,
             here="/sessions",
             notice=request.session.pop("notice", ""),
@@ -85,19 +84,19 @@ def _search(wanted: Wanted, mistake: str | None) -> Markup:
     )
 
 
-def _found(wanted: Wanted, found: Matches, now: int) -> Markup:
-    last = found.after is None
-    count = f"{len(found.sessions):,} session{'' if len(found.sessions) == 1 else 's'}"
-    told = f"{count} on this page." if found.sessions else "None here." if not last else "No session is like that."
+def _found(wanted: Wanted, after: str, found: Matches, now: int) -> Markup:
     of_user = bool(wanted.user) and bool(found.sessions)
+    here = url("/sessions", **wanted._asdict(), after=after)
+    following = url("/sessions", **wanted._asdict(), after=found.after or "")
     return element(
         "section",
         element("h2", "Found"),
-        element("p", told, _progress(found), class_="soft", role="status"),
+        element("p", _told(found), class_="soft", role="status"),
         table("Sessions found", HEAD, [_row(each, now) for each in found.sessions]) if found.sessions else None,
         element(
             "p",
-            link("Go on", url("/sessions", **_fields(wanted), after=found.after or ""), kind="") if not last else None,
+            link("Look again", here, kind="primary") if not found.is_over else None,
+            link("Next page", following, kind="primary") if found.is_over and found.after else None,
             link("End all of this user's…", url("/end", user=wanted.user), kind="danger") if of_user else None,
             class_="actions",
         ),
@@ -105,14 +104,13 @@ def _found(wanted: Wanted, found: Matches, now: int) -> Markup:
     )
 
 
-def _progress(found: Matches) -> Child:
-    if found.after is None:
-        return " That is the end."
-    return prose(f" {found.share:.0%} of the store was passed; `sojourn list` reads all of it at once.")
-
-
-def _fields(wanted: Wanted) -> dict[str, str]:
-    return wanted._asdict()
+def _told(found: Matches) -> Child:
+    count = f"{len(found.sessions):,} session{'' if len(found.sessions) == 1 else 's'}"
+    if not found.is_over:
+        return f"The store is being read: {count} so far, {found.share:.0%} of it passed. It goes on by itself."
+    if found.after is not None:
+        return f"{count} on this page."
+    return f"{count} on this page. That is the end." if found.sessions else "No session is like that."
 
 
 def _row(session: SessionInfo, now: int) -> list[Child]:
