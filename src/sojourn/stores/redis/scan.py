@@ -94,7 +94,8 @@ class _Names:
     def __init__(self, pattern: str, id_of: Callable[[bytes], str | None]) -> None:
         self._pattern = pattern
         self._id_of = id_of
-        self._found: dict[str, tuple[Sequence[str], float]] = {}
+        # By where a page ended and how long it was: by that two readers at one place are told apart.
+        self._found: dict[tuple[str, int], tuple[Sequence[str], float]] = {}
 
     def page(
         self,
@@ -107,12 +108,12 @@ class _Names:
     ) -> Steps[Sequence[T]]:
         """Up to `limit` of what is kept there, past `after`."""
         while True:
-            ids, until = self._found.pop(after, ((), 0.0))
+            ids, until = self._found.pop((after, limit), ((), 0.0))
             if not ids or now > until:
                 ids = yield from self._first(after, max(AHEAD, limit), primaries)
             some, rest = ids[:limit], ids[limit:]
             after = some[-1] if some else after
-            self._found[after] = (rest, now + GOES_ON)
+            self._found[after, limit] = (rest, now + GOES_ON)
             if len(self._found) > READERS:
                 del self._found[next(iter(self._found))]
             keys = [key_of(id) for id in some]
