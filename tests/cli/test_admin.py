@@ -11,11 +11,12 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from sojourn.cli import Exit
+from sojourn import ConfigurationError
+from sojourn.cli.program import program
 from tests.server import run_server
 
 from .conftest import Sessions
-from .program import COMMAND, Program
+from .program import COMMAND
 
 FORM = {"content-type": "application/x-www-form-urlencoded", "sec-fetch-site": "same-origin"}
 
@@ -65,8 +66,6 @@ def test_the_link_signs_in_once_the_key_again_and_no_foreign_name_gets_an_answer
     assert shown.ask("GET", "/admin").status == 303
 
 
-def test_without_a_store_there_is_no_page(sojourn: Program) -> None:
-    done = sojourn("admin", "--store", "sqlite:///none.db")
-
-    assert done.code == Exit.USAGE
-    assert "There is no session file" in done.err
+def test_without_a_store_there_is_no_page(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="There is no session file"):
+        program.main(["admin", "--store", f"sqlite:///{tmp_path}/none.db"], standalone_mode=False)
