@@ -16,7 +16,10 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-async def office(tmp_path: Path) -> AsyncIterator[Office]:
+async def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Office]:
+    # However busy the machine is, a page has what is counted and looked for.
+    monkeypatch.setattr("sojourn.admin.search.WAIT", 60)
+    monkeypatch.setattr("sojourn.admin.census.WAIT", 60)
     office = Office(tmp_path / "keys.json")
     yield office
     await office.pages.close()

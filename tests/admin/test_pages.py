@@ -170,7 +170,9 @@ async def test_a_long_search_goes_on_by_itself_and_says_how_far_it_is(
     monkeypatch.setattr(office.store, "scan", slowly)
     visitor = await office.enter()
     query = {"address": "198.51.100.1", "state": "any"}
+    monkeypatch.setattr("sojourn.admin.search.WAIT", 0.05)
     first = await visitor.get("/admin/sessions", **query)
+    monkeypatch.setattr("sojourn.admin.search.WAIT", 60)
     gate.set()
     second = await visitor.get("/admin/sessions", **query)
 
