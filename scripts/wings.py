@@ -23,6 +23,7 @@ PICTURE = ROOT / "docs" / "wings.svg"
 
 # What a wing is for, in no more words than its box holds.
 NOTES = {
+    "admin": "for operators",
     "adopt": "moving in",
     "audit": "who did what",
     "asgi": "any ASGI app",

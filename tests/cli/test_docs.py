@@ -10,9 +10,9 @@ import click
 import pytest
 
 from sojourn import Policy
+from sojourn.admin.nist import AALS, LIMITS
 from sojourn.cli import Exit
 from sojourn.cli.duration import spell
-from sojourn.cli.nist import AALS, LIMITS
 from sojourn.cli.program import program
 
 DOCS = Path(__file__).parents[2] / "docs"

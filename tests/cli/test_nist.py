@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from sojourn import Lifetime, Policy
-from sojourn.cli.nist import AALS, LIMITS, Departure, NistLimit, departures
+from sojourn.admin.nist import AALS, LIMITS, Departure, NistLimit, departures
 
 HOUR, DAY = 3600, 86400
 WITHOUT_REMEMBER = Policy(remember=None)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sojourn import Policy
-from sojourn.cli.policy_page import SOURCES
+from sojourn.admin.policy_settings import SOURCES
 from tests.cli.program import Program
 
 GOLDEN = Path(__file__).parent / "golden"

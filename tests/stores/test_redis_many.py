@@ -54,6 +54,30 @@ def test_pages_of_every_session_cost_one_look_at_the_keys(redis_server: RedisSer
         assert calls(redis_server, "scan") <= 10
 
 
+def test_two_who_read_all_at_once_look_no_more_often_than_one_after_the_other(redis_server: RedisServer) -> None:
+    redis_server.clear()
+    with closing(RedisStore(redis_server.url)) as store:
+        ids = sorted(put(store, f"user{number % 50}").id for number in range(300))
+        calls(redis_server, "scan")
+        alone: list[str] = []
+        while read_on(store, alone, 20):
+            pass
+        cost = calls(redis_server, "scan")
+        seen: dict[int, list[str]] = {20: [], 30: []}
+        reading = [*seen]
+        while reading:
+            reading = [limit for limit in reading if read_on(store, seen[limit], limit)]
+
+        assert [alone, *seen.values()] == [ids, ids, ids]
+        assert calls(redis_server, "scan") == 2 * cost
+
+
+def read_on(store: RedisStore, seen: list[str], limit: int) -> bool:
+    page = store.scan(seen[-1] if seen else "", limit)
+    seen += [record.id for record in page]
+    return bool(page)
+
+
 def test_no_session_is_left_out_where_one_look_is_not_enough(
     redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,8 +60,8 @@ def keys() -> None:
     multiple=True,
     default=["sessions"],
     show_default=True,
-    help="What it may: use sessions, list and revoke a user's, verify requests for a proxy, or read metrics. May be "
-    "given again.",
+    help="What it may: use sessions, list and revoke a user's, verify requests for a proxy, read metrics, or sign in "
+    "at /admin. May be given again.",
 )
 @json_option
 def make(path: Path, name: str, scopes: tuple[KeyScope, ...], audit: Path | None, as_json: bool) -> int:

@@ -6,11 +6,11 @@ from typing import Any, cast
 
 import click
 
+from sojourn.admin.nist import AAL, AALS, departures
 from sojourn.core.policy import Lifetime, Policy
 
 from .duration import DURATION
 from .exit import Exit
-from .nist import AAL, AALS, departures
 from .policy_page import document, markdown, text
 from .store_option import json_option
 from .terminal import echo_json

@@ -5,58 +5,17 @@ As text for a person, as Markdown for ASVS 5.0 (7.1.1, 7.1.2), and as a document
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
+from sojourn.admin.nist import AAL, Departure, departures
+from sojourn.admin.policy_settings import departure_line, is_duration, settings, values
 from sojourn.core.policy import Policy
 
 from .duration import spell
-from .nist import AAL, Departure, departures
 from .terminal import fields
 
-__all__ = ["SOURCES", "Setting", "document", "markdown", "settings", "text"]
-
-# Where each default comes from, by its name in Policy; remember's two have a line each.
-SOURCES: Mapping[str, str] = {
-    "idle_timeout": "OWASP: 15-30 min for ordinary risk, 2-5 min for high",
-    "absolute_timeout": "our default: a long working day, NIST's most at AAL3; OWASP's is 4-8 h",
-    "remember.idle_timeout": "our default: somebody who comes every other week stays",
-    "remember.absolute_timeout": "NIST: 30 d, the most at AAL1",
-    "touch_interval": "our default: a tenth of idle_timeout, 1 min at most",
-    "rotate_interval": "our default; OWASP's renewal timeout, which names no number",
-    "rotate_grace": "our default: the slowest honest request",
-    "max_sessions": "our default: more than anybody's devices; ASVS 7.1.2 asks you to choose",
-    "on_limit": "our default",
-    "on_conflict": "our default",
-    "keep_ended": "our default: a browser that comes back within it is told why",
-    "keep_client": "our default: people know their own devices by it",
-    "max_bytes": "our default",
-    "binding": "our default; docs/binding.md",
-}
-
-_DURATIONS = {"idle_timeout", "absolute_timeout", "touch_interval", "rotate_interval", "rotate_grace", "keep_ended"}
-_OWASP_LONGEST = {"idle_timeout": (30 * 60, "30 min"), "absolute_timeout": (8 * 3600, "8 h")}
-
-
-class Setting(NamedTuple):
-    """One setting of a policy, spelled, with where its value comes from."""
-
-    name: str
-    value: str
-    source: str
-
-
-def settings(policy: Policy) -> list[Setting]:
-    """Every setting of `policy`; one that is not the default is "stated here"."""
-    mine, defaults = _values(policy), _values(Policy())
-    if policy.touch_interval is None:
-        # It follows the idle timeout, and stays the default whatever that is.
-        defaults["touch_interval"] = mine["touch_interval"]
-    rows = [
-        Setting(name, _spell(name, value), SOURCES[name] if value == defaults.get(name) else _stated(name, value))
-        for name, value in mine.items()
-    ]
-    return rows if policy.remember else [*rows, Setting("remember", "none", "stated here")]
+__all__ = ["document", "markdown", "text"]
 
 
 def text(policy: Policy, aals: Sequence[AAL]) -> str:
@@ -67,7 +26,7 @@ def text(policy: Policy, aals: Sequence[AAL]) -> str:
     for aal in aals:
         found = departures(policy, aal)
         lines.append(f"\nNIST SP 800-63B-4, AAL{aal}: " + ("departs" if found else "within it"))
-        lines.extend(f"  {_departure_line(departure)}" for departure in found)
+        lines.extend(f"  {departure_line(departure)}" for departure in found)
     return "\n".join(lines)
 
 
@@ -96,10 +55,10 @@ def markdown(policy: Policy, aals: Sequence[AAL]) -> str:
 
 def document(policy: Policy, aals: Sequence[AAL]) -> dict[str, Any]:
     """The policy for JSON; durations in milliseconds."""
-    values = {name: _milliseconds(name, value) for name, value in _values(policy).items()}
-    remembered = {name: values.pop(f"remember.{name}", None) for name in ("idle_timeout", "absolute_timeout")}
+    spelled = {name: _milliseconds(name, value) for name, value in values(policy).items()}
+    remembered = {name: spelled.pop(f"remember.{name}", None) for name in ("idle_timeout", "absolute_timeout")}
     return {
-        "policy": values | {"remember": remembered if policy.remember else None},
+        "policy": spelled | {"remember": remembered if policy.remember else None},
         "sources": {setting.name: setting.source for setting in settings(policy)},
         "departures": [
             departure._asdict()
@@ -110,59 +69,18 @@ def document(policy: Policy, aals: Sequence[AAL]) -> dict[str, Any]:
     }
 
 
-def _values(policy: Policy) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for name in SOURCES:
-        if not name.startswith("remember."):
-            values[name] = getattr(policy, name)
-        elif policy.remember is not None:
-            values[name] = getattr(policy.remember, name.partition(".")[2])
-    values["touch_interval"] = policy.touch_ms / 1000
-    return values
-
-
-def _spell(name: str, value: Any) -> str:
-    if value is None:
-        return "none" if name == "max_sessions" else "never"
-    if _is_duration(name):
-        return spell(value)
-    return f"{value:,} bytes" if name == "max_bytes" else str(value)
-
-
-def _stated(name: str, value: Any) -> str:
-    seconds, spelled = _OWASP_LONGEST.get(name, (None, ""))
-    longer = seconds is not None and value > seconds
-    return "stated here" + (f"; longer than OWASP's {spelled}" if longer else "")
-
-
 def _milliseconds(name: str, value: Any) -> Any:
-    return int(value * 1000) if _is_duration(name) and value is not None else value
-
-
-def _is_duration(name: str) -> bool:
-    return name.removeprefix("remember.") in _DURATIONS
+    return int(value * 1000) if is_duration(name) and value is not None else value
 
 
 def _compared(departure: Departure) -> list[tuple[str, float | None]]:
     return [("value", departure.value), ("limit", departure.limit)]
 
 
-def _departure_line(departure: Departure) -> str:
-    if departure.value is None or departure.limit is None:
-        return (
-            f"remember: the cookie outlives the browser; a bearer secret {departure.word} ({departure.section}). "
-            "This is so for remembered log-ins only."
-        )
-    return (
-        f"{departure.setting}: {spell(departure.value)}; {departure.word} be no more than {spell(departure.limit)} "
-        f"({departure.section})"
-    )
-
-
 def _section(found: Sequence[Departure]) -> list[str]:
     if not found:
         return ["No departure."]
-    rows = [f"| {_departure_line(departure)} | _to be written_ |" for departure in found]
+    rows = [f"| {departure_line(departure)} | _to be written_ |" for departure in found]
     return ["| Departure | Justification |", "|---|---|", *rows]
 
 

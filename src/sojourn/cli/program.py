@@ -11,6 +11,7 @@ import click
 from sojourn import __version__
 from sojourn.core.errors import SojournError, StoreUnavailable
 
+from .admin import admin
 from .audit import audit
 from .copy import copy
 from .demo import demo
@@ -64,6 +65,7 @@ for _command in (
     migrate,
     policy,
     serve,
+    admin,
     keys,
     audit,
     torture,

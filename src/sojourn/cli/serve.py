@@ -51,6 +51,14 @@ class _PortOption(click.Option):
 @click.option("--uds", metavar="FILE", envvar="SOJOURN_UDS", show_envvar=True, help="A unix socket instead of a port.")
 @click.option("--workers", type=int, envvar="SOJOURN_WORKERS", show_envvar=True, help="Processes.  [default: 1]")
 @click.option(
+    "--admin",
+    is_flag=True,
+    default=None,
+    envvar="SOJOURN_ADMIN",
+    show_envvar=True,
+    help="Answer operators at /admin, with a key of the scope operator: who has one may end every session.",
+)
+@click.option(
     "--metrics",
     is_flag=True,
     default=None,

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 import click
 
+from sojourn.admin.nist import departures
 from sojourn.core.errors import ConfigurationError, StoreUnavailable
 from sojourn.core.policy import Policy
 from sojourn.service.keys import read_keys
@@ -17,7 +18,6 @@ from sojourn.stores.weaknesses import store_weaknesses
 
 from .duration import spell
 from .exit import Exit
-from .nist import departures
 
 __all__ = ["Finding", "findings", "report"]
 
@@ -58,6 +58,8 @@ def findings(settings: ServiceSettings, config: Path | None) -> Iterator[Finding
     """What is wrong or weak in the settings themselves. Reads files; asks no store and no network."""
     yield from _store(settings, config)
     yield from _keys(Path(settings.keys))
+    if settings.admin:
+        yield from _admin(settings)
     if settings.cookie.insecure_http:
         yield Finding(
             "weak", "cookie.insecure_http: anyone on the network can read the tokens. Leave it away, use HTTPS."
@@ -101,6 +103,22 @@ def _keys(path: Path) -> Iterator[Finding]:
         yield Finding("weak", f"keys {path}: no key in it, so every back end is refused. {make}")
     if path.stat().st_mode & 0o077:
         yield Finding("weak", f"keys {path}: others may read it. chmod 600 {path}")
+
+
+def _admin(settings: ServiceSettings) -> Iterator[Finding]:
+    try:
+        keys = read_keys(Path(settings.keys))
+    except (FileNotFoundError, ConfigurationError):
+        return  # said already
+    if not any("operator" in key.scopes for key in keys):
+        make = f"sojourn keys make --keys {settings.keys} --scope operator --name you"
+        yield Finding("weak", f"admin is on, and no key has the scope operator, so nobody can sign in there. {make}")
+    broad = [key.name for key in keys if "operator" in key.scopes and len(key.scopes) > 1]
+    if broad:
+        yield Finding(
+            "weak",
+            f"keys {', '.join(map(repr, broad))}: of a person, with a back end's scopes beside it. Make one for each.",
+        )
 
 
 def _policy(policy: Policy) -> Iterator[Finding]:

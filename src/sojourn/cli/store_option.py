@@ -26,6 +26,7 @@ __all__ = [
     "open_manager",
     "realm_option",
     "shared_store",
+    "store_option",
     "store_options",
 ]
 
@@ -36,19 +37,21 @@ F = TypeVar("F", bound=Callable[..., Any])
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document; times in Unix ms.")
 
 
+store_option = click.option(
+    "--store",
+    "url",
+    metavar="URL",
+    envvar="SOJOURN_STORE",
+    required=True,
+    show_envvar=True,
+    help="Where the sessions are: sqlite:///relative.db, sqlite:////absolute.db, postgresql://…, redis://…, "
+    "redis+cluster://… or redis+sentinel://…. With a password in it, use the variable: others see a command line.",
+)
+
+
 def store_options(command: F) -> F:
     """Give a command the options --store and --json."""
-    store = click.option(
-        "--store",
-        "url",
-        metavar="URL",
-        envvar="SOJOURN_STORE",
-        required=True,
-        show_envvar=True,
-        help="Where the sessions are: sqlite:///relative.db, sqlite:////absolute.db, postgresql://…, redis://…, "
-        "redis+cluster://… or redis+sentinel://…. With a password in it, use the variable: others see a command line.",
-    )
-    return store(json_option(command))
+    return store_option(json_option(command))
 
 
 realm_option = click.option("--realm", default="", help="The realm of the application, where it has one.")

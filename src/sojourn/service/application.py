@@ -7,9 +7,11 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from sojourn.admin.page import MOUNT as ADMIN
 from sojourn.asgi.types import App, Receive, Scope, Send
 from sojourn.core.async_store import AsyncStore
 from sojourn.core.cookie import CookieOptions
@@ -49,6 +51,9 @@ from .request import BackEndRequest, HungUp
 from .upkeep import keep_up
 from .visitor_keys import VisitorKeys
 
+if TYPE_CHECKING:
+    from sojourn.admin.application import AdminPages
+
 __all__ = ["ANSWER_HEADERS", "Service"]
 
 logger = logging.getLogger("sojourn.service")
@@ -83,7 +88,7 @@ class Service:
     """`/v1/…` for back ends with an API key, `/health` and `/ready` for who watches over the process.
 
     `browser` makes, with the manager, what answers under the path `mount`: the browser's own endpoints. `edge` answers
-    where a proxy asks whose a request is. `exposition` is for Prometheus.
+    where a proxy asks whose a request is. `exposition` is for Prometheus, and `admin` for operators.
     """
 
     def __init__(  # noqa: PLR0913  # each by its name
@@ -98,13 +103,17 @@ class Service:
         browser: Callable[[AsyncSessionManager], App] | None = None,
         mount: str = "/session",
         exposition: App | None = None,
+        admin: AdminPages | None = None,
     ) -> None:
         self._manager = manager
         self._keys = keys
-        self._browser = browser(self._manager) if browser else None
-        self._mount = mount
+        at = {mount: (browser(self._manager), mount)} if browser else {}
+        if admin is not None:
+            at[ADMIN] = (admin, "")
+        self._mounted = [(place, f"{place}/", *pages) for place, pages in at.items()]
         self._edge = edge
         self._exposition = exposition
+        self._admin = admin
         self._outage_told_at = -OUTAGE_TOLD_EVERY
         self._description = msgspec.json.encode(openapi())
         endpoints = ServiceEndpoints(self._manager, cookie or CookieOptions(), visitor_keys)
@@ -136,8 +145,9 @@ class Service:
         if scope["type"] != "http":
             raise ConfigurationError("The service speaks HTTP alone.")
         path: str = scope["path"]
-        if self._browser is not None and (path == self._mount or path.startswith(f"{self._mount}/")):
-            await self._browser({**scope, "root_path": self._mount}, receive, send)
+        pages = self._mounted and self._find_pages(path)
+        if pages:
+            await pages[0]({**scope, "root_path": pages[1]}, receive, send)
             return
         began = time.perf_counter() if logger.isEnabledFor(logging.DEBUG) else 0
         try:
@@ -162,6 +172,13 @@ class Service:
                 await _send(send, status, [*ANSWER_HEADERS], answer)
         if began:
             _log(scope, status, began)
+
+    def _find_pages(self, path: str) -> tuple[App, str] | None:
+        """What answers browsers under `path`, and its root there."""
+        for mount, below, app, root in self._mounted:
+            if path == mount or path.startswith(below):
+                return app, root
+        return None
 
     def _try_to_open(self, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bytes | None:
         """What a POST to /v1/open is answered with 200, where nothing is to be waited for.
@@ -227,6 +244,8 @@ class Service:
         await receive()
         upkeep.cancel()
         await asyncio.gather(upkeep, return_exceptions=True)
+        if self._admin is not None:
+            await self._admin.close()
         await self._manager.close()
         await send({"type": "lifespan.shutdown.complete"})
 

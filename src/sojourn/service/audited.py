@@ -20,14 +20,18 @@ from .settings import AuditSettings, ServiceSettings
 if TYPE_CHECKING:
     from sojourn.audit import Webhook
 
-__all__ = ["listener", "note_start"]
+__all__ = ["listener", "note_start", "opened_trail"]
 
 
-def listener(settings: ServiceSettings) -> OnEvent:
-    """What a worker does with each event. Raises ConfigurationError where the trail cannot be written."""
-    if settings.audit is None:
+def opened_trail(settings: ServiceSettings) -> AuditFile | None:
+    """The trail, where the settings have one. Raises ConfigurationError where it cannot be written."""
+    return None if settings.audit is None else AuditFile(settings.audit.file)
+
+
+def listener(settings: ServiceSettings, trail: AuditFile | None) -> OnEvent:
+    """What a worker does with each event. Raises ConfigurationError where the webhook's secret cannot be read."""
+    if settings.audit is None or trail is None:
         return tell
-    trail = AuditFile(settings.audit.file)
     hook = _webhook(settings.audit)
     if hook is not None:
         hook.start()
@@ -55,10 +59,10 @@ def _webhook(settings: AuditSettings) -> Webhook | None:
 
 
 def note_start(settings: ServiceSettings) -> None:
-    """Tell that the service starts, and under which policy: once, however many workers. Raises as `listener`."""
-    if settings.audit is None:
+    """Tell that the service starts, and under which policy: once, however many workers. Raises as the two above."""
+    trail = opened_trail(settings)
+    if settings.audit is None or trail is None:
         return
-    trail = AuditFile(settings.audit.file)
     # What is wrong with it is told before there are workers.
     _webhook(settings.audit)
     policy = dataclasses.asdict(settings.policy)

@@ -57,6 +57,23 @@ class Keyring:
         """The public id of the key that an Authorization header shows, once that was not refused."""
         return authorization[_ID].decode()
 
+    def holder(self, text: bytes, scope: KeyScope) -> ApiKey | None:
+        """Whose key this text is, if it is good for `scope`."""
+        found = take_apart(text)
+        key = None if found is None else self.find(found[0], scope)
+        now = self._clock()
+        if found is None or key is None or not key.opened_by(found[1], now):
+            return None
+        self._last_use.note(key.id, now, self._keys)
+        return key
+
+    def find(self, id: str, scope: KeyScope) -> ApiKey | None:
+        """The key of this id, if there is one for `scope` now."""
+        if time.monotonic() >= self._check_at:
+            self._check()
+        key = self._keys.get(id)
+        return key if key is not None and scope in key.scopes else None
+
     def _check(self) -> None:
         self._check_at = time.monotonic() + 0.5
         try:

@@ -17,25 +17,32 @@ import uvicorn
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.supervisors import Multiprocess
 
+from sojourn.admin.operators import REALM
+from sojourn.admin.page import MOUNT as ADMIN
 from sojourn.asgi import BrowserEndpoints, SessionMiddleware
 from sojourn.asgi.types import App
+from sojourn.core.async_store import AsyncStore
 from sojourn.manager import AsyncSessionManager
 from sojourn.manager.context import AsyncBeforeCreate
 from sojourn.stores.store_url import StoreURL, open_async_store, open_store
 
 from .application import Service
-from .audited import listener, note_start
+from .audited import listener, note_start, opened_trail
 from .edge import Edge
 from .exposition import Exposition, shared_folder
 from .keyring import Keyring
 from .keys import real_path
 from .listener import bind_tcp, bind_unix
 from .log import set_up_logging
+from .operators import KeyFile, KeyOperators
 from .protocol import BoundedProtocol
 from .settings import BrowserSettings, ServiceSettings, place_of
 from .visitor_keys import VisitorKeys
 
 if TYPE_CHECKING:
+    from sojourn.admin.application import AdminPages
+    from sojourn.audit import AuditFile
+    from sojourn.manager import OnEvent
     from sojourn.metrics import Metrics
 
 __all__ = ["build", "run"]
@@ -54,11 +61,13 @@ def build(settings: ServiceSettings, before_create: AsyncBeforeCreate | None) ->
     """The application of one process, inside its event loop."""
     set_up_logging(settings.log.level, settings.log.format)
     store = open_async_store(settings.store, timeout=STORE_WITHIN)
+    trail = opened_trail(settings)
+    on_event = listener(settings, trail)
     manager = AsyncSessionManager(
         store,
         settings.policy,
         realm=settings.realm,
-        on_event=listener(settings),
+        on_event=on_event,
         before_create=before_create,
     )
     metrics = _metrics() if settings.metrics else None
@@ -82,6 +91,7 @@ def build(settings: ServiceSettings, before_create: AsyncBeforeCreate | None) ->
         browser=partial(_browser, settings) if settings.browser else None,
         mount=settings.browser.mount if settings.browser else "",
         exposition=Exposition(keys, metrics) if metrics else None,
+        admin=_admin(settings, store, manager, keys, on_event, trail) if settings.admin else None,
     )
     # What is there now stays: the collector need not look at it again.
     gc.freeze()
@@ -94,6 +104,24 @@ def _metrics() -> Metrics:
     return Metrics()
 
 
+def _admin(
+    settings: ServiceSettings,
+    store: AsyncStore,
+    manager: AsyncSessionManager,
+    keys: Keyring,
+    on_event: OnEvent,
+    trail: AuditFile | None,
+) -> AdminPages:
+    from sojourn.admin.application import POLICY, AdminPages  # here: most services have no such page
+    from sojourn.admin.desk import Desk
+
+    logger.warning("the page for operators is on, at %s: for whoever has a key of the scope operator", ADMIN)
+    file = KeyFile(Path(settings.keys))
+    desk = Desk(store, manager, KeyOperators(keys), policy=settings.policy, keys=file, trail=trail)
+    own = AsyncSessionManager(store, POLICY, realm=REALM, on_event=on_event)
+    return AdminPages(desk, own, behind=partial(_behind_proxies, settings))
+
+
 def _browser(settings: ServiceSettings, manager: AsyncSessionManager) -> App:
     assert settings.browser is not None
     browser = settings.browser
@@ -102,9 +130,13 @@ def _browser(settings: ServiceSettings, manager: AsyncSessionManager) -> App:
         writable=browser.writable,
         reauthenticate_within=browser.reauthenticate_within or None,
     )
+    return _behind_proxies(settings, _sessions(settings, manager, endpoints))
+
+
+def _behind_proxies(settings: ServiceSettings, app: App) -> App:
     # Browsers come through a proxy, which tells who they are. To a unix socket nobody comes from elsewhere.
     trusted = "*" if settings.uds else os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1,::1")
-    return ProxyHeadersMiddleware(_sessions(settings, manager, endpoints), trusted_hosts=trusted)
+    return ProxyHeadersMiddleware(app, trusted_hosts=trusted)
 
 
 def _sessions(settings: ServiceSettings, manager: AsyncSessionManager, app: App) -> App:

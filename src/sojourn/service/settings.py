@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
+from sojourn.admin.operators import REALM
 from sojourn.browser.endpoints import REAUTHENTICATE_WITHIN
 from sojourn.core.binding import require_binding
 from sojourn.core.cookie import CookieOptions
@@ -51,6 +52,7 @@ host = "127.0.0.1"
 port = 8100
 uds = "/run/sojourn/service.sock"  # instead of host and port
 workers = 2                        # processes
+admin = true                       # /admin, a page for operators: docs/admin.md; the default is false
 metrics = true                     # /metrics, for Prometheus: docs/metrics.md; needs the extra `metrics`
 realm = "shop"                     # these sessions are apart from all others in the store; without it, ""
 
@@ -149,6 +151,7 @@ class ServiceSettings(_Table, frozen=True, kw_only=True):
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8100
     uds: str | None = None
     workers: Annotated[int, msgspec.Meta(ge=1, le=256)] = 1
+    admin: bool = False
     metrics: bool = False
     realm: Annotated[str, msgspec.Meta(pattern=REALM_PATTERN)] = ""
     policy: Policy = Policy()
@@ -185,6 +188,8 @@ def make_settings(tables: Mapping[str, Any]) -> ServiceSettings:
         settings, policy=_convert(policy, Policy, "policy"), cookie=_convert(cookie, CookieOptions, "cookie")
     )
     _check_binding(settings)
+    if settings.realm == REALM:
+        raise ConfigurationError(f"realm: {REALM!r} is that of the operators at /admin. Choose another name.")
     if settings.metrics:
         require_prometheus()
     return settings

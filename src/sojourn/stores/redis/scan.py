@@ -25,6 +25,8 @@ PAGE = 1000
 AHEAD = 100_000
 # How long after a page the next one goes on with them, in seconds. What was made since then may be left out.
 GOES_ON = 10.0
+# How many may go through them at once, each at its own place: what one more finds takes up to ten MB.
+READERS = 4
 
 
 class Sweep(msgspec.Struct):
@@ -92,7 +94,8 @@ class _Names:
     def __init__(self, pattern: str, id_of: Callable[[bytes], str | None]) -> None:
         self._pattern = pattern
         self._id_of = id_of
-        self._found: tuple[str, Sequence[str], float] = ("", (), 0.0)
+        # By where a page ended and how long it was: by that two readers at one place are told apart.
+        self._found: dict[tuple[str, int], tuple[Sequence[str], float]] = {}
 
     def page(
         self,
@@ -105,12 +108,14 @@ class _Names:
     ) -> Steps[Sequence[T]]:
         """Up to `limit` of what is kept there, past `after`."""
         while True:
-            last, ids, until = self._found
-            if not ids or after != last or now > until:
+            ids, until = self._found.pop((after, limit), ((), 0.0))
+            if not ids or now > until:
                 ids = yield from self._first(after, max(AHEAD, limit), primaries)
             some, rest = ids[:limit], ids[limit:]
             after = some[-1] if some else after
-            self._found = (after, rest, now + GOES_ON)
+            self._found[after, limit] = (rest, now + GOES_ON)
+            if len(self._found) > READERS:
+                del self._found[next(iter(self._found))]
             keys = [key_of(id) for id in some]
             raws = (yield [command(key, "GET", key) for key in keys]) if keys else []
             found = decode(zip(some, raws, strict=True))
