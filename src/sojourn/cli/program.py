@@ -13,6 +13,7 @@ from sojourn.core.errors import SojournError, StoreUnavailable
 
 from .copy import copy
 from .demo import demo
+from .doctor import doctor
 from .exit import Exit
 from .keys import keys
 from .migrate import migrate
@@ -51,7 +52,23 @@ def program(ctx: click.Context) -> None:
     ctx.color = colour()
 
 
-for _command in (list_, show, revoke, export, erase, cleanup, stats, copy, migrate, policy, serve, keys, torture, demo):
+for _command in (
+    list_,
+    show,
+    revoke,
+    export,
+    erase,
+    cleanup,
+    stats,
+    copy,
+    migrate,
+    policy,
+    serve,
+    keys,
+    torture,
+    doctor,
+    demo,
+):
     program.add_command(_command)
 
 
