@@ -69,7 +69,7 @@ def _app(
 ) -> tuple[str, list[Any]]:
     from sojourn.doctor import examine_app
     from sojourn.torture import RaceError
-    from sojourn.torture.app import AppEndpoint, Application
+    from sojourn.torture.app import AppEndpoint, Application, Browser
 
     from .torture_run import site_of
 
@@ -80,6 +80,9 @@ def _app(
     for name, endpoint in (("write", app.write), ("slow-write", app.slow_write)):
         if endpoint and not endpoint.is_numbered:
             raise click.UsageError(f"--{name} says nowhere {{n}}, the number that is to be kept.")
+    arrived = Browser(site).send(app.read)
+    if not arrived.status:
+        raise StoreUnavailable(f"The application at {site.origin} does not answer: {arrived.body}.")
     line = live_line(wanted=not as_json) or (lambda text: None)
     try:
         return site.origin, examine_app(app, secrets.randbelow(1_000_000), line, idle)

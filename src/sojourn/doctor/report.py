@@ -29,9 +29,11 @@ _TONES = {"high": "high", "medium": "medium", "low": "low"}
 def html(target: str, findings: Sequence[Finding], verdict: str) -> str:
     """The page."""
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
         f"<title>Sessions of {escape(target)}</title><style>{_STYLE}</style></head><body>"
-        f"<h1>Sessions of {escape(target)}</h1><p>{escape(verdict)}</p>{''.join(map(_section, findings))}</body></html>\n"
+        f"<h1>Sessions of {escape(target)}</h1><p>{escape(verdict)}</p>"
+        f"{''.join(map(_section, findings))}</body></html>\n"
     )
 
 

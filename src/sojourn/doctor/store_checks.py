@@ -1,4 +1,4 @@
-"""The checks of a store: what its server says of itself, who may read its file, and whether the wire is in the clear."""
+"""The checks of a store: what its server says of itself, who may read its file, whether its wire is in the clear."""
 
 from __future__ import annotations
 
