@@ -7,7 +7,7 @@ from typing import Any
 
 import flask
 from cachelib.simple import SimpleCache
-from flask_session.cachelib import CacheLibSessionInterface
+from flask_session.cachelib import CacheLibSessionInterface  # type: ignore[import-untyped]
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.sessions import SessionMiddleware
