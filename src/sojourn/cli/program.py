@@ -15,6 +15,7 @@ from .admin import admin
 from .audit import audit
 from .copy import copy
 from .demo import demo
+from .doctor import doctor
 from .exit import Exit
 from .keys import keys
 from .migrate import migrate
@@ -69,6 +70,7 @@ for _command in (
     keys,
     audit,
     torture,
+    doctor,
     demo,
 ):
     program.add_command(_command)

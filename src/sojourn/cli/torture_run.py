@@ -29,7 +29,7 @@ from .exit import Exit
 from .terminal import columns, echo_json, fields, live_line
 from .torture_page import document, heading, row, verdict
 
-__all__ = ["Show", "check_history", "race_list", "torture_app", "torture_store"]
+__all__ = ["Show", "check_history", "race_list", "site_of", "torture_app", "torture_store"]
 
 # A storm reports thousands of writes a second; an eye sees twenty lines.
 REDRAW = 0.05
@@ -169,7 +169,7 @@ def torture_app(
     """Run races on the web application at `url`, which does what `endpoints` say."""
     if missing := [f"--{name}" for name in NEEDED if name not in endpoints]:
         raise click.UsageError(f"--app needs {', '.join(missing)}: what the application does, like 'POST /logout'.")
-    app = Application(_site(url, headers), **{name: AppEndpoint.parse(text) for name, text in endpoints.items()})
+    app = Application(site_of(url, headers), **{name: AppEndpoint.parse(text) for name, text in endpoints.items()})
     for name, endpoint in (("write", app.write), ("slow-write", app.slow_write)):
         if endpoint and not endpoint.is_numbered:
             raise click.UsageError(f"--{name} says nowhere {{n}}, the number that is to be kept.")
@@ -182,7 +182,8 @@ def torture_app(
         show.result(run_app_race(race, app, rounds=show.rounds, seed=show.seed, progress=show.progress(race.name)))
 
 
-def _site(url: str, headers: Sequence[str]) -> Site:
+def site_of(url: str, headers: Sequence[str]) -> Site:
+    """The site at `url`, with the --header lines sent along. Raises UsageError or ConfigurationError."""
     pairs = [header.partition(":") for header in headers]
     if not all(name.strip() and colon for name, colon, _ in pairs):
         raise click.UsageError("--header is like 'X-CSRFToken: {cookie:csrftoken}'.")

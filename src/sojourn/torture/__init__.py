@@ -9,13 +9,14 @@ from .result import Result, Tally
 from .run import Run, RunSettings
 from .storm import judged
 from .target import Target
-from .worker_pool import WorkerPool
+from .worker_pool import RaceError, WorkerPool
 
 __all__ = [
     "BROKEN_PROMISES",
     "RACES",
     "History",
     "Race",
+    "RaceError",
     "Result",
     "Run",
     "RunSettings",

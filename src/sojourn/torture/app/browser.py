@@ -17,6 +17,8 @@ from .endpoint import AppEndpoint
 __all__ = ["AppAnswer", "Browser", "Site"]
 
 TIMEOUT = 60.0
+# More than a page that shows what was written; what goes on for ever is cut here.
+MAX_BODY = 4 * 1024 * 1024
 
 
 class AppAnswer(NamedTuple):
@@ -24,6 +26,11 @@ class AppAnswer(NamedTuple):
 
     status: int
     body: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def header(self, name: str) -> str:
+        """All values of a header, joined as HTTP does; empty where it is not there."""
+        return ", ".join(value for key, value in self.headers if key.lower() == name)
 
     @property
     def is_good(self) -> bool:
@@ -39,6 +46,7 @@ class Site(NamedTuple):
     port: int
     prefix: str
     headers: tuple[tuple[str, str], ...] = ()
+    patience: float = TIMEOUT
 
     @classmethod
     def parse(cls, url: str, headers: Mapping[str, str]) -> Site:
@@ -63,7 +71,7 @@ class Site(NamedTuple):
     def connect(self) -> http.client.HTTPConnection:
         """A connection of its own for one request. Raises OSError."""
         kind = http.client.HTTPSConnection if self.scheme == "https" else http.client.HTTPConnection
-        connection = kind(self.host, self.port, timeout=TIMEOUT)
+        connection = kind(self.host, self.port, timeout=self.patience)
         connection.connect()
         return connection
 
@@ -81,10 +89,19 @@ class Browser:
         """Another browser with the same cookies, as one who stole or planted them has."""
         return Browser(self.site, dict(self.jar))
 
-    def send(self, endpoint: AppEndpoint, number: int = 0, gate: threading.Barrier | None = None) -> AppAnswer:
-        """Send a request, once `gate` opens, and keep the cookies of the answer in the order that answers come."""
+    def send(
+        self,
+        endpoint: AppEndpoint,
+        number: int = 0,
+        gate: threading.Barrier | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> AppAnswer:
+        """Send a request, once `gate` opens, and keep the cookies of the answer in the order that answers come.
+
+        `headers` go in place of a same-origin page's own; the cookies are sent all the same.
+        """
         path, body = endpoint.filled(number)
-        headers = self._headers(endpoint)
+        sent = self._headers(endpoint) if headers is None else {**headers, **self._cookies()}
         try:
             connection = self.site.connect()
         except OSError as error:
@@ -94,10 +111,13 @@ class Browser:
         try:
             if gate:
                 gate.wait()
-            connection.request(endpoint.method, self.site.prefix + path, body, headers)
+            connection.request(endpoint.method, self.site.prefix + path, body, sent)
             response = connection.getresponse()
-            answer = AppAnswer(response.status, response.read().decode("utf-8", "replace"))
-        except (OSError, http.client.HTTPException, threading.BrokenBarrierError) as error:
+            text = response.read(MAX_BODY).decode("utf-8", "replace")
+            answer = AppAnswer(response.status, text, tuple(response.headers.items()))
+        except http.client.BadStatusLine:
+            return AppAnswer(0, "what answers there does not speak HTTP")
+        except (OSError, ValueError, http.client.HTTPException, threading.BrokenBarrierError) as error:
             return AppAnswer(0, f"{type(error).__name__}: {error}")
         finally:
             connection.close()
@@ -110,9 +130,11 @@ class Browser:
         headers |= {name: _with_cookies(value, jar) for name, value in self.site.headers}
         if endpoint.content_type:
             headers["Content-Type"] = endpoint.content_type
-        if jar:
-            headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in jar.items())
-        return headers
+        return headers | self._cookies()
+
+    def _cookies(self) -> dict[str, str]:
+        jar = dict(self.jar)
+        return {"Cookie": "; ".join(f"{name}={value}" for name, value in jar.items())} if jar else {}
 
     def _keep(self, lines: Sequence[str]) -> None:
         with self._lock:

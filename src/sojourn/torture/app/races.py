@@ -16,7 +16,7 @@ from .application import Application, AppRaceContext, AppRequest, described
 from .browser import Browser
 from .endpoint import AppEndpoint
 
-__all__ = ["APP_RACES", "check_endpoints", "run_app_race"]
+__all__ = ["APP_RACES", "check_endpoints", "made_up", "run_app_race"]
 
 REQUESTS = 50
 LOGOUTS = 5  # in each round
@@ -139,7 +139,7 @@ def fixation(context: AppRaceContext) -> Tally:
     for done in range(context.rounds):
         if done % 2:
             thief = Browser(
-                context.app.site, {name: _made_up(value, context.random) for name, value in known.jar.items()}
+                context.app.site, {name: made_up(value, context.random) for name, value in known.jar.items()}
             )
         else:
             thief = Browser(context.app.site)
@@ -159,7 +159,7 @@ def fixation(context: AppRaceContext) -> Tally:
     return tally
 
 
-def _made_up(value: str, chance: Random) -> str:
+def made_up(value: str, chance: Random) -> str:
     """A value that looks like this one."""
     kinds = (string.digits, "abcdef", string.ascii_lowercase, string.ascii_uppercase)
     return "".join(next((chance.choice(kind) for kind in kinds if letter in kind), letter) for letter in value)

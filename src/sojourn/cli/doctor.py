@@ -1,0 +1,101 @@
+"""`sojourn doctor`: a live check of a web application's sessions, or of a store."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sojourn.core.errors import StoreUnavailable
+
+from .duration import DURATION
+from .exit import Exit
+from .store_option import existing_store, json_option
+from .terminal import echo_json, fields, live_line, safe
+
+__all__ = ["doctor"]
+
+_COLOURS = {"high": "red", "medium": "red", "low": "yellow"}
+
+
+@click.command()
+@click.option("--app", metavar="URL", help="The web application to look at. It may be of any kind.")
+@click.option("--store", metavar="URL", envvar="SOJOURN_STORE", show_envvar=True, help="The store to look at.")
+@click.option("--login", metavar="ENDPOINT", help="With --app, as for `torture`: 'POST /login user=ada&password=tea'.")
+@click.option("--write", metavar="ENDPOINT", help="With --app: keeps the number {n} in the session.")
+@click.option("--slow-write", metavar="ENDPOINT", help="With --app: a write that takes a second or so.")
+@click.option("--read", metavar="ENDPOINT", default="GET /", show_default=True, help="With --app: shows the numbers.")
+@click.option("--logout", metavar="ENDPOINT", default="POST /logout", show_default=True, help="With --app.")
+@click.option("--header", "headers", multiple=True, help="With --app: sent with each request. {cookie:NAME} is filled.")
+@click.option("--idle", type=DURATION, help="With --app: wait so long; an untouched session must then have ended.")
+@click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write an HTML page of it.")
+@json_option
+def doctor(app: str | None, store: str | None, as_json: bool, report: Path | None, **options: Any) -> int:
+    """Look for what is wrong with the sessions of a running web application, or with a store.
+
+    With --app one user logs in again and again: use a user and data made for it.
+
+    Exit code 0: nothing is wrong for sure; 1: something is.
+    """
+    # Here, not above: the other commands do without HTTP.
+    from sojourn.doctor import examine_store, html
+
+    if app is not None:
+        target, found = _app(app, as_json, **options)
+    elif store is not None:
+        existing_store(store).close()
+        target, found = "the store", examine_store(store)
+    else:
+        raise click.UsageError("Say what to look at: --app URL, or --store URL.")
+    bad = sum(finding.is_certain for finding in found)
+    verdict = f"{bad} finding{'' if bad == 1 else 's'}." if bad else "Nothing is wrong for sure."
+    if report is not None:
+        try:
+            report.write_text(html(target, found, verdict), "utf-8")
+        except OSError as error:
+            raise click.UsageError(f"{report} cannot be written: {error.strerror}.") from None
+    if as_json:
+        echo_json({"target": target, "findings": [finding._asdict() for finding in found]})
+    else:
+        _show(found, verdict)
+    return Exit.NOTHING if bad else Exit.DONE
+
+
+def _app(
+    url: str, as_json: bool, *, headers: Sequence[str], idle: float | None, **texts: str | None
+) -> tuple[str, list[Any]]:
+    from sojourn.doctor import examine_app
+    from sojourn.torture import RaceError
+    from sojourn.torture.app import AppEndpoint, Application, Browser
+
+    from .torture_run import site_of
+
+    if missing := [f"--{name}" for name in ("login", "write") if not texts[name]]:
+        raise click.UsageError(f"--app needs {', '.join(missing)}: what the application does, like 'POST /login a=b'.")
+    site = site_of(url, headers)._replace(patience=10.0)
+    app = Application(site, **{name: AppEndpoint.parse(text) for name, text in texts.items() if text})
+    for name, endpoint in (("write", app.write), ("slow-write", app.slow_write)):
+        if endpoint and not endpoint.is_numbered:
+            raise click.UsageError(f"--{name} says nowhere {{n}}, the number that is to be kept.")
+    arrived = Browser(site).send(app.read)
+    if not arrived.status:
+        raise StoreUnavailable(f"The application at {site.origin} does not answer: {arrived.body}.")
+    line = live_line(wanted=not as_json) or (lambda text: None)
+    try:
+        return site.origin, examine_app(app, secrets.randbelow(1_000_000), line, idle)
+    except RaceError as error:
+        raise StoreUnavailable(f"The application ceased to answer as before. {error}") from None
+    finally:
+        line("")
+
+
+def _show(found: Sequence[Any], verdict: str) -> None:
+    for finding in found:
+        word = click.style(finding.severity, fg=_COLOURS.get(finding.severity), bold=True)
+        click.echo(f"{word}: {safe(finding.check)}" + (f"  (ASVS {finding.asvs})" if finding.asvs else ""))
+        rows = [("  sent", finding.sent), ("  came", finding.came), ("  mend", finding.mend)]
+        click.echo(fields([row for row in rows if row[1]]) + "\n")
+    click.echo(verdict)

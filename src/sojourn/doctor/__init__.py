@@ -1,0 +1,10 @@
+"""Doctor: a live check of a web application's sessions, or of the store that they are in. `sojourn doctor` runs it."""
+
+from __future__ import annotations
+
+from .app_checks import examine_app
+from .finding import Finding
+from .report import html
+from .store_checks import examine_store
+
+__all__ = ["Finding", "examine_app", "examine_store", "html"]
