@@ -21,7 +21,16 @@ from .service import cores
 from .service_load import ServiceLoad
 from .service_peers import on_cores
 from .tables import NONE, figure, table, with_quartiles
-from .together_peers import BATCHED, PLAIN, PYTHON_BATCHED, PYTHON_PLAIN, BackEnd, start_back_ends
+from .together_peers import (
+    BATCHED,
+    ON_REDIS,
+    PLAIN,
+    PYTHON_BATCHED,
+    PYTHON_PLAIN,
+    BackEnd,
+    start_back_ends,
+    start_redis_back_ends,
+)
 
 __all__ = ["AT_ONCE", "BESIDE", "KINDS", "Kind", "RequestCost", "Size", "Together", "measure", "report"]
 
@@ -30,6 +39,8 @@ Kind = Literal["read", "change"]
 KINDS: tuple[Kind, ...] = ("read", "change")
 # What each is set beside, in the same round.
 BESIDE = {BATCHED: CONNECT_REDIS, PLAIN: CONNECT_REDIS, PYTHON_BATCHED: PYTHON_PLAIN}
+# A service on Redis makes of one trip two, whoever asks it: each is set beside the same one by one.
+BESIDE |= {BATCHED + ON_REDIS: PLAIN + ON_REDIS, PYTHON_BATCHED + ON_REDIS: PYTHON_PLAIN + ON_REDIS}
 
 
 class Size(msgspec.Struct, frozen=True):
@@ -40,7 +51,8 @@ class Size(msgspec.Struct, frozen=True):
 
 
 class RequestCost(msgspec.Struct, frozen=True):
-    """One back end's request. `ratio`: per second, × what it is set beside. µs of processor, of both processes."""
+    """One back end's request. `ratio`: per second, × what it is set beside. µs of processor, of the back end's own
+    process, and of those that keep its sessions."""
 
     peer: str
     kind: Kind
@@ -89,7 +101,8 @@ async def _measure(size: Size, servers: Servers, core: set[int]) -> Together:
     with TemporaryDirectory() as folder, ExitStack() as stack:
         running = [
             _Running(each, await _loads(each, stack))
-            for each in start_back_ends(servers, Path(folder), stack, core, "memory:")
+            for start in (start_back_ends, start_redis_back_ends)
+            for each in start(servers, Path(folder), stack, core)
         ]
         for round_ in range(size.rounds + 1):
             for (kind, many), figures in rounds.items():
@@ -122,10 +135,10 @@ async def _round(running: Sequence[_Running], kind: Kind, many: int, requests: i
     found = {}
     count = max(requests // many, 1) * many
     for back_end, loads in random.sample(running, len(running)):
-        processes = [back_end.server.process.pid, back_end.keeper]
-        before = [cpu_ns(pid) if pid is not None else 0 for pid in processes]
+        processes = [(back_end.server.process.pid,), back_end.keepers]
+        before = [sum(map(cpu_ns, pids)) for pids in processes]
         lap = await loads[kind].run(many, count)
-        after = [cpu_ns(pid) if pid is not None else 0 for pid in processes]
+        after = [sum(map(cpu_ns, pids)) for pids in processes]
         mine, keepers = [(end - start) / count / 1000 for start, end in zip(before, after, strict=True)]
         told = {"per_second": lap.per_second, "p50_ms": lap.p50_ms, "cpu": mine, "keeper_cpu": keepers}
         found[back_end.name] = told
@@ -134,7 +147,7 @@ async def _round(running: Sequence[_Running], kind: Kind, many: int, requests: i
 
 def _cost(peer: str, kind: Kind, many: int, figures: _Figures) -> RequestCost:
     beside = BESIDE.get(peer)
-    is_express = peer in (BATCHED, PLAIN, CONNECT_REDIS)
+    is_express = peer.removesuffix(ON_REDIS) in (BATCHED, PLAIN, CONNECT_REDIS)
     return RequestCost(
         peer=peer,
         kind=kind,

@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
 from click.testing import CliRunner
 
 from sojourn import Client, SessionManager, open_store
@@ -144,13 +145,14 @@ def test_who_follows_the_trail_is_told_across_a_rotation(tmp_path: Path) -> None
             following.stdout.close()
 
 
-def test_the_service_writes_its_policy_and_which_key_or_session_asked(sojourn: Program) -> None:
+@pytest.mark.parametrize("store", ["sqlite:///{folder}/sessions.db", "memory:"])  # the second never waits
+def test_the_service_writes_its_policy_and_which_key_or_session_asked(store: str, sojourn: Program) -> None:
     folder = sojourn.folder
+    store = store.format(folder=folder)
     keys, path, config = folder / "keys.json", folder / "audit.jsonl", folder / "service.toml"
     secret = folder / "secret"
     secret.write_text(f"{SECRET}\n")
     key = make_key(keys)
-    store = f"sqlite:///{folder / 'sessions.db'}"
     command = [SOJOURN, "serve", "--config", str(config), "--store", store, "--keys", str(keys), "--port", "{port}"]
     with receiving() as receiver:
         config.write_text(

@@ -1,4 +1,4 @@
-"""An open that the cache can answer is answered at once, past uvicorn's own way; nobody can tell but by the clock."""
+"""What needs no wait is answered at once, past uvicorn's own way: nobody can tell but by the clock."""
 
 from __future__ import annotations
 
@@ -66,8 +66,12 @@ def _reads_of(back: Backend, redis_server: RedisServer, token: str) -> int:
 
 def ask(token: str, key: str, padding: int = 0) -> bytes:
     """An open, as a back end sends it. One with much padding goes the usual way."""
-    body = json.dumps({"token": token}) + " " * padding
-    head = f"POST /v1/open HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json"
+    return post("open", json.dumps({"token": token}) + " " * padding, key)
+
+
+def post(name: str, body: str, key: str) -> bytes:
+    kind = "application/x-ndjson" if name == "batch" else "application/json"
+    head = f"POST /v1/{name} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Type: {kind}"
     return f"{head}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
 
 
@@ -94,7 +98,7 @@ def answers(server: Server, *pieces: bytes) -> list[tuple[int, dict[str, str], b
 def test_it_is_the_answer_that_the_usual_way_gives(cached: Server, key: str, token: str) -> None:
     before = cached.output().count("at once")
 
-    prompt, usual = answers(cached, ask(token, key), ask(token, key, padding=10_000))
+    prompt, usual = answers(cached, ask(token, key), ask(token, key, padding=100_000))
 
     assert cached.output().count("at once") == before + 1
     assert prompt[1] == usual[1]
@@ -204,3 +208,104 @@ def test_a_connection_that_falls_idle_after_it_is_closed(
         wait_until(is_cached, "the cache")
         with asked() as caller:
             assert caller.recv(65536) == b""
+
+
+# A store that never waits: everything is answered at once
+
+
+@pytest.fixture(scope="module")
+def in_memory(tmp_path_factory: pytest.TempPathFactory, keys: Path, key: str) -> Iterator[Server]:
+    log = tmp_path_factory.mktemp("memory") / "service.log"
+    words = ["serve", "--store", "memory:", "--keys", str(keys), "--port", "{port}"]
+    with run_server([sys.executable, "-c", TOLD, *words], log, path="/health") as server:
+        yield server
+
+
+@pytest.fixture
+def fresh(in_memory: Server, key: str) -> Iterator[str]:
+    """The token of a session that was just made there."""
+    with Backend(in_memory.port, key) as backend:
+        yield backend.log_in("ada", n=0)
+
+
+def adding(token: str) -> str:
+    return json.dumps({"token": token, "status": "active", "increments": {"n": 1}})
+
+
+def in_a_batch(*calls: str) -> str:
+    return "".join([f'{{"{"commit" if "status" in call else "open"}":{call}}}\n' for call in calls])
+
+
+def test_opens_commits_and_batches_of_a_store_that_never_waits_are_answered_as_the_usual_way_does(
+    in_memory: Server, key: str, fresh: str
+) -> None:
+    opening = json.dumps({"token": fresh})
+    both = in_a_batch(opening, adding(fresh))
+    padded = both.replace("{", " " * 100_000 + "{", 1)
+    before = in_memory.output().count("at once")
+
+    prompt = answers(
+        in_memory, post("open", opening, key), post("commit", adding(fresh), key), post("batch", both, key)
+    )
+    assert in_memory.output().count("at once") == before + 3
+    usual = answers(
+        in_memory,
+        ask(fresh, key, padding=100_000),
+        post("commit", adding(fresh) + " " * 100_000, key),
+        post("batch", padded, key),
+    )
+
+    assert in_memory.output().count("at once") == before + 3
+    for mine, theirs in zip(prompt, usual, strict=True):
+        assert mine[0] == theirs[0] == 200
+        assert mine[1] | {"date": ""} == theirs[1] | {"date": ""}
+    counts = [[json.loads(each[2])["session"]["data"]["n"] for each in found[:2]] for found in (prompt, usual)]
+    assert counts == [[0, 1], [2, 3]]
+    told = [[json.loads(line) for line in found[2][2].splitlines()] for found in (prompt, usual)]
+    assert [[line["answer"]["session"]["data"]["n"] for line in lines] for lines in told] == [[1, 2], [3, 4]]
+    assert [[(line["call"], line["status"]) for line in lines] for lines in told] == [[(0, 200), (1, 200)]] * 2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status", "code"),
+    [
+        ({"changes": {"n": {"base": 0, "value": "x" * 40_000}}}, 413, "data-too-large"),
+        ({"increments": {"n": 2**53}}, 422, "invalid-data"),
+        ({"status": "actvie"}, 400, "invalid-body"),
+    ],
+)
+def test_a_commit_that_is_refused_is_refused_as_ever_and_says_nothing_of_its_neighbours(
+    in_memory: Server, key: str, fresh: str, wrong: dict[str, object], status: int, code: str
+) -> None:
+    refused = json.dumps({"token": fresh, "status": "active", **wrong})
+
+    alone = answers(in_memory, post("commit", adding(fresh), key) + post("commit", refused, key) + ask(fresh, key))
+    together = answers(in_memory, post("batch", in_a_batch(adding(fresh), refused, adding(fresh)), key))
+
+    assert [each[0] for each in alone] == [200, status, 200]
+    problem = json.loads(alone[1][2])
+    assert problem["type"].endswith(code)
+    lines = sorted(map(json.loads, together[0][2].splitlines()), key=lambda line: line["call"])
+    assert [line["status"] for line in lines] == [200, status, 200]
+    assert lines[1]["answer"].keys() == problem.keys()
+    assert lines[1]["answer"]["type"] == problem["type"]
+    assert lines[2]["answer"]["session"]["data"] == {"n": 3}
+
+
+def test_after_a_log_out_that_was_answered_at_once_the_session_is_over(in_memory: Server, key: str, fresh: str) -> None:
+    leave = json.dumps({"token": fresh, "status": "active", "action": {"type": "logout"}})
+
+    found = answers(in_memory, post("commit", leave, key) + post("commit", adding(fresh), key) + ask(fresh, key))
+
+    assert [each[0] for each in found] == [200, 401, 200]
+    assert json.loads(found[1][2])["end_reason"] == "logout"
+    assert json.loads(found[2][2])["end_reason"] == "logout"
+
+
+def test_a_store_that_waits_is_never_begun_without_a_task(cached: Server, key: str, token: str) -> None:
+    before = cached.output().count("at once")
+
+    found = answers(cached, post("commit", adding(token), key), post("batch", in_a_batch(adding(token)), key))
+
+    assert [each[0] for each in found] == [200, 200]
+    assert cached.output().count("at once") == before

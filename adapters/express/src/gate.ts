@@ -23,7 +23,6 @@ export interface Gate {
  */
 export function holdBack(res: ServerResponse, gate: Gate): void {
 	const hold = new Hold(res, gate);
-	// As few as can be: to an object whose prototype was set, as Express does it, V8 adds each by a new map of all it has.
 	res.writeHead = hold.writeHead;
 	res.write = (...args: unknown[]) => hold.call("write", args) as boolean;
 	res.end = ((...args: unknown[]) => hold.call("end", args)) as ServerResponse["end"];

@@ -1,5 +1,6 @@
-import type {IncomingMessage, ServerResponse} from "node:http";
+import {ServerResponse, type IncomingMessage} from "node:http";
 import type {Data} from "./changes.js";
+import {keepInDictionary} from "./dictionary.js";
 import {configuration, SojournError, type Problem} from "./errors.js";
 import {Exchange} from "./exchange.js";
 import {finish, Front, neverStored, varyWith, visitOf, type Options, type Visit} from "./front.js";
@@ -31,6 +32,7 @@ export function sojourn(options: Options): (req: any, res: any, next: (error?: a
 		if (req.session) return next(configuration("req.session is there already: use express-session or sojourn, not both."));
 		open(front, req, res, next, (exchange, data) => {
 			const visit = visitOf(exchange, data);
+			if (isExpress(res)) keepInDictionary(req, "client");
 			Object.defineProperties(req, propertiesOf(visit));
 			commitBeforeFirstByte(req, res, exchange, (status) => finish(visit, status));
 			next();
@@ -57,7 +59,7 @@ export function requireLogin(proof: Proof = {}): (req: any, res: any, next: (err
 	};
 }
 
-/** What a request has of its visit. Nothing else is put into it: as in gate.ts, each property costs. */
+/** What a request has of its visit. */
 function propertiesOf(visit: Visit): PropertyDescriptorMap {
 	const {exchange} = visit;
 	return {
@@ -97,6 +99,7 @@ export function commitBeforeFirstByte(
 	tell = () => {},
 ): void {
 	if (!canAnswer(res)) return;
+	if (isExpress(res)) keepInDictionary(res, "req");
 	holdBack(res, {
 		before,
 		tell() {
@@ -115,6 +118,11 @@ export function commitBeforeFirstByte(
 			sendProblem(res, (error as Partial<SojournError>).problem ?? NOT_KEPT, end);
 		},
 	});
+}
+
+/** Whether the prototype of the response, and so that of its request, was set. */
+function isExpress(res: ServerResponse): boolean {
+	return Object.getPrototypeOf(res) !== ServerResponse.prototype;
 }
 
 /** For a WebSocket handshake, people pass {} as the response. */

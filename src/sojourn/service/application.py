@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -21,7 +21,6 @@ from sojourn.core.token import ID_PATTERN
 from sojourn.manager import AsyncSessionManager
 from sojourn.wire.batches import MAX_CALLS
 from sojourn.wire.http import (
-    AUTHORIZATION,
     BATCH,
     BATCHES,
     COMMIT,
@@ -46,8 +45,10 @@ from .edge import find_place
 from .endpoints import Route, ServiceEndpoints
 from .keyring import Keyring
 from .openapi import openapi
+from .prompt import BEGUN, Prompt
 from .refusal import RequestRefused, key_refused, method_refused
-from .request import BackEndRequest, HungUp
+from .request import BackEndRequest, HungUp, key_and_kind
+from .unfinished import Unfinished
 from .upkeep import keep_up
 from .visitor_keys import VisitorKeys
 
@@ -80,8 +81,6 @@ ANSWER_HEADERS = tuple(
 )
 
 Headers = list[tuple[str, str]]
-
-_AUTHORIZATION, _CONTENT_TYPE, _JSON = AUTHORIZATION.encode(), CONTENT_TYPE.encode(), JSON.encode()
 
 
 class Service:
@@ -117,9 +116,10 @@ class Service:
         self._outage_told_at = -OUTAGE_TOLD_EVERY
         self._description = msgspec.json.encode(openapi())
         endpoints = ServiceEndpoints(self._manager, cookie or CookieOptions(), visitor_keys)
-        self._open_at_hand = endpoints.open_at_hand
-        # Without a cache everything must wait, and to try would only cost.
-        self.open_at_hand = self._try_to_open if hasattr(store, "at_hand") else None
+        # What is asked before a session is made may wait.
+        never_waits = manager._before_create is None and getattr(store, "never_waits", False)
+        has_cache = hasattr(store, "at_hand")
+        self.prompt = Prompt(endpoints, keys, self._problem, never_waits=never_waits, has_cache=has_cache)
         self._endpoints: Mapping[str, Mapping[str, Route]] = {
             OPEN: {"POST": Route(endpoints.open, "sessions")},
             COMMIT: {"POST": Route(endpoints.commit, "sessions")},
@@ -180,17 +180,11 @@ class Service:
                 return app, root
         return None
 
-    def _try_to_open(self, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bytes | None:
-        """What a POST to /v1/open is answered with 200, where nothing is to be waited for.
-
-        None for what must wait, is wrong or is to be logged: that goes the usual way, through `__call__`.
-        """
-        authorization, content_type = _key_and_kind(headers)
-        if content_type != _JSON or logger.isEnabledFor(logging.DEBUG):
-            return None
-        return None if self._keys.refusal(authorization, "sessions") else self._open_at_hand(body)
-
     async def _answer(self, scope: Scope, receive: Receive) -> bytes | CallBatch:
+        begun: Unfinished[bytes] | CallBatch | None = scope.get(BEGUN)
+        if begun is not None:
+            acting_key.set(self._keys.id_of(key_and_kind(scope["headers"])[0]))
+            return await begun if isinstance(begun, Unfinished) else begun
         found, methods = "", self._endpoints.get(scope["path"])
         if methods is None:
             template, found = _match(scope["raw_path"].decode("latin-1"))
@@ -199,7 +193,7 @@ class Service:
         endpoint = methods.get("GET" if method == "HEAD" else method)
         if endpoint is None:
             raise method_refused(methods)
-        authorization, content_type = _key_and_kind(scope["headers"])
+        authorization, content_type = key_and_kind(scope["headers"])
         if endpoint.scope is not None:
             refusal = self._keys.refusal(authorization, endpoint.scope)
             if refusal is not None:
@@ -248,16 +242,6 @@ class Service:
             await self._admin.close()
         await self._manager.close()
         await send({"type": "lifespan.shutdown.complete"})
-
-
-def _key_and_kind(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, bytes]:
-    authorization = content_type = b""
-    for name, value in headers:
-        if name == _AUTHORIZATION:
-            authorization = value
-        elif name == _CONTENT_TYPE:
-            content_type = value
-    return authorization, content_type
 
 
 async def _send(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:

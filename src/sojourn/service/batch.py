@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 import msgspec
 
@@ -17,12 +18,13 @@ from sojourn.wire.problems import batch_too_large, body_too_large, invalid_body
 
 from .refusal import RequestRefused
 from .request import decoded
+from .unfinished import Unfinished, begin
 
-__all__ = ["CallBatch", "CarryOut", "TellProblem"]
+__all__ = ["BATCH_HEADERS", "CallBatch", "CarryOut", "TellProblem", "rows_of"]
 
 logger = logging.getLogger("sojourn.service")
 
-_HEADERS = tuple(
+BATCH_HEADERS = tuple(
     (name.encode(), value.encode())
     for name, value in (
         (CONTENT_TYPE, LINES),
@@ -32,12 +34,12 @@ _HEADERS = tuple(
     )
 )
 # A proxy that gathers an answer before it passes it on would have all wait for the slowest.
-_IN_PIECES = (*_HEADERS, (b"x-accel-buffering", b"no"))
+_IN_PIECES = (*BATCH_HEADERS, (b"x-accel-buffering", b"no"))
 _BROKEN = 500, b"null"
 
 _decode = msgspec.json.Decoder(BatchedCall).decode
 
-CarryOut = Callable[[BatchedCall], Awaitable[bytes]]
+CarryOut = Callable[[BatchedCall], Coroutine[Any, Any, bytes]]
 """The JSON of one call's answer. Raises what the call alone would."""
 TellProblem = Callable[[RequestRefused | SojournError], Problem]
 Row = list[tuple[int, BatchedCall | RequestRefused]]
@@ -80,19 +82,26 @@ class CallBatch:
     """Rows of calls. The calls of one row go one after another, and the rows all at the same time."""
 
     def __init__(self, rows: Sequence[Row], carry_out: CarryOut) -> None:
-        self._rows = rows
+        self._rows: Sequence[Row | Unfinished[None]] = rows
         self._carry_out = carry_out
         self._left = sum(map(len, rows))
         self._ready: list[bytes] = []
         self._waiting: asyncio.Future[None] | None = None
 
+    def begin(self, tell: TellProblem) -> bytes | None:
+        """Begin every row, without a task; the whole answer where none of them waits. Once, before `answer`."""
+        begun = [begin(self._go_on(row, tell)) for row in self._rows]
+        self._rows = [row for row in begun if row is not None]
+        return None if self._left else b"".join(self._ready)
+
     async def answer(self, send: Send, tell: TellProblem, *, whole: bool) -> None:
         """Answer each call by a line, as it is ready; with `whole`, all at once when the last one is."""
         loop = asyncio.get_running_loop()
-        tasks = [loop.create_task(self._go_through(row, tell)) for row in self._rows]
+        tasks = [loop.create_task(self._go_on(row, tell)) for row in self._rows]
         try:
             # What waits for nothing is done in one turn of the loop, and goes out in one piece.
-            await self._some_ready()
+            if not self._ready:
+                await self._some_ready()
             while whole and self._left:
                 await self._some_ready()
             if self._left:
@@ -118,7 +127,10 @@ class CallBatch:
         self._waiting = asyncio.get_running_loop().create_future()
         await self._waiting
 
-    async def _go_through(self, row: Row, tell: TellProblem) -> None:
+    async def _go_on(self, row: Row | Unfinished[None], tell: TellProblem) -> None:
+        if isinstance(row, Unfinished):
+            await row
+            return
         for place, call in row:
             status, answer = await self._outcome(call, tell)
             self._ready.append(b'{"call":%d,"status":%d,"answer":%b}\n' % (place, status, answer))
@@ -142,6 +154,6 @@ class CallBatch:
 
 
 async def _send_whole(send: Send, body: bytes) -> None:
-    headers = [*_HEADERS, (b"content-length", b"%d" % len(body))]
+    headers = [*BATCH_HEADERS, (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})

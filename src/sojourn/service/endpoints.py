@@ -38,7 +38,7 @@ from .acting_key import acting_key
 from .batch import CallBatch, rows_of
 from .refusal import RequestRefused
 from .replay import client_of, replay
-from .request import BackEndRequest
+from .request import BackEndRequest, decoded
 from .session_answers import committed, opened
 from .visitor_keys import VisitorKeys
 
@@ -78,24 +78,24 @@ class ServiceEndpoints:
 
     async def open(self, request: BackEndRequest) -> bytes:
         """POST /v1/open."""
-        return _encode(await self.load(await request.read(_open, self._limit)))
+        return await self.opened(await request.read_bytes(self._limit))
+
+    async def opened(self, body: bytes) -> bytes:
+        """The same, of its body."""
+        return _encode(await self.load(decoded(_open, body)))
 
     async def load(self, asked: OpenRequest) -> Opened:
         """What an open asks for."""
         presented = self._visitor_keys.shown(asked)
         session = await self._as_of(asked.opened_at).open(asked.token, presented=presented)
-        if self._is_over(session):
+        if _is_over(session, self._manager.clock()):
             # Its secret is judged as it was, but data is told of what lives now.
             session = await self._manager.open(asked.token, presented=presented)
         return opened(session, self._manager.policy)
 
     def open_at_hand(self, body: bytes) -> bytes | None:
-        """The answer to POST /v1/open, where nothing is to be waited for; None where there is, or the body is wrong."""
-        try:
-            asked = _open(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return None
-        return self._at_hand(asked)
+        """The answer to POST /v1/open, where nothing is to be waited for; None where there is."""
+        return self._at_hand(decoded(_open, body))
 
     def _at_hand(self, asked: OpenRequest) -> bytes | None:
         session = (
@@ -105,7 +105,11 @@ class ServiceEndpoints:
 
     async def commit(self, request: BackEndRequest) -> bytes:
         """POST /v1/commit."""
-        return _encode(await self.carry_out(await request.read(_commit, self._limit)))
+        return await self.committed(await request.read_bytes(self._limit))
+
+    async def committed(self, body: bytes) -> bytes:
+        """The same, of its body."""
+        return _encode(await self.carry_out(decoded(_commit, body)))
 
     async def carry_out(self, wanted: CommitRequest) -> Committed:
         """What a commit asks for."""
@@ -119,17 +123,22 @@ class ServiceEndpoints:
         merged = replay(session, wanted, manager.policy)
         reply = await manager.commit(session)
         device = self._visitor_keys.told(session, wanted)
-        if wanted.token is not None and self._is_over(session):
+        now = manager.clock()
+        if wanted.token is not None and _is_over(session, now):
             # Nothing was written, and it has run out since the open.
             session = await manager.open(wanted.token, presented=self._visitor_keys.shown(wanted))
-        return committed(session, reply, wanted, merged, self._cookie, manager.clock(), device)
+            now = manager.clock()
+        return committed(session, reply, wanted, merged, self._cookie, now, device)
 
     async def batch(self, request: BackEndRequest) -> CallBatch:
         """POST /v1/batch."""
-        body = await request.read_bytes(MAX_BATCH_BYTES, LINES.encode(), NOT_LINES)
-        return CallBatch(rows_of(body, self._limit), self._batched)
+        return self.batched(await request.read_bytes(MAX_BATCH_BYTES, LINES.encode(), NOT_LINES))
 
-    async def _batched(self, call: BatchedCall) -> bytes:
+    def batched(self, body: bytes) -> CallBatch:
+        """The same, of its body."""
+        return CallBatch(rows_of(body, self._limit), self._called)
+
+    async def _called(self, call: BatchedCall) -> bytes:
         if call.commit is not None:
             return _encode(await self.carry_out(call.commit))
         assert call.open is not None
@@ -151,11 +160,6 @@ class ServiceEndpoints:
         # then. Whether the session still lives is the store's to say, when it is written.
         now = self._manager.clock()
         return self._manager if at is None or at >= now else self._manager._as_of(max(at, now - REQUEST_LIFETIME_MS))
-
-    def _is_over(self, session: Session) -> bool:
-        """Whether a session that lived when its request began has run out by now."""
-        live = session._live
-        return live is not None and live.end_reason_at(self._manager.clock()) is not None
 
     async def config(self, request: BackEndRequest) -> bytes:
         """GET /v1/config."""
@@ -190,6 +194,12 @@ class ServiceEndpoints:
         asks = _asker(_query(request, "by", "address"))
         ended = await self._manager.revoke(request.path, by=asks.by, address=asks.address)
         return _encode(EndedCount(int(ended)))
+
+
+def _is_over(session: Session, now: int) -> bool:
+    """Whether a session that lived when its request began has run out by now."""
+    live = session._live
+    return live is not None and live.end_reason_at(now) is not None
 
 
 def _configuration(policy: Policy, cookie: CookieOptions) -> Configuration:

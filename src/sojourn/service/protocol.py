@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from sojourn.wire.http import OPEN
+from sojourn.wire.http import BATCH
 
 from .application import ANSWER_HEADERS, Service
+from .batch import BATCH_HEADERS
+from .prompt import BEGUN
 
 __all__ = ["BoundedProtocol"]
 
@@ -19,13 +22,19 @@ REQUEST_WITHIN = 20.0
 MAX_HEAD = 32 * 1024
 MAX_PIPELINED = 64
 
-# A token is 101 characters, what is told of a browser a few hundred.
-PROMPT_BODY = 4 * 1024
+# As much as uvicorn reads of a body before anybody asks for it. A call is a few hundred bytes, and a batch has 128.
+PROMPT_BODY = 64 * 1024
 
-PROMPT_PATH = OPEN.encode()
-PROMPT_HEAD = b"HTTP/1.1 200 OK\r\n%b" + b"".join(b"%b: %b\r\n" % pair for pair in ANSWER_HEADERS)
-PROMPT_HEAD += b"content-length: %d\r\n\r\n"
 _LAST = b"connection: close\r\ncache-control: no-store\r\nx-content-type-options: nosniff\r\ncontent-length: 0\r\n\r\n"
+BATCH_PATH = BATCH.encode()
+
+
+def _head(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    lines = b"".join([b"%b: %b\r\n" % pair for pair in headers])
+    return b"HTTP/1.1 200 OK\r\n%b" + lines + b"content-length: %d\r\n\r\n"
+
+
+PROMPT_HEAD, PROMPT_BATCH_HEAD = _head(ANSWER_HEADERS), _head(BATCH_HEADERS)
 TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\n" + _LAST
 NO_HTTP = b"HTTP/1.1 400 Bad Request\r\n" + _LAST
 
@@ -74,8 +83,8 @@ class BoundedProtocol(HttpToolsProtocol):
     """A request must be whole within 20 s, its head have 32 KiB at most, and an answer be taken.
 
     uvicorn waits for ever for the first byte of a request, and for the last, keeps a head however long it grows, and
-    takes what follows a body in chunks for headers. And an open that needs no wait is answered as soon as it is read,
-    without a task: that takes half of the time.
+    takes what follows a body in chunks for headers. And what needs no wait is answered as soon as it is read, without a
+    task: that takes half of the time.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -90,8 +99,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._stuck = False
         self._check: asyncio.TimerHandle | None = None
         self._output: _OneWrite | None = None
-        self._open_at_hand = self.app.open_at_hand if isinstance(self.app, Service) else None
-        # Of an open, as far as it has come.
+        self._prompt = self.app.prompt if isinstance(self.app, Service) else None
+        # Of what may be answered at once, as far as it has come.
         self._body: bytes | None = None
         self._prompt_since: float | None = None
         self._headers: list[tuple[bytes, bytes]] | None = None
@@ -143,7 +152,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._head_at_most > MAX_HEAD and self._head() > MAX_HEAD:
             self._is_too_large = True
             raise OverflowError("a head too long")  # which the parser answers with send_400_response
-        if self.url == PROMPT_PATH and self._may_be_prompt():
+        if self._prompt is not None and self._prompt.takes(self.url) and self._may_be_prompt():
             self._body = b""
         else:
             super().on_headers_complete()
@@ -157,8 +166,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _may_be_prompt(self) -> bool:
         """Whether it may be answered here: a plain POST, and nothing before it that still waits for its own answer."""
         return (
-            self._open_at_hand is not None
-            and (self.cycle is None or self.cycle.response_complete)
+            (self.cycle is None or self.cycle.response_complete)
             and self.parser.get_method() == b"POST"
             and self.parser.should_keep_alive()
             and not self.parser.should_upgrade()
@@ -182,16 +190,24 @@ class BoundedProtocol(HttpToolsProtocol):
         self._unread, self._head_at_most = 0, self._piece
         self._awaited_since = None
         if self._body is not None:
-            assert self._open_at_hand is not None
+            assert self._prompt is not None
             try:
-                answer = self._open_at_hand(self.scope["headers"], self._body)
+                answer = self._prompt.answer(self.url, self.scope["headers"], self._body)
             except Exception:  # noqa: BLE001  # the usual way meets it too, and answers it
                 answer = None
-            if answer is not None:
+            if isinstance(answer, bytes):
                 self._answer(answer)
                 return
+            if answer is not None:
+                self.scope[BEGUN] = answer  # type: ignore[literal-required]
             self._go_the_usual_way()
         super().on_message_complete()
+
+    def shutdown(self) -> None:
+        """As uvicorn's: a request that is on its way is answered."""
+        if self._body is not None:
+            self._go_the_usual_way()
+        super().shutdown()
 
     def _go_the_usual_way(self) -> None:
         body, self._body = self._body, None
@@ -208,7 +224,8 @@ class BoundedProtocol(HttpToolsProtocol):
         headers = self.server_state.default_headers
         if headers is not self._headers:  # uvicorn makes them anew each second, for the date
             self._headers, self._header_lines = headers, b"".join([b"%b: %b\r\n" % pair for pair in headers])
-        self._output.write_now(PROMPT_HEAD % (self._header_lines, len(answer)) + answer)
+        head = PROMPT_BATCH_HEAD if self.url == BATCH_PATH else PROMPT_HEAD
+        self._output.write_now(head % (self._header_lines, len(answer)) + answer)
 
     def _look(self) -> None:
         if self.transport.is_closing():

@@ -104,7 +104,7 @@ def _put(
     session: Session, changes: Mapping[str, KeyChange], bases: Mapping[str, bytes]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Merge `changes` of `bases` into the session; the keys that were merged, and those that lost something."""
-    theirs = session._encoded() if changes else {}
+    theirs = session._encoded() if session._values else session._base
     wanted = {}
     for key, change in changes.items():
         if bases.get(key) == theirs.get(key):

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 import msgspec
 
 from sojourn.asgi.types import Receive, Scope
 from sojourn.core.problem import Problem
-from sojourn.wire.http import JSON
+from sojourn.wire.http import AUTHORIZATION, CONTENT_TYPE, JSON
 from sojourn.wire.problems import NOT_JSON, body_too_large, invalid_body
 
 from .log import hide_secrets
 from .refusal import RequestRefused
 
-__all__ = ["BackEndRequest", "HungUp", "decoded"]
+__all__ = ["BackEndRequest", "HungUp", "decoded", "key_and_kind"]
 
 T = TypeVar("T")
 
-_JSON = JSON.encode()
+_AUTHORIZATION, _CONTENT_TYPE, _JSON = AUTHORIZATION.encode(), CONTENT_TYPE.encode(), JSON.encode()
 
 
 class HungUp(Exception):
@@ -37,12 +37,8 @@ class BackEndRequest:
         self.path = path
         self.query: bytes = scope["query_string"]
 
-    async def read(self, decode: Callable[[bytes], T], limit: int) -> T:
-        """The body, as `decode` takes it. Raises RequestRefused for what it does not take, and beyond `limit` bytes."""
-        return decoded(decode, await self.read_bytes(limit))
-
     async def read_bytes(self, limit: int, kind: bytes = _JSON, other: Problem = NOT_JSON) -> bytes:
-        """The body as it came, if it is of this media type; else it is refused with `other`."""
+        """The body as it came. Raises RequestRefused beyond `limit` bytes, and with `other` for another media type."""
         given = self._content_type
         if given != kind and given.partition(b";")[0].strip().lower() != kind:
             raise RequestRefused(other)
@@ -56,6 +52,17 @@ class BackEndRequest:
         if len(body) > limit:
             raise RequestRefused(body_too_large(limit))
         return body
+
+
+def key_and_kind(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, bytes]:
+    """What a request's headers say of its API key, and of its body's media type; empty where they say nothing."""
+    authorization = content_type = b""
+    for name, value in headers:
+        if name == _AUTHORIZATION:
+            authorization = value
+        elif name == _CONTENT_TYPE:
+            content_type = value
+    return authorization, content_type
 
 
 def decoded(decode: Callable[[bytes], T], body: bytes) -> T:

@@ -53,7 +53,7 @@ def committed(
         max_age=reply.max_age,
         clear=reply.clear,
         set_cookie=None if reply is NO_REPLY else set_cookie(cookie, reply),
-        merged=list(dict.fromkeys([*merged, *later])),
+        merged=list(dict.fromkeys([*merged, *later])) if later else merged,
         **_key(session),
         now=now,
         device=device,
@@ -69,6 +69,8 @@ def _key(session: Session) -> dict[str, str | None]:
 
 def _moved(session: Session, key: str, change: KeyChange) -> bool:
     """Whether another request's change was merged into this one while it was written."""
+    if session._values.get(key, session) is change.value:
+        return False
     return not same(change.base, change.value) and not same(session.get(key, MISSING), change.value)
 
 
@@ -79,7 +81,8 @@ def _state(session: Session) -> SessionState | None:
     return SessionState(
         id=record.id,
         user_id=record.user_id,
-        data=msgspec.Raw(join(session._encoded())),
+        # All that it holds: an open has set nothing yet, and a commit has written what was set.
+        data=msgspec.Raw(join(session._base)),
         version=record.version,
         created_at=record.created_at,
         authenticated_at=record.authenticated_at,

@@ -199,6 +199,8 @@ class MemoryStore:
 class AsyncMemoryStore:
     """The same for an event loop: MemoryStore's methods, awaited. None of them waits."""
 
+    never_waits = True
+
     def __init__(self, store: MemoryStore | None = None) -> None:
         self._store = store or MemoryStore()
 
