@@ -77,6 +77,7 @@ DESCRIBED: list[tuple[Any, type[msgspec.Struct]]] = [
     (SCHEMAS["Client"], requests.ClientFacts),
     (SCHEMAS["PresentedKey"], requests.PresentedKey),
     (SCHEMAS["ShownDevice"], requests.ShownDevice),
+    (SCHEMAS["SignedRequest"], requests.SignedRequest),
     (SCHEMAS["Change"], requests.KeyChange),
     (SCHEMAS["Commit"], requests.CommitRequest),
     (SCHEMAS["Session"], answers.SessionState),

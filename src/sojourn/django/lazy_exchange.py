@@ -131,9 +131,7 @@ class LazyExchange:
         wiring = process.wiring()
         session = wiring.manager.anonymous()
         if self.exchange is not None:
-            # What the request proved is still proved.
-            session._offers = self.exchange.session._offers
-            session._proved = self.exchange.session._proved
+            session._take_key(self.exchange.session)
         rivals = self.exchange.rivals if self.exchange else None
         self.exchange = self._first = Exchange(wiring, session, self.environ or {}, False)
         self.exchange.rivals = rivals

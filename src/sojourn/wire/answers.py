@@ -55,7 +55,8 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     """The answer of /v1/open. With `commit_due`, a commit is to follow even if the request changes nothing.
 
     `proved` is the key that the request proved for this session: for what follows in the same request, and nobody else
-    to hear. `nonce` is for the visitor, in DPoP-Nonce.
+    to hear. `nonce` is for the visitor, in DPoP-Nonce. `owed` is there only where the session, whose renewal takes
+    a key of the browser's, has gone without for long: the nonce for the proof that is asked for then.
     """
 
     status: Status
@@ -66,6 +67,7 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     proved: str | None
     nonce: str | None
     now: int
+    owed: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class ToldDevice(msgspec.Struct, frozen=True, kw_only=True):
