@@ -194,7 +194,9 @@ def test_what_is_missing_to_bind_cookies_is_told(ready: Program, tables: str, to
 
 
 def test_that_cookies_are_bound_is_told(ready: Program) -> None:
-    (ready.folder / "sojourn.toml").write_text(f"[policy]\nbinding = 'prefer'\n[browser]\n{ORIGIN}\nbind_cookies = true")
+    (ready.folder / "sojourn.toml").write_text(
+        f"[policy]\nbinding = 'prefer'\n[browser]\n{ORIGIN}\nbind_cookies = true"
+    )
     done = ready(*GOOD, "--config", "sojourn.toml")
 
     assert done.code == Exit.DONE

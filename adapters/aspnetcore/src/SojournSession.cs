@@ -126,7 +126,7 @@ namespace Sojourn.AspNetCore
         public string RequireLogin(TimeSpan? within = null, string? level = null)
         {
             var at = AuthenticatedAt?.ToUnixTimeMilliseconds();
-            return StepUp.Check(UserId, _exchange.OpenedAt - at, Level, within, level, EndReason);
+            return StepUp.Check(UserId, _exchange.OpenedAt - at, Level, within, level, EndReason, _exchange.Owed);
         }
 
         /// <summary>

@@ -41,6 +41,7 @@ export class Exchange {
 	#standIn: string | null = null;
 	#openedAt: number | null = null;
 	#due = false;
+	#owed: string | null = null;
 	#wide: Wide | null = null;
 	#underWay: Promise<unknown> | null = null;
 	#failure: SojournError | null = null;
@@ -90,7 +91,15 @@ export class Exchange {
 		return opened ? this.#opened(opened) : {};
 	}
 
+	/** The nonce for the proof that the session owes; null where it owes none. */
+	get owed(): string | null {
+		return this.#owed;
+	}
+
 	#opened(opened: Opened): Data {
+		const wanting = this.#key?.wanting(opened) ?? null;
+		if (wanting !== null) throw this.#unproved(wanting);
+		this.#owed = opened.owed ?? null;
 		this.#wide = opened.wide;
 		this.#key?.heard(opened);
 		this.#become(opened.status, opened.end_reason, opened.session, opened.now);
@@ -225,6 +234,7 @@ export class Exchange {
 		this.#key?.heard(committed);
 		this.#wide = committed.wide;
 		const isSame = committed.session !== null && committed.session.id === this.state?.id;
+		if (!isSame) this.#owed = null;
 		// The token is judged as of the request that showed it, however late this one still writes: renewed meanwhile, it
 		// would be taken for a thief's.
 		this.#become(committed.status, committed.end_reason, committed.session, isSame ? this.#openedAt : committed.now);

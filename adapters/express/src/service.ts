@@ -48,7 +48,7 @@ export class Service {
 
 	/** `openedAt`: when this request opened it first, to load it anew. Not sent twice with a proof either: that is good once. */
 	open(token: string, openedAt: number | null = null, key: ShownKey | null = null): Promise<Opened> {
-		return this.#post("open", {token, opened_at: openedAt, ...key}, null, key?.presented?.proof != null);
+		return this.#post("open", {token, opened_at: openedAt, ...key}, null, key?.presented?.proof != null || key?.device?.signed !== undefined);
 	}
 
 	/** Never sent twice: who knows what became of the first? `wide` is what was opened with the session. */

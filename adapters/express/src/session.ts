@@ -162,8 +162,8 @@ export class SessionObject {
 	 * SojournError of the code `login-required` or `reauthentication-required`, each a 401.
 	 */
 	requireLogin(proof: Proof = {}): string {
-		const {state, openedAt, endReason} = this.#exchange;
-		return checkLogin((this.#was ?? {state}).state, openedAt, endReason, proof);
+		const {state, openedAt, endReason, owed} = this.#exchange;
+		return checkLogin((this.#was ?? {state}).state, openedAt, endReason, proof, owed);
 	}
 
 	/** Allows one `useGrant(action)` in the next `within` seconds: after a proof that was given for it alone. */

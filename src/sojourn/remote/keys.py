@@ -48,7 +48,9 @@ def _device(shown: Cookies) -> ShownDevice | None:
 def require_proof(answer: Opened, presented: Shown | None) -> None:
     """Raise ProofRefused where a session owes a proof, opens nothing without, and data of it was asked for."""
     if answer.owed and answer.session is None and getattr(presented, "reads", False):
-        raise ProofRefused("proof-required", answer.owed)
+        # One that was shown was another key's. A key that is lost is lost: the browser is to forget the cookie.
+        is_shown = getattr(presented, "proof", None) is not None
+        raise ProofRefused("proof-other-key") if is_shown else ProofRefused("proof-required", answer.owed)
 
 
 def hand_on(transport: Transport) -> None:

@@ -16,6 +16,7 @@ from sojourn.wire.requests import CommitRequest, LogoutAction, OpenRequest
 
 __all__ = ["VisitorKeys"]
 
+_path = re.compile("[^?#]*").match
 _url = re.compile("(https?://)([^/?#]+)([^?#]*)").match
 
 
@@ -45,7 +46,7 @@ class VisitorKeys:
             found, signed = self._place.shown(asked.device.cookies, asked.device.skipped), asked.device.signed
             if signed is None or not self._binds_cookies:
                 return found
-            by = Asked(signed.method, self._place.origin, unquote(signed.path))
+            by = Asked(signed.method, self._place.origin, unquote(_path(signed.path)[0]))  # type: ignore[index]
             return found._replace(proof=signed.proof, asked=by)
         return self._unbound
 

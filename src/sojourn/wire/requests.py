@@ -25,7 +25,7 @@ __all__ = [
 
 
 URL_PATTERN = r"^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?([/?#]|$)"
-PATH_PATTERN = "^/[^?#]*$"
+PATH_PATTERN = "^/"
 THUMBPRINT_PATTERN = "^[A-Za-z0-9_-]{43}$"
 Thumbprint = Annotated[str, msgspec.Meta(pattern=THUMBPRINT_PATTERN)]
 Method = Annotated[str, msgspec.Meta(pattern=METHOD_PATTERN)]
