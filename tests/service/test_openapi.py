@@ -88,6 +88,7 @@ DESCRIBED: list[tuple[Any, type[msgspec.Struct]]] = [
     (SCHEMAS["Found"], answers.Found),
     (SCHEMAS["Found"]["properties"]["session"]["oneOf"][1], answers.FoundSession),
     (SCHEMAS["Ended"], answers.EndedCount),
+    (SCHEMAS["SeenEnd"], answers.SeenEnd),
     (SCHEMAS["Configuration"], answers.Configuration),
     (SCHEMAS["Configuration"]["properties"]["cookie"], answers.CookieShape),
 ]

@@ -1,6 +1,7 @@
 import {randomUUID} from "node:crypto";
 import {Baseline, type Changes, type Data} from "./changes.js";
 import {clearings, idOf} from "./cookie.js";
+import {sessionOver, untilClosed, type Closing} from "./ends.js";
 import {configuration, ended, SojournError, type EndReason} from "./errors.js";
 import type {VisitorKey} from "./key.js";
 import {pathOf, type Asked} from "./origin.js";
@@ -89,6 +90,16 @@ export class Exchange {
 		this.#rivals = live;
 		this.#isContested = opened === null;
 		return opened ? this.#opened(opened) : {};
+	}
+
+	/** Aborted once `closing` is closed, or the session is over, and why. Without a session there is nothing to end. */
+	untilEnded(closing: Closing): AbortSignal {
+		const ending = untilClosed(closing);
+		if (this.status === "ended") ending.abort(sessionOver(this.endReason));
+		else if (this.state !== null && !ending.signal.aborted) {
+			this.#service.ends.follow(this.state.id, this.state.expires_at - (this.#openedAt ?? 0), ending);
+		}
+		return ending.signal;
 	}
 
 	/** The nonce for the proof that the session owes; null where it owes none. */

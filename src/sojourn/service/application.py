@@ -26,6 +26,7 @@ from sojourn.wire.http import (
     CONFIG,
     CONTENT_TYPE,
     DESCRIPTION,
+    END,
     HEALTH,
     JSON,
     METRICS,
@@ -56,6 +57,7 @@ PLAIN = {OPEN, COMMIT, BATCH, CONFIG, VERIFY, VERIFY_PASSIVELY, DESCRIPTION, HEA
 
 _patterns = [
     (SESSION, re.compile(SESSION.format(id=f"({ID_PATTERN})")).fullmatch),
+    (END, re.compile(END.format(id=f"({ID_PATTERN})")).fullmatch),
     # 255 characters, percent-encoded.
     (USER, re.compile(USER.format(user_id="([^/]{1,3060})")).fullmatch),
 ]
@@ -108,6 +110,7 @@ class Service:
         self._description = msgspec.json.encode(openapi())
         endpoints = ServiceEndpoints(self._manager, cookie or CookieOptions(), visitor_keys)
         self._open_at_hand = endpoints.open_at_hand
+        self.stopping = endpoints.stopping
         # Without a cache everything must wait, and to try would only cost.
         self.open_at_hand = self._try_to_open if hasattr(store, "at_hand") else None
         self._endpoints: Mapping[str, Mapping[str, Route]] = {
@@ -119,6 +122,7 @@ class Service:
                 "GET": Route(endpoints.get, "sessions"),
                 "DELETE": Route(endpoints.revoke, "admin"),
             },
+            END: {"GET": Route(endpoints.end, "sessions")},
             USER: {
                 "GET": Route(endpoints.list, "admin"),
                 "DELETE": Route(endpoints.revoke_all, "admin"),

@@ -124,6 +124,12 @@ class BoundedProtocol(HttpToolsProtocol):
             if self.transport.is_closing():
                 return
 
+    def shutdown(self) -> None:
+        """uvicorn's: this connection is to be closed, once what is under way is answered."""
+        if isinstance(self.app, Service):
+            self.app.stopping.set()
+        super().shutdown()
+
     def send_400_response(self, msg: str) -> None:
         """As uvicorn's: the last answer of a connection."""
         self.transport.write(TOO_LARGE if self._is_too_large else NO_HTTP)

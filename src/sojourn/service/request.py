@@ -37,6 +37,11 @@ class BackEndRequest:
         self.path = path
         self.query: bytes = scope["query_string"]
 
+    async def hung_up(self) -> None:
+        """Wait until the back end hangs up."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
     async def read(self, decode: Callable[[bytes], T], limit: int) -> T:
         """The body, as `decode` takes it. Raises RequestRefused for what it does not take, and beyond `limit` bytes."""
         return decoded(decode, await self.read_bytes(limit))

@@ -220,5 +220,11 @@ SCHEMAS = {
     "Sessions": _answer(sessions={"type": "array", "items": _answer(**_FOUND)}),
     "Found": _answer(session={"oneOf": [{"type": "null"}, _answer(**_FOUND)]}),
     "Ended": _answer(ended=_COUNT),
+    "SeenEnd": _answer(
+        ended=_FLAG | {"description": "Whether the session is over."},
+        end_reason=_MAYBE_REASON,
+        expires_at=_MAYBE_TIME | {"description": "When it is over if nothing more happens; null where it is."},
+        now=_TIME,
+    ),
     "Problem": problem_schema(),
 }

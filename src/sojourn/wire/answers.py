@@ -20,6 +20,7 @@ __all__ = [
     "FoundSession",
     "ListedSessions",
     "Opened",
+    "SeenEnd",
     "SessionFacts",
     "SessionState",
     "ToldDevice",
@@ -142,6 +143,18 @@ class ListedSessions(msgspec.Struct, frozen=True):
     """The answer of GET /v1/users/{user_id}/sessions, the latest seen first."""
 
     sessions: list[FoundSession]
+
+
+class SeenEnd(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer of GET /v1/sessions/{id}/end: whether the session is over by `now`, and why, if anybody can say.
+
+    `expires_at` is when it will be, if nothing more happens; null where it is over.
+    """
+
+    ended: bool
+    end_reason: EndReason | None
+    expires_at: int | None
+    now: int
 
 
 class EndedCount(msgspec.Struct, frozen=True):
