@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import tomllib
+
 import pytest
 
 from sojourn.cli import Exit
+from sojourn.cli.serve_check import binding
+from sojourn.service.settings import make_settings
 from tests.cli.program import Program
 from tests.servers.redis import RedisServer
 
@@ -172,23 +176,26 @@ ORIGIN = 'public_origin = "https://app.example.com"'
     [
         ("", ['policy.binding = "prefer"', "browser.public_origin, the origin", "browser.bind_cookies = true"]),
         (
-            "[policy]\nbinding = 'prefer'\n[browser]\nscript_readable_tokens = true\n"
-            'public_origin = "http://app.example.com"',
+            (
+                "[policy]\nbinding = 'prefer'\n[browser]\nscript_readable_tokens = true\n"
+                'public_origin = "http://app.example.com"'
+            ),
             ["which http://app.example.com is not", "browser.bind_cookies = true"],
         ),
         (
-            f"[policy]\nbinding = 'prefer'\n[browser]\nscript_readable_tokens = true\n{ORIGIN}\n"
-            "[cookie]\nname = '__Secure-session'\ndomain = 'example.com'",
+            (
+                f"[policy]\nbinding = 'prefer'\n[browser]\nscript_readable_tokens = true\n{ORIGIN}\n"
+                "[cookie]\nname = '__Secure-session'\ndomain = 'example.com'"
+            ),
             ["a cookie without domain", "browser.bind_cookies = true"],
         ),
     ],
 )
-def test_what_is_missing_to_bind_cookies_is_told(ready: Program, tables: str, told: list[str]) -> None:
-    (ready.folder / "sojourn.toml").write_text(tables)
-    line = ready(*GOOD, "--config", "sojourn.toml").out.splitlines()[-1]
-    begin, _, missing = line.partition(" What is missing (docs/binding.md): ")
+def test_what_is_missing_to_bind_cookies_is_told(tables: str, told: list[str]) -> None:
+    settings = make_settings({**tomllib.loads(tables), "store": "sqlite:///s.sqlite3", "keys": "keys.json"})
+    begin, _, missing = binding(settings).partition(" What is missing (docs/binding.md): ")
 
-    assert begin == "cookies: not bound, so that a copied one opens its session."
+    assert begin == "not bound, so that a copied one opens its session."
     found = missing.split("; ")
     assert [each for each, word in zip(found, told, strict=True) if word not in each] == []
 

@@ -65,6 +65,22 @@ namespace Sojourn.AspNetCore
         /// <summary>Whether the answer's first byte is out: nothing can be told to the browser any more.</summary>
         public bool IsSealed { get; set; }
 
+        /// <summary>The end of the session. Without one there is nothing to end, but the request.</summary>
+        public SessionEnding Ending()
+        {
+            var ending = new SessionEnding(_context);
+            if (_status == "ended")
+            {
+                ending.End(EndReason);
+            }
+            else if (State is JsonElement state)
+            {
+                var left = TimeSpan.FromMilliseconds(state.GetProperty("expires_at").GetInt64() - (OpenedAt ?? 0));
+                _context.Response.RegisterForDispose(_service.Ends.Follow(IdOf(State)!, left, ending.End));
+            }
+            return ending;
+        }
+
         /// <summary>Opens what the browser shows; where it shows several that are live, it is told to forget them all.</summary>
         public async Task OpenAsync()
         {

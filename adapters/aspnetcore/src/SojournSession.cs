@@ -130,6 +130,12 @@ namespace Sojourn.AspNetCore
         }
 
         /// <summary>
+        /// For what goes on for long, as an event stream: its token is cancelled once this session is over, wherever it was
+        /// ended, or the browser has hung up.
+        /// </summary>
+        public SessionEnding UntilEnded() => _exchange.Ending();
+
+        /// <summary>
         /// Allows one <see cref="UseGrantAsync"/> of this action, in the next two minutes if <paramref name="within"/> says
         /// nothing else: after a proof that was given for it alone.
         /// </summary>

@@ -24,8 +24,8 @@ async def await_end(
 ) -> SeenEnd:
     """What is known of the session's end once it is over, or after `wait` seconds; or where the back end hung up.
 
-    Once the service is `stopping`, it is said at once: nobody is to be waited for then. As AsyncSessionManager.wait_for_end: an id that is no session's is over, and nobody can say why. Raises
-    StoreUnavailable where the store said nothing in that time.
+    Once the service is `stopping`, it is said at once: nobody is to be waited for then. An id that is no session's is
+    over, and nobody can say why. Raises StoreUnavailable where the store said nothing in that time.
     """
     follower = manager._follow(id, math.inf)
     over = asyncio.create_task(_over(follower))
