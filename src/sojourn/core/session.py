@@ -287,10 +287,6 @@ class Session(Dictionary):
         """Forget everything, this request's changes too, for `base`."""
         self._base, self._values, self._counters = base, {}, {}
 
-    def _take_key(self, other: Session) -> None:
-        """What the request proved, or may be offered, as `other` has it, which this session takes the place of."""
-        self._offers, self._proved = other._offers, other._proved
-
     def _allow_change(self) -> None:
         self._accessed = True
         if self._sealed:

@@ -9,8 +9,6 @@ from sojourn.core.errors import ConfigurationError, ProofRefused
 from sojourn.wire.answers import Opened
 from sojourn.wire.requests import PresentedKey, ShownDevice, SignedRequest
 
-from .devices import DeviceCookies
-
 if TYPE_CHECKING:
     from sojourn.core.binding import Shown
     from sojourn.core.dbsc import Cookies
@@ -23,7 +21,7 @@ def key_shown(presented: Shown | None) -> PresentedKey | ShownDevice | None:
     """What the service is told of a request's key; None where it is not to be told of any."""
     if presented is None:
         return None
-    from sojourn.core.binding import Presented  # here: a script without a session service needs none of it
+    from sojourn.core.binding import Presented  # here: most applications bind no session
     from sojourn.core.dbsc import Cookies
 
     if isinstance(presented, Cookies):
@@ -47,9 +45,13 @@ def _device(shown: Cookies) -> ShownDevice | None:
 
 def require_proof(answer: Opened, presented: Shown | None) -> None:
     """Raise ProofRefused where a session owes a proof, opens nothing without, and data of it was asked for."""
-    if answer.owed and answer.session is None and getattr(presented, "reads", False):
+    if not answer.owed or answer.session is not None:
+        return
+    from sojourn.core.dbsc import Cookies  # here: most applications bind no session
+
+    if isinstance(presented, Cookies) and presented.reads:
         # One that was shown was another key's. A key that is lost is lost: the browser is to forget the cookie.
-        is_shown = getattr(presented, "proof", None) is not None
+        is_shown = presented.proof is not None
         raise ProofRefused("proof-other-key") if is_shown else ProofRefused("proof-required", answer.owed)
 
 
@@ -63,4 +65,6 @@ def hand_on(transport: Transport) -> None:
             f"public_origin={transport.public_origin!r} is for tokens that scripts hold: give "
             "script_readable_tokens=True. For a session in a cookie it is the service that has the origin."
         )
+    from .devices import DeviceCookies  # here: a script has no browsers
+
     transport.hand_on(DeviceCookies(transport.cookie))

@@ -104,10 +104,6 @@ class RemoteSession(Session):
             return {"device": shown}
         return {"proved": proved.thumbprint, "device": msgspec.structs.replace(shown, signed=None)}
 
-    def _take_key(self, other: Session) -> None:
-        super()._take_key(other)
-        self.shown = other.shown if isinstance(other, RemoteSession) else None
-
     def heard(self, proved: str | None, nonce: str | None) -> None:
         """What the service said of the key."""
         if proved is not None:

@@ -11,7 +11,7 @@ from sojourn.manager import AsyncSessionManager
 from sojourn.manager.followers import Follower
 from sojourn.wire.answers import SeenEnd
 
-from .request import BackEndRequest
+from .request import BackEndRequest, HungUp
 
 __all__ = ["LONGEST_WAIT", "await_end"]
 
@@ -22,21 +22,23 @@ LONGEST_WAIT = 60
 async def await_end(
     manager: AsyncSessionManager, request: BackEndRequest, id: str, wait: int, stopping: asyncio.Event
 ) -> SeenEnd:
-    """What is known of the session's end once it is over, or after `wait` seconds; or where the back end hung up.
+    """What is known of the session's end once it is over, or after `wait` seconds, or once the service is `stopping`.
 
-    Once the service is `stopping`, it is said at once: nobody is to be waited for then. An id that is no session's is
-    over, and nobody can say why. Raises StoreUnavailable where the store said nothing in that time.
+    An id that is no session's is over, and nobody can say why. Raises StoreUnavailable where the store said nothing in
+    that time, and HungUp.
     """
     follower = manager._follow(id, math.inf)
     over = asyncio.create_task(_over(follower))
-    others = (asyncio.create_task(request.hung_up()), asyncio.create_task(stopping.wait()))
+    gone, stopped = asyncio.create_task(request.hung_up()), asyncio.create_task(stopping.wait())
+    tasks = (over, gone, stopped)
     try:
-        await asyncio.wait((over, *others), timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(tasks, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        over.cancel()
-        for other in others:
-            other.cancel()
+        for task in tasks:
+            task.cancel()
         follower.leave()
+    if gone.done() and not gone.cancelled():
+        raise HungUp
     seen = follower.seen
     if not seen.is_over and seen.expires_at == math.inf:
         raise StoreUnavailable(f"The store did not answer within {wait} s.")

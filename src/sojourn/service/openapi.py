@@ -94,6 +94,16 @@ def _batch() -> dict[str, Any]:
     return operation
 
 
+def _end() -> dict[str, Any]:
+    wait = {"type": "integer", "minimum": 1, "maximum": 60, "default": 20}
+    summary = "Whether a session is over: told at its end, or later"
+    return {
+        "parameters": [_parameter("id", "path", ID, "A session's public id, not its token.")],
+        "get": _operation("sessions", summary, "SeenEnd", None, 400, 404, 503)
+        | {"parameters": [_parameter("wait", "query", wait, "Seconds, while it lives.")]},
+    }
+
+
 def _metrics() -> dict[str, Any]:
     operation = _operation("metrics", "Counts for Prometheus; 404 where the settings have none", None, None, 404)
     operation["responses"]["200"]["content"] = {
@@ -129,9 +139,6 @@ def _paths() -> dict[str, Any]:
     keep = _parameter("keep", "query", ID, "This one stays: that of the request at hand, say.")
     after = _parameter("after", "query", ID, "The greatest id of the page before.")
     limit = _parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}, "A page.")
-    wait = _parameter(
-        "wait", "query", {"type": "integer", "minimum": 1, "maximum": 60, "default": 20}, "Seconds, while it lives."
-    )
     writes = (400, 409, 413, 415, 422, 503)
     return {
         OPEN: {"post": _operation("sessions", "What a token opens", "Opened", "Open", 400, 413, 415, 503)},
@@ -152,13 +159,7 @@ def _paths() -> dict[str, Any]:
             "get": _operation("sessions", "One session, live or ended, without its data", "Found", None, 404, 503),
             "delete": _operation("admin", "End one session", "Ended", None, 404, 503),
         },
-        END: {
-            "parameters": [_parameter("id", "path", ID, "A session's public id, not its token.")],
-            "get": _operation(
-                "sessions", "Whether a session is over: at its end, or later", "SeenEnd", None, 400, 404, 503
-            )
-            | {"parameters": [wait]},
-        },
+        END: _end(),
         VERIFY: {"get": _verify("Whose a visitor's request is, for the proxy in front")},
         VERIFY_PASSIVELY: {"get": _verify("The same of one that is no activity, a poll say")},
         DESCRIPTION: {"get": _operation(None, "This description", None, None)},

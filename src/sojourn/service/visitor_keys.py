@@ -16,7 +16,6 @@ from sojourn.wire.requests import CommitRequest, LogoutAction, OpenRequest
 
 __all__ = ["VisitorKeys"]
 
-_path = re.compile("[^?#]*").match
 _url = re.compile("(https?://)([^/?#]+)([^?#]*)").match
 
 
@@ -46,7 +45,8 @@ class VisitorKeys:
             found, signed = self._place.shown(asked.device.cookies, asked.device.skipped), asked.device.signed
             if signed is None or not self._binds_cookies:
                 return found
-            by = Asked(signed.method, self._place.origin, unquote(_path(signed.path)[0]))  # type: ignore[index]
+            path = signed.path.partition("?")[0].partition("#")[0]
+            by = Asked(signed.method, self._place.origin, unquote(path))
             return found._replace(proof=signed.proof, asked=by)
         return self._unbound
 
