@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -17,8 +18,10 @@ from starlette.routing import Route
 from sojourn import Client, CookieOptions, Session, SojournError, problem_of
 from sojourn.asgi import SessionMiddleware
 from sojourn.remote import AsyncRemoteSessionManager, RemoteSessionManager
+from sojourn.wsgi import SessionMiddleware as WSGIMiddleware
+from sojourn.wsgi import session_of
 
-__all__ = ["asgi", "serve"]
+__all__ = ["asgi", "serve", "wsgi"]
 
 logger = logging.getLogger(__name__)
 
@@ -62,10 +65,28 @@ def asgi() -> Starlette:
     async def note(request: Request) -> Response:
         return JSONResponse(perform(request.scope["session"], [["facts"]]))
 
-    app = Starlette(routes=[Route("/ready", ready), Route("/notes/1", note), Route("/", do, methods=["POST"])])
+    async def ask(request: Request) -> Response:
+        return JSONResponse(perform(request.scope["session"], json.loads(request.query_params["ask"])["do"]))
+
+    routes = [Route("/ready", ready), Route("/notes/1", note), Route("/", ask), Route("/", do, methods=["POST"])]
+    app = Starlette(routes=routes)
     manager = AsyncRemoteSessionManager(*SERVICE)
     app.add_middleware(SessionMiddleware, manager=manager, trusted_origins=TRUSTED, **BEARER)
     return app
+
+
+def wsgi() -> WSGIMiddleware:
+    """Over a RemoteSessionManager, in the middleware of WSGI."""
+    logging.basicConfig(level=logging.DEBUG)
+
+    def app(environ: Mapping[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        asked = parse_qs(environ["QUERY_STRING"]).get("ask")
+        text = asked[0] if asked else environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        done = perform(session_of(environ), json.loads(text)["do"]) if text else "ready"
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [json.dumps(done).encode()]
+
+    return WSGIMiddleware(app, RemoteSessionManager(*SERVICE), trusted_origins=TRUSTED, **BEARER)
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -13,8 +16,9 @@ import pytest
 from adapters.tests.aspnetcore_site import ASPNETCORE, DOTNETS, Dotnet, Site
 from adapters.tests.relay import Relay
 from adapters.tests.session_service import SessionService
-from adapters.tests.visitor import Answer, Visitor
+from adapters.tests.visitor import COOKIE, Answer, Visitor
 from tests.servers.waiting import wait_until
+from tests.service.backend import Backend
 
 pytestmark = pytest.mark.skipif(not DOTNETS, reason="scripts/dotnet has fetched no SDK")
 
@@ -175,6 +179,32 @@ def test_an_endpoint_without_a_session_that_needs_a_log_in_lets_nobody_in(
         ada = site.visitor()
         get(ada, "/login/aal3")
         assert ada.send("GET", "/nobody").status == 500
+
+
+@pytest.mark.parametrize("dotnet", DOTNETS[:1], ids=lambda dotnet: dotnet.name, indirect=True)
+def test_a_stream_ends_with_its_session(tmp_path: Path, dotnet: Dotnet, service: SessionService) -> None:
+    given = {"SOJOURN_SERVICE": service.url, "SOJOURN_KEY": service.key}
+    with (
+        Site(tmp_path, dotnet, "tests", given, ["endpoints", "{url}", "before"]) as site,
+        Backend(service.port, service.key) as backend,
+        ExitStack() as streams,
+    ):
+        ada = site.visitor()
+        get(ada, "/login/aal1")
+        open_streams = []
+        for _ in range(2):
+            connection = streams.enter_context(closing(HTTPConnection("127.0.0.1", site.port, timeout=30)))
+            connection.request("GET", "/prices", headers={"cookie": f"{COOKIE}={ada.token}"})
+            open_streams.append(connection.getresponse())
+            assert open_streams[-1].readline() == b"data: 42\n"
+        assert ada.token is not None
+        began = time.monotonic()
+        backend.commit(ada.token, status="active", action={"type": "logout"})
+
+        for stream in open_streams:
+            assert stream.read() == b"\nevent: end\ndata: logout\n\n"
+        # Far from the minute that it would have gone on for.
+        assert time.monotonic() - began < 30
 
 
 def write_assets(folder: Path) -> Path:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import tomllib
+
 import pytest
 
 from sojourn.cli import Exit
+from sojourn.cli.serve_check import binding
+from sojourn.service.settings import make_settings
 from tests.cli.program import Program
 from tests.servers.redis import RedisServer
 
@@ -21,7 +25,7 @@ def ready(sojourn: Program) -> Program:
 def test_good_settings_are_good(ready: Program) -> None:
     done = ready(*GOOD)
 
-    assert (done.code, done.out) == (Exit.DONE, "Nothing is wrong, and nothing weak.\n")
+    assert (done.code, done.out.splitlines()[0]) == (Exit.DONE, "Nothing is wrong, and nothing weak.")
     assert not (ready.folder / "s.sqlite3").exists()
 
 
@@ -61,7 +65,7 @@ def test_what_is_weak_in_the_file_is_told(ready: Program, table: str, told: str)
 
 def test_files_that_others_may_read_are_told(ready: Program) -> None:
     (ready.folder / "keys.json").chmod(0o644)
-    assert ready(*GOOD).out == "weak: keys keys.json: others may read it. chmod 600 keys.json\n"
+    assert ready(*GOOD).out.startswith("weak: keys keys.json: others may read it. chmod 600 keys.json\ncookies: ")
 
     (ready.folder / "keys.json").chmod(0o600)
     config = ready.folder / "sojourn.toml"
@@ -83,13 +87,13 @@ def test_a_redis_that_throws_sessions_away_is_wrong_and_one_without_bounds_weak(
     redis_server.ask("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
     try:
         done = ready(*check)
-        assert (done.code, done.out.count("\n")) == (Exit.USAGE, 1)
+        assert (done.code, done.out.count("\n")) == (Exit.USAGE, 2)
         assert done.out.startswith(f"wrong: store: Redis at {redis_server.address} throws live sessions away")
     finally:
         redis_server.ask("CONFIG", "SET", "maxmemory-policy", "noeviction")
         redis_server.ask("CONFIG", "SET", "maxmemory", 0)
     done = ready(*check)
-    assert (done.code, done.out.count("\n")) == (Exit.NOTHING, 1)
+    assert (done.code, done.out.count("\n")) == (Exit.NOTHING, 2)
     assert "keeps without bound what a process with a cache does not read" in done.out
 
 
@@ -162,3 +166,45 @@ def test_mistakes_are_told_with_their_mend(sojourn: Program, words: list[str], t
 
     assert done.code == Exit.USAGE
     assert told in done.err
+
+
+ORIGIN = 'public_origin = "https://app.example.com"'
+
+
+@pytest.mark.parametrize(
+    ("tables", "told"),
+    [
+        ("", ['policy.binding = "prefer"', "browser.public_origin, the origin", "browser.bind_cookies = true"]),
+        (
+            (
+                "[policy]\nbinding = 'prefer'\n[browser]\nscript_readable_tokens = true\n"
+                'public_origin = "http://app.example.com"'
+            ),
+            ["which http://app.example.com is not", "browser.bind_cookies = true"],
+        ),
+        (
+            (
+                f"[policy]\nbinding = 'prefer'\n[browser]\nscript_readable_tokens = true\n{ORIGIN}\n"
+                "[cookie]\nname = '__Secure-session'\ndomain = 'example.com'"
+            ),
+            ["a cookie without domain", "browser.bind_cookies = true"],
+        ),
+    ],
+)
+def test_what_is_missing_to_bind_cookies_is_told(tables: str, told: list[str]) -> None:
+    settings = make_settings({**tomllib.loads(tables), "store": "sqlite:///s.sqlite3", "keys": "keys.json"})
+    begin, _, missing = binding(settings).partition(" What is missing (docs/binding.md): ")
+
+    assert begin == "not bound, so that a copied one opens its session."
+    found = missing.split("; ")
+    assert [each for each, word in zip(found, told, strict=True) if word not in each] == []
+
+
+def test_that_cookies_are_bound_is_told(ready: Program) -> None:
+    (ready.folder / "sojourn.toml").write_text(
+        f"[policy]\nbinding = 'prefer'\n[browser]\n{ORIGIN}\nbind_cookies = true"
+    )
+    done = ready(*GOOD, "--config", "sojourn.toml")
+
+    assert done.code == Exit.DONE
+    assert done.out.endswith("cookies: bound, where a browser has a key, by https://app.example.com/session\n")

@@ -77,6 +77,7 @@ DESCRIBED: list[tuple[Any, type[msgspec.Struct]]] = [
     (SCHEMAS["Client"], requests.ClientFacts),
     (SCHEMAS["PresentedKey"], requests.PresentedKey),
     (SCHEMAS["ShownDevice"], requests.ShownDevice),
+    (SCHEMAS["SignedRequest"], requests.SignedRequest),
     (SCHEMAS["Change"], requests.KeyChange),
     (SCHEMAS["Commit"], requests.CommitRequest),
     (SCHEMAS["Session"], answers.SessionState),
@@ -87,6 +88,7 @@ DESCRIBED: list[tuple[Any, type[msgspec.Struct]]] = [
     (SCHEMAS["Found"], answers.Found),
     (SCHEMAS["Found"]["properties"]["session"]["oneOf"][1], answers.FoundSession),
     (SCHEMAS["Ended"], answers.EndedCount),
+    (SCHEMAS["SeenEnd"], answers.SeenEnd),
     (SCHEMAS["Configuration"], answers.Configuration),
     (SCHEMAS["Configuration"]["properties"]["cookie"], answers.CookieShape),
 ]

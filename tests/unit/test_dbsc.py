@@ -63,7 +63,7 @@ def test_a_proof_is_taken_or_refused_with_the_code_of_what_is_wrong(vector: dict
 def test_what_a_back_end_hands_on_is_all_that_could_be_a_bound_cookie(case: dict[str, Any]) -> None:
     place = Place(DEVICE["origin"], DEVICE["path"], CookieOptions(name=case.get("cookie", "__Host-session")))
     found = place.shown(case["headers"].get("cookie", ""), case["headers"].get("secure-session-skipped"))
-    handed = case["device"] or {"cookies": ""}
+    handed = case["device"] or {"cookies": ""}  # a script's proof is none of the browser's own key
     handed = place.shown(handed["cookies"], handed.get("skipped"))
     mine = tell(NONCE_KEY, NOW, os.urandom)
     lengths = len(mine.of), len(mine.cookie.partition(".")[2])

@@ -8,7 +8,10 @@ using Microsoft.Extensions.Primitives;
 
 namespace Sojourn.AspNetCore
 {
-    /// <summary>The browser's own (DBSC): it proves it by itself, and its requests show a cookie that it has for that.</summary>
+    /// <summary>
+    /// The browser's own (DBSC): it proves it by itself, and its requests show a cookie that it has for that. In another browser
+    /// a script's, of which some requests have a proof (DPoP), for which the cookie's token is renewed.
+    /// </summary>
     internal sealed class DeviceKey : VisitorKey
     {
         private static readonly Regex _skipped = new Regex(@"\A(?:quota_exceeded|server_error|unreachable)(?:;|\z)");
@@ -17,6 +20,7 @@ namespace Sojourn.AspNetCore
         private readonly BoundCookies _bound;
         private readonly HttpRequest _request;
         private string? _given;
+        private string? _proved;
 
         public DeviceKey(BoundCookies bound, HttpRequest request)
         {
@@ -24,7 +28,9 @@ namespace Sojourn.AspNetCore
             _request = request;
         }
 
-        public override bool HandsProofOn => false;
+        public override bool HandsProofOn => _proved == null && Proof != null;
+
+        private string? Proof => _request.Headers.TryGetValue("DPoP", out var proofs) ? proofs.ToString() : null;
 
         /// <summary>Nothing, where the browser shows nothing: nearly always.</summary>
         public override void Write(Utf8JsonWriter json)
@@ -32,15 +38,28 @@ namespace Sojourn.AspNetCore
             var cookies = string.Join("; ", _bound.Find(_request.Headers["Cookie"]).Concat(_bound.Find(_given)));
             var said = _request.Headers["Secure-Session-Skipped"].ToString();
             var isSkipped = _skipped.IsMatch(said);
-            if (cookies == "" && !isSkipped)
+            var proof = _proved == null ? Proof : null;
+            if (cookies == "" && !isSkipped && proof == null && _proved == null)
             {
                 return;
+            }
+            if (_proved != null)
+            {
+                json.WriteString("proved", _proved);
             }
             json.WriteStartObject("device");
             json.WriteString("cookies", cookies);
             if (isSkipped)
             {
                 json.WriteString("skipped", said);
+            }
+            if (proof != null)
+            {
+                json.WriteStartObject("signed");
+                json.WriteString("method", _request.Method);
+                json.WriteString("path", PublicOrigin.PathOf(_request));
+                json.WriteString("proof", proof);
+                json.WriteEndObject();
             }
             json.WriteEndObject();
         }
@@ -52,17 +71,41 @@ namespace Sojourn.AspNetCore
             {
                 _given = told.GetProperty("set_cookie").GetString();
             }
+            _proved = answer.GetProperty("proved").GetString() ?? _proved;
+            if (answer.TryGetProperty("owed", out var owed) && answer.GetProperty("status").GetString() == "none" && Reads)
+            {
+                // One that was shown was another key's: that is lost, and the browser is to forget the cookie.
+                var problem = Proof == null ? Problem.ProofRequired(owed.GetString()!) : Problem.ProofOfOtherKey;
+                throw new SojournException(problem.Code, problem.Detail, problem);
+            }
+        }
+
+        /// <summary>Whether the request asks for data, and not for a page or a part of one.</summary>
+        private bool Reads
+        {
+            get
+            {
+                var (method, made) = (_request.Method, _request.Headers["Sec-Fetch-Dest"].ToString());
+                var isSafe = HttpMethods.IsGet(method) || HttpMethods.IsHead(method) || HttpMethods.IsOptions(method);
+                return isSafe && (made == "" || made == "empty");
+            }
         }
 
         /// <summary>
         /// Before it follows a link from another site, the browser renews no bound cookie: it is to ask once more, by itself.
         /// Before all else it does, if it has the key. If not, it is to forget the token, or it could not even log in.
         /// </summary>
-        public override Problem Refused(Problem problem) => problem.Telling(ToldOf(problem));
+        public override Problem Refused(Problem problem) =>
+            problem.Nonce == null ? problem.Telling(ToldOf(problem)) : problem; // a script's, which is to sign anew
 
         private Dictionary<string, StringValues> ToldOf(Problem problem)
         {
             var headers = _request.Headers;
+            if (problem.Code == "proof-other-key" && Proof != null)
+            {
+                var forgotten = CookieVariants.Clearing(_bound.Beside, _request).ToArray();
+                return new Dictionary<string, StringValues> { ["Set-Cookie"] = forgotten, ["Sojourn-Token"] = "none" };
+            }
             if (problem.Code != "proof-required" || headers.ContainsKey("Secure-Session-Skipped"))
             {
                 return _nothing;

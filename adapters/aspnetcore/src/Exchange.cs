@@ -53,6 +53,9 @@ namespace Sojourn.AspNetCore
         /// <summary>When this request opened the session, or began it, by the service's clock; null where there is none.</summary>
         public long? OpenedAt { get; private set; }
 
+        /// <summary>The nonce for the proof of its key that the session owes; null where it owes none.</summary>
+        public string? Owed { get; private set; }
+
         /// <summary>This request does not count as activity.</summary>
         public bool IsPassive { get; set; }
 
@@ -61,6 +64,22 @@ namespace Sojourn.AspNetCore
 
         /// <summary>Whether the answer's first byte is out: nothing can be told to the browser any more.</summary>
         public bool IsSealed { get; set; }
+
+        /// <summary>The end of the session. Without one there is nothing to end, but the request.</summary>
+        public SessionEnding Ending()
+        {
+            var ending = new SessionEnding(_context);
+            if (_status == "ended")
+            {
+                ending.End(EndReason);
+            }
+            else if (State is JsonElement state)
+            {
+                var left = TimeSpan.FromMilliseconds(state.GetProperty("expires_at").GetInt64() - (OpenedAt ?? 0));
+                _context.Response.RegisterForDispose(_service.Ends.Follow(IdOf(State)!, left, ending.End));
+            }
+            return ending;
+        }
 
         /// <summary>Opens what the browser shows; where it shows several that are live, it is told to forget them all.</summary>
         public async Task OpenAsync()
@@ -73,6 +92,10 @@ namespace Sojourn.AspNetCore
             try
             {
                 rivals = await Rivals.OpenAsync(_service, _shown);
+                if (rivals.Counts is (string _, JsonElement answer))
+                {
+                    _shown.Key?.Hear(answer);
+                }
             }
             catch (SojournException error) when (_shown.Key != null && Challenge.IsFor(error.Code))
             {
@@ -83,8 +106,8 @@ namespace Sojourn.AspNetCore
             if (rivals.Counts is (string token, JsonElement opened))
             {
                 _token = token;
-                _shown.Key?.Hear(opened);
                 Become(opened);
+                Owed = opened.TryGetProperty("owed", out var owed) ? owed.GetString() : null;
                 Data.Load(State?.GetProperty("data"));
                 _isDue = opened.GetProperty("commit_due").GetBoolean();
             }
@@ -233,6 +256,10 @@ namespace Sojourn.AspNetCore
             if (State != null && IdOf(State) == id)
             {
                 OpenedAt = openedAt;
+            }
+            else
+            {
+                Owed = null;
             }
             // A renewed secret of the same session is the browser's to show first: shown from here, it would retire the
             // one that the browser may go on with if this answer is lost.

@@ -43,14 +43,23 @@ namespace Sojourn.AspNetCore
             "This needs somebody who is logged in." + (endReason == null ? "" : $" The session ended: {endReason}."),
             new Dictionary<string, object?> { ["end_reason"] = endReason });
 
-        /// <summary>A log-in is there, and not what is asked for.</summary>
-        public static Problem LoginTooOldOrLow(TimeSpan? within, string? level)
+        /// <summary>A cookie's session owes a proof of its key: `nonce` is for that.</summary>
+        public static Problem ProofRequired(string nonce) => new Problem(
+            401, "proof-required", "The key is not proved", "The session is bound to a key, and the request does not prove it.",
+            new Dictionary<string, object?> { ["nonce"] = nonce });
+
+        /// <summary>The same, where one of another key was shown.</summary>
+        public static readonly Problem ProofOfOtherKey = new Problem(
+            401, "proof-other-key", "The key is not proved", "The proof is of another key than the session's.");
+
+        /// <summary>A log-in is there, and not what is asked for. `owed` is a nonce where a proof of its key would do.</summary>
+        public static Problem LoginTooOldOrLow(TimeSpan? within, string? level, string? owed)
         {
             var at = level == null ? "" : $" of level {level}";
             var when = within == null ? "" : FormattableString.Invariant($" in the last {within?.TotalSeconds} seconds");
             return Reauthentication(
                 $"This needs a log-in{at}{when}. Log in again, then retry.",
-                new Dictionary<string, object?> { ["max_age"] = within?.TotalSeconds, ["level"] = level });
+                new Dictionary<string, object?> { ["max_age"] = within?.TotalSeconds, ["level"] = level, ["nonce"] = owed });
         }
 
         /// <summary>There is no grant for this action.</summary>
@@ -122,7 +131,7 @@ namespace Sojourn.AspNetCore
         /// <summary>When to try again, in seconds: with <c>session-refused</c>.</summary>
         public long? RetryAfter => Number(_told, "retry_after");
 
-        /// <summary>What the next proof of a key must hold: with some of <c>proof-…</c>.</summary>
+        /// <summary>What the next proof of a key must hold: with some of <c>proof-…</c>, and where a session owes one.</summary>
         public string? Nonce => Text(_told, "nonce");
 
         /// <summary>Headers for the browser, beside the body, of a cookie's request whose key is not proved; null for a script's.</summary>
@@ -191,6 +200,10 @@ namespace Sojourn.AspNetCore
             if (Challenge.IsFor(Code))
             {
                 Challenge.Write(this, response.Headers);
+            }
+            else if (Nonce != null)
+            {
+                response.Headers["DPoP-Nonce"] = Nonce;
             }
             response.Headers["X-Content-Type-Options"] = "nosniff";
             Caches.Depend(context, vary);

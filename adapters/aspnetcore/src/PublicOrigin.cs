@@ -22,8 +22,9 @@ namespace Sojourn.AspNetCore
         /// <summary>The URL that the browser asked for, without the query, which no proof is for.</summary>
         public string UrlOf(HttpRequest request) => _origin + PathOf(request);
 
+        /// <summary>The whole path that the browser asked for, percent-encoded.</summary>
         // As it came: what is decoded and encoded anew may be another, as where there is a %25 in it.
-        private static string PathOf(HttpRequest request)
+        public static string PathOf(HttpRequest request)
         {
             var path = request.HttpContext.Features.Get<IHttpRequestFeature>()!.RawTarget.Split('?')[0];
             if (!path.StartsWith('/'))

@@ -42,14 +42,8 @@ namespace Sojourn.AspNetCore
             _logger = logger;
             _url = wanted.Service;
             _timeout = wanted.Timeout;
-            var handler = new SocketsHttpHandler
-            {
-                AllowAutoRedirect = false,
-                MaxConnectionsPerServer = MostConnections,
-                PooledConnectionIdleTimeout = _keepIdle,
-                UseCookies = false,
-                UseProxy = false,
-            };
+            var handler = Handler();
+            handler.MaxConnectionsPerServer = MostConnections;
             var address = Address(wanted.Service, handler);
             if (address.Scheme == "http" && !address.IsLoopback && !address.Host.EndsWith(".localhost", StringComparison.OrdinalIgnoreCase)
                 && !wanted.DangerouslyAllowPlainHttp)
@@ -58,10 +52,16 @@ namespace Sojourn.AspNetCore
                     $"options.Service: {wanted.Service} is another machine, and on http:// everybody between the two can read the API "
                     + "key and all tokens. Give https://…, with a proxy in front of the service, or set DangerouslyAllowPlainHttp.");
             }
-            _client = new HttpClient(handler) { BaseAddress = address, Timeout = Timeout.InfiniteTimeSpan };
-            _client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", Checked(wanted.Key));
+            _client = Client(handler, address, wanted.Key);
+            // As many as there are sessions that are waited for.
+            var patient = Handler();
+            Address(wanted.Service, patient);
+            Ends = new Ends(Client(patient, address, wanted.Key), logger);
             _batches = new Batches(SendBatchAsync);
         }
+
+        /// <summary>Who waits for the end of a session.</summary>
+        public Ends Ends { get; }
 
         /// <summary>What the token opens. Sent twice at need, but with a proof.</summary>
         public Task<JsonElement> OpenAsync(string token, VisitorKey? key) =>
@@ -70,7 +70,26 @@ namespace Sojourn.AspNetCore
         /// <summary>What comes of a commit. It is never sent twice.</summary>
         public Task<JsonElement> CommitAsync(ReadOnlyMemory<byte> body) => PostAsync(new ServiceCall("commit", body, isRepeatable: false));
 
-        public void Dispose() => _client.Dispose();
+        public void Dispose()
+        {
+            _client.Dispose();
+            Ends.Dispose();
+        }
+
+        private static SocketsHttpHandler Handler() => new SocketsHttpHandler
+        {
+            AllowAutoRedirect = false,
+            PooledConnectionIdleTimeout = _keepIdle,
+            UseCookies = false,
+            UseProxy = false,
+        };
+
+        private static HttpClient Client(SocketsHttpHandler handler, Uri address, string? key)
+        {
+            var client = new HttpClient(handler) { BaseAddress = address, Timeout = Timeout.InfiniteTimeSpan };
+            client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", Checked(key));
+            return client;
+        }
 
         private async Task<JsonElement> PostAsync(ServiceCall call)
         {

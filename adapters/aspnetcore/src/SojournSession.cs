@@ -126,8 +126,14 @@ namespace Sojourn.AspNetCore
         public string RequireLogin(TimeSpan? within = null, string? level = null)
         {
             var at = AuthenticatedAt?.ToUnixTimeMilliseconds();
-            return StepUp.Check(UserId, _exchange.OpenedAt - at, Level, within, level, EndReason);
+            return StepUp.Check(UserId, _exchange.OpenedAt - at, Level, within, level, EndReason, _exchange.Owed);
         }
+
+        /// <summary>
+        /// For what goes on for long, as an event stream: its token is cancelled once this session is over, wherever it was
+        /// ended, or the browser has hung up.
+        /// </summary>
+        public SessionEnding UntilEnded() => _exchange.Ending();
 
         /// <summary>
         /// Allows one <see cref="UseGrantAsync"/> of this action, in the next two minutes if <paramref name="within"/> says

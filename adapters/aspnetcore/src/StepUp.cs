@@ -22,9 +22,9 @@ namespace Sojourn.AspNetCore
 
         /// <summary>
         /// The user's id, where the log-in is recent enough and high enough. `since` is how many milliseconds ago it was, and
-        /// `proved` its level.
+        /// `proved` its level. `owed` is a nonce where the session owes a proof of its key: then no log-in is enough.
         /// </summary>
-        public static string Check(string? userId, long? since, string? proved, TimeSpan? within, string? level, string? endReason)
+        public static string Check(string? userId, long? since, string? proved, TimeSpan? within, string? level, string? endReason, string? owed = null)
         {
             CheckLevel(level);
             if (userId == null || since == null)
@@ -32,9 +32,9 @@ namespace Sojourn.AspNetCore
                 throw Error(Problem.LoginRequired(endReason));
             }
             var isTooLow = level != null && Array.IndexOf(_levels, proved) < Array.IndexOf(_levels, level);
-            if (isTooLow || since > within?.TotalMilliseconds)
+            if (isTooLow || (within != null && owed != null) || since > within?.TotalMilliseconds)
             {
-                throw Error(Problem.LoginTooOldOrLow(within, level));
+                throw Error(Problem.LoginTooOldOrLow(within, level, owed));
             }
             return userId;
         }

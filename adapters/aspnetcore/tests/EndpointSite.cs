@@ -104,6 +104,7 @@ namespace Sojourn.AspNetCore.Tests
             routes.MapMethods("/none", new[] { "GET", "POST" }, ShowNoneAsync).DisableSojournSession();
             routes.MapGet("/attribute", AttributeAsync);
             routes.MapGet("/login/{level}", context => context.GetSojournSession().LoginAsync("ada", level: (string)context.Request.RouteValues["level"]!));
+            routes.MapGet("/prices", StreamAsync);
             routes.MapGet("/members", ShowAsync).RequireLogin();
             routes.MapGet("/fresh", ShowAsync).RequireLogin(within: TimeSpan.FromMinutes(5));
             routes.MapGet("/at-once", ShowAsync).RequireLogin(within: TimeSpan.FromMilliseconds(1));
@@ -121,6 +122,22 @@ namespace Sojourn.AspNetCore.Tests
                 routes.MapStaticAssets(manifest);
             }
 #endif
+        }
+
+        private static async Task StreamAsync(HttpContext context)
+        {
+            var ending = context.GetSojournSession().UntilEnded();
+            context.Response.ContentType = "text/event-stream";
+            await context.Response.WriteAsync("data: 42\n\n");
+            await context.Response.Body.FlushAsync();
+            try
+            {
+                await Task.Delay(TimeSpan.FromMinutes(1), ending.Token);
+            }
+            catch (OperationCanceledException) when (ending.HasEnded)
+            {
+                await context.Response.WriteAsync($"event: end\ndata: {ending.Reason}\n\n");
+            }
         }
 
         private static Task ShowAsync(HttpContext context)

@@ -72,6 +72,11 @@ namespace Sojourn.AspNetCore.Tests
             static DeviceKey KeyOf(JsonElement each)
             {
                 var request = new DefaultHttpContext().Request;
+                if (each.TryGetProperty("target", out var target))
+                {
+                    request.Method = each.GetProperty("method").GetString()!;
+                    request.HttpContext.Features.Get<IHttpRequestFeature>()!.RawTarget = target.GetString()!;
+                }
                 foreach (var header in each.GetProperty("headers").EnumerateObject())
                 {
                     request.Headers[header.Name] = header.Value.GetString();

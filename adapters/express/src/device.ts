@@ -1,9 +1,10 @@
 import {clearings} from "./cookie.js";
-import type {Problem} from "./errors.js";
+import type {Problem, SojournError} from "./errors.js";
 import type {Header} from "./exchange.js";
 import type {VisitorKey} from "./key.js";
-import {pathOf, type Asked} from "./origin.js";
-import type {ShownKey, ToldDevice, ToldKey} from "./wire.js";
+import {pathOf, reads, type Asked} from "./origin.js";
+import {unproved} from "./problem.js";
+import type {Opened, ShownKey, ToldDevice, ToldKey} from "./wire.js";
 
 const SKIPPED = /^(?:quota_exceeded|server_error|unreachable)(?:;|$)/;
 
@@ -27,11 +28,15 @@ export class BoundCookies {
 	}
 }
 
-/** The browser's own (DBSC): it proves it by itself, and its requests show a cookie that it has for that. */
+/**
+ * The browser's own (DBSC): it proves it by itself, and its requests show a cookie that it has for that. In another browser a
+ * script's, of which some requests have a proof (DPoP), for which the cookie's token is renewed.
+ */
 export class DeviceKey implements VisitorKey {
 	readonly #bound: BoundCookies;
 	readonly #asked: Asked;
 	#told: ToldDevice | null = null;
+	#proved: string | null = null;
 
 	constructor(bound: BoundCookies, asked: Asked) {
 		this.#bound = bound;
@@ -40,16 +45,25 @@ export class DeviceKey implements VisitorKey {
 
 	/** Nothing, where the browser shows nothing: nearly always. */
 	get shown(): ShownKey {
-		const {cookie, "secure-session-skipped": said} = this.#asked.headers;
+		const {cookie, dpop: proof, "secure-session-skipped": said} = this.#asked.headers;
 		// What this answer brings is the browser's, and this request goes on with it.
 		const given = this.#told === null ? "" : this.#bound.find(this.#told.set_cookie);
 		const cookies = [this.#bound.find(cookie), given].filter(Boolean).join("; ");
 		const skipped = typeof said === "string" && SKIPPED.test(said) ? {skipped: said} : null;
-		return cookies || skipped ? {device: {cookies, ...skipped}} : NOTHING;
+		if (this.#proved !== null) return {proved: this.#proved, device: {cookies, ...skipped}};
+		const signed = proof === undefined ? null : {signed: {method: this.#asked.method!, path: pathOf(this.#asked), proof: String(proof)}};
+		return cookies || skipped || signed ? {device: {cookies, ...skipped, ...signed}} : NOTHING;
 	}
 
-	heard({device}: ToldKey): void {
+	heard({proved, device}: ToldKey): void {
+		this.#proved = proved ?? this.#proved;
 		if (device) this.#told = device;
+	}
+
+	/** One that was shown was another key's: that is lost, and the browser is to forget the cookie. */
+	wanting({owed, status}: Opened): SojournError | null {
+		if (owed === undefined || status !== "none" || !reads(this.#asked)) return null;
+		return this.#asked.headers.dpop === undefined ? unproved("proof-required", owed) : unproved("proof-other-key");
 	}
 
 	told(): readonly Header[] {
@@ -67,6 +81,12 @@ export class DeviceKey implements VisitorKey {
 	refused(problem: Problem): Problem {
 		const {headers} = this.#asked;
 		const site = headers["sec-fetch-site"];
+		// A script's, which is to sign anew.
+		if (problem.nonce !== undefined) return problem;
+		if (problem.code === "proof-other-key" && headers.dpop !== undefined) {
+			const forget = clearings(this.#bound.beside, headers.host, pathOf(this.#asked));
+			return {...problem, told: {"Set-Cookie": forget, "Sojourn-Token": "none"}};
+		}
 		if (problem.code !== "proof-required" || headers["secure-session-skipped"] !== undefined) return {...problem, told: {}};
 		if (site === undefined || site === "same-origin" || site === "none") {
 			return {...problem, told: {"Set-Cookie": clearings(this.#bound.beside, headers.host, pathOf(this.#asked))}};

@@ -31,7 +31,7 @@ export interface Problem {
 	action?: string;
 	/** With `session-refused`: when to try again, in seconds. */
 	retry_after?: number;
-	/** With `proof-…`, of a session that is bound to a key: what the next proof must hold. */
+	/** With `proof-…`, and `reauthentication-required` where a cookie's session owes a proof of its key: what that must hold. */
 	nonce?: string;
 	/** With `proof-…`, of a session in a cookie: headers for its browser, beside the body. */
 	told?: Record<string, string | string[]>;

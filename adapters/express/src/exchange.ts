@@ -1,6 +1,7 @@
 import {randomUUID} from "node:crypto";
 import {Baseline, type Changes, type Data} from "./changes.js";
 import {clearings, idOf} from "./cookie.js";
+import {sessionOver, untilClosed, type Closing} from "./ends.js";
 import {configuration, ended, SojournError, type EndReason} from "./errors.js";
 import type {VisitorKey} from "./key.js";
 import {pathOf, type Asked} from "./origin.js";
@@ -41,6 +42,7 @@ export class Exchange {
 	#standIn: string | null = null;
 	#openedAt: number | null = null;
 	#due = false;
+	#owed: string | null = null;
 	#wide: Wide | null = null;
 	#underWay: Promise<unknown> | null = null;
 	#failure: SojournError | null = null;
@@ -90,7 +92,25 @@ export class Exchange {
 		return opened ? this.#opened(opened) : {};
 	}
 
+	/** Aborted once `closing` is closed, or the session is over, and why. Without a session there is nothing to end. */
+	untilEnded(closing: Closing): AbortSignal {
+		const ending = untilClosed(closing);
+		if (this.status === "ended") ending.abort(sessionOver(this.endReason));
+		else if (this.state !== null && !ending.signal.aborted) {
+			this.#service.ends.follow(this.state.id, this.state.expires_at - (this.#openedAt ?? 0), ending);
+		}
+		return ending.signal;
+	}
+
+	/** The nonce for the proof that the session owes; null where it owes none. */
+	get owed(): string | null {
+		return this.#owed;
+	}
+
 	#opened(opened: Opened): Data {
+		const wanting = this.#key?.wanting(opened) ?? null;
+		if (wanting !== null) throw this.#unproved(wanting);
+		this.#owed = opened.owed ?? null;
 		this.#wide = opened.wide;
 		this.#key?.heard(opened);
 		this.#become(opened.status, opened.end_reason, opened.session, opened.now);
@@ -225,6 +245,7 @@ export class Exchange {
 		this.#key?.heard(committed);
 		this.#wide = committed.wide;
 		const isSame = committed.session !== null && committed.session.id === this.state?.id;
+		if (!isSame) this.#owed = null;
 		// The token is judged as of the request that showed it, however late this one still writes: renewed meanwhile, it
 		// would be taken for a thief's.
 		this.#become(committed.status, committed.end_reason, committed.session, isSame ? this.#openedAt : committed.now);

@@ -90,7 +90,7 @@ export function refusal(error: unknown): Response {
 	return new Response(bodyOf(problem), {status: problem.status, headers});
 }
 
-const READ = ["authorization", "cookie", "dpop", "origin", "sec-fetch-mode", "sec-fetch-site", "secure-session-skipped", "sojourn-transport", "upgrade", "user-agent"];
+const READ = ["authorization", "cookie", "dpop", "origin", "sec-fetch-dest", "sec-fetch-mode", "sec-fetch-site", "secure-session-skipped", "sojourn-transport", "upgrade", "user-agent"];
 
 function askedBy(request: Request, {ip}: Client): Asked {
 	const url = new URL(request.url);

@@ -1,7 +1,9 @@
+import type {Closing} from "./ends.js";
 import type {EndReason} from "./errors.js";
 import type {Callback, LoginOptions, SessionCookie} from "./session.js";
 import type {Level, Proof} from "./step_up.js";
 
+export type {Closing} from "./ends.js";
 export {SojournError, type EndReason, type Problem} from "./errors.js";
 export type {Options} from "./front.js";
 export {requireLogin, sojourn} from "./middleware.js";
@@ -44,6 +46,13 @@ export interface SessionMethods {
 	 * answers with it.
 	 */
 	requireLogin(proof?: Proof): string;
+
+	/**
+	 * For what goes on for long, as an event stream: a signal that is aborted once this session is over, wherever it was ended,
+	 * with a SojournError of the code `session-ended` as its reason, and its `endReason`; or once `closing`, the response or a
+	 * signal, is closed. Without a session it goes by that alone.
+	 */
+	untilEnded(closing: Closing): AbortSignal;
 
 	/** Allows one `useGrant(action)` in the next `within` seconds, 120 by default: after a proof that was given for it alone. */
 	grantOnce(action: string, options?: {within?: number}): void;

@@ -1,13 +1,15 @@
-import type {Problem} from "./errors.js";
+import type {Problem, SojournError} from "./errors.js";
 import type {Header} from "./exchange.js";
 import {challengeOf, isOfProof} from "./problem.js";
-import type {Presented, ShownKey, ToldKey} from "./wire.js";
+import type {Opened, Presented, ShownKey, ToldKey} from "./wire.js";
 
 /** The key that a visitor's session may be bound to: what the request shows of it, and what the service said. */
 export interface VisitorKey {
 	/** What an open or a commit says of it. */
 	readonly shown: ShownKey;
 	heard(said: ToldKey): void;
+	/** Why what an open was answered opens nothing to this request, if it is for want of a proof. */
+	wanting(opened: Opened): SojournError | null;
 	/** What the answer tells the browser, where the last commit was `refused` or not. */
 	told(refused: Problem | null): readonly Header[];
 	/** A problem of this key, as it is to be told. */
@@ -34,6 +36,10 @@ export class ScriptKey implements VisitorKey {
 		if (proved === null) return;
 		this.#proved = proved;
 		this.#nonce = nonce ?? this.#nonce;
+	}
+
+	wanting(): null {
+		return null;
 	}
 
 	told(refused: Problem | null): readonly Header[] {

@@ -60,6 +60,11 @@ export class Origins {
 	}
 }
 
+/** Whether it asks for data, and not for a page or a part of one. */
+export function reads({method, headers}: Asked): boolean {
+	return SAFE_METHODS.has(method!) && (headers["sec-fetch-dest"] ?? "empty") === "empty";
+}
+
 /** The path that the browser asked for, wherever a router is mounted; a proxy may have put the origin before it. */
 export function pathOf(req: Asked): string {
 	const url = req.originalUrl ?? req.url ?? "/";

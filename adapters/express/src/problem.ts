@@ -1,5 +1,5 @@
 import type {ServerResponse} from "node:http";
-import type {Problem} from "./errors.js";
+import {SojournError, type Problem} from "./errors.js";
 
 const RETRY_AFTER = 2;
 /** Headers of the answer that was to be; what others set for every answer, such as CORS and CSP, stays. */
@@ -15,10 +15,18 @@ export function isOfProof(code: string): boolean {
 	return code.startsWith("proof-");
 }
 
+/** A cookie's session that owes a proof of its script's key, and was not given one. */
+export function unproved(code: "proof-required" | "proof-other-key", nonce?: string): SojournError {
+	const detail = code === "proof-required" ? "The session is bound to a key, and the request does not prove it." : "The proof is of another key than the session's.";
+	const problem: Problem = {status: 401, code, title: "The key is not proved", detail};
+	return new SojournError(code, detail, nonce === undefined ? problem : {...problem, nonce});
+}
+
 /** The headers of an answer that tells a problem. */
 export function headersOf(problem: Problem): Record<string, string | string[]> {
 	const headers: Record<string, string | string[]> = {"Content-Type": "application/problem+json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"};
 	if (isOfProof(problem.code)) Object.assign(headers, problem.told ?? challengeOf(problem));
+	else if (problem.nonce !== undefined) headers["DPoP-Nonce"] = problem.nonce;
 	const wait = problem.status === 503 ? RETRY_AFTER : problem.retry_after;
 	return wait === undefined ? headers : {...headers, "Retry-After": String(wait)};
 }

@@ -1,6 +1,7 @@
 import type {Asked} from "./batch.js";
 import type {Address} from "./connection.js";
 import {Connections} from "./connections.js";
+import {Ends} from "./ends.js";
 import {configuration, SojournError, unavailable, type Problem} from "./errors.js";
 import {isOfProof} from "./problem.js";
 import {exact, type Wide} from "./wide.js";
@@ -28,6 +29,8 @@ const TOLD = new Set(["session-ended", "session-conflict", "session-limit", "ses
 export class Service {
 	readonly #url: string;
 	readonly #connections: Connections;
+	/** Who waits for the end of a session. */
+	readonly ends: Ends;
 	#away = false;
 
 	constructor({service, key, timeout = 2000, dangerouslyAllowPlainHttp = false}: ServiceOptions) {
@@ -42,13 +45,15 @@ export class Service {
 			);
 		}
 		this.#url = service;
-		const headers = ` HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${checked(key)}\r\nContent-Type: `;
+		const authorization = `Bearer ${checked(key)}`;
+		const headers = ` HTTP/1.1\r\nHost: ${host}\r\nAuthorization: ${authorization}\r\nContent-Type: `;
 		this.#connections = new Connections(address, {prefix, headers}, timeout);
+		this.ends = new Ends(address, prefix, {Host: host, Authorization: authorization});
 	}
 
 	/** `openedAt`: when this request opened it first, to load it anew. Not sent twice with a proof either: that is good once. */
 	open(token: string, openedAt: number | null = null, key: ShownKey | null = null): Promise<Opened> {
-		return this.#post("open", {token, opened_at: openedAt, ...key}, null, key?.presented?.proof != null);
+		return this.#post("open", {token, opened_at: openedAt, ...key}, null, key?.presented?.proof != null || key?.device?.signed !== undefined);
 	}
 
 	/** Never sent twice: who knows what became of the first? `wide` is what was opened with the session. */

@@ -1,5 +1,6 @@
 import {isDeepStrictEqual} from "node:util";
 import {json, type Data} from "./changes.js";
+import type {Closing} from "./ends.js";
 import {configuration, SojournError, type EndReason} from "./errors.js";
 import type {Exchange} from "./exchange.js";
 import {checkGrant, checkLogin, grantKey, isLevel, type Level, type Proof} from "./step_up.js";
@@ -162,8 +163,19 @@ export class SessionObject {
 	 * SojournError of the code `login-required` or `reauthentication-required`, each a 401.
 	 */
 	requireLogin(proof: Proof = {}): string {
-		const {state, openedAt, endReason} = this.#exchange;
-		return checkLogin((this.#was ?? {state}).state, openedAt, endReason, proof);
+		const {state, openedAt, endReason, owed} = this.#exchange;
+		return checkLogin((this.#was ?? {state}).state, openedAt, endReason, proof, owed);
+	}
+
+	/**
+	 * For what goes on for long, as an event stream: a signal that is aborted once this session is over, wherever it was ended,
+	 * with a SojournError of the code `session-ended` as its reason, and its `endReason`; or once `closing`, the response or a
+	 * signal, is closed. Without a session it goes by that alone.
+	 */
+	untilEnded(closing: Closing): AbortSignal {
+		const isClosing = closing instanceof AbortSignal || typeof (closing as {once?: unknown} | undefined)?.once === "function";
+		if (!isClosing) throw configuration("session.untilEnded(res) needs the response, or a signal: else it would be watched for ever.");
+		return this.#exchange.untilEnded(closing);
 	}
 
 	/** Allows one `useGrant(action)` in the next `within` seconds: after a proof that was given for it alone. */

@@ -27,21 +27,22 @@ export function checkProof({within, level}: Proof): void {
 }
 
 /**
- * The user's id, where the log-in is recent enough at `openedAt`, and high enough. Throws `login-required` where nobody is
- * logged in, and `reauthentication-required`.
+ * The user's id, where the log-in is recent enough at `openedAt`, and high enough. `owed` is a nonce where the session owes a
+ * proof of its key: then no log-in is enough. Throws `login-required` where nobody is logged in, and `reauthentication-required`.
  */
-export function checkLogin(state: Pick<SessionState, "user_id" | "authenticated_at" | "level"> | null, openedAt: number | null, endReason: EndReason | null, proof: Proof): string {
+export function checkLogin(state: Pick<SessionState, "user_id" | "authenticated_at" | "level"> | null, openedAt: number | null, endReason: EndReason | null, proof: Proof, owed: string | null = null): string {
 	checkProof(proof);
 	const {within, level} = proof;
 	if (!state || state.user_id === null || state.authenticated_at === null || openedAt === null) throw loginRequired(endReason);
 	const isTooLow = level !== undefined && LEVELS.indexOf(state.level ?? "") < LEVELS.indexOf(level);
-	const isTooOld = within !== undefined && openedAt - state.authenticated_at > within * 1000;
+	const isTooOld = within !== undefined && (owed !== null || openedAt - state.authenticated_at > within * 1000);
 	if (isTooLow || isTooOld) {
 		const at = level === undefined ? "" : ` of level ${level}`;
 		const when = within === undefined ? "" : ` in the last ${within} seconds`;
 		throw reauthenticationRequired(`This needs a log-in${at}${when}. Log in again, then retry.`, {
 			...(within !== undefined && {max_age: within}),
 			...(level !== undefined && {level}),
+			...(owed !== null && {nonce: owed}),
 		});
 	}
 	return state.user_id;
@@ -67,7 +68,7 @@ function loginRequired(reason: EndReason | null): SojournError {
 	return new SojournError("login-required", detail, reason ? {...problem, end_reason: reason} : problem);
 }
 
-function reauthenticationRequired(detail: string, asked: Pick<Problem, "max_age" | "level" | "action">): SojournError {
+function reauthenticationRequired(detail: string, asked: Pick<Problem, "max_age" | "level" | "action" | "nonce">): SojournError {
 	const problem: Problem = {status: 401, code: "reauthentication-required", title: "Log in again", detail, ...asked};
 	return new SojournError(problem.code, detail, problem);
 }

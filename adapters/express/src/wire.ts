@@ -37,6 +37,8 @@ export interface ToldDevice {
 }
 
 export interface Opened extends ToldKey {
+	/** Where a cookie's session has gone without a proof for long: the nonce for the one that is asked for then. */
+	owed?: string;
 	status: Status;
 	end_reason: EndReason | null;
 	session: SessionState | null;
@@ -89,12 +91,14 @@ export interface Presented {
 	dpop: boolean;
 }
 
-/** What a cookie's request shows for a key of the browser's own. */
+/** What a cookie's request shows for a key of its browser's. */
 export interface ShownDevice {
 	/** Of its Cookie header the bound ones. */
 	cookies: string;
 	/** Its header Secure-Session-Skipped. */
 	skipped?: string;
+	/** A script's proof, by which the token is renewed: the header DPoP, for this method and whole path. */
+	signed?: {method: string; path: string; proof: string};
 }
 
 /** `proved` is what an open or a commit of the same request answered so: a proof is good once. */

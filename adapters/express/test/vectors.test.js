@@ -45,9 +45,10 @@ describe("the token in Cookie headers", () => {
 
 describe("a key of the browser's own", () => {
 	const {shown, refused} = vectors("devices");
-	const keyOf = (headers, cookie = "__Host-session") => new DeviceKey(new BoundCookies(cookie), {url: "/", headers});
-	for (const {why, headers, cookie, device} of shown) {
-		test(`is handed on: ${why}`, () => assert.deepEqual(keyOf(headers, cookie).shown, device === null ? {} : {device}));
+	const keyOf = (headers, cookie = "__Host-session", asked = {}) => new DeviceKey(new BoundCookies(cookie), {url: "/", ...asked, headers});
+	for (const {why, headers, cookie, method, target: url, device} of shown) {
+		const key = keyOf(headers, cookie, url === undefined ? {} : {method, url});
+		test(`is handed on: ${why}`, () => assert.deepEqual(key.shown, device === null ? {} : {device}));
 	}
 	for (const {why, code, headers, told} of refused) {
 		test(`is not proved: ${why}`, () => {

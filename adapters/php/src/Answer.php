@@ -100,6 +100,12 @@ final class Answer
         return $this->told['nonce'] ?? null;
     }
 
+    /** The nonce for a proof that a cookie's session has owed for long; null where it owes none. */
+    public function owed(): ?string
+    {
+        return $this->told['owed'] ?? null;
+    }
+
     /** @return ?array{set_cookie: string, registration: ?string} what the browser is told for a key of its own */
     public function device(): ?array
     {

@@ -5,7 +5,8 @@ declare(strict_types=1);
 namespace Sojourn;
 
 /**
- * The browser's own key (DBSC): it proves it by itself, and its requests show a cookie that it has for that.
+ * The browser's own key (DBSC): it proves it by itself, and its requests show a cookie that it has for that. In another
+ * browser a script's, of which some requests have a proof (DPoP), for which the cookie's token is renewed.
  *
  * @internal
  */
@@ -13,6 +14,7 @@ final class DeviceKey implements VisitorKey
 {
     private readonly string $start;
     private string $given = '';
+    private ?string $proved = null;
 
     /** @param string $beside the name of the session's cookie */
     public function __construct(private readonly string $beside)
@@ -22,7 +24,7 @@ final class DeviceKey implements VisitorKey
 
     public function isShown(): bool
     {
-        return false;
+        return $this->proved === null && Request::proof() !== null;
     }
 
     /** Nothing, where the browser shows nothing: nearly always. */
@@ -31,16 +33,32 @@ final class DeviceKey implements VisitorKey
         $cookies = implode('; ', [...$this->find(Request::current()->cookies), ...$this->find($this->given)]);
         $said = (string) Request::header('Secure-Session-Skipped');
         $isSkipped = preg_match('/^(?:quota_exceeded|server_error|unreachable)(?:;[\x20-\x7e]*)?$/D', $said) === 1;
-        if ($cookies === '' && !$isSkipped) {
+        $device = ['cookies' => $cookies] + ($isSkipped ? ['skipped' => $said] : []);
+        if ($this->proved !== null) {
+            return ['proved' => $this->proved, 'device' => $device];
+        }
+        $proof = Request::proof();
+        if ($cookies === '' && !$isSkipped && $proof === null) {
             return [];
         }
-        return ['device' => ['cookies' => $cookies] + ($isSkipped ? ['skipped' => $said] : [])];
+        $signed = ['method' => Request::method(), 'path' => Request::encodedPath(), 'proof' => $proof];
+        return ['device' => $device + ($proof === null ? [] : ['signed' => $signed])];
     }
 
     /** What the answer brings is the browser's, and this request goes on with it. */
     public function heard(Answer $answer): void
     {
         $this->given = $answer->device()['set_cookie'] ?? $this->given;
+        $this->proved = $answer->proved() ?? $this->proved;
+        if ($answer->owed() === null || $answer->status() !== 'none' || !Request::reads()) {
+            return;
+        }
+        // One that was shown was another key's: that is lost, and the browser is to forget the cookie.
+        $refusal = Request::proof() === null
+            ? ProofRefused::required($answer->owed())
+            : ProofRefused::ofOtherKey();
+        $this->refused($refusal);
+        throw $refusal;
     }
 
     /**
@@ -49,8 +67,16 @@ final class DeviceKey implements VisitorKey
      */
     public function refused(ProofRefused $refusal): void
     {
+        if ($refusal->nonce !== null) {
+            // A script's, which is to sign anew.
+            return;
+        }
         $site = Request::header('Sec-Fetch-Site');
         $refusal->tell(match (true) {
+            $refusal->flaw === 'proof-other-key' && Request::proof() !== null => [
+                'Set-Cookie' => CookieVariants::clearing($this->beside, Request::host(), Request::path()),
+                'Sojourn-Token' => 'none',
+            ],
             $refusal->flaw !== 'proof-required', Request::header('Secure-Session-Skipped') !== null => [],
             in_array($site, [null, 'same-origin', 'none'], true) => [
                 'Set-Cookie' => CookieVariants::clearing($this->beside, Request::host(), Request::path()),

@@ -26,6 +26,8 @@ final class Exchange
     private array $used = [];
     private bool $due = false;
     private bool $over = false;
+    /** The nonce for the proof of its key that the session owes. */
+    private ?string $owed;
 
     /**
      * @param ?Answer $answer to the token
@@ -46,6 +48,7 @@ final class Exchange
         $this->openedAt = $answer?->now();
         $this->loaded = $answer?->data() ?? [];
         $this->due = $answer?->isCommitDue() && !$passive;
+        $this->owed = $answer?->owed();
     }
 
     /**
@@ -136,7 +139,8 @@ final class Exchange
     {
         $at = $this->answer?->session('authenticated_at');
         $since = $this->isLogin() ? 0 : ($at === null ? null : $this->openedAt - $at);
-        return StepUp::check($this->userId(), $since, $this->level(), $within, $level, $this->endReason());
+        $owed = $this->isLogin() ? null : $this->owed;
+        return StepUp::check($this->userId(), $since, $this->level(), $within, $level, $this->endReason(), $owed);
     }
 
     public function endReason(): ?string
@@ -370,6 +374,7 @@ final class Exchange
         // would be taken for a thief's.
         if (!$answer?->isActive() || $answer->session('id') !== $this->id()) {
             $this->openedAt = $answer?->now();
+            $this->owed = null;
         }
         $this->loaded = $values;
         $this->answer = $answer;

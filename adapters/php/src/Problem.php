@@ -71,6 +71,7 @@ final class Problem
                 'max_age' => $error->maxAge,
                 'level' => $error->level,
                 'action' => $error->action,
+                'nonce' => $error->nonce,
             ]),
             $error instanceof SessionConflict => ['keys' => $error->keys],
             $error instanceof SessionLimitReached => ['limit' => $error->limit],
@@ -79,7 +80,11 @@ final class Problem
             $error instanceof ProofRefused => self::known(['nonce' => $error->nonce]),
             default => [],
         };
-        $challenge = $error instanceof ProofRefused ? $error->challenge() : [];
+        $challenge = match (true) {
+            $error instanceof ProofRefused => $error->challenge(),
+            $error instanceof ReauthenticationRequired && $error->nonce !== null => ['DPoP-Nonce' => $error->nonce],
+            default => [],
+        };
         return new self($status, $code, $title, $detail, $members, $challenge);
     }
 

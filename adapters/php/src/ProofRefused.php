@@ -23,6 +23,23 @@ final class ProofRefused extends SojournException
         parent::__construct($message);
     }
 
+    /** @internal of a cookie's session that owes a proof, for which it is given `$nonce` */
+    public static function required(string $nonce): self
+    {
+        return new self(
+            'The session is bound to a key, and the request does not prove it.',
+            'proof-required',
+            'The key is not proved',
+            $nonce,
+        );
+    }
+
+    /** @internal of a cookie's session that owes a proof, and was shown one of another key */
+    public static function ofOtherKey(): self
+    {
+        return new self("The proof is of another key than the session's.", 'proof-other-key', 'The key is not proved');
+    }
+
     /**
      * Have the answer tell the browser this, and nothing that is for scripts.
      *

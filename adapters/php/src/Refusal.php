@@ -56,6 +56,7 @@ final class Refusal
                 $told['max_age'] ?? null,
                 $told['level'] ?? null,
                 $told['action'] ?? null,
+                $told['nonce'] ?? null,
             ),
             'invalid-data' => new InvalidData($detail),
             'store-unavailable' => new ServiceUnavailable("The session service at $url does not reach its store."),

@@ -39,6 +39,13 @@ final class Request
         return (string) ($_SERVER['REQUEST_METHOD'] ?? 'GET');
     }
 
+    /** Whether it asks for data, and not for a page or a part of one. */
+    public static function reads(): bool
+    {
+        $isSafe = in_array(self::method(), ['GET', 'HEAD', 'OPTIONS'], true);
+        return $isSafe && in_array(self::header('Sec-Fetch-Dest'), [null, 'empty'], true);
+    }
+
     /** Its path, as it was sent; a proxy may have put the origin before it. */
     public static function path(): string
     {

@@ -20,6 +20,7 @@ final class StepUp
      *
      * @param ?int $since how many milliseconds ago it was
      * @param null|int|float $within how many seconds ago it may have been at most
+     * @param ?string $owed a nonce where the session owes a proof of its key: then no log-in is enough
      * @throws LoginRequired
      * @throws ReauthenticationRequired
      */
@@ -30,6 +31,7 @@ final class StepUp
         null|int|float $within,
         ?string $level,
         ?string $endReason,
+        ?string $owed = null,
     ): string {
         self::checkLevel($level, 'requireLogin');
         if ($userId === null || $since === null) {
@@ -37,10 +39,11 @@ final class StepUp
             throw new LoginRequired("This needs somebody who is logged in.$ended", $endReason);
         }
         $isTooLow = $level !== null && self::rank($proved) < self::rank($level);
-        if ($isTooLow || ($within !== null && $since > $within * 1000)) {
+        if ($isTooLow || ($within !== null && ($owed !== null || $since > $within * 1000))) {
             $at = $level === null ? '' : " of level $level";
             $when = $within === null ? '' : " in the last $within seconds";
-            throw new ReauthenticationRequired("This needs a log-in$at$when. Log in again, then retry.", $within, $level);
+            $message = "This needs a log-in$at$when. Log in again, then retry.";
+            throw new ReauthenticationRequired($message, $within, $level, nonce: $owed);
         }
         return $userId;
     }

@@ -17,6 +17,7 @@ interface VisitorKey
     /** @return array<string, mixed> what an open or a commit says of it */
     public function shown(): array;
 
+    /** @throws ProofRefused where the session opens nothing to this request, for want of a proof */
     public function heard(Answer $answer): void;
 
     public function refused(ProofRefused $refusal): void;

@@ -57,7 +57,8 @@ function test_vectors_devices(): void
         $headers,
     );
     foreach (vectors('devices')['shown'] as $case) {
-        $shown = during($server($case['headers']), (new DeviceKey($case['cookie'] ?? '__Host-session'))->shown(...));
+        $asked = isset($case['target']) ? ['REQUEST_METHOD' => $case['method'], 'REQUEST_URI' => $case['target']] : [];
+        $shown = during($server($case['headers']) + $asked, (new DeviceKey($case['cookie'] ?? '__Host-session'))->shown(...));
         same($case['device'] === null ? [] : ['device' => $case['device']], $shown, $case['why']);
     }
     foreach (vectors('devices')['refused'] as $case) {

@@ -217,7 +217,7 @@ def answer(
             return _refuse(404, "not-found", "No such session", "None of your live sessions has this id.")
         return _json({"ended": result})
     state = _json(state_of(session, options.readable, now))
-    wants = session._kept and session._kept.wants
+    wants = session._kept.wants if session._kept and session._live else None
     return state._replace(headers=[*state.headers, ("dpop-nonce", wants)]) if wants else state
 
 

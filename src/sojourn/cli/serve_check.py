@@ -10,7 +10,9 @@ import click
 
 from sojourn.admin.nist import departures
 from sojourn.core.errors import ConfigurationError, StoreUnavailable
+from sojourn.core.extras import install
 from sojourn.core.policy import Policy
+from sojourn.core.proof import require_cryptography
 from sojourn.service.keys import read_keys
 from sojourn.service.settings import ServiceSettings
 from sojourn.stores.store_url import StoreURL
@@ -19,7 +21,7 @@ from sojourn.stores.weaknesses import store_weaknesses
 from .duration import spell
 from .exit import Exit
 
-__all__ = ["Finding", "findings", "report"]
+__all__ = ["Finding", "binding", "findings", "report"]
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -39,6 +41,7 @@ def report(settings: ServiceSettings, config: Path | None) -> int:
         click.echo(f"{click.style(finding.how + ':', fg=colour)} {finding.text}")
     if not found:
         click.echo("Nothing is wrong, and nothing weak.")
+    click.echo(f"{click.style('cookies:', fg='cyan')} {binding(settings)}")
     if any(finding.how == "wrong" for finding in found):
         return Exit.USAGE
     return Exit.NOTHING if found else Exit.DONE
@@ -133,3 +136,31 @@ def _policy(policy: Policy) -> Iterator[Finding]:
         yield Finding(
             "weak", "policy.rotate_interval is off: a copied token goes unnoticed. Write rotate_interval = 3600"
         )
+
+
+def binding(settings: ServiceSettings) -> str:
+    """Whether cookies are bound to keys of their browsers; where they are not, what is missing for that."""
+    browser = settings.browser
+    if browser is not None and browser.bind_cookies:
+        return f"bound, where a browser has a key, by {browser.public_origin}{browser.mount}"
+    missing = "; ".join(_missing(settings))
+    return f"not bound, so that a copied one opens its session. What is missing (docs/binding.md): {missing}"
+
+
+def _missing(settings: ServiceSettings) -> Iterator[str]:
+    browser, cookie = settings.browser, settings.cookie
+    if settings.policy.binding == "off":
+        yield 'policy.binding = "prefer"'
+    try:
+        require_cryptography()
+    except ConfigurationError:
+        yield f"the extra bound, {install('bound')}"
+    origin = None if browser is None else browser.public_origin
+    if origin is None or not origin.startswith("https://"):
+        found = "" if origin is None else f", which {origin} is not"
+        yield f"browser.public_origin, the origin on https that browsers see{found}"
+    unfit = [cookie.domain is not None, cookie.partitioned, cookie.insecure_http]
+    for name, is_set in zip(("domain", "partitioned", "insecure_http"), unfit, strict=True):
+        if is_set:
+            yield f"a cookie without {name}"
+    yield "browser.bind_cookies = true, once every back end hands bound cookies on"

@@ -18,7 +18,7 @@ from .policy import Policy
 from .proof import CLOCKS_APART, NONCE_LIFE, Asked, check, make_nonce, read, require_cryptography
 from .proved import Device, Judged, Kept, Proved
 from .record import Record
-from .renewal_key import REMEMBERED_MS, brought, prove_kept
+from .renewal_key import REMEMBERED_MS, brought, prove_kept, vouched
 from .store import Mark
 from .token import Random, Token
 
@@ -53,9 +53,13 @@ class Presented(NamedTuple):
 
 
 class Vouched(NamedTuple):
-    """What a back end shows for a request whose proof was taken already: the thumbprint, which it was told then."""
+    """What a back end shows for a request whose proof was taken already: the thumbprint, which it was told then.
+
+    `in_cookie`: the request has its token in a cookie, whose renewal takes the key.
+    """
 
     thumbprint: str
+    in_cookie: bool = False
 
 
 Shown = Presented | Vouched | Cookies | Asking
@@ -89,7 +93,7 @@ def prove(
     if isinstance(shown, Cookies):
         return brought(shown, now, random)
     if isinstance(shown, Vouched):
-        return Proved(shown.thumbprint, random(16).hex(), None, at_once=False)
+        return Proved(shown.thumbprint, random(16).hex(), None, at_once=False, in_cookie=shown.in_cookie)
     if not isinstance(shown, Presented) or shown.proof is None:
         return None
     proof = read(shown.proof)
@@ -131,11 +135,11 @@ def _opens(record: Record, token: Token, policy: Policy, now: int) -> bool:
 def _prove_bound(
     record: Record, thumbprint: str, token: Token, presented: Presented | Vouched | None, now: int
 ) -> Proved:
-    if isinstance(presented, Vouched):
+    if isinstance(presented, Vouched) and not presented.in_cookie:
         if not hmac.compare_digest(presented.thumbprint.encode(), thumbprint.encode()):
             raise ProofRefused("proof-other-key")
         return Proved(thumbprint, record.nonce_key, None, at_once=True)
-    if presented is None or presented.proof is None or not presented.by_dpop:
+    if not isinstance(presented, Presented) or presented.proof is None or not presented.by_dpop:
         raise ProofRefused("proof-required")
     proof, key = read(presented.proof), bytes.fromhex(record.nonce_key)
     age = check(proof, presented.asked, now, thumbprint=thumbprint, token=token.reveal(), nonce_key=key)
@@ -145,6 +149,8 @@ def _prove_bound(
 
 
 def _prove_kept(record: Record, token: Token, shown: Shown | None, policy: Policy, now: int, random: Random) -> Kept:
+    if isinstance(shown, Vouched) and shown.in_cookie:
+        return vouched(record, shown.thumbprint, random)
     if isinstance(shown, (Presented, Vouched)):
         # No script is given the token of a cookie.
         raise ProofRefused("proof-required")

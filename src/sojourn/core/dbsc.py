@@ -12,7 +12,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -30,14 +30,17 @@ __all__ = [
     "COOKIE_LIFE",
     "Action",
     "Asking",
+    "BoundCookies",
     "Cookies",
     "Place",
     "Told",
     "again",
     "is_bound_cookie",
     "name",
+    "prefix_of",
     "refreshed",
     "registered",
+    "skipped_for",
     "tell",
 ]
 
@@ -119,6 +122,18 @@ def tell(key: bytes, now: int, random: Random, place: Place | None = None) -> To
     if place is None:
         return Told(of, cookie, _challenge(key, now, random, "register"))
     return Told(of, cookie, _challenge(key, now, random, "refresh"), place.instruction(of))
+
+
+def prefix_of(cookie: CookieOptions) -> str:
+    """What the names of all bound cookies beside a session's begin with."""
+    bare = re.sub("^__(host|secure)-", "", cookie.name, flags=re.IGNORECASE)
+    return f"__Host-{bare}-"
+
+
+def skipped_for(said: str | None) -> Skipped | None:
+    """Why the browser renewed no bound cookie, by its header Secure-Session-Skipped; None where it does not say."""
+    match = _skipped(said) if said else None
+    return match[1] if match else None  # type: ignore[return-value]  # one of them
 
 
 def is_bound_cookie(value: str, key: bytes, now: int) -> bool:
@@ -209,6 +224,22 @@ def _check_url(jws: JWS, asking: Asking) -> None:
         raise ProofRefused("proof-url")
 
 
+class BoundCookies(Protocol):
+    """What an answer and a request of a cookie's session have for the browser's own key."""
+
+    def is_asked(self, path: str) -> bool:
+        """Whether a request to this path is one of DBSC's own, which no page sends."""
+
+    def asking(self, path: str, proof: str | None, of: str | None) -> Asking | None:
+        """What a POST to `path` asks for, if that is one of DBSC's own."""
+
+    def shown(self, cookies: str, skipped: str | None) -> Cookies:
+        """What a Cookie header, and Secure-Session-Skipped, show."""
+
+    def told(self, session: Session, logged_out: bool) -> list[tuple[str, str]]:
+        """The headers of an answer for the browser's own key; `logged_out`: its request ended the session."""
+
+
 class Place:
     """Where browsers register, of one application: its `origin`, the `path` of its endpoints, and the session's cookie.
 
@@ -216,10 +247,9 @@ class Place:
     """
 
     def __init__(self, origin: str, path: str, cookie: CookieOptions) -> None:
-        bare = re.sub("^__(host|secure)-", "", cookie.name, flags=re.IGNORECASE)
-        self._prefix = f"__Host-{bare}-"
+        self._prefix = prefix_of(cookie)
         self._find = re.compile(rf"(?:^|;)\s*{re.escape(self._prefix)}([^=;\s]*)=([^;]*)").findall
-        self._origin, self._path = origin, path
+        self.origin, self._path = origin, path
         self._actions: Mapping[str, Action] = {f"{path}/dbsc/register": "register", f"{path}/dbsc/refresh": "refresh"}
 
     def is_asked(self, path: str) -> bool:
@@ -232,13 +262,11 @@ class Place:
         if action is None:
             return None
         proof = None if proof is None else proof.strip('"')
-        return Asking(action, proof, (of or "").strip('"'), self._origin + path, self)
+        return Asking(action, proof, (of or "").strip('"'), self.origin + path, self)
 
     def shown(self, cookies: str, skipped: str | None) -> Cookies:
         """What a Cookie header, and Secure-Session-Skipped, show."""
-        match = _skipped(skipped) if skipped else None
-        why: Skipped | None = match[1] if match else None  # type: ignore[assignment]  # one of them
-        return Cookies(dict(self._find(cookies)) if self._prefix in cookies else {}, why)
+        return Cookies(dict(self._find(cookies)) if self._prefix in cookies else {}, skipped_for(skipped))
 
     def headers(self, told: Told) -> list[tuple[str, str]]:
         """The headers by which the browser is told."""
@@ -263,7 +291,7 @@ class Place:
 
     def instruction(self, of: str) -> bytes:
         """What the browser is to do from here on, as JSON."""
-        scope = {"origin": self._origin, "include_site": False, "scope_specification": []}
+        scope = {"origin": self.origin, "include_site": False, "scope_specification": []}
         credentials = [{"type": "cookie", "name": self._prefix + of, "attributes": ATTRIBUTES}]
         refresh = f"{self._path}/dbsc/refresh"
         return msgspec.json.encode(

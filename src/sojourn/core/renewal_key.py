@@ -26,7 +26,7 @@ from .token import Random, Token
 if TYPE_CHECKING:
     from .commit import Opened
 
-__all__ = ["REMEMBERED_MS", "brought", "open_kept", "prove_kept"]
+__all__ = ["REMEMBERED_MS", "brought", "open_kept", "prove_kept", "vouched"]
 
 # For so long a proof could be used, of which this is the use: longer than any nonce is good, or any time near enough.
 REMEMBERED_MS = 2 * (NONCE_LIFE + CLOCKS_APART) * 1000
@@ -73,6 +73,14 @@ def prove_kept(
     return Kept(owes=owes, wants=wants, fresh=fresh, opens=opens, told=told)
 
 
+def vouched(record: Record, thumbprint: str, random: Random) -> Kept:
+    """What a request proves whose proof was used up already, as a back end says. Raises ProofRefused."""
+    if record.renewal_key != thumbprint:
+        raise ProofRefused("proof-other-key")
+    fresh = Proved(thumbprint, random(16).hex(), None, at_once=False, in_cookie=True)
+    return Kept(renews=True, fresh=fresh)
+
+
 def open_kept(record: Record, token: Token, judged: Judged, part: Part, now: int, client: Client) -> Opened:
     """What a live session's token opens, where its renewal takes a key. Whatever is shown, nothing ends it.
 
@@ -82,7 +90,9 @@ def open_kept(record: Record, token: Token, judged: Judged, part: Part, now: int
         raise ProofRefused("proof-required")
     if part == "reused" or not judged.opens:
         event = UnprovedToken(at=now, id=record.id, user_id=record.user_id, flaw="proof-required")
-        return Session(None, now, client, presented=True), None, (event,)
+        nobody = Session(None, now, client, presented=True)
+        nobody._kept = None if part == "reused" else judged
+        return nobody, None, (event,)
     session = Session(record, now, client, token, True)
     session._kept, session._renews = judged, judged.renews
     return session, None, ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .dbsc import Asking, Cookies, Place
+from .dbsc import Asking, BoundCookies, Cookies
 from .origin import SAFE_METHODS
 from .proof import Asked
 
@@ -12,7 +12,7 @@ __all__ = ["by_cookie"]
 
 
 def by_cookie(
-    header: Callable[[str], str | None], method: str, origin: str, path: str, place: Place | None
+    header: Callable[[str], str | None], method: str, origin: str, path: str, place: BoundCookies | None
 ) -> Cookies | Asking | None:
     """What the headers show: of a browser's own key, if there is a `place` for such, and a script's proof."""
     if place is not None and method == "POST" and place.is_asked(path):

@@ -16,7 +16,7 @@ from .session import Session
 
 if TYPE_CHECKING:
     from .binding import Shown
-    from .dbsc import Place
+    from .dbsc import Asking, BoundCookies, Cookies, Place
     from .errors import ProofRefused
     from .rivals import Rivals
 
@@ -101,15 +101,20 @@ class Transport:
         self._clears_cache = clear_cache_at_logout
         self.tokens_are_readable = script_readable_tokens
         self.public_origin = None
-        self.place: Place | None = None
-        """Where browsers register keys of their own; None where they cannot."""
+        self._by_cookie: Callable[..., Cookies | Asking | None] | None = None
+        self.place: BoundCookies | None = None
+        """What browsers with keys of their own show and are told, where they register them; None where they cannot."""
         self._schemes: tuple[str, ...] = (BEARER,)
         if public_origin is not None:
             (self.public_origin,) = trusted([public_origin])
-            from .shown import by_cookie  # here: most applications bind no session
+            self._schemes = (BEARER, DPOP)
+            self.hand_on(_place(public_origin, endpoints_path, self.cookie))
 
-            self._schemes, self._by_cookie = (BEARER, DPOP), by_cookie
-            self.place = _place(public_origin, endpoints_path, self.cookie)
+    def hand_on(self, place: BoundCookies | None) -> None:
+        """From here on a cookie's request shows what it has for a key, of the browser's own as `place` says."""
+        from .shown import by_cookie  # here: most applications bind no session
+
+        self._by_cookie, self.place = by_cookie, place
 
     def is_bearer(self, header: Header) -> bool:
         """Whether a script that holds its token itself sent this request."""
@@ -118,19 +123,21 @@ class Transport:
     @property
     def binds(self) -> bool:
         """Whether sessions may be bound to keys here."""
-        return self.public_origin is not None
+        return self._by_cookie is not None
 
     def presented(self, header: Header, bearer: bool, method: str, path: str) -> Shown | None:
         """What a request shows beside its token; None where no session is bound to a key."""
-        if self.public_origin is None:
-            return None
         if bearer:
+            if self.public_origin is None:
+                return None
             from .binding import Presented  # here: most applications bind no session
             from .proof import Asked
 
             by_dpop = (header("authorization") or "").startswith(DPOP)
             return Presented(header("dpop"), by_dpop, Asked(method, self.public_origin, path))
-        return self._by_cookie(header, method, self.public_origin, path, self.place)
+        if self._by_cookie is None:
+            return None
+        return self._by_cookie(header, method, self.public_origin or "", path, self.place)
 
     def note_unproved(self, error: ProofRefused, header: Header, path: str) -> None:
         """A cookie's request was refused for want of a proof: note what the browser is to be told.

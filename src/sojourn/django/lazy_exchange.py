@@ -131,9 +131,9 @@ class LazyExchange:
         wiring = process.wiring()
         session = wiring.manager.anonymous()
         if self.exchange is not None:
-            # What the request proved is still proved.
-            session._offers = self.exchange.session._offers
-            session._proved = self.exchange.session._proved
+            # What the request proved is still proved, and what a session service is shown still shown.
+            before = vars(self.exchange.session)
+            vars(session).update({name: before[name] for name in ("_offers", "_proved", "shown") if name in before})
         rivals = self.exchange.rivals if self.exchange else None
         self.exchange = self._first = Exchange(wiring, session, self.environ or {}, False)
         self.exchange.rivals = rivals

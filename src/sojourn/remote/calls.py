@@ -12,7 +12,7 @@ from sojourn.core.problem import Problem, error_of
 from sojourn.core.token import ID_PATTERN, Token
 from sojourn.wire.http import COMMIT, JSON, OPEN, session_path, user_path
 from sojourn.wire.problems import API_KEY_CODES, BODY_TOO_LARGE
-from sojourn.wire.requests import CommitRequest, OpenRequest, PresentedKey
+from sojourn.wire.requests import CommitRequest, OpenRequest, PresentedKey, ShownDevice
 
 from .address import Address
 
@@ -48,10 +48,13 @@ class ServiceCall(msgspec.Struct, frozen=True):
         return f"ServiceCall({self.method} {self.path})"
 
 
-def call_open(token: Token, presented: PresentedKey | None) -> ServiceCall:
+def call_open(token: Token, shown: PresentedKey | ShownDevice | None) -> ServiceCall:
     """What `token` opens. With a proof it is never sent twice: that is good once."""
-    asked = OpenRequest(token=token.reveal(), presented=presented)
-    return ServiceCall("POST", OPEN, _encode(asked), repeatable=presented is None or presented.proof is None)
+    if isinstance(shown, ShownDevice):
+        asked, proof = OpenRequest(token=token.reveal(), device=shown), shown.signed
+        return ServiceCall("POST", OPEN, _encode(asked), repeatable=proof is None)
+    asked = OpenRequest(token=token.reveal(), presented=shown)
+    return ServiceCall("POST", OPEN, _encode(asked), repeatable=shown is None or shown.proof is None)
 
 
 def call_commit(request: CommitRequest) -> ServiceCall:

@@ -32,7 +32,7 @@ from .calls import (
     read,
 )
 from .connections import ServiceConnections
-from .keys import key_shown, require_readable
+from .keys import hand_on, key_shown, require_proof
 from .service_clock import ServiceClock
 from .session import RemoteSession, as_remote, opened_session
 
@@ -78,7 +78,7 @@ class RemoteSessionManager(SessionManager):
         return session
 
     def _require_binding(self, transport: Transport, adopts: bool) -> None:
-        require_readable(transport.public_origin, transport.tokens_are_readable)
+        hand_on(transport)
 
     def open(self, token: str, client: Client = Client(), presented: Shown | None = None) -> Session:
         """The session that `token` opens, or an empty one. One request; none for what is no token."""
@@ -89,6 +89,7 @@ class RemoteSessionManager(SessionManager):
         key = key_shown(presented)
         answer = self._ask(call_open(parsed, key), Opened)
         self._time.heard(answer.now)
+        require_proof(answer, presented)
         return opened_session(answer, parsed, client, key)
 
     def commit(self, session: Session) -> Reply:
@@ -189,7 +190,7 @@ class AsyncRemoteSessionManager(AsyncSessionManager):
         return session
 
     def _require_binding(self, transport: Transport, adopts: bool) -> None:
-        require_readable(transport.public_origin, transport.tokens_are_readable)
+        hand_on(transport)
 
     async def open(self, token: str, client: Client = Client(), presented: Shown | None = None) -> Session:
         """The session that `token` opens, or an empty one. One request; none for what is no token."""
@@ -200,6 +201,7 @@ class AsyncRemoteSessionManager(AsyncSessionManager):
         key = key_shown(presented)
         answer = await self._ask(call_open(parsed, key), Opened)
         self._time.heard(answer.now)
+        require_proof(answer, presented)
         return opened_session(answer, parsed, client, key)
 
     async def commit(self, session: Session) -> Reply:

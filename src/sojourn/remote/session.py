@@ -16,7 +16,7 @@ from sojourn.core.record import Client, Record, Secrets
 from sojourn.core.session import Session
 from sojourn.core.store import Change
 from sojourn.core.token import Token, parse
-from sojourn.wire.answers import Committed, Opened, SessionState
+from sojourn.wire.answers import Committed, Opened, SessionState, ToldDevice
 from sojourn.wire.requests import (
     ClientFacts,
     CommitRequest,
@@ -25,6 +25,7 @@ from sojourn.wire.requests import (
     LogoutAction,
     PresentedKey,
     RegenerateAction,
+    ShownDevice,
     StartAction,
 )
 
@@ -35,7 +36,8 @@ class RemoteSession(Session):
     """A Session and the token that opens it at the service, which is all that the service knows it by."""
 
     commit_due = False
-    shown: PresentedKey | None = None  # what this request showed for its key
+    shown: PresentedKey | ShownDevice | None = None  # what this request showed for its key
+    told_device: ToldDevice | None = None  # what the browser is to be told for a key of its own
     _asks_activity_alone = False
 
     def __init__(
@@ -93,7 +95,14 @@ class RemoteSession(Session):
 
     def _key(self) -> dict[str, Any]:
         """What a commit says of the key: that it was proved, or the proof, which was not used up then."""
-        return {"presented": self.shown} if self._proved is None else {"proved": self._proved.thumbprint}
+        shown, proved = self.shown, self._proved
+        if not isinstance(shown, ShownDevice):
+            if proved is None:
+                return {"presented": shown}
+            return {"proved": proved.thumbprint} | ({"device": ShownDevice()} if proved.in_cookie else {})
+        if proved is None:
+            return {"device": shown}
+        return {"proved": proved.thumbprint, "device": msgspec.structs.replace(shown, signed=None)}
 
     def heard(self, proved: str | None, nonce: str | None) -> None:
         """What the service said of the key."""
@@ -101,7 +110,17 @@ class RemoteSession(Session):
             from sojourn.core.binding import Proved  # here: most applications bind no session
 
             before = self._proved.nonce if self._proved else None
-            self._proved = Proved(proved, "", None, at_once=True, nonce=nonce or before)
+            by_script = isinstance(self.shown, PresentedKey)
+            self._proved = Proved(proved, "", None, at_once=True, nonce=nonce or before, in_cookie=not by_script)
+
+    def _told_device(self, told: ToldDevice) -> None:
+        self.told_device = told
+        # The browser shows it from here on, and what follows in this request goes on with it.
+        given = told.set_cookie.partition(";")[0]
+        shown = self.shown if isinstance(self.shown, ShownDevice) else ShownDevice()
+        if not given.endswith("="):
+            cookies = "; ".join(filter(None, [shown.cookies, given]))
+            self.shown = msgspec.structs.replace(shown, cookies=cookies)
 
     def _action(self) -> StartAction | LoginAction | LogoutAction | RegenerateAction | None:
         login = self._login
@@ -131,6 +150,8 @@ class RemoteSession(Session):
         """The service wrote what was asked for: this is the session from here on, and this the browser must be told."""
         self.commit_due = False
         self.heard(answer.proved, answer.nonce)
+        if answer.device:
+            self._told_device(answer.device)
         token = parse(answer.token) if answer.token else None
         state = answer.session
         if self._wish and self._leaving and state is None:
@@ -178,11 +199,17 @@ class RemoteSession(Session):
         return Reply(clear=True) if self._presented else NO_REPLY
 
 
-def opened_session(answer: Opened, token: Token, client: Client, shown: PresentedKey | None) -> RemoteSession:
+def opened_session(
+    answer: Opened, token: Token, client: Client, shown: PresentedKey | ShownDevice | None
+) -> RemoteSession:
     """The session that the service opened, for a request that showed this for its key."""
     session = _opened(answer, token, client)
     session.shown = shown
     session.heard(answer.proved, answer.nonce)
+    if answer.owed and answer.session is not None:
+        from sojourn.core.proved import Kept  # here: most applications bind no session
+
+        session._kept = Kept(owes=True, wants=answer.owed)
     return session
 
 

@@ -27,6 +27,7 @@ from sojourn.wire.http import (
     CONFIG,
     CONTENT_TYPE,
     DESCRIPTION,
+    END,
     HEALTH,
     JSON,
     METRICS,
@@ -63,6 +64,7 @@ PLAIN = {OPEN, COMMIT, BATCH, CONFIG, VERIFY, VERIFY_PASSIVELY, DESCRIPTION, HEA
 
 _patterns = [
     (SESSION, re.compile(SESSION.format(id=f"({ID_PATTERN})")).fullmatch),
+    (END, re.compile(END.format(id=f"({ID_PATTERN})")).fullmatch),
     # 255 characters, percent-encoded.
     (USER, re.compile(USER.format(user_id="([^/]{1,3060})")).fullmatch),
 ]
@@ -120,6 +122,7 @@ class Service:
         never_waits = manager._before_create is None and getattr(store, "never_waits", False)
         has_cache = hasattr(store, "at_hand")
         self.prompt = Prompt(endpoints, keys, self._problem, never_waits=never_waits, has_cache=has_cache)
+        self.stopping = endpoints.stopping
         self._endpoints: Mapping[str, Mapping[str, Route]] = {
             OPEN: {"POST": Route(endpoints.open, "sessions")},
             COMMIT: {"POST": Route(endpoints.commit, "sessions")},
@@ -129,6 +132,7 @@ class Service:
                 "GET": Route(endpoints.get, "sessions"),
                 "DELETE": Route(endpoints.revoke, "admin"),
             },
+            END: {"GET": Route(endpoints.end, "sessions")},
             USER: {
                 "GET": Route(endpoints.list, "admin"),
                 "DELETE": Route(endpoints.revoke_all, "admin"),

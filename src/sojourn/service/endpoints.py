@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -31,11 +32,22 @@ from sojourn.wire.answers import (
 from sojourn.wire.api_key import KeyScope
 from sojourn.wire.batches import MAX_BATCH_BYTES, BatchedCall
 from sojourn.wire.http import LINES
-from sojourn.wire.problems import BAD_ACTOR, BAD_KEEP, BAD_PAGE, NO_REMEMBER, NO_STATUS, NOT_FOUND, NOT_LINES, bad_query
+from sojourn.wire.problems import (
+    BAD_ACTOR,
+    BAD_KEEP,
+    BAD_PAGE,
+    BAD_WAIT,
+    NO_REMEMBER,
+    NO_STATUS,
+    NOT_FOUND,
+    NOT_LINES,
+    bad_query,
+)
 from sojourn.wire.requests import CommitRequest, LoginAction, OpenRequest
 
 from .acting_key import acting_key
 from .batch import CallBatch, rows_of
+from .end_wait import LONGEST_WAIT, await_end
 from .refusal import RequestRefused
 from .replay import client_of, replay
 from .request import BackEndRequest, decoded
@@ -49,6 +61,7 @@ _commit = msgspec.json.Decoder(CommitRequest).decode
 _encode = msgspec.json.Encoder().encode
 _is_id = re.compile(ID_PATTERN).fullmatch
 _is_address = re.compile(ADDRESS_PATTERN).fullmatch
+_is_wait = re.compile("[1-9][0-9]?").fullmatch
 _is_limit = re.compile("[1-9][0-9]{0,2}|1000").fullmatch
 
 # No request is at work for longer; of one that says so, it is not known what it may still know.
@@ -69,6 +82,8 @@ class ServiceEndpoints:
         self, manager: AsyncSessionManager, cookie: CookieOptions, visitor_keys: VisitorKeys | None = None
     ) -> None:
         self._manager = manager
+        # Once set, nobody is to be kept waiting.
+        self.stopping = asyncio.Event()
         self._visitor_keys = visitor_keys or VisitorKeys()
         self._cookie = cookie
         policy = manager.policy
@@ -188,6 +203,13 @@ class ServiceEndpoints:
         """GET /v1/sessions/{id}."""
         session = await self._manager.get(request.path)
         return _encode(Found(FoundSession.of(session) if session else None))
+
+    async def end(self, request: BackEndRequest) -> bytes:
+        """GET /v1/sessions/{id}/end."""
+        wait = _query(request, "wait").get("wait", "20")
+        if not _is_wait(wait) or int(wait) > LONGEST_WAIT:
+            raise RequestRefused(BAD_WAIT)
+        return _encode(await await_end(self._manager, request, request.path, int(wait), self.stopping))
 
     async def revoke(self, request: BackEndRequest) -> bytes:
         """DELETE /v1/sessions/{id}."""

@@ -13,6 +13,7 @@ from sojourn.wire.http import (
     COMMIT,
     CONFIG,
     DESCRIPTION,
+    END,
     HEALTH,
     LINES,
     METRICS,
@@ -94,6 +95,16 @@ def _batch() -> dict[str, Any]:
     return operation
 
 
+def _end() -> dict[str, Any]:
+    wait = {"type": "integer", "minimum": 1, "maximum": 60, "default": 20}
+    summary = "Whether a session is over: told at its end, or later"
+    return {
+        "parameters": [_parameter("id", "path", ID, "A session's public id, not its token.")],
+        "get": _operation("sessions", summary, "SeenEnd", None, 400, 404, 503)
+        | {"parameters": [_parameter("wait", "query", wait, "Seconds, while it lives.")]},
+    }
+
+
 def _metrics() -> dict[str, Any]:
     operation = _operation("metrics", "Counts for Prometheus; 404 where the settings have none", None, None, 404)
     operation["responses"]["200"]["content"] = {
@@ -153,6 +164,7 @@ def _paths() -> dict[str, Any]:
             "get": _operation("sessions", "One session, live or ended, without its data", "Found", None, 404, 503),
             "delete": _operation("admin", "End one session", "Ended", None, 400, 404, 503) | {"parameters": asks},
         },
+        END: _end(),
         VERIFY: {"get": _verify("Whose a visitor's request is, for the proxy in front")},
         VERIFY_PASSIVELY: {"get": _verify("The same of one that is no activity, a poll say")},
         DESCRIPTION: {"get": _operation(None, "This description", None, None)},

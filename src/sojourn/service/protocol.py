@@ -204,7 +204,9 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def shutdown(self) -> None:
-        """As uvicorn's: a request that is on its way is answered."""
+        """As uvicorn's: a request that is on its way is answered, and what waits for an end at once."""
+        if isinstance(self.app, Service):
+            self.app.stopping.set()
         if self._body is not None:
             self._go_the_usual_way()
         super().shutdown()

@@ -37,6 +37,11 @@ class BackEndRequest:
         self.path = path
         self.query: bytes = scope["query_string"]
 
+    async def hung_up(self) -> None:
+        """Wait until the back end hangs up."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
     async def read_bytes(self, limit: int, kind: bytes = _JSON, other: Problem = NOT_JSON) -> bytes:
         """The body as it came. Raises RequestRefused beyond `limit` bytes, and with `other` for another media type."""
         given = self._content_type

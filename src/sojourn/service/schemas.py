@@ -9,7 +9,7 @@ from sojourn.core.errors import EndReason
 from sojourn.core.login import LEVELS, MAX_METHODS, METHOD_PATTERN
 from sojourn.core.problem import problem_schema
 from sojourn.core.record import Bound
-from sojourn.wire.requests import THUMBPRINT_PATTERN, URL_PATTERN
+from sojourn.wire.requests import PATH_PATTERN, THUMBPRINT_PATTERN, URL_PATTERN
 
 __all__ = ["ID", "SCHEMAS"]
 
@@ -71,6 +71,7 @@ SCHEMAS = {
         follows=_MAYBE_REASON | {"description": "Why the session before this anonymous one ended."},
     ),
     "Opened": _answer(
+        "owed",
         status=_STATUS,
         end_reason=_MAYBE_REASON,
         ended_at=_MAYBE_TIME,
@@ -79,6 +80,7 @@ SCHEMAS = {
         proved=_PROVED,
         nonce=_NONCE,
         now=_TIME,
+        owed=_TEXT | {"description": "The nonce for a proof that a cookie's session has owed for long; seldom there."},
     ),
     "Committed": _answer(
         "device",
@@ -117,10 +119,20 @@ SCHEMAS = {
         device={"$ref": "#/components/schemas/ShownDevice"},
     ),
     "ShownDevice": {
-        **_body(cookies=_TEXT, skipped=_MAYBE_TEXT),
+        **_body(cookies=_TEXT, skipped=_MAYBE_TEXT, signed={"$ref": "#/components/schemas/SignedRequest"}),
         "type": ["object", "null"],
-        "description": "What a request with its token in a cookie shows for its browser's own key, if anything: of its "
-        "Cookie header the bound cookies, and its header Secure-Session-Skipped.",
+        "description": "What a request with its token in a cookie shows for its browser's key, if anything: of its "
+        "Cookie header the bound cookies, and its header Secure-Session-Skipped. Beside `proved` it may be empty.",
+    },
+    "SignedRequest": {
+        **_body(
+            ("method", "path", "proof"),
+            method=_TEXT,
+            path={"type": "string", "pattern": PATH_PATTERN},
+            proof=_TEXT,
+        ),
+        "type": ["object", "null"],
+        "description": "The request, where it has a DPoP header: that is `proof`. The path is the whole one.",
     },
     "PresentedKey": {
         **_body(
@@ -208,5 +220,11 @@ SCHEMAS = {
     "Sessions": _answer(sessions={"type": "array", "items": _answer(**_FOUND)}),
     "Found": _answer(session={"oneOf": [{"type": "null"}, _answer(**_FOUND)]}),
     "Ended": _answer(ended=_COUNT),
+    "SeenEnd": _answer(
+        ended=_FLAG | {"description": "Whether the session is over."},
+        end_reason=_MAYBE_REASON,
+        expires_at=_MAYBE_TIME | {"description": "When it is over if nothing more happens; null where it is."},
+        now=_TIME,
+    ),
     "Problem": problem_schema(),
 }

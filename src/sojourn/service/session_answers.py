@@ -21,6 +21,7 @@ def opened(session: Session, policy: Policy) -> Opened:
     """The answer to /v1/open."""
     reason, record = session.end_reason, session._record
     ended_at = record.expires_at if record is not None and reason is not None else None
+    kept = session._kept
     return Opened(
         status=session.status,
         end_reason=reason,
@@ -29,6 +30,7 @@ def opened(session: Session, policy: Policy) -> Opened:
         commit_due=not nothing_due(session, policy),
         **_key(session),
         now=session.opened_at,
+        owed=kept.wants if kept is not None and kept.owes and kept.wants is not None else msgspec.UNSET,
     )
 
 
@@ -61,6 +63,8 @@ def committed(
 
 
 def _key(session: Session) -> dict[str, str | None]:
+    if session._kept is not None and session._kept.renews and session._record is not None:
+        return {"proved": session._record.renewal_key, "nonce": None}
     proved = session._proved
     # One for a session that is yet to be made was not used up: the commit that makes it asks for it again.
     told = proved if proved is not None and proved.at_once else None

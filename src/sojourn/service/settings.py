@@ -224,7 +224,8 @@ def place_of(settings: ServiceSettings) -> Place | None:
     browser = settings.browser
     if browser is None or browser.public_origin is None or settings.policy.binding == "off":
         return None
-    return Transport(settings.cookie, public_origin=browser.public_origin, endpoints_path=browser.mount).place
+    place = Transport(settings.cookie, public_origin=browser.public_origin, endpoints_path=browser.mount).place
+    return place if isinstance(place, Place) else None
 
 
 def _nulls(policy: Mapping[str, Any]) -> dict[str, Any]:

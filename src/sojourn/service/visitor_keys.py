@@ -35,25 +35,34 @@ class VisitorKeys:
     def shown(self, asked: OpenRequest | CommitRequest) -> Presented | Vouched | Cookies | None:
         """What the request shows beside its token."""
         if asked.proved is not None:
-            return Vouched(asked.proved)
+            return Vouched(asked.proved, in_cookie=asked.device is not None)
         if asked.presented is not None:
             # As the wire's pattern has it. What the origin is worth, and how it is spelled, a proof is compared by.
             method, proof, dpop = asked.presented.method, asked.presented.proof, asked.presented.dpop
             scheme, host, path = _url(asked.presented.url).groups()  # type: ignore[union-attr]
             return Presented(proof, dpop, Asked(method, scheme + host, unquote(path)))
         if self._place is not None and asked.device is not None:
-            return self._place.shown(asked.device.cookies, asked.device.skipped)
+            found, signed = self._place.shown(asked.device.cookies, asked.device.skipped), asked.device.signed
+            if signed is None or not self._binds_cookies:
+                return found
+            path = signed.path.partition("?")[0].partition("#")[0]
+            by = Asked(signed.method, self._place.origin, unquote(path))
+            return found._replace(proof=signed.proof, asked=by)
         return self._unbound
 
     def offers(self, wanted: CommitRequest) -> bool:
         """Whether the browser may register a key for a session that the commit makes."""
-        return self._binds_cookies and wanted.presented is None and wanted.proved is None
+        return self._binds_cookies and _is_by_cookie(wanted)
 
     def told(self, session: Session, wanted: CommitRequest) -> ToldDevice | msgspec.UnsetType:
         """What the browser is told for a key of its own, once the manager has committed."""
-        if self._place is None or wanted.presented is not None or wanted.proved is not None:
+        if self._place is None or not _is_by_cookie(wanted):
             return msgspec.UNSET
         told = dict(self._place.told(session, isinstance(wanted.action, LogoutAction)))
         if not told:
             return msgspec.UNSET
         return ToldDevice(set_cookie=told["set-cookie"], registration=told.get("secure-session-registration"))
+
+
+def _is_by_cookie(wanted: CommitRequest) -> bool:
+    return wanted.presented is None and (wanted.proved is None or wanted.device is not None)

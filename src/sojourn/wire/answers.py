@@ -20,6 +20,7 @@ __all__ = [
     "FoundSession",
     "ListedSessions",
     "Opened",
+    "SeenEnd",
     "SessionFacts",
     "SessionState",
     "ToldDevice",
@@ -55,7 +56,8 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     """The answer of /v1/open. With `commit_due`, a commit is to follow even if the request changes nothing.
 
     `proved` is the key that the request proved for this session: for what follows in the same request, and nobody else
-    to hear. `nonce` is for the visitor, in DPoP-Nonce.
+    to hear. `nonce` is for the visitor, in DPoP-Nonce. `owed` is there only where the session, whose renewal takes
+    a key of the browser's, has gone without for long: the nonce for the proof that is asked for then.
     """
 
     status: Status
@@ -66,6 +68,7 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     proved: str | None
     nonce: str | None
     now: int
+    owed: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class ToldDevice(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,6 +143,18 @@ class ListedSessions(msgspec.Struct, frozen=True):
     """The answer of GET /v1/users/{user_id}/sessions, the latest seen first."""
 
     sessions: list[FoundSession]
+
+
+class SeenEnd(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer of GET /v1/sessions/{id}/end: whether the session is over by `now`, and why, if anybody can say.
+
+    `expires_at` is when it will be, if nothing more happens; null where it is over.
+    """
+
+    ended: bool
+    end_reason: EndReason | None
+    expires_at: int | None
+    now: int
 
 
 class EndedCount(msgspec.Struct, frozen=True):

@@ -14,6 +14,7 @@ __all__ = [
     "CONFIG",
     "CONTENT_TYPE",
     "DESCRIPTION",
+    "END",
     "HEALTH",
     "JSON",
     "LINES",
@@ -33,6 +34,7 @@ COMMIT: Final = "/v1/commit"
 BATCH: Final = "/v1/batch"
 CONFIG: Final = "/v1/config"
 SESSION: Final = "/v1/sessions/{id}"
+END: Final = "/v1/sessions/{id}/end"
 USER: Final = "/v1/users/{user_id}/sessions"
 VERIFY: Final = "/v1/verify"
 VERIFY_PASSIVELY: Final = "/v1/verify-passive"

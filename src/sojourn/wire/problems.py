@@ -16,6 +16,7 @@ __all__ = [
     "BAD_ACTOR",
     "BAD_KEEP",
     "BAD_PAGE",
+    "BAD_WAIT",
     "BODY_TOO_LARGE",
     "NOT_FOUND",
     "NOT_JSON",
@@ -72,6 +73,9 @@ BAD_PAGE = Problem(
     code="invalid-body",
     title="No page of a list",
     detail="`after` takes the greatest id of the page before, and `limit` a number from 1 to 1000.",
+)
+BAD_WAIT = Problem(
+    status=400, code="invalid-body", title="No time to wait", detail="`wait` takes a number of seconds from 1 to 60."
 )
 
 

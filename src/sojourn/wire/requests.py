@@ -19,11 +19,13 @@ __all__ = [
     "PresentedKey",
     "RegenerateAction",
     "ShownDevice",
+    "SignedRequest",
     "StartAction",
 ]
 
 
 URL_PATTERN = r"^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?([/?#]|$)"
+PATH_PATTERN = "^/"
 THUMBPRINT_PATTERN = "^[A-Za-z0-9_-]{43}$"
 Thumbprint = Annotated[str, msgspec.Meta(pattern=THUMBPRINT_PATTERN)]
 Method = Annotated[str, msgspec.Meta(pattern=METHOD_PATTERN)]
@@ -56,14 +58,24 @@ class PresentedKey(_Request, frozen=True, kw_only=True):
     dpop: bool = False
 
 
-class ShownDevice(_Request, frozen=True, kw_only=True):
-    """What a request with its token in a cookie shows for a key of the browser's own, if it shows anything.
+class SignedRequest(_Request, frozen=True, kw_only=True):
+    """A request with its token in a cookie and a DPoP header, its `proof`. `path` is the whole one, percent-encoded."""
 
-    `cookies` are the bound ones of its Cookie header, `skipped` is its header Secure-Session-Skipped.
+    method: str
+    path: Annotated[str, msgspec.Meta(pattern=PATH_PATTERN)]
+    proof: str
+
+
+class ShownDevice(_Request, frozen=True, kw_only=True):
+    """What a request with its token in a cookie shows for a key of its browser's, if it shows anything.
+
+    `cookies` are the bound ones of its Cookie header, `skipped` is its header Secure-Session-Skipped. `signed` is there
+    where a script proves its key. Beside `proved` it may be empty: that is the key of a cookie's session then.
     """
 
     cookies: str = ""
     skipped: str | None = None
+    signed: SignedRequest | None = None
 
 
 class OpenRequest(_Request, frozen=True, kw_only=True):
