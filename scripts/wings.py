@@ -44,6 +44,7 @@ NOTES = {
     "stores": "keep records",
     "testing": "store contract",
     "torture": "races, faults",
+    "doctor": "a live check",
     "traces": "OpenTelemetry",
     "wire": "what goes over it",
     "wsgi": "any WSGI app",
