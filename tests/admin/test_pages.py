@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from html import unescape
 
 import pytest
 
@@ -263,6 +264,29 @@ async def test_each_end_asks_counts_and_says_who_did_it(office: Office, caplog: 
     ends = [each for each in office.told() if each["what"] in ("ended", "revoked_all")]
     assert {(each["by"], each["address"]) for each in ends} == {(by, "192.0.2.1")}
     assert sum(each["what"] == "ended" for each in ends) == 5
+
+
+async def test_the_audit_shows_the_newest_first_and_goes_on_where_a_page_stopped(office: Office) -> None:
+    visitor = await office.enter()
+    trail = office.desk.trail
+    assert trail is not None
+    trail.note("role_given", by="application:<i>", user_id="<i>ada", roles=["editor", "<u>"])
+    for number in range(60):
+        trail.note("role_given", by="application", user_id="grace", number=number)
+    first = await visitor.get("/admin/audit")
+    older = re.search('href="([^"]*before=[^"]*)"', first.text)
+    assert older is not None
+    rest = await visitor.get(unescape(older[1]))
+    ada = await visitor.get("/admin/audit", user="<i>ada")
+
+    assert "50 entries on this page, the newest first." in first.words
+    assert first.words.index("number 59") < first.words.index("number 10")
+    assert ("number 9" in rest.words, "number 10" in rest.words) == (True, False)
+    assert "That is the end." in rest.words
+    assert "roles editor, <u>" in rest.words
+    assert not re.search("<[iu]>", rest.text + ada.text)
+    assert "1 entry on this page" in ada.words
+    assert "0 entries on this page" in (await visitor.get("/admin/audit", before="x", user="nobody")).words
 
 
 async def test_everything_is_ended_by_whose_session_it_is_alone(office: Office) -> None:

@@ -19,6 +19,7 @@ from sojourn.audit import AuditFile
 from sojourn.audit.chain import START, Link, chained, parse_line
 from sojourn.audit.entry import entry_of, made_entry
 from sojourn.audit.file import chain_path, read_chain
+from sojourn.audit.newest import newest
 from sojourn.audit.verification import Flaw, Place, Verification
 from sojourn.core import events
 from sojourn.core.errors import ConfigurationError
@@ -319,3 +320,24 @@ def test_entries_that_were_put_away_are_not_missed_where_that_is_said(path: Path
 
     assert verification.finish() == []
     assert (verification.first, verification.last.n) == (3, 4)
+
+
+def test_the_newest_are_found_from_the_end_a_megabyte_at_a_time(tmp_path: Path) -> None:
+    trail = AuditFile(tmp_path / "audit.jsonl")
+    trail.note("first", by="user", user_id="ada")
+    for number in range(30):
+        trail.note("long", by="user", user_id="grace", text="x" * 100_000, number=number)
+
+    looked, before = [], 0
+    while True:
+        found = newest(trail.path, "ada", before)
+        looked.append(len(found.entries))
+        before = found.before
+        if not before:
+            break
+    assert looked == [0, 0, 1]
+    three = newest(trail.path, limit=3)
+    assert [each["number"] for each in three.entries] == [29, 28, 27]
+    assert [each["number"] for each in newest(trail.path, before=three.before, limit=2).entries] == [26, 25]
+    with pytest.raises(ConfigurationError, match="cannot be read: No such file"):
+        newest(tmp_path / "none")

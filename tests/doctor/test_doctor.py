@@ -55,7 +55,7 @@ def test_on_the_demo_it_finds_nothing(demo: Server, sojourn: Program) -> None:
     )
 
     assert done.code == 0, done
-    assert found(done) == dict.fromkeys(["resurrection", "lost updates", "idle time-out"], "not tried")
+    assert found(done) == dict.fromkeys(["resurrection", "lost updates", "CSRF", "idle time-out"], "not tried")
 
 
 def test_of_starlettes_own_sessions_it_tells_that_a_log_out_ends_nothing(

@@ -19,7 +19,7 @@ from sojourn.core.session import Session
 from sojourn.core.token import ID_PATTERN
 from sojourn.manager import AsyncSessionManager
 
-from . import api_keys, ends, life, overview, policy, sessions, sign_in
+from . import api_keys, audit, ends, life, overview, policy, sessions, sign_in
 from .desk import Desk
 from .markup import element
 from .operators import Operator
@@ -67,6 +67,7 @@ _ROUTES: Mapping[str, Place] = {
     "/keys": Place(api_keys.keys, api_keys.make),
     "/keys/revoke": Place(api_keys.ask, api_keys.revoke),
     "/policy": Place(policy.policy),
+    "/audit": Place(audit.audit),
     "/sign-in": Place(sign_in.show, sign_in.sign_in, open=True),
     "/sign-out": Place(None, sign_in.sign_out),
 }

@@ -19,7 +19,8 @@ __all__ = ["Desk"]
 class Desk:
     """The sessions of a realm, who may look after them, and what that needs in this process.
 
-    `policy` is None where the program does not know the application's, `keys` where it knows of no API keys.
+    `policy` is None where the program does not know the application's, `keys` where it knows of no API keys, and `trail`
+    where it writes none.
     """
 
     def __init__(
@@ -33,7 +34,7 @@ class Desk:
         trail: AuditFile | None = None,
     ) -> None:
         self.store, self.manager, self.operators = store, manager, operators
-        self.policy, self.keys = policy, keys
+        self.policy, self.keys, self.trail = policy, keys, trail
         self.census = Census(store, manager.realm, manager.clock)
         self.searches = Searches(store, manager.realm, manager.clock)
         self.acts = Acts(manager, trail)

@@ -15,7 +15,13 @@ from .operators import Operator
 __all__ = ["MOUNT", "button", "facts", "field", "form", "link", "moment", "page", "short", "state", "table", "url"]
 
 MOUNT = "/admin"
-PLACES = (("", "Overview"), ("/sessions", "Sessions"), ("/keys", "API keys"), ("/policy", "Policy"))
+PLACES = (
+    ("", "Overview"),
+    ("/sessions", "Sessions"),
+    ("/keys", "API keys"),
+    ("/policy", "Policy"),
+    ("/audit", "Audit"),
+)
 REASONS = {
     "logout": "logged out",
     "idle_timeout": "idle timeout",

@@ -43,7 +43,7 @@ class AuditFile:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, clock: Callable[[], int] = _milliseconds) -> None:
-        self._path = Path(path)
+        self.path = Path(path)
         self._clock = clock
         self._mutex = threading.Lock()
         self._opened_by = 0
@@ -81,7 +81,7 @@ class AuditFile:
             if written < len(line):
                 # Half a line is no entry, and would spoil the next one too.
                 os.ftruncate(self._file, size)
-                raise OSError(f"The audit trail {self._path} takes no more: is the disk full?")
+                raise OSError(f"The audit trail {self.path} takes no more: is the disk full?")
             self._last = (os.fstat(self._file).st_ino, size + written, link)
             _write_chain(self._chain, link)
 
@@ -101,7 +101,7 @@ class AuditFile:
             if self._opened_by != os.getpid():
                 # What a fork copied shares its lock with the parent, which then locks out neither.
                 self._close()
-                self._chain = self._open(chain_path(self._path), os.O_RDWR)
+                self._chain = self._open(chain_path(self.path), os.O_RDWR)
                 self._opened_by = os.getpid()
             fcntl.flock(self._chain, fcntl.LOCK_EX)
             try:
@@ -114,13 +114,13 @@ class AuditFile:
         if self._file >= 0:
             mine = os.fstat(self._file)
             try:
-                there = self._path.stat()
+                there = self.path.stat()
                 if (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino):
                     return mine.st_size
             except FileNotFoundError:
                 pass
             os.close(self._file)
-        self._file = self._open(self._path, os.O_RDWR | os.O_APPEND)
+        self._file = self._open(self.path, os.O_RDWR | os.O_APPEND)
         return os.fstat(self._file).st_size
 
     def _before(self, size: int) -> Link:
@@ -141,7 +141,7 @@ class AuditFile:
             tail = os.pread(self._file, min(length, size), max(0, size - length))
             whole, newline, torn = tail.rpartition(b"\n")
             if newline and torn:
-                logger.warning("the audit trail %s ended in half an entry, which was cut off", self._path)
+                logger.warning("the audit trail %s ended in half an entry, which was cut off", self.path)
                 os.ftruncate(self._file, size - len(torn))
             if b"\n" in whole or length >= size:
                 return whole.rpartition(b"\n")[2]
@@ -152,8 +152,8 @@ class AuditFile:
             return os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise ConfigurationError(
-                f"The audit trail {path} cannot be written: {error.strerror}. Whoever writes to it needs {self._path}, "
-                f"and {chain_path(self._path).name} beside it."
+                f"The audit trail {path} cannot be written: {error.strerror}. Whoever writes to it needs {self.path}, "
+                f"and {chain_path(self.path).name} beside it."
             ) from None
 
     def _close(self) -> None:

@@ -16,7 +16,9 @@ __all__ = ["examine_app"]
 
 WRITES = 20
 HEAD_START = 0.25
-FOREIGN = {"Origin": "https://elsewhere.example", "Sec-Fetch-Site": "cross-site"}
+# What a browser says of a foreign page; and one that is too old for the second of them.
+ORIGIN = {"Origin": "https://elsewhere.example"}
+FOREIGN = ORIGIN | {"Sec-Fetch-Site": "cross-site"}
 
 
 def examine_app(
@@ -154,24 +156,27 @@ def lost_updates(context: AppRaceContext) -> Iterator[Finding]:
 
 def cross_site(context: AppRaceContext) -> Iterator[Finding]:
     """A write as a form on a foreign page sends it: with the cookies, a foreign Origin, and no header of a script."""
-    browser = context.log_in()
-    number, write = context.number(), context.app.write
-    simple = write.content_type if write.content_type != "application/json" else "text/plain"
+    browser, write = context.log_in(), context.app.write
     if write.method not in ("GET", "POST"):
-        return  # A browser asks first (CORS), and --app has no word for that.
-    headers = FOREIGN | ({"Content-Type": simple} if simple else {})
-    browser.send(write, number, headers=headers)
-    if not context.numbers_in(browser, [number]):
+        told = "Give a --write by POST: before another method a browser asks the server (CORS), and that is not tried."
+        yield Finding("CSRF", "not tried", "nothing", f"--write is by {write.method}", "3.5.1", told)
         return
-    guarded = all(one.get("samesite", "").lower() in ("lax", "strict") for one in browser.attributes.values())
-    yield Finding(
-        "CSRF",
-        "low" if guarded else "high",
-        f"{write.method} {write.path} with Origin: https://elsewhere.example and Sec-Fetch-Site: cross-site",
-        "it was done" + ("; only SameSite keeps browsers from sending the cookie with it" if guarded else ""),
-        "3.5.1",
-        "Refuse unsafe requests whose Sec-Fetch-Site is not same-origin, or whose Origin is another.",
-    )
+    names = session_cookies(context, browser, context.write(browser))
+    guarded = all(browser.attributes[name].get("samesite", "").lower() in ("lax", "strict") for name in names)
+    simple = write.content_type if write.content_type != "application/json" else "text/plain"
+    for headers in (FOREIGN, ORIGIN):
+        number = context.number()
+        browser.send(write, number, headers=headers | ({"Content-Type": simple} if simple else {}))
+        if context.numbers_in(browser, [number]):
+            yield Finding(
+                "CSRF",
+                "low" if names and guarded else "high",
+                f"{write.method} {write.path} with " + " and ".join(f"{each}: {headers[each]}" for each in headers),
+                "it was done" + ("; only SameSite keeps browsers from sending the cookie with it" if guarded else ""),
+                "3.5.1",
+                "Refuse unsafe requests whose Sec-Fetch-Site is not same-origin, or whose Origin is another.",
+            )
+            return
 
 
 def log_out_by_get(context: AppRaceContext) -> Iterator[Finding]:
@@ -179,8 +184,9 @@ def log_out_by_get(context: AppRaceContext) -> Iterator[Finding]:
     browser = context.log_in()
     number = context.write(browser)
     old = browser.copy()
+    was_there = context.numbers_in(old, [number])
     browser.send(AppEndpoint("GET", context.app.logout.path, ""), headers=FOREIGN)
-    if not context.numbers_in(old, [number]):
+    if was_there and not context.numbers_in(old, [number]):
         yield Finding(
             "log-out by GET",
             "low",
