@@ -57,7 +57,8 @@ def key(folder: Path) -> str:
 
 @pytest.fixture(scope="module")
 def service(folder: Path, key: str) -> Iterator[Server]:
-    with start(folder, "--admin", "--store", f"sqlite:///{folder}/sessions.db", "--keys", f"{folder}/keys.json") as it:
+    files = ["--store", f"sqlite:///{folder}/sessions.db", "--keys", f"{folder}/keys.json"]
+    with start(folder, "--admin", *files, "--audit", f"{folder}/audit.jsonl") as it:
         yield it
 
 
@@ -153,9 +154,7 @@ async def test_every_button_does_what_it_says_by_keyboard_alone_and_axe_finds_no
 
     await one_session(keyboard)
     await api_keys(keyboard, key, folder)
-    await keyboard.press("Policy", "Policy")
-    await expect(page.locator("table")).to_contain_text("idle_timeout")
-    await keyboard.find_nothing()
+    await policy_and_audit(keyboard)
 
     await keyboard.press("Overview", "Overview")
     await keyboard.press("End everything…", "End every session of everyone?")
@@ -170,6 +169,21 @@ async def test_every_button_does_what_it_says_by_keyboard_alone_and_axe_finds_no
     await expect(page.locator("h1")).to_have_text("Sign in")
     assert keyboard.complaints == []
     assert key[-64:] not in service.output()
+
+
+async def policy_and_audit(keyboard: Keyboard) -> None:
+    """What is read alone."""
+    page = keyboard.page
+    await keyboard.press("Policy", "Policy")
+    await expect(page.locator("table")).to_contain_text("idle_timeout")
+    await keyboard.find_nothing()
+    await keyboard.press("Audit", "Audit")
+    await expect(page.locator("tbody tr").first).to_contain_text("api key revoked")
+    await keyboard.find_nothing()
+    await keyboard.find_nothing()
+    await keyboard.write("User", EVIL)
+    await page.keyboard.press("Enter")
+    await expect(page.locator("main")).to_contain_text("0 entries on this page")
 
 
 async def one_session(keyboard: Keyboard) -> None:

@@ -86,4 +86,6 @@ def _moment(time: str, now: int) -> Child:
 
 
 def _told(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name} {_told(each)}" for name, each in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

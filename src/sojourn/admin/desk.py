@@ -19,7 +19,7 @@ __all__ = ["Desk"]
 class Desk:
     """The sessions of a realm, who may look after them, and what that needs in this process.
 
-    `policy` is None where the program does not know the application's, `keys` where it knows of no API keys, and `trail`
+    `policy` is None where the program does not know the application's, `keys` where it knows of no API keys, `trail`
     where it writes none.
     """
 
