@@ -51,7 +51,7 @@ FULL = Sizes(
 QUICK = Sizes(
     overhead=overhead.Size(rounds=5, laps=2, requests=10),
     races=races.Size(requests=50, repeats=1, logouts=1),
-    scale=scale.Size(files=(500, 1_000), expired=200, processes=(1, 2), tasks=8, seconds=0.1),
+    scale=scale.Size(files=(1_000, 2_000), expired=200, processes=(1, 2), tasks=8, seconds=0.1),
     network=network.Size(
         cost=network_cost.Size(rounds=1, laps=1, requests=10, requests_at_once=32), http_rounds=1, http_requests=32
     ),

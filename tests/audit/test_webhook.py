@@ -17,6 +17,7 @@ from sojourn.core.errors import ConfigurationError
 from sojourn.core.events import Ended
 from tests.audit.receiver import SECRET, receiving
 from tests.servers.port import find_port
+from tests.test_docs import ROOT, blocks
 
 NOW = 1_800_000_000_000
 
@@ -81,6 +82,19 @@ def test_an_entry_is_sent_once_and_verified_by_who_receives_it(path: Path) -> No
     assert (told["timestamp"], told["data"]["session_id"], told["data"]["n"]) == (told["data"]["time"], "a" * 32, 2)
     assert first != second
     assert len(receiver.got) == 2
+
+
+def test_the_piece_of_the_page_sends_what_is_in_the_trail(path: Path) -> None:
+    (block,) = blocks(ROOT / "docs" / "audit.md", "py")
+    named: dict[str, Any] = {"secret": SECRET}
+    with receiving() as receiver:
+        code = block.code.replace("/var/log/sojourn", str(path.parent)).replace("/var/lib/sojourn", str(path.parent))
+        exec(code.replace("https://siem.example.com/sojourn", receiver.url), named)
+        AuditFile(path)(ended("a"))
+        ((_, told),) = receiver.wait_for(1)
+        named["hook"].close()
+
+    assert told["data"]["session_id"] == "a" * 32
 
 
 def test_what_was_written_by_a_process_that_was_killed_is_delivered_by_the_next_one(path: Path) -> None:

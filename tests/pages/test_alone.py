@@ -23,6 +23,7 @@ SURROUNDINGS = {"SOJOURN_SERVICE": "http://localhost:1", "SOJOURN_KEY": f"sjk1-{
 
 # Pieces of a reader's own files, with the tests that put them there. All other Python is whole.
 PIECES = {
+    "docs/audit.md": "tests/audit/test_webhook.py",
     "docs/django.md": "tests/django/test_started_project.py",
     "docs/other-origin.md": "tests/browser/test_other_origin.py",
 }

@@ -306,6 +306,16 @@ def test_the_token_of_a_cookie_is_no_scripts() -> None:
     assert refused(world, Vouched(world.key.thumbprint)) == "proof-required"
 
 
+def test_what_a_back_end_says_was_proved_renews_and_another_s_key_does_not() -> None:
+    world = World()
+    world.log_in()
+    world.now += INTERVAL + 1
+    owner = Vouched(world.key.thumbprint, in_cookie=True)
+
+    assert refused(world, Vouched(Key().thumbprint, in_cookie=True)) == "proof-other-key"
+    assert world.visit(owner)[1] is not None  # type: ignore[arg-type]
+
+
 def test_a_clock_that_is_wrong_is_told_the_time() -> None:
     world = World()
     wrong = world.now // 1000 + 7200

@@ -35,6 +35,12 @@ class Told(logging.Handler):
         self.records.append(record)
 
 
+def test_a_script_s_proof_is_not_looked_at_where_no_url_is_known_for_it_to_name() -> None:
+    shown = {"authorization": "DPoP sj1-x", "dpop": "a.b.c"}
+
+    assert Transport(script_readable_tokens=True).presented(shown.get, True, "GET", "/") is None
+
+
 @pytest.mark.parametrize("host", KEPT)
 def test_a_browser_keeps_a_secure_cookie_of_this_machine_without_tls(host: str) -> None:
     assert not warns("http", host)
