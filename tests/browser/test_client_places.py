@@ -122,6 +122,7 @@ async def test_over_plain_http_webkit_keeps_no_secure_cookie_and_the_client_says
     stage = Stage()
     async with serve(stage) as stage.url:
         tab = await open_tab(context, stage)
+        await tab.settle()
         assert (await tab.call("start", {"n": 1}))["status"] == "active"
         assert (await tab.call("refresh"))["status"] == "none"
         assert await tab.errors() == ["cookie-not-kept"]
