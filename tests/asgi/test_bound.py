@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -132,7 +133,7 @@ def test_whatever_is_mounted_there_no_copied_cookie_opens_the_browsers_own_paths
     for more in ({}, {"Sec-Secure-Session-Id": "x"}, {"Sec-Secure-Session-Id": bound.split("=")[0][-12:]}):
         answer = here.browser.request(method, path, headers={"Cookie": token, **more})
         assert answer.status_code in (401, 403)
-        assert "ada" not in answer.text
+        assert not re.search(r"\bada\b", answer.text)  # three digits of a challenge may be these
 
 
 def test_of_two_cookies_of_the_session_s_name_the_one_that_is_bound_counts_with_its_bound_cookie_alone() -> None:
