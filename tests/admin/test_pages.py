@@ -270,6 +270,7 @@ async def test_the_audit_shows_the_newest_first_and_goes_on_where_a_page_stopped
     visitor = await office.enter()
     trail = office.desk.trail
     assert trail is not None
+    trail.note("asked", by=f"session:{'ab' * 16}")
     trail.note("role_given", by="application:<i>", user_id="<i>ada", roles=["editor", "<u>"])
     for number in range(60):
         trail.note("role_given", by="application", user_id="grace", number=number)
@@ -284,6 +285,9 @@ async def test_the_audit_shows_the_newest_first_and_goes_on_where_a_page_stopped
     assert ("number 9" in rest.words, "number 10" in rest.words) == (True, False)
     assert "That is the end." in rest.words
     assert "roles editor, <u>" in rest.words
+    assert (
+        'session <a href="/admin/sessions/abababababababababababababababab"><code>abababababab</code></a>' in rest.text
+    )
     assert not re.search("<[iu]>", rest.text + ada.text)
     assert "1 entry on this page" in ada.words
     assert "0 entries on this page" in (await visitor.get("/admin/audit", before="x", user="nobody")).words

@@ -71,11 +71,20 @@ def _row(entry: Mapping[str, Any], now: int) -> list[Child]:
         _moment(str(entry["time"]), now),
         str(entry["what"]).replace("_", " "),
         link(bdi(str(user)), url("/audit", user=str(user))) if user is not None else "–",
-        link(element("code", short(session)), url(f"/sessions/{session}")) if session else "–",
-        bdi(str(entry.get("by", "–"))),
+        _session(session) if session else "–",
+        _by(str(entry.get("by", "–"))),
         bdi(str(entry.get("address", "–"))),
         bdi(", ".join(f"{name} {_told(value)}" for name, value in entry.items() if name not in SHOWN) or "–"),
     ]
+
+
+def _session(id: str) -> Markup:
+    return link(element("code", short(id)), url(f"/sessions/{id}"))
+
+
+def _by(by: str) -> Child:
+    kind, _, id = by.partition(":")
+    return ["session ", _session(id)] if kind == "session" else bdi(by)
 
 
 def _moment(time: str, now: int) -> Child:
