@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.servers.port import find_port
-from tests.servers.waiting import wait_until
+from tests.servers.printed import Printed
 
 
 @dataclass(frozen=True)
-class Server:
+class Server(Printed):
     """`url` is http://localhost:port: there, browsers take Secure and `__Host-` cookies without TLS."""
 
     port: int
@@ -27,14 +27,6 @@ class Server:
     @property
     def url(self) -> str:
         return f"http://localhost:{self.port}"
-
-    def output(self) -> str:
-        """All it has printed so far."""
-        return self.log.read_text("utf-8", "replace")
-
-    def wait_to_print(self, text: str) -> None:
-        """Until it has printed `text`: what a server logs of a request may come after its answer."""
-        wait_until(lambda: text in self.output(), f"{text!r} in {self.log}")
 
 
 @contextmanager

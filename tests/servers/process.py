@@ -13,6 +13,7 @@ from signal import Signals
 from types import TracebackType
 from typing import Self
 
+from tests.servers.printed import Printed
 from tests.servers.waiting import wait_until
 
 __all__ = ["Process", "ProcessServer", "Running", "is_alive"]
@@ -36,7 +37,7 @@ class Running:
         self.stop()
 
 
-class Process(Running):
+class Process(Running, Printed):
     """`command`, run in `folder`, by `user` where it is not ours. `last_signal` is how `stop` ends it."""
 
     def __init__(
@@ -91,14 +92,6 @@ class Process(Running):
     def answering(self) -> bool:
         """Neither ended nor paused."""
         return self.running and not self._paused
-
-    def output(self) -> str:
-        """All it has printed so far."""
-        return self.log.read_text("utf-8", "replace")
-
-    def wait_to_print(self, text: str) -> None:
-        """Until it has printed `text`: what a server logs of a request may come after its answer."""
-        wait_until(lambda: text in self.output(), f"{text!r} in {self.log}")
 
     def require_running(self) -> None:
         if not self.running:
