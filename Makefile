@@ -35,7 +35,7 @@ say = @printf '\n==> %s\n'
 export PYTHONDONTWRITEBYTECODE :=
 
 .DELETE_ON_ERROR:
-.PHONY: help run one-session test ready quick quick-types quick-tests adapters suites pythons check format pages client bench lock clean
+.PHONY: help run one-session test test-client test-modules ready quick quick-types quick-tests adapters suites pythons check format pages client bench lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -49,10 +49,17 @@ one-session: $(DEV)/ready $(ONE_SESSION) ## run one session in Python, Node, PHP
 	@exec $(DEV)/bin/python examples/one-session/launcher.py --port $(PORT)
 
 test: ready ## run every test: the client's, then Python's and the adapters', with real browsers and real servers
-	$(say) "Client: tests"
-	@$(NPM) test --silent
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-client test-modules
 	$(say) "Python and the adapters: tests, with coverage of the core"
 	@$(DEV)/bin/pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term
+
+test-client:
+	$(say) "Client: tests"
+	@$(NPM) test --silent
+
+# Python's tests are collected by each worker: here they are compiled once, and not by all of them at once.
+test-modules:
+	@$(DEV)/bin/pytest --collect-only --quiet --quiet >.build/collected || { cat .build/collected; exit 1; }
 
 # All that the tests need.
 ready: $(DEV)/ready client $(PAGES) $(ONE_SESSION) $(BENCH_EXPRESS)

@@ -6,6 +6,7 @@ const built = fileURLToPath(new URL("../src/sojourn/browser/static/client.js", i
 // All tests run twice: on the source, and on the file that is served.
 export default defineConfig({
 	test: {
+		maxWorkers: 6, // most of their time is waited for, on real clocks
 		projects: [
 			{test: {name: "source", include: ["test/*.test.ts"]}},
 			{

@@ -43,6 +43,15 @@ def untraced(config: pytest.Config) -> Iterator[None]:
         coverage.resume()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """In a worker of xdist's, pytest-cov has first started what is the controller's. It is never saved, and would trace
+    whatever the worker's own does not, for twice to four times the processor of the tests."""
+    plugin = session.config.pluginmanager.getplugin("_cov")
+    if hasattr(session.config, "workerinput") and plugin and plugin.cov_controller:
+        plugin.cov_controller.cov.stop()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection(session: pytest.Session) -> Iterator[None]:
     """Untraced, but for the import of what is judged: to trace it took as long as the collection."""

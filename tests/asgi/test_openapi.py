@@ -32,7 +32,7 @@ def browser_of(who: str) -> TestClient:
 
 @pytest.mark.parametrize("who", ["logged in", "anonymous", "ended", "nobody"])
 @schema.exclude(path="/events").parametrize()  # it has no end: tests/live
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 def test_the_endpoints_are_as_described(case: Any, who: str) -> None:
     # Starlette's own router does not take a path with a line break to any mounted application.
     assume("\n" not in unquote(str((case.path_parameters or {}).get("id", ""))))

@@ -34,6 +34,12 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# No processes in store for pages that are never opened.
+FIREFOX: dict[str, str | float | bool] = {
+    "dom.ipc.processPrelaunch.enabled": False,
+    "dom.ipc.processCount": 1,
+    "dom.ipc.processCount.webIsolated": 1,
+}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -43,9 +49,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.is_relative_to(HERE):
-            item.add_marker(pytest.mark.browser)
+    """One engine after another, so that each browser is started as seldom as can be."""
+    places = [place for place, item in enumerate(items) if item.path.is_relative_to(HERE)]
+    ours = sorted((items[place] for place in places), key=engine_of)
+    for place, item in zip(places, ours, strict=True):
+        item.add_marker(pytest.mark.browser)
+        items[place] = item
+
+
+def engine_of(item: pytest.Item) -> str:
+    parameters = getattr(item, "callspec", None)
+    return str(parameters.params.get("engine")) if parameters else ""
 
 
 # Scope "package", not "session": AnyIO's plugin keeps one event loop for as long as an async fixture lives, so a
@@ -70,14 +84,42 @@ async def chromium(playwright: Playwright) -> AsyncIterator[Browser]:
     await browser.close()
 
 
-# A module's: each context is a window, and what is left of closed ones makes the next dearer. After twenty tests one
-# more cost six seconds of processor, and the first one cost one.
-@pytest.fixture(scope="module")
-async def firefox(playwright: Playwright) -> AsyncIterator[Browser]:
-    # Debian's own, over WebDriver BiDi: "moz-firefox" is any Firefox that is not Playwright's build.
-    browser = await playwright.firefox.launch(channel="moz-firefox", executable_path=installed("firefox-esr"))
-    yield browser
-    await browser.close()
+class Firefoxes:
+    """One Firefox, which is started anew now and then: what is left of closed windows makes the next ones dearer."""
+
+    TESTS = 12
+    running: Browser | None = None
+    left = 0
+
+    def __init__(self, playwright: Playwright) -> None:
+        self.playwright = playwright
+
+    async def take(self) -> Browser:
+        if self.running is None or self.left == 0:
+            await self.close()
+            # Debian's own, over WebDriver BiDi: "moz-firefox" is any Firefox that is not Playwright's build.
+            self.running = await self.playwright.firefox.launch(
+                channel="moz-firefox", executable_path=installed("firefox-esr"), firefox_user_prefs=FIREFOX
+            )
+            self.left = self.TESTS
+        self.left -= 1
+        return self.running
+
+    async def close(self) -> None:
+        if self.running is not None:
+            await self.running.close()
+
+
+@pytest.fixture(scope="package")
+async def firefoxes(playwright: Playwright) -> AsyncIterator[Firefoxes]:
+    firefoxes = Firefoxes(playwright)
+    yield firefoxes
+    await firefoxes.close()
+
+
+@pytest.fixture
+async def firefox(firefoxes: Firefoxes) -> Browser:
+    return await firefoxes.take()
 
 
 @pytest.fixture(scope="package")

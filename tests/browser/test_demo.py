@@ -77,7 +77,6 @@ def ended(page: Page, reason: str) -> str:
     return f"#notice[data-reason={reason}]:not([hidden])"
 
 
-@both
 async def test_a_strangers_bag_and_colours_come_along_at_sign_up_and_stay_after_a_reload(page: Page) -> None:
     await page.click(".thing:has-text('Lantern')")
     await expect(page.locator("#bag-count")).to_have_text("1")
@@ -112,7 +111,6 @@ async def test_a_wrong_password_is_a_calm_message_and_the_right_one_signs_in(pag
     await expect(page.locator("#notice")).to_be_hidden()
 
 
-@both
 async def test_two_tabs_are_in_step(context: BrowserContext, page: Page, server: Server) -> None:
     other = await open_demo(context, server)
 

@@ -89,7 +89,6 @@ async def open_front(context: BrowserContext, stage: Stage, said: list[str]) -> 
     return page
 
 
-@pytest.mark.engines("chromium", "firefox")
 async def test_a_rendered_page_hydrates_in_silence_and_follows_the_session(
     context: BrowserContext, front: Stage
 ) -> None:
@@ -104,6 +103,7 @@ async def test_a_rendered_page_hydrates_in_silence_and_follows_the_session(
     assert said == []
 
 
+@pytest.mark.engines("chromium", "firefox")
 @pytest.mark.parametrize("front", ["react"], indirect=True)
 async def test_react_shows_no_two_states_at_once_and_renders_what_changed(
     context: BrowserContext, front: Stage

@@ -227,7 +227,6 @@ async def test_a_browser_that_keeps_no_secure_cookie_over_http_is_told(context: 
     )
 
 
-@pytest.mark.engines("chromium", "firefox")
 async def test_the_page_races_a_log_out_against_all_of_them(page: Page) -> None:
     await sign_in(page, "php")
     await all_say(page, "Ada")

@@ -35,7 +35,7 @@ def lines(context: Any, value: Any) -> bytes:
 
 @pytest.mark.parametrize("whose", ["generated", "live"])
 @schema.parametrize()
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 def test_the_service_is_as_described(case: Any, whose: str, service: Server, key: str) -> None:
     with Backend(service.port, key) as backend:
         token = backend.log_in("ada", cart=[1])
