@@ -17,7 +17,7 @@ from tests.servers.postgres import PostgresServer, start_postgres
 from tests.servers.proxy import Proxy
 from tests.servers.redis import RedisServer, find_redis, start_redis
 
-from .site import Site, begin, cookie
+from .site import Site, begin
 from .test_events import listening
 from .test_until_ended import read_feed
 from .test_wait_for_end import run
@@ -54,7 +54,9 @@ def test_what_was_written_before_a_restarted_store_was_reached_again_is_told(ser
                 client = await stack.enter_async_context(httpx2.AsyncClient(base_url=site.url))
                 adas, his = [await stack.enter_async_context(listening(site, each)) for each in (token, other)]
                 joined = [asyncio.Event(), asyncio.Event()]
-                feeds = [asyncio.create_task(read_feed(client, *each)) for each in zip((token, other), joined)]
+                feeds = [
+                    asyncio.create_task(read_feed(client, *each)) for each in zip((token, other), joined, strict=True)
+                ]
                 await asyncio.gather(adas.next(), his.next(), *(each.wait() for each in joined))
                 while not heard(manager):
                     await asyncio.sleep(0.02)
