@@ -70,7 +70,7 @@ def test_a_store_that_falls_silent_is_read(caplog: pytest.LogCaptureFixture) -> 
 
     run(main())
     assert [record.getMessage() for record in caplog.records] == [
-        "nobody tells of writes, so the store is asked every 1 s: no watch"
+        "nobody tells of writes, so the store is asked every 0.5 s: no watch"
     ]
 
 

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.server import Server
-from tests.service.backend import Backend, start
+from tests.servers.waiting import wait_until
+from tests.service.backend import Backend, make_key, start
+from tests.service.test_metrics import scrape
 
 
 def test_who_waits_is_told_of_a_revocation_while_he_waits(backend: Backend, service: Server, key: str) -> None:
@@ -44,19 +46,35 @@ def test_a_session_that_is_over_or_is_none_is_told_at_once(backend: Backend) -> 
         assert (told["ended"], told["end_reason"]) == (True, reason)
 
 
-def test_who_waits_holds_up_no_service_that_stops(tmp_path: Path, keys: Path, key: str) -> None:
-    words = ["--store", f"sqlite:///{tmp_path}/sessions.sqlite3", "--keys", str(keys)]
-    with start(tmp_path, *words) as service, Backend(service.port, key) as backend:
-        session = backend.open(backend.log_in("ada"))["session"]
-        waiting = HTTPConnection("127.0.0.1", service.port, timeout=30)
+def test_who_waits_and_who_listens_are_counted_and_hold_up_no_service_that_stops(tmp_path: Path) -> None:
+    keys, config = tmp_path / "keys.json", tmp_path / "sojourn.toml"
+    key = make_key(keys, "sessions", "metrics")
+    config.write_text(
+        f"""
+        store = "sqlite:///{tmp_path}/sessions.sqlite3"
+        keys = "{keys}"
+        metrics = true
+        [browser]
+        """
+    )
+    with start(tmp_path, "--config", str(config)) as service, Backend(service.port, key) as backend:
+        token = backend.log_in("ada")
+        session = backend.open(token)["session"]
+        waiting, listening = (HTTPConnection("127.0.0.1", service.port, timeout=30) for _ in range(2))
         waiting.request("GET", f"/v1/sessions/{session['id']}/end?wait=60", headers={"Authorization": f"Bearer {key}"})
-        for _ in range(3):  # what was sent before these is under way by now
-            assert backend.request("GET", "/health").status == 200
+        listening.request("GET", "/session/events", headers={"Cookie": f"__Host-session={token}"})
+        events = listening.getresponse()
+        wait_until(lambda: scrape(service, key)["sojourn_streams"] == 2, "both")
         service.process.terminate()
-        told = json.loads(waiting.getresponse().read())
+        # One that is cut off after the ten seconds is never read to its end.
+        told, state = json.loads(waiting.getresponse().read()), events.read()
         waiting.close()
+        listening.close()
+        service.process.wait(30)
+        assert "graceful shutdown exceeded" not in service.output()
 
     assert (told["ended"], told["expires_at"]) == (False, session["expires_at"])
+    assert state.count(b"event: state") == 1
 
 
 @pytest.mark.parametrize("query", ["wait=0", "wait=61", "wait=1.5", "wait=x", "wait=1&wait=2", "until=1"])

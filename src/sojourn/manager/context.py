@@ -262,9 +262,10 @@ class AsyncContext(ManagerContext):
         """Wait until a session is over, wherever and however it ends; why, or None where nobody can say.
 
         So for an id that is no session's: at once. What this manager ends it knows at once, what others end as soon as
-        the store tells of it: Redis and PostgreSQL do. Of other stores each session that is waited for is read once a
-        second, and a timeout is noticed a second late at most. One connection to the store serves all who wait. While
-        the store does not answer nobody is told, but of a session that is past its end by then. `close` ends all waits.
+        the store tells of it: Redis and PostgreSQL do. Of other stores each session that is waited for is read twice
+        a second, and a timeout is noticed half a second late at most. One connection to the store serves all who wait.
+        While the store does not answer nobody is told, but of a session that is past its end by then. `close` ends all
+        waits.
         """
         return await self._wait_for_end(id, math.inf)
 

@@ -18,7 +18,9 @@ __all__ = ["Follower", "Followers", "Following"]
 logger = logging.getLogger("sojourn")
 
 # Seconds: how often the clock is looked at, and, where the store tells of no writes, the store.
-ROUND = 1.0
+ROUND = 0.5
+# How often a store that tells of its writes says that it would.
+BEAT = 1.0
 # A look at all of them takes a fifth of the time at most, however many there are.
 REST = 4
 # Since so long nothing was heard of a store that tells of its writes: it is asked, as one that does not.
@@ -64,7 +66,7 @@ class Follower:
 class Followers:
     """Those of one event loop; the Watcher of its store. `look` asks the store, whose `watch` there may not be.
 
-    `changed`, `lost` and `sound` may be called from any thread.
+    `changed`, `lost` and `sound` may be called, and `count` read, from any thread.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class Followers:
         self._linger = linger
         self._loop = asyncio.get_running_loop()
         self._by_id: dict[str, list[Follower]] = {}
+        self.count = 0
         self._due: set[str] = set()
         self._wake = asyncio.Event()
         self._sound_until = -math.inf
@@ -99,16 +102,19 @@ class Followers:
         """Follow a session from now on, live until `expires_at` as far as is known: a look at it is the first news."""
         follower = Follower(id, unseen_until(expires_at), self)
         self._by_id.setdefault(id, []).append(follower)
+        self.count += 1
         self._ask_after((id,))
         return follower
 
     def leave(self, follower: Follower) -> None:
         """As Follower.leave."""
         others = self._by_id.get(follower.id, [])
-        with suppress(ValueError):
-            others.remove(follower)
+        if follower not in others:
+            return
+        others.remove(follower)
+        self.count -= 1
         if not others:
-            self._by_id.pop(follower.id, None)
+            del self._by_id[follower.id]
 
     def changed(self, ids: Iterable[str]) -> None:
         """As Watcher.changed; what this manager wrote too."""
@@ -160,7 +166,7 @@ class Followers:
         level = logging.WARNING
         while not self.closed:
             try:
-                watch(self, ROUND)
+                watch(self, BEAT)
             except Exception as error:  # noqa: BLE001  # whatever it is, there is the other way
                 logger.log(level, "nobody tells of writes, so the store is asked every %g s: %s", ROUND, error)
                 level = logging.DEBUG
@@ -236,6 +242,11 @@ class Following:
         self._clock = clock
         # Not changed in place: other threads go through it.
         self._by_loop: dict[asyncio.AbstractEventLoop, Followers] = {}
+
+    @property
+    def count(self) -> int:
+        """How many follow a session. For any thread."""
+        return sum(here.count for here in self._by_loop.values())
 
     def follow(self, id: str, expires_at: float) -> Follower:
         """As Followers.follow, in this event loop."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics_core import Metric
@@ -61,7 +62,8 @@ class Families:
                 "These metrics are in the registry already. Make one Metrics in a process, and have it observe each "
                 "manager."
             ) from error
-        for family in (self.opens, self.cache_reads, self.store_seconds, self.cache_bytes, self.cache_staleness):
+        gauges = (self.cache_bytes, self.cache_staleness, self.streams)
+        for family in (self.opens, self.cache_reads, self.store_seconds, *gauges):
             family.hand_on = hand_on
 
     def _make(self) -> None:
@@ -88,18 +90,13 @@ class Families:
         self.refreshes_skipped = self._counter(
             "refreshes_skipped", "Bound cookies that browsers could not renew, by why.", "cause"
         )
-        self.cache_bytes = _TalliedGauge(
-            "sojourn_cache_bytes",
-            "What the records in the cache take in memory, at most.",
-            registry=self._registry,
-            multiprocess_mode="livesum",
-        )
-        self.cache_staleness = _TalliedGauge(
-            "sojourn_cache_staleness_seconds",
+        self.cache_bytes = self._gauge("cache_bytes", "What the records in the cache take in memory, at most.")
+        self.cache_staleness = self._gauge(
+            "cache_staleness_seconds",
             "How long ago the last moment was all of whose writes the cache has heard of.",
-            registry=self._registry,
-            multiprocess_mode="livemax",
+            "livemax",
         )
+        self.streams = self._gauge("streams", "What is open and ends with its session, such as event streams.")
         self.by_event = self._by_event()
         self._begin_at_zero()
 
@@ -133,3 +130,6 @@ class Families:
 
     def _tallied(self, name: str, meaning: str, *labels: str) -> _TalliedCounter:
         return _TalliedCounter(f"sojourn_{name}", meaning, labels, registry=self._registry)
+
+    def _gauge(self, name: str, meaning: str, mode: Literal["livesum", "livemax"] = "livesum") -> _TalliedGauge:
+        return _TalliedGauge(f"sojourn_{name}", meaning, registry=self._registry, multiprocess_mode=mode)

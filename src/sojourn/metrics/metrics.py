@@ -54,6 +54,7 @@ class Metrics:
         self._hits, self._misses = [CountTally(families.cache_reads.labels(outcome)) for outcome in ("hit", "miss")]
         self._operations: dict[str, TimeTally] = {}
         self._caches: WeakSet[CachedStore | AsyncCachedStore] = WeakSet()
+        self._managers: WeakSet[AsyncSessionManager] = WeakSet()
         self._ends = {reason: families.ends.labels(reason) for reason in get_args(EndReason)}
         _all.add(self)
         self._keep_handing_on()
@@ -65,9 +66,12 @@ class Metrics:
         no store, and its events are the service's. Raises ConfigurationError for one that is observed already.
         """
         kind = AsyncCountedManager if isinstance(manager, AsyncSessionManager) else CountedManager
-        return like(
+        observed = like(
             manager, kind, "_uncounted_", _metrics=self, _store=self._observed(manager._store), _live=self._live.add
         )
+        if isinstance(observed, AsyncSessionManager):
+            self._managers.add(observed)
+        return observed
 
     def hand_on(self) -> None:
         """Bring Prometheus's own numbers up to date: before they are read."""
@@ -77,6 +81,8 @@ class Metrics:
             channels = [cached._channel for cached in list(self._caches)]
             self._families.cache_bytes.set(sum(channel.cache.bytes for channel in channels))
             self._families.cache_staleness.set(max((channel.staleness() for channel in channels), default=0.0))
+            following = [manager._following for manager in list(self._managers)]
+            self._families.streams.set(sum(those.count for those in following if those is not None))
 
     def _count_not_live(self, session: Session) -> None:
         """A token was shown that opened no live session."""

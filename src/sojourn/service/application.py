@@ -49,6 +49,7 @@ from .openapi import openapi
 from .prompt import BEGUN, Prompt
 from .refusal import RequestRefused, key_refused, method_refused
 from .request import BackEndRequest, HungUp, key_and_kind
+from .stopping import until_stopping
 from .unfinished import Unfinished
 from .upkeep import keep_up
 from .visitor_keys import VisitorKeys
@@ -151,7 +152,7 @@ class Service:
         path: str = scope["path"]
         pages = self._mounted and self._find_pages(path)
         if pages:
-            await pages[0]({**scope, "root_path": pages[1]}, receive, send)
+            await pages[0]({**scope, "root_path": pages[1]}, until_stopping(receive, self.stopping), send)
             return
         began = time.perf_counter() if logger.isEnabledFor(logging.DEBUG) else 0
         try:
