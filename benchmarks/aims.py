@@ -9,6 +9,7 @@ from .bound import BY_BROWSER, BY_SCRIPT, Bound
 from .contention import SESSIONS, WRITERS, Contention
 from .flask_shop import FLASK_SESSION
 from .framework_cost import FrameworkCost
+from .live import Live
 from .network import Network
 from .network_cost import AT_ONCE, NetworkCost
 from .network_cost import Kind as NetworkKind
@@ -34,6 +35,7 @@ __all__ = [
     "judge_contention",
     "judge_django",
     "judge_flask",
+    "judge_live",
     "judge_network",
     "judge_overhead",
     "judge_postgres_writes",
@@ -74,6 +76,7 @@ MOST_OF_FLASK_SESSION = 1.2
 LEAST_OF_SPREAD_WRITES = 0.8
 MOST_REVOCATION_MS = 20
 MOST_OF_A_FOREIGN_WRITE_US = 30
+MOST_UNTIL_TOLD_MS = 1000
 MOST_OF_BARE_UPDATE = 1.3
 LEAST_OF_QUIET = 0.9
 MOST_OF_FLASK_COOKIE = 0.6
@@ -233,6 +236,19 @@ def judge_revocation(found: Revocation) -> list[Aim]:
             each.cpu_us <= MOST_OF_A_FOREIGN_WRITE_US,
         )
         for each in found.heard
+    ]
+
+
+def judge_live(found: Live) -> list[Aim]:
+    """How soon an open stream tells of what happened elsewhere."""
+    return [
+        Aim(
+            f"{each.store}: 99 of 100 revocations, and changes, are told by an open stream within "
+            f"{MOST_UNTIL_TOLD_MS:,} ms",
+            f"{figure(each.revocation_p99_ms)} ms, {figure(each.change_p99_ms)} ms",
+            max(each.revocation_p99_ms, each.change_p99_ms) < MOST_UNTIL_TOLD_MS,
+        )
+        for each in found.delays
     ]
 
 

@@ -14,6 +14,7 @@ from . import (
     django_cost,
     flask_cost,
     framework_cost,
+    live,
     million,
     network,
     overhead,
@@ -30,6 +31,7 @@ from .aims import (
     judge_contention,
     judge_django,
     judge_flask,
+    judge_live,
     judge_network,
     judge_overhead,
     judge_postgres_writes,
@@ -62,6 +64,7 @@ PARTS: Mapping[str, Part] = {
     "contention": Part(contention.measure, contention.report, judge_contention),
     "million": Part(million.measure, million.report),
     "revocation": Part(revocation.measure, revocation.report, judge_revocation),
+    "live": Part(live.measure, live.report, judge_live),
     "postgres": Part(postgres_writes.measure, postgres_writes.report, judge_postgres_writes),
     "service": Part(service.measure, service.report, judge_service),
     "bound": Part(bound.measure, bound.report, judge_bound),
@@ -81,6 +84,7 @@ class Sizes(NamedTuple):
     contention: contention.Size
     million: million.Size
     revocation: revocation.Size
+    live: live.Size
     postgres: postgres_writes.Size
     service: service.Size
     bound: bound.Size
@@ -100,6 +104,7 @@ class Results(msgspec.Struct):
     contention: contention.Contention | None = None
     million: million.Million | None = None
     revocation: revocation.Revocation | None = None
+    live: live.Live | None = None
     postgres: postgres_writes.PostgresWrites | None = None
     service: service.Service | None = None
     bound: bound.Bound | None = None

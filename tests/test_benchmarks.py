@@ -16,6 +16,7 @@ from benchmarks import (
     bound,
     contention,
     counting,
+    live,
     million,
     network,
     network_peers,
@@ -200,9 +201,11 @@ def test_an_unknown_benchmark_is_refused(capsys: pytest.CaptureFixture[str]) -> 
     assert "overhead, races, scale, network" in capsys.readouterr().err
 
 
-def test_event_streams_are_weighed_and_all_of_them_are_told_of_their_end() -> None:
-    command = [sys.executable, "-m", "benchmarks.streams", "--streams", "5", "--seconds", "0.1"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=FOLDER.parent)
+def test_event_streams_are_told_of_changes_and_ends_and_weighed() -> None:
+    found = live.measure(QUICK.live)
 
-    assert done.stdout.startswith("5 streams: ")
-    assert "the last after" in done.stdout
+    assert [(each.store, each.revocation_ms > 0, each.change_ms > 0) for each in found.delays] == [
+        ("memory", True, True)
+    ]
+    assert all(0 < each.first <= each.half <= each.last for each in found.crowds)
+    assert "5 streams of one user" in live.report(found)
