@@ -9,6 +9,7 @@ from pathlib import Path
 from . import (
     bound,
     contention,
+    edge,
     framework_cost,
     live,
     million,
@@ -45,6 +46,7 @@ FULL = Sizes(
     live=live.Size(stores=live.STORES, tries=200, streams=10_000, seconds=20),
     postgres=postgres_writes.Size(rounds=21, changes=200, seconds=1.0, revocations=500),
     service=service.Size(rounds=21, requests=4096),
+    edge=edge.Size(peers=edge.PEERS, rounds=21, requests=2048),
     bound=bound.Size(rounds=51, laps=3, requests=40),
     together=together.Size(rounds=21, requests=2048),
     flask=framework_cost.Size(rounds=51, laps=5, requests=40),
@@ -63,6 +65,7 @@ QUICK = Sizes(
     live=live.Size(stores=(live.MEMORY,), tries=10, streams=5, seconds=0.1),
     postgres=postgres_writes.Size(rounds=1, changes=10, seconds=0.1, revocations=4),
     service=service.Size(rounds=1, requests=64),
+    edge=edge.Size(peers=(edge.ALONE, edge.CACHED), rounds=1, requests=64),
     bound=bound.Size(rounds=1, laps=1, requests=10),
     together=together.Size(rounds=1, requests=16),
     flask=framework_cost.Size(rounds=1, laps=1, requests=10),

@@ -12,6 +12,7 @@ from . import (
     bound,
     contention,
     django_cost,
+    edge,
     flask_cost,
     framework_cost,
     live,
@@ -67,6 +68,7 @@ PARTS: Mapping[str, Part] = {
     "live": Part(live.measure, live.report, judge_live),
     "postgres": Part(postgres_writes.measure, postgres_writes.report, judge_postgres_writes),
     "service": Part(service.measure, service.report, judge_service),
+    "edge": Part(edge.measure, edge.report),
     "bound": Part(bound.measure, bound.report, judge_bound),
     "together": Part(together.measure, together.report, judge_together),
     "flask": Part(flask_cost.measure, framework_cost.report, judge_flask),
@@ -87,6 +89,7 @@ class Sizes(NamedTuple):
     live: live.Size
     postgres: postgres_writes.Size
     service: service.Size
+    edge: edge.Size
     bound: bound.Size
     together: together.Size
     flask: framework_cost.Size
@@ -107,6 +110,7 @@ class Results(msgspec.Struct):
     live: live.Live | None = None
     postgres: postgres_writes.PostgresWrites | None = None
     service: service.Service | None = None
+    edge: edge.Edge | None = None
     bound: bound.Bound | None = None
     together: together.Together | None = None
     flask: framework_cost.FrameworkCost | None = None

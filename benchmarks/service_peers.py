@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from sojourn.service.keys import changing_keys, make_key
+from sojourn.wire.api_key import KeyScope
 from tests.server import Server, run_server
 
 from .http_load import cookie_in, page_request
@@ -32,6 +33,7 @@ __all__ = [
     "adapter_is_there",
     "new_key",
     "on_cores",
+    "start_express",
     "start_peers",
 ]
 
@@ -86,15 +88,15 @@ def start_peers(servers: Servers, folder: Path, running: ExitStack, core: Set[in
             layers[ADAPTER] = [MODULE.as_uri(), f"http://127.0.0.1:{behind.port}", key]
     for name, words in layers.items():
         with on_cores(core):
-            server = _express(folder / f"{len(peers)}.log", running, words)
+            server = start_express(folder / f"{len(peers)}.log", running, words)
         peers.append(ServicePeer(name, server, partial(_log_in_at_express, server, name != EXPRESS)))
     return peers
 
 
-def new_key(file: Path) -> str:
-    """An API key of the scope `sessions`, in a new file."""
+def new_key(file: Path, scope: KeyScope = "sessions") -> str:
+    """An API key of this scope, in a new file."""
     with changing_keys(file) as keys:
-        key, text = make_key("benchmark", ["sessions"], 0, os.urandom)
+        key, text = make_key("benchmark", [scope], 0, os.urandom)
         keys.append(key)
     return text
 
@@ -105,7 +107,8 @@ def _serve(folder: Path, running: ExitStack, name: str, store: str) -> Server:
     return running.enter_context(run_server(words, folder / f"{name}.log", path="/health", env=environment))
 
 
-def _express(log: Path, running: ExitStack, words: Sequence[str]) -> Server:
+def start_express(log: Path, running: ExitStack, words: Sequence[str]) -> Server:
+    """Express with the sessions of `words`, as open.mjs has them."""
     node = shutil.which("node")
     assert node is not None
     command = [node, str(FOLDER / "open.mjs"), "{port}", msgspec.json.encode(SESSION).decode(), *words]

@@ -16,6 +16,7 @@ from benchmarks import (
     bound,
     contention,
     counting,
+    edge,
     live,
     million,
     network,
@@ -154,6 +155,16 @@ def test_the_service_answers_every_open_at_each_number_of_connections() -> None:
     assert measured >= {(peer, connections) for peer in (SERVICE, CACHED_SERVICE) for connections in (32, 256)}
     assert all(0 < cost.p50_ms.median <= cost.p99_ms.median for cost in found.costs)
     assert "256 connections" in service.report(found)
+
+
+def test_the_edge_is_measured_beside_nginx_alone() -> None:
+    found = edge.measure(QUICK.edge)
+    by_name = {cost.peer: cost for cost in found.costs}
+
+    assert by_name.keys() == {edge.ALONE, edge.CACHED}
+    assert all(spent.median >= 0 for cost in found.costs for spent in cost.cpu.values())
+    assert by_name[edge.CACHED].cpu.keys() == {"nginx", "asked", "store"}
+    assert edge.CACHED in edge.report(found)
 
 
 def test_back_ends_of_the_service_are_measured_together_and_one_by_one() -> None:

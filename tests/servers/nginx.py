@@ -40,6 +40,11 @@ class NginxServer(Running):
         self._process = Process(words, folder, folder / "output")
         wait_until(self._listens, "nginx listens")
 
+    @property
+    def pid(self) -> int:
+        """Its first process, whose children answer."""
+        return self._process.pid
+
     def _listens(self) -> bool:
         self._process.require_running()
         with socket.create_connection(("127.0.0.1", self.port)):
