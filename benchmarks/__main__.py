@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import (
+    admin,
     bound,
     contention,
     edge,
@@ -42,6 +43,7 @@ FULL = Sizes(
     ),
     contention=contention.Size(rounds=11, writes=1024),
     million=million.Size(sessions=1_000_000, expired=100_000),
+    admin=admin.Size(stores=admin.STORES, sessions=1_000_000, asks=20),
     revocation=revocation.Size(sessions=1_000, writes=20_000),
     live=live.Size(stores=live.STORES, tries=200, streams=10_000, seconds=20),
     postgres=postgres_writes.Size(rounds=21, changes=200, seconds=1.0, revocations=500),
@@ -61,6 +63,7 @@ QUICK = Sizes(
     ),
     contention=contention.Size(rounds=1, writes=32),
     million=million.Size(sessions=500, expired=100),
+    admin=admin.Size(stores=("SQLite",), sessions=500, asks=1),
     revocation=revocation.Size(sessions=20, writes=64),
     live=live.Size(stores=(live.MEMORY,), tries=10, streams=5, seconds=0.1),
     postgres=postgres_writes.Size(rounds=1, changes=10, seconds=0.1, revocations=4),

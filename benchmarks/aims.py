@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from . import django_cost, flask_cost
+from .admin import Admin
 from .bound import BY_BROWSER, BY_SCRIPT, Bound
 from .contention import SESSIONS, WRITERS, Contention
 from .flask_shop import FLASK_SESSION
@@ -31,6 +32,7 @@ from .together_peers import BATCHED, PYTHON_BATCHED
 
 __all__ = [
     "Aim",
+    "judge_admin",
     "judge_bound",
     "judge_contention",
     "judge_django",
@@ -74,6 +76,7 @@ MOST_OF_UNCACHED = 1.0
 MOST_OF_SIGNED_COOKIE = 0.5
 MOST_OF_FLASK_SESSION = 1.2
 LEAST_OF_SPREAD_WRITES = 0.8
+MOST_OF_A_PAGE_MS = 200
 MOST_REVOCATION_MS = 20
 MOST_OF_A_FOREIGN_WRITE_US = 30
 MOST_UNTIL_TOLD_MS = 1000
@@ -215,6 +218,19 @@ def judge_contention(found: Contention) -> list[Aim]:
     return [
         Aim(wanted, f"{ours.ratio.median:.3f} ×", ours.ratio.median >= LEAST_OF_SPREAD_WRITES),
         Aim("Every write of theirs is kept", f"{kept:.1%}", kept == 1),
+    ]
+
+
+def judge_admin(found: Admin) -> list[Aim]:
+    """Whether an operator waits for no page."""
+    slowest = {store: max(pages, key=lambda page: page.median_ms) for store, pages in found.pages.items()}
+    return [
+        Aim(
+            f"{store}, {found.size.sessions:,} sessions: every page for operators comes within {MOST_OF_A_PAGE_MS} ms",
+            f"{figure(page.median_ms)} ms ({page.name})",
+            page.median_ms < MOST_OF_A_PAGE_MS,
+        )
+        for store, page in slowest.items()
     ]
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from . import (
+    admin,
     bound,
     contention,
     django_cost,
@@ -28,6 +29,7 @@ from . import (
 )
 from .aims import (
     Aim,
+    judge_admin,
     judge_bound,
     judge_contention,
     judge_django,
@@ -64,6 +66,7 @@ PARTS: Mapping[str, Part] = {
     "network": Part(network.measure, network.report, judge_network),
     "contention": Part(contention.measure, contention.report, judge_contention),
     "million": Part(million.measure, million.report),
+    "admin": Part(admin.measure, admin.report, judge_admin),
     "revocation": Part(revocation.measure, revocation.report, judge_revocation),
     "live": Part(live.measure, live.report, judge_live),
     "postgres": Part(postgres_writes.measure, postgres_writes.report, judge_postgres_writes),
@@ -85,6 +88,7 @@ class Sizes(NamedTuple):
     network: network.Size
     contention: contention.Size
     million: million.Size
+    admin: admin.Size
     revocation: revocation.Size
     live: live.Size
     postgres: postgres_writes.Size
@@ -106,6 +110,7 @@ class Results(msgspec.Struct):
     network: network.Network | None = None
     contention: contention.Contention | None = None
     million: million.Million | None = None
+    admin: admin.Admin | None = None
     revocation: revocation.Revocation | None = None
     live: live.Live | None = None
     postgres: postgres_writes.PostgresWrites | None = None

@@ -13,6 +13,7 @@ import pytest
 
 import benchmarks
 from benchmarks import (
+    admin,
     bound,
     contention,
     counting,
@@ -119,6 +120,14 @@ def test_every_store_lists_and_revokes_a_users_sessions_and_is_cleaned_up() -> N
         assert met["list"] == met["revoke_all"]
         assert met["delete_expired"] == size.expired
         assert met["stats"] == size.sessions - size.expired - met["revoke_all"]
+
+
+def test_every_page_for_operators_is_asked_for() -> None:
+    found = admin.measure(QUICK.admin)
+
+    assert [page.name for page in found.pages["SQLite"]] == list(admin.NAMES)
+    assert all(0 < page.median_ms <= page.longest_ms for page in found.pages["SQLite"])
+    assert "End everything?" in admin.report(found)
 
 
 @pytest.mark.parametrize("framework", ["flask", "django"])
