@@ -152,7 +152,14 @@ def test_who_waits_no_more_is_forgotten() -> None:
             await asyncio.sleep(0.01)
             wait.cancel()
             await asyncio.wait([wait])
+        waits = [asyncio.create_task(manager.wait_for_end(id)) for _ in range(2)]
+        await asyncio.sleep(0.01)
         assert manager._following is not None
+        assert manager._following.count == 2
+        for wait in waits:
+            wait.cancel()
+        await asyncio.wait(waits)
+        assert manager._following.count == 0
         (followers,) = manager._following._by_loop.values()
         assert not followers._by_id
         await manager.close()
