@@ -59,15 +59,15 @@ QUICK = Sizes(
     races=races.Size(requests=50, repeats=1, logouts=1),
     scale=scale.Size(files=(1_000, 2_000), expired=200, processes=(1, 2), tasks=8, seconds=0.1),
     network=network.Size(
-        cost=network_cost.Size(rounds=1, laps=1, requests=10, requests_at_once=32), http_rounds=1, http_requests=16
+        cost=network_cost.Size(rounds=1, laps=1, requests=10, requests_at_once=32), http_rounds=1, http_requests=32
     ),
     contention=contention.Size(rounds=1, writes=32),
-    million=million.Size(sessions=500, expired=100),
+    million=million.Size(sessions=700, expired=100),
     admin=admin.Size(stores=("SQLite",), sessions=500, asks=1),
     revocation=revocation.Size(sessions=20, writes=64),
     live=live.Size(stores=(live.MEMORY,), tries=10, streams=5, seconds=0.1),
     postgres=postgres_writes.Size(rounds=1, changes=10, seconds=0.1, revocations=4),
-    service=service.Size(rounds=1, requests=64),
+    service=service.Size(rounds=1, requests=256),
     edge=edge.Size(peers=(edge.ALONE, edge.CACHED), rounds=1, requests=64),
     bound=bound.Size(rounds=1, laps=1, requests=10),
     together=together.Size(rounds=1, requests=16),

@@ -10,8 +10,9 @@ __all__ = ["until_stopping"]
 
 
 def until_stopping(receive: Receive, stopping: asyncio.Event) -> Receive:
-    """`receive`, by which the browser is gone once the service is `stopping`: so an event stream ends, and is opened
-    anew elsewhere. A body that is on its way is received first.
+    """`receive`, by which the browser is gone once the service is `stopping`: so an event stream ends.
+
+    A body that is on its way is received first.
     """
     is_whole = False
 
