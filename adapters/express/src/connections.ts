@@ -40,7 +40,7 @@ export class Connections {
 	readonly #idle: Connection[] = [];
 	readonly #all = new Set<Connection>();
 	/** First come, first served. Not a Set: V8 keeps what was in its former tables until the next full collection. */
-	#waiting: Call[] = [];
+	readonly #waiting: Call[] = [];
 	readonly #again: Call[] = [];
 	/** How many calls a batch may hold, as the service says; 0 where it knows none. */
 	#most = 0;
@@ -123,8 +123,9 @@ export class Connections {
 
 	/** The next that travel in one piece. A write goes alone: it may take long, and is not repeated. */
 	#opens(): Call[] {
-		const isWrite = this.#waiting.findIndex(({name}) => name !== "open");
-		return this.#waiting.splice(0, Math.min(isWrite < 0 ? this.#waiting.length : isWrite || 1, MOST_PIPELINED));
+		const write = this.#waiting.findIndex(({name}) => name !== "open");
+		const count = write < 0 ? this.#waiting.length : Math.max(write, 1);
+		return this.#waiting.splice(0, Math.min(count, MOST_PIPELINED));
 	}
 
 	/** The next batch. */

@@ -32,15 +32,16 @@ export function holdBack(res: ServerResponse, gate: Gate): void {
 const HOLD = Symbol("sojourn");
 
 /**
- * One answer that may be held back. What V8 makes in its old space, all that it could reach is copied by each collection
- * until the next full one: so are accessors, of which one does for all, and functions that are assigned to a property where
- * they are made, of which there are none.
+ * One answer that may be held back. Some things V8 makes in its old space, and all that they reach is kept, and copied
+ * twice, until the next full collection: accessors, so that one serves all answers, and functions that are assigned to a
+ * property where they are written, so that there are none.
  */
 class Hold {
 	static readonly #writableEnded: PropertyDescriptor & ThisType<ServerResponse & {[HOLD]: Hold}> = {
 		configurable: true,
 		get() {
-			return this[HOLD].#ended || Reflect.get(Object.getPrototypeOf(this), "writableEnded", this);
+			const {[HOLD]: hold} = this;
+			return hold.#ended || Reflect.get(Object.getPrototypeOf(hold.#res), "writableEnded", hold.#res);
 		},
 	};
 	readonly #res: ServerResponse;
