@@ -39,7 +39,8 @@ export class Connections {
 	readonly #timeout: number;
 	readonly #idle: Connection[] = [];
 	readonly #all = new Set<Connection>();
-	readonly #waiting = new Set<Call>();
+	/** First come, first served. Not a Set: V8 keeps what was in its former tables until the next full collection. */
+	readonly #waiting: Call[] = [];
 	readonly #again: Call[] = [];
 	/** How many calls a batch may hold, as the service says; 0 where it knows none. */
 	#most = 0;
@@ -71,13 +72,14 @@ export class Connections {
 			const call: Call = {name, body, isOnce, answered, connection: null, together: [], settled: false};
 			const timer = setTimeout(() => {
 				const error = new Error(`nothing within ${this.#timeout} ms`);
-				this.#waiting.delete(call);
+				const place = this.#waiting.indexOf(call);
+				if (place >= 0) this.#waiting.splice(place, 1);
 				settle(error);
 				// A late answer keeps its place, and is dropped, while others of that connection still wait for theirs.
 				if (call.together.every(({settled}) => settled)) call.connection?.close(error);
 			}, this.#timeout);
 			this.#unsettled++;
-			this.#waiting.add(call);
+			this.#waiting.push(call);
 			if (name === "commit" && (this.#most === 0 || this.#unsettled === 1)) this.#next();
 			else this.#gather();
 		});
@@ -85,7 +87,7 @@ export class Connections {
 
 	/** What comes in this turn of the event loop goes with those that wait. */
 	#gather(): void {
-		if (this.#isGathering || this.#waiting.size === 0) return;
+		if (this.#isGathering || this.#waiting.length === 0) return;
 		this.#isGathering = true;
 		setImmediate(() => {
 			this.#isGathering = false;
@@ -106,7 +108,7 @@ export class Connections {
 	}
 
 	#next(): void {
-		while (this.#waiting.size > 0 && this.#holding === null) {
+		while (this.#waiting.length > 0 && this.#holding === null) {
 			const connection = this.#take();
 			if (!connection) return;
 			if (this.#most === 0) this.#pipeline(this.#opens(), connection);
@@ -121,26 +123,21 @@ export class Connections {
 
 	/** The next that travel in one piece. A write goes alone: it may take long, and is not repeated. */
 	#opens(): Call[] {
-		const calls: Call[] = [];
-		for (const call of this.#waiting) {
-			if (calls.length > 0 && call.name !== "open") break;
-			this.#waiting.delete(call);
-			if (calls.push(call) === MOST_PIPELINED || call.name !== "open") break;
-		}
-		return calls;
+		const write = this.#waiting.findIndex(({name}) => name !== "open");
+		const count = write < 0 ? this.#waiting.length : Math.max(write, 1);
+		return this.#waiting.splice(0, Math.min(count, MOST_PIPELINED));
 	}
 
 	/** The next batch. */
 	#some(): Call[] {
-		const calls: Call[] = [];
+		let count = 0;
 		let length = 0;
-		for (const call of this.#waiting) {
-			length += call.body.length;
-			if (calls.length > 0 && (call.body.length > LONG || length > LONGEST_BATCH)) break;
-			this.#waiting.delete(call);
-			if (calls.push(call) === this.#most || call.body.length > LONG) break;
+		for (const {body} of this.#waiting) {
+			length += body.length;
+			if (count > 0 && (body.length > LONG || length > LONGEST_BATCH)) break;
+			if (++count === this.#most || body.length > LONG) break;
 		}
-		return calls;
+		return this.#waiting.splice(0, count);
 	}
 
 	#pipeline(calls: Call[], connection: Connection): void {
@@ -193,7 +190,7 @@ export class Connections {
 		if (reply.status === 404 && (refused.value as {type?: unknown} | null)?.type === "urn:sojourn:problem:not-found") {
 			// An older service, and nothing was done.
 			this.#most = 0;
-			for (const call of left) if (!call.settled) this.#waiting.add(call);
+			for (const call of left) if (!call.settled) this.#waiting.push(call);
 			return this.#gather();
 		}
 		for (const call of left) call.answered(refused);

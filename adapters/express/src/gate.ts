@@ -24,13 +24,26 @@ export interface Gate {
 export function holdBack(res: ServerResponse, gate: Gate): void {
 	const hold = new Hold(res, gate);
 	res.writeHead = hold.writeHead;
-	res.write = (...args: unknown[]) => hold.call("write", args) as boolean;
-	res.end = ((...args: unknown[]) => hold.call("end", args)) as ServerResponse["end"];
-	res.flushHeaders = () => void hold.call("flushHeaders", []);
+	res.write = hold.write;
+	res.end = hold.end;
+	res.flushHeaders = hold.flushHeaders;
 }
 
-/** One answer that may be held back. */
+const HOLD = Symbol("sojourn");
+
+/**
+ * One answer that may be held back. Some things V8 makes in its old space, and all that they reach is kept, and copied
+ * twice, until the next full collection: accessors, so that one serves all answers, and functions that are assigned to a
+ * property where they are written, so that there are none.
+ */
 class Hold {
+	static readonly #writableEnded: PropertyDescriptor & ThisType<ServerResponse & {[HOLD]: Hold}> = {
+		configurable: true,
+		get() {
+			const {[HOLD]: hold} = this;
+			return hold.#ended || Reflect.get(Object.getPrototypeOf(hold.#res), "writableEnded", hold.#res);
+		},
+	};
 	readonly #res: ServerResponse;
 	readonly #gate: Gate;
 	// As they are now: others have put theirs in their place, and others will.
@@ -41,7 +54,10 @@ class Hold {
 	#release = () => {};
 	#told = false;
 	#ended = false;
-	readonly writeHead = (...args: unknown[]) => this.call("writeHead", args) as ServerResponse;
+	readonly writeHead = (...args: unknown[]) => this.#call("writeHead", args) as ServerResponse;
+	readonly write = (...args: unknown[]) => this.#call("write", args) as boolean;
+	readonly end = ((...args: unknown[]) => this.#call("end", args)) as ServerResponse["end"];
+	readonly flushHeaders = () => void this.#call("flushHeaders", []);
 
 	constructor(res: ServerResponse, gate: Gate) {
 		const {writeHead, write, end, flushHeaders} = res;
@@ -51,7 +67,7 @@ class Hold {
 		this.#moved = Object.hasOwn(res, "on") ? watchDrain(res) : NONE;
 	}
 
-	call(method: Method, args: unknown[]): unknown {
+	#call(method: Method, args: unknown[]): unknown {
 		const res = this.#res;
 		if (this.#state === "waiting") {
 			if (method === "writeHead") {
@@ -133,21 +149,23 @@ class Hold {
 		// A compression has it, and would flush before it was given what is held back.
 		const {flush} = this.#real;
 		const flushes = flush !== undefined && (res as Flushed).flush === flush;
-		if (flushes) (res as Flushed).flush = () => void this.call("flush", []);
-		this.#release = () => {
+		const holds = () => void this.#call("flush", []);
+		if (flushes) (res as Flushed).flush = holds;
+		const release = () => {
 			this.#ended = false;
 			res._header = null;
 			if (flushes) (res as Flushed).flush = flush as () => void;
 			Object.assign(res, {statusCode, statusMessage});
 		};
+		this.#release = release;
 	}
 
 	/** Makes the answer look as if it had ended. */
 	#end(): void {
 		if (this.#ended) return;
 		this.#ended = true;
-		const get = () => this.#ended || Reflect.get(Object.getPrototypeOf(this.#res), "writableEnded", this.#res);
-		Object.defineProperty(this.#res, "writableEnded", {configurable: true, get});
+		Object.defineProperty(this.#res, HOLD, {configurable: true, value: this});
+		Object.defineProperty(this.#res, "writableEnded", Hold.#writableEnded);
 	}
 }
 

@@ -33,7 +33,8 @@ export function sojourn(options: Options): (req: any, res: any, next: (error?: a
 		open(front, req, res, next, (exchange, data) => {
 			const visit = visitOf(exchange, data);
 			if (isExpress(res)) keepInDictionary(req, "client");
-			Object.defineProperties(req, propertiesOf(visit));
+			Object.defineProperty(req, VISIT, {configurable: true, value: visit});
+			Object.defineProperties(req, PROPERTIES);
 			commitBeforeFirstByte(req, res, exchange, (status) => finish(visit, status));
 			next();
 		});
@@ -59,25 +60,31 @@ export function requireLogin(proof: Proof = {}): (req: any, res: any, next: (err
 	};
 }
 
-/** What a request has of its visit. */
-function propertiesOf(visit: Visit): PropertyDescriptorMap {
-	const {exchange} = visit;
-	return {
-		session: {
-			configurable: true,
-			enumerable: true,
-			get() {
-				exchange.accessed = true;
-				return visit.session ?? undefined;
-			},
-			set(value: unknown) {
-				if (value) throw configuration("req.session cannot be replaced: change what is in it, or regenerate() it.");
-				visit.session = null;
-			},
+const VISIT = Symbol("sojourn");
+
+/** What a request has of its visit, by functions that all requests share: see Hold. */
+const PROPERTIES: PropertyDescriptorMap & ThisType<{[VISIT]: Visit}> = {
+	session: {
+		configurable: true,
+		enumerable: true,
+		get() {
+			const visit = this[VISIT];
+			visit.exchange.accessed = true;
+			return visit.session ?? undefined;
 		},
-		sessionID: {configurable: true, enumerable: true, get: () => exchange.id},
-	};
-}
+		set(value: unknown) {
+			if (value) throw configuration("req.session cannot be replaced: change what is in it, or regenerate() it.");
+			this[VISIT].session = null;
+		},
+	},
+	sessionID: {
+		configurable: true,
+		enumerable: true,
+		get() {
+			return this[VISIT].exchange.id;
+		},
+	},
+};
 
 /** Opens the request's session and passes it to `then`, or answers at once where there is to be none. */
 export function open(front: Front, req: Request, res: ServerResponse, next: Next, then: (exchange: Exchange, data: Data) => void): void {

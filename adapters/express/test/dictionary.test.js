@@ -9,6 +9,7 @@ import {closeAll, listen, VERSIONS, visitor} from "./visitor.js";
 
 setFlagsFromString("--allow-natives-syntax");
 const isDictionary = new Function("object", "return !%HasFastProperties(object)");
+const isYoung = new Function("object", "return %InYoungGeneration(object)");
 
 let service;
 before(async () => (service = await startService()));
@@ -44,6 +45,28 @@ for (const [name, express] of VERSIONS) {
 				if (typeof before === "object" && before !== null && name !== "params") assert.equal(value, before, name);
 			}
 		}
+	});
+}
+
+for (const [name, express] of VERSIONS) {
+	test(`${name}: nothing that V8 makes in its old space for a request reaches the request`, async () => {
+		const seen = [];
+		const app = express();
+		app.use(sojourn({service: service.url, key: service.key}));
+		app.get("/", (req, res) => {
+			req.session.n = seen.length;
+			const methods = [res.writeHead, res.write, res.end, res.flushHeaders];
+			res.end("there");
+			const {session, sessionID} = propertiesOf(req);
+			const accessors = [session.get, session.set, sessionID.get, propertiesOf(res).writableEnded.get];
+			seen.push({areYoung: methods.every(isYoung), accessors});
+		});
+		const browser = visitor(await listen(app));
+		for (let count = 0; count < 5; count++) assert.equal((await browser.get("/")).body, "there");
+
+		// A collection may have moved those of one, but not of all.
+		assert.ok(seen.some(({areYoung}) => areYoung));
+		for (const {accessors} of seen) assert.ok(accessors.every((accessor, place) => accessor === seen[0].accessors[place]));
 	});
 }
 
