@@ -49,7 +49,7 @@ class World:
     def proof(self, key: Key | None = None, **claims: Any) -> Cookies:
         """What a request shows that brings one."""
         said = {"iat": self.now // 1000, **claims}
-        return Cookies({}, None, (key or self.key).proof("GET", ORIGIN + "/", **said), HERE, True)
+        return Cookies((), None, (key or self.key).proof("GET", ORIGIN + "/", **said), HERE, True)
 
     def log_in(self, shown: Cookies | None = None, **login: Any) -> Record:
         session = self.manager.anonymous(presented=shown or self.proof())
@@ -67,7 +67,7 @@ class World:
 
     def visit(self, shown: Cookies | None = None, token: str | None = None) -> tuple[Session, str | None]:
         """A request, and the new token that its answer brings; a browser that shows its cookie keeps it."""
-        session = self.manager.open(token or self.token, presented=shown or Cookies({}))
+        session = self.manager.open(token or self.token, presented=shown or Cookies())
         reply = self.manager.commit(session)
         renewed = reply.token.reveal() if reply.token else None
         if renewed is not None and token is None:
@@ -128,7 +128,7 @@ def test_the_token_is_renewed_for_a_proof_of_this_key_with_a_nonce_of_this_sessi
     world.now += INTERVAL
     nonce = world.nonce()
 
-    for shown in (Cookies({}), world.proof(Key(), nonce=nonce)):
+    for shown in (Cookies(), world.proof(Key(), nonce=nonce)):
         session, renewed = world.visit(shown)
         assert (session.user_id, renewed) == ("ada", None)
     assert refused(world, world.proof()) == "proof-without-nonce"
@@ -216,7 +216,7 @@ def test_a_session_that_was_made_without_a_proof_takes_none_later_nor_before_its
     assert token is not None
     assert session._live is not None
     assert (session._live.bound, session._live.nonce_key) == (None, "")
-    world.log_in(Cookies({}))
+    world.log_in(Cookies())
 
     session, _ = world.visit(world.proof())
     assert (session.user_id, world.record.bound) == ("ada", None)
@@ -228,7 +228,7 @@ def test_a_new_id_is_no_proof() -> None:
     world = World()
     world.log_in(level="aal2")
     world.now += 2 * INTERVAL
-    session = world.manager.open(world.token, presented=Cookies({}))
+    session = world.manager.open(world.token, presented=Cookies())
     session.regenerate()
     reply = world.manager.commit(session)
     assert reply.token is not None
@@ -285,11 +285,11 @@ def test_where_it_is_required_a_session_that_owes_a_proof_is_opened_for_one_alon
     world.now += 1
 
     with pytest.raises(ProofRefused) as raised:
-        world.manager.open(world.token, presented=Cookies({}, reads=True))
+        world.manager.open(world.token, presented=Cookies((), reads=True))
     assert (raised.value.flaw, raised.value.device) == ("proof-required", None)
     assert refused(world, None) == "proof-required"
     # A page that is loaded is to load the client, and a form may be a log-in's.
-    for shown in (Cookies({}), world.proof(Key())._replace(reads=False)):
+    for shown in (Cookies(), replace(world.proof(Key()), reads=False)):
         assert world.manager.open(world.token, presented=shown).status == "none"
     assert world.flaws() == ["proof-required", "proof-required"]
     assert refused(world, world.proof(Key())) == "proof-other-key"
@@ -349,8 +349,8 @@ def test_a_browser_that_registers_a_key_of_its_own_is_asked_for_that_alone() -> 
     proof = device_proof(device, told.challenge, register=True)
     world.visit(cast(Cookies, Asking("register", proof, "", ORIGIN + "/session/dbsc/register", PLACE)))
     assert world.record.bound == "hardware"
-    assert refused(world, Cookies({})) == "proof-required"
-    bound = Cookies({told.of: told.cookie})
+    assert refused(world, Cookies()) == "proof-required"
+    bound = Cookies([f"{told.of}={told.cookie}"])
     assert world.visit(bound)[0].user_id == "ada"
     world.now += 600_000
     late = Asking("refresh", None, told.of, ORIGIN + "/session/dbsc/refresh", PLACE)
@@ -387,7 +387,7 @@ def test_a_proof_renews_or_is_refused_with_the_code_of_what_is_wrong(vector: dic
     kept = replaced(world.log_in(), RENEWAL_KEY + VECTORS["thumbprint"])
     secrets = replace(kept.secrets, rotated_at=VECTORS["now"] - INTERVAL)
     kept = replace(kept, nonce_key=VECTORS["nonce_key"], secrets=secrets)
-    token, shown = parse(world.token), Cookies({}, None, vector["proof"], Asked(**VECTORS["request"]), True)
+    token, shown = parse(world.token), Cookies((), None, vector["proof"], Asked(**VECTORS["request"]), True)
     assert token is not None
 
     def renews() -> bool:

@@ -165,6 +165,12 @@ class SessionMiddleware:
         return exchange
 
     def _presented(self, scope: Scope, headers: dict[bytes, bytes], bearer: bool) -> Shown | None:
+        place = self._transport.place
+        if place is not None and not bearer and scope.get("method") == "GET" and b"dpop" not in headers:
+            # Most requests: nothing for a key beside their cookies, and so their path is not asked for.
+            reads = headers.get(b"sec-fetch-dest", b"empty") == b"empty"
+            skipped = headers.get(b"secure-session-skipped", b"").decode("latin-1")
+            return place.shown(headers.get(b"cookie", b"").decode("latin-1"), skipped, reads)
         return self._transport.presented(look_up(headers), bearer, scope.get("method", "GET"), find_path(scope))
 
     async def _refuses(self, scope: Scope, headers: dict[bytes, bytes], bearer: bool, send: Send) -> bool:

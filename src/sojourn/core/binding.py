@@ -17,7 +17,7 @@ from .errors import ConfigurationError, ProofRefused
 from .policy import Policy
 from .proof import CLOCKS_APART, NONCE_LIFE, Asked, check, make_nonce, read, require_cryptography
 from .proved import Device, Judged, Kept, Proved
-from .record import Record
+from .record import RENEWAL_KEY, Record
 from .renewal_key import REMEMBERED_MS, brought, prove_kept, vouched
 from .store import Mark
 from .token import Random, Token
@@ -81,15 +81,24 @@ def prove(
 
     `record` is what the token's id names in this realm. A token that opens nothing need not be proved.
     """
-    if record is not None and type(shown) is Cookies and _is_usual(record, shown, policy, now):
-        # Whether the token opens the session is judged when it is opened.
-        return BY_COOKIE if record.secrets.key else None
+    if record is not None and type(shown) is Cookies and shown.proof is None and record.key_thumbprint is None:
+        # Nearly all requests. Whether the token opens the session is judged when it is opened.
+        bound_to = record.secrets.key
+        if not bound_to and policy.binding == "prefer":
+            return None
+        if bound_to and not bound_to.startswith(RENEWAL_KEY):
+            for cookie in shown.bound:
+                if now <= dbsc.good_until(cookie, record.nonce_key):
+                    return BY_COOKIE
     if record is not None and token is not None and _opens(record, token, policy, now):
         found = _prove_live(record, token, shown, policy, now, random)
         if found is not None:
             return found
-    if policy.binding == "off":
-        return None
+    return None if policy.binding == "off" else _prove_new(shown, now, random)
+
+
+def _prove_new(shown: Shown | None, now: int, random: Random) -> Proved | None:
+    """The key for a session that the request makes."""
     if isinstance(shown, Cookies):
         return brought(shown, now, random)
     if isinstance(shown, Vouched):
@@ -100,16 +109,6 @@ def prove(
     check(proof, shown.asked, now)
     mark = Mark(proof.id, "", now + REMEMBERED_MS)
     return Proved(proof.thumbprint, random(16).hex(), mark, at_once=False)
-
-
-def _is_usual(record: Record, shown: Cookies, policy: Policy, now: int) -> bool:
-    """Whether a cookie's request shows all that its session may ask for, and nothing else: nearly all requests."""
-    if shown.proof is not None or record.key_thumbprint is not None or record.renewal_key is not None:
-        return False
-    if not record.secrets.key:
-        return policy.binding == "prefer"
-    key = bytes.fromhex(record.nonce_key)
-    return dbsc.is_bound_cookie(shown.bound.get(dbsc.name(key), ""), key, now)
 
 
 def _prove_live(
@@ -157,12 +156,11 @@ def _prove_kept(record: Record, token: Token, shown: Shown | None, policy: Polic
     if not isinstance(shown, Asking):
         return prove_kept(record, token, shown, policy, now, random)
     device = _prove_device(record, shown, policy, now, random)
-    return prove_kept(record, token, Cookies({}), policy, now, random, None if device is None else device.told)
+    return prove_kept(record, token, Cookies(), policy, now, random, None if device is None else device.told)
 
 
 def _prove_by_cookie(record: Record, shown: Cookies | None, now: int) -> Device | None:
-    key = bytes.fromhex(record.nonce_key)
-    if shown is not None and key and dbsc.is_bound_cookie(shown.bound.get(dbsc.name(key), ""), key, now):
+    if shown is not None and any([now <= dbsc.good_until(cookie, record.nonce_key) for cookie in shown.bound]):
         return BY_COOKIE
     if shown is not None and not record.secrets.key and record.user_id is None:
         # Nobody has logged in yet: there is nothing to bind, and every log-in begins so.

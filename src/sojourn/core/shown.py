@@ -3,12 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
 
-from .dbsc import Asking, BoundCookies, Cookies
+from msgspec.structs import replace
+
+from .dbsc import Asking, Cookies
 from .origin import SAFE_METHODS
 from .proof import Asked
 
-__all__ = ["by_cookie"]
+if TYPE_CHECKING:
+    from .session import Session
+
+__all__ = ["BoundCookies", "by_cookie"]
+
+
+class BoundCookies(Protocol):
+    """What an answer and a request of a cookie's session have for the browser's own key."""
+
+    def is_asked(self, path: str) -> bool:
+        """Whether a request to this path is one of DBSC's own, which no page sends."""
+
+    def asking(self, path: str, proof: str | None, of: str | None) -> Asking | None:
+        """What a POST to `path` asks for, if that is one of DBSC's own."""
+
+    def shown(self, cookies: str, skipped: str | None, reads: bool = False) -> Cookies:
+        """What a Cookie header, and Secure-Session-Skipped, show, of a request that `reads` as Cookies says."""
+
+    def told(self, session: Session, logged_out: bool) -> list[tuple[str, str]]:
+        """The headers of an answer for the browser's own key; `logged_out`: its request ended the session."""
 
 
 def by_cookie(
@@ -17,8 +39,8 @@ def by_cookie(
     """What the headers show: of a browser's own key, if there is a `place` for such, and a script's proof."""
     if place is not None and method == "POST" and place.is_asked(path):
         return place.asking(path, header("secure-session-response"), header("sec-secure-session-id"))
-    cookies = header("cookie")
-    found = Cookies({}) if place is None else place.shown(cookies or "", header("secure-session-skipped"))
-    reads = method in SAFE_METHODS and header("sec-fetch-dest") in (None, "empty")
-    proof = header("dpop")
-    return Cookies(*found[:2], proof, None if proof is None else Asked(method, origin, path), reads)
+    reads, proof = method in SAFE_METHODS and header("sec-fetch-dest") in (None, "empty"), header("dpop")
+    found = Cookies(reads=reads)
+    if place is not None:
+        found = place.shown(header("cookie") or "", header("secure-session-skipped"), reads)
+    return found if proof is None else replace(found, proof=proof, asked=Asked(method, origin, path))

@@ -21,7 +21,7 @@ class DeviceCookies:
 
     def __init__(self, cookie: CookieOptions) -> None:
         self._start = prefix_of(cookie)
-        bound = rf"({re.escape(self._start)}[\w-]{{12}})=([0-9]{{1,15}}\.[\w-]{{22}})"
+        bound = rf"({re.escape(self._start)}[\w-]{{12}}=[0-9]{{1,15}}\.[\w-]{{22}})"
         self._find = re.compile(rf"(?:^|;) ?{bound}(?=;|$)", re.ASCII).findall
 
     def is_asked(self, path: str) -> bool:
@@ -32,9 +32,10 @@ class DeviceCookies:
         """What a POST to `path` asks for: nothing of a key."""
         return None
 
-    def shown(self, cookies: str, skipped: str | None) -> Cookies:
+    def shown(self, cookies: str, skipped: str | None, reads: bool = False) -> Cookies:
         """What a Cookie header, and Secure-Session-Skipped, show. Each bound cookie by its whole name."""
-        return Cookies(dict(self._find(cookies)) if self._start in cookies else {}, skipped_for(skipped))
+        found = self._find(cookies) if self._start in cookies else ()
+        return Cookies(found, skipped_for(skipped), reads=reads)
 
     def told(self, session: Session, logged_out: bool) -> list[tuple[str, str]]:
         """The headers of an answer for the browser's own key, as the service said."""

@@ -6,6 +6,7 @@ import re
 from urllib.parse import unquote
 
 import msgspec
+from msgspec import structs
 
 from sojourn.core.binding import Presented, Vouched
 from sojourn.core.dbsc import Cookies, Place
@@ -30,7 +31,7 @@ class VisitorKeys:
         self._place = place
         self._binds_cookies = binds_cookies and place is not None
         # A visitor who has not logged in shows nothing, and has a session all the same.
-        self._unbound = Cookies({}) if self._binds_cookies and all_must_be else None
+        self._unbound = Cookies() if self._binds_cookies and all_must_be else None
 
     def shown(self, asked: OpenRequest | CommitRequest) -> Presented | Vouched | Cookies | None:
         """What the request shows beside its token."""
@@ -47,7 +48,7 @@ class VisitorKeys:
                 return found
             path = signed.path.partition("?")[0].partition("#")[0]
             by = Asked(signed.method, self._place.origin, unquote(path))
-            return found._replace(proof=signed.proof, asked=by)
+            return structs.replace(found, proof=signed.proof, asked=by)
         return self._unbound
 
     def offers(self, wanted: CommitRequest) -> bool:
