@@ -310,9 +310,9 @@ def test_what_a_back_end_says_was_proved_renews_and_another_s_key_does_not() -> 
     world = World()
     world.log_in()
     world.now += INTERVAL + 1
-    owner = Vouched(world.key.thumbprint, in_cookie=True)
+    owner = Vouched(world.key.thumbprint, Cookies())
 
-    assert refused(world, Vouched(Key().thumbprint, in_cookie=True)) == "proof-other-key"
+    assert refused(world, Vouched(Key().thumbprint, Cookies())) == "proof-other-key"
     assert world.visit(owner)[1] is not None  # type: ignore[arg-type]
 
 
@@ -336,25 +336,59 @@ def test_where_nothing_is_bound_or_renewed_no_key_is_kept(policy: dict[str, Any]
     assert world.log_in().bound is None
 
 
-def test_a_browser_that_registers_a_key_of_its_own_is_asked_for_that_alone() -> None:
-    world = World()
+def offered(world: World) -> tuple[Asking, Cookies]:
+    """A log-in that brought a proof: what the browser that has a key of its own sends for it, and its bound cookie."""
     session = world.manager.anonymous(presented=world.proof())
     session._offers = True
     session.login("ada", level="aal2")
-    token, told, device = world.manager.commit(session).token, session._told, Key()
+    token, told = world.manager.commit(session).token, session._told
     assert token is not None
     assert told is not None
     world.token = token.reveal()
+    proof = device_proof(Key(), told.challenge, register=True)
+    asking = Asking("register", proof, "", ORIGIN + "/session/dbsc/register", PLACE)
+    return asking, Cookies([f"{told.of}={told.cookie}"])
 
-    proof = device_proof(device, told.challenge, register=True)
-    world.visit(cast(Cookies, Asking("register", proof, "", ORIGIN + "/session/dbsc/register", PLACE)))
+
+def test_a_browser_that_registers_a_key_of_its_own_is_asked_for_that_alone() -> None:
+    world = World()
+    asking, bound = offered(world)
+
+    world.visit(cast(Cookies, asking))
     assert world.record.bound == "hardware"
     assert refused(world, Cookies()) == "proof-required"
-    bound = Cookies([f"{told.of}={told.cookie}"])
     assert world.visit(bound)[0].user_id == "ada"
     world.now += 600_000
-    late = Asking("refresh", None, told.of, ORIGIN + "/session/dbsc/refresh", PLACE)
+    late = Asking("refresh", None, bound.bound[0].partition("=")[0], ORIGIN + "/session/dbsc/refresh", PLACE)
     assert refused(world, late) == "proof-required"
+
+
+@pytest.mark.parametrize("first", ["renewal", "registration"])
+@pytest.mark.parametrize("by", ["itself", "a service"])
+def test_a_renewal_by_a_proof_and_a_registration_at_once_both_succeed(first: str, by: str) -> None:
+    """A service has taken the proof when its back end commits, and opens the session anew for that."""
+    world = World(rotate_interval=60)
+    asking, bound = offered(world)
+    world.now += 61_000
+    signed = replace(world.proof(nonce=world.nonce()), bound=bound.bound)
+    renewing, registering = (world.manager.open(world.token, presented=shown) for shown in (signed, asking))
+
+    def renew() -> str | None:
+        session = renewing
+        if by == "a service":
+            session = world.manager.open(world.token, presented=Vouched(world.key.thumbprint, bound))
+        token = world.manager.commit(session).token
+        return token.reveal() if token else None
+
+    renewed = renew() if first == "renewal" else None
+    world.manager.commit(registering)
+    renewed = renewed or renew()
+
+    assert world.record.bound == "hardware"
+    assert renewed is not None
+    for token in (renewed, world.token):
+        assert world.visit(bound, token)[0].user_id == "ada"
+        assert refused(world, Vouched(world.key.thumbprint, Cookies()), token) == "proof-required"
 
 
 def test_a_refresh_of_the_session_before_does_a_session_no_harm() -> None:

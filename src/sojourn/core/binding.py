@@ -55,11 +55,11 @@ class Presented(NamedTuple):
 class Vouched(NamedTuple):
     """What a back end shows for a request whose proof was taken already: the thumbprint, which it was told then.
 
-    `in_cookie`: the request has its token in a cookie, whose renewal takes the key.
+    `cookies`: what the request shows where it has its token in a cookie, whose renewal takes the key; else None.
     """
 
     thumbprint: str
-    in_cookie: bool = False
+    cookies: Cookies | None = None
 
 
 Shown = Presented | Vouched | Cookies | Asking
@@ -102,7 +102,7 @@ def _prove_new(shown: Shown | None, now: int, random: Random) -> Proved | None:
     if isinstance(shown, Cookies):
         return brought(shown, now, random)
     if isinstance(shown, Vouched):
-        return Proved(shown.thumbprint, random(16).hex(), None, at_once=False, in_cookie=shown.in_cookie)
+        return Proved(shown.thumbprint, random(16).hex(), None, at_once=False, in_cookie=shown.cookies is not None)
     if not isinstance(shown, Presented) or shown.proof is None:
         return None
     proof = read(shown.proof)
@@ -122,7 +122,9 @@ def _prove_live(
     if isinstance(shown, Asking):
         return _prove_device(record, shown, policy, now, random)
     if record.secrets.key or policy.binding == "require":
-        return _prove_by_cookie(record, shown if isinstance(shown, Cookies) else None, now)
+        # The browser may have registered a key of its own since the request proved a script's.
+        cookies = shown.cookies if isinstance(shown, Vouched) else shown
+        return _prove_by_cookie(record, cookies if isinstance(cookies, Cookies) else None, now)
     return None
 
 
@@ -134,7 +136,7 @@ def _opens(record: Record, token: Token, policy: Policy, now: int) -> bool:
 def _prove_bound(
     record: Record, thumbprint: str, token: Token, presented: Presented | Vouched | None, now: int
 ) -> Proved:
-    if isinstance(presented, Vouched) and not presented.in_cookie:
+    if isinstance(presented, Vouched) and presented.cookies is None:
         if not hmac.compare_digest(presented.thumbprint.encode(), thumbprint.encode()):
             raise ProofRefused("proof-other-key")
         return Proved(thumbprint, record.nonce_key, None, at_once=True)
@@ -148,7 +150,7 @@ def _prove_bound(
 
 
 def _prove_kept(record: Record, token: Token, shown: Shown | None, policy: Policy, now: int, random: Random) -> Kept:
-    if isinstance(shown, Vouched) and shown.in_cookie:
+    if isinstance(shown, Vouched) and shown.cookies is not None:
         return vouched(record, shown.thumbprint, random)
     if isinstance(shown, (Presented, Vouched)):
         # No script is given the token of a cookie.
