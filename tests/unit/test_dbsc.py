@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sojourn import CookieOptions, Event, Policy, ProofRefused, SessionManager, StoreUnavailable
 from sojourn.core.binding import Presented
 from sojourn.core.commit import is_upkeep
-from sojourn.core.dbsc import Asking, Cookies, Place, Told, good_until, name, refreshed, registered, tell
+from sojourn.core.dbsc import Asking, Cookies, Place, Told, good_until, name, refreshed, registered, skipped_for, tell
 from sojourn.core.errors import ConfigurationError, InvalidData, SojournError
 from sojourn.core.problem import invalid_data, problem_of
 from sojourn.core.proof import Asked
@@ -62,15 +62,15 @@ def test_a_proof_is_taken_or_refused_with_the_code_of_what_is_wrong(vector: dict
 @pytest.mark.parametrize("case", DEVICES["shown"], ids=lambda case: case["why"])
 def test_what_a_back_end_hands_on_is_all_that_could_be_a_bound_cookie(case: dict[str, Any]) -> None:
     place = Place(DEVICE["origin"], DEVICE["path"], CookieOptions(name=case.get("cookie", "__Host-session")))
-    found = place.shown(case["headers"].get("cookie", ""), case["headers"].get("secure-session-skipped"))
     handed = case["device"] or {"cookies": ""}  # a script's proof is none of the browser's own key
-    handed = place.shown(handed["cookies"], handed.get("skipped"))
     mine = tell(NONCE_KEY, NOW, os.urandom)
     lengths = len(mine.of), len(mine.cookie.partition(".")[2])
-    parts = {cookie: cookie.partition("=") for cookie in found.bound}
+    parts = {cookie: cookie.partition("=") for cookie in place.find(case["headers"].get("cookie", ""))}
     alike = [it for it, (of, _, value) in parts.items() if (len(of), len(value.partition(".")[2])) == lengths]
 
-    assert handed == Cookies(alike, found.skipped)
+    assert place.find(handed["cookies"]) == alike
+    skipped = case["headers"].get("secure-session-skipped")
+    assert skipped_for(handed.get("skipped")) == skipped_for(skipped)
 
 
 @pytest.mark.parametrize("case", DEVICES["refused"], ids=lambda case: case["why"])
@@ -129,7 +129,11 @@ def test_what_the_browser_compares_is_what_it_is_given() -> None:
 
     assert line == f"{credential['name']}={told.cookie}; Max-Age=600; {credential['attributes']}"
     assert PLACE.clear(NONCE_KEY.hex()) == f"{credential['name']}=; Max-Age=0; {credential['attributes']}"
-    assert PLACE.shown(f"a=b; {line.partition(';')[0]}; c", None) == Cookies([f"{told.of}={told.cookie}"])
+    shown = line.partition(";")[0]
+    for header in (shown, f"a=b; {shown}; c", f"a={shown}; {shown}", f"a;{shown}"):
+        assert PLACE.find(header) == [f"{told.of}={told.cookie}"]
+    for header in (f"x{shown}", f"a={shown}", f"{shown}{shown}", shown.replace("=", "x=")):
+        assert PLACE.find(header) == []
 
 
 @pytest.mark.parametrize("cookie", ["__Host-shop", "__Secure-shop", "shop"])
@@ -150,7 +154,7 @@ def test_the_bound_cookie_is_the_hosts_own_whatever_the_session_s_is_named(cooki
     ],
 )
 def test_what_the_browser_says_of_a_refresh_is_one_of_three_words(said: str, cause: str | None) -> None:
-    assert PLACE.shown("", said).skipped == cause
+    assert skipped_for(said) == cause
 
 
 def test_a_quoted_header_is_taken_as_a_bare_one() -> None:

@@ -173,10 +173,11 @@ def _prove_by_cookie(record: Record, shown: Cookies | None, now: int) -> Device 
 def _prove_device(record: Record, asking: Asking, policy: Policy, now: int, random: Random) -> Device | None:
     """What a registration or a refresh proves; None where it is not for this session, or not any more."""
     key, bound_to = bytes.fromhex(record.nonce_key), "" if record.renewal_key else record.secrets.key
+    if not bound_to and (asking.action == "refresh" or not key):
+        if policy.binding == "require" and not record.renewal_key:
+            raise ProofRefused("proof-required", device="")
+        return None
     try:
-        if not bound_to and (asking.action == "refresh" or not key):
-            is_refused = policy.binding == "require" and not record.renewal_key
-            return _prove_by_cookie(record, None, now) if is_refused else None
         if not bound_to:
             found = dbsc.registered(asking, key, now)
             return Device(at_once=False, told=dbsc.tell(key, now, random, asking.place)._replace(key=found))

@@ -40,6 +40,7 @@ __all__ = [
     "refreshed",
     "registered",
     "skipped_for",
+    "start_of",
     "tell",
 ]
 
@@ -127,6 +128,12 @@ def prefix_of(cookie: CookieOptions) -> str:
     """What the names of all bound cookies beside a session's begin with."""
     bare = re.sub("^__(host|secure)-", "", cookie.name, flags=re.IGNORECASE)
     return f"__Host-{bare}-"
+
+
+def start_of(prefix: str) -> str:
+    """A regular expression of where a cookie's name begins with `prefix`: that first, which is found in no time."""
+    start = re.escape(prefix)
+    return f"{start}(?:(?<=; {start})|(?<=;{start})|(?<=^{start}))"
 
 
 def skipped_for(said: str | None) -> Skipped | None:
@@ -232,10 +239,8 @@ class Place:
 
     def __init__(self, origin: str, path: str, cookie: CookieOptions) -> None:
         self._prefix = prefix_of(cookie)
-        # It begins with what it looks for, which is found many times as fast. What is longer is none.
-        start = re.escape(self._prefix)
-        before = f"(?:(?<=; {start})|(?<=;{start})|(?<=^{start}))"
-        self._find = re.compile(rf"{start}{before}([^=;\s]{{12}}=[^;]{{,40}})(?:;|$)").findall
+        # What is longer is none.
+        self.find = re.compile(rf"{start_of(self._prefix)}([^=;\s]{{12}}=[^;]{{,40}})(?:;|$)").findall
         self.origin, self._path = origin, path
         self._actions: Mapping[str, Action] = {f"{path}/dbsc/register": "register", f"{path}/dbsc/refresh": "refresh"}
 
@@ -250,10 +255,6 @@ class Place:
             return None
         proof = None if proof is None else proof.strip('"')
         return Asking(action, proof, (of or "").strip('"'), self.origin + path, self)
-
-    def shown(self, cookies: str, skipped: str | None, reads: bool = False) -> Cookies:
-        """What a Cookie header, and Secure-Session-Skipped, show, of a request that `reads` as Cookies says."""
-        return Cookies(self._find(cookies), skipped_for(skipped) if skipped else None, None, None, reads)
 
     def headers(self, told: Told) -> list[tuple[str, str]]:
         """The headers by which the browser is told."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from msgspec.structs import replace
-
-from .dbsc import Asking, Cookies
+from .dbsc import Asking, Cookies, skipped_for
 from .origin import SAFE_METHODS
 from .proof import Asked
 
@@ -26,8 +24,9 @@ class BoundCookies(Protocol):
     def asking(self, path: str, proof: str | None, of: str | None) -> Asking | None:
         """What a POST to `path` asks for, if that is one of DBSC's own."""
 
-    def shown(self, cookies: str, skipped: str | None, reads: bool = False) -> Cookies:
-        """What a Cookie header, and Secure-Session-Skipped, show, of a request that `reads` as Cookies says."""
+    @property
+    def find(self) -> Callable[[str], Sequence[str]]:
+        """The bound cookies in a Cookie header, each as Cookies has it."""
 
     def told(self, session: Session, logged_out: bool) -> list[tuple[str, str]]:
         """The headers of an answer for the browser's own key; `logged_out`: its request ended the session."""
@@ -40,7 +39,8 @@ def by_cookie(
     if place is not None and method == "POST" and place.is_asked(path):
         return place.asking(path, header("secure-session-response"), header("sec-secure-session-id"))
     reads, proof = method in SAFE_METHODS and header("sec-fetch-dest") in (None, "empty"), header("dpop")
-    found = Cookies(reads=reads)
-    if place is not None:
-        found = place.shown(header("cookie") or "", header("secure-session-skipped"), reads)
-    return found if proof is None else replace(found, proof=proof, asked=Asked(method, origin, path))
+    asked = None if proof is None else Asked(method, origin, path)
+    if place is None:
+        return Cookies((), None, proof, asked, reads)
+    skipped = skipped_for(header("secure-session-skipped"))
+    return Cookies(place.find(header("cookie") or ""), skipped, proof, asked, reads)

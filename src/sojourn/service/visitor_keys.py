@@ -6,10 +6,9 @@ import re
 from urllib.parse import unquote
 
 import msgspec
-from msgspec import structs
 
 from sojourn.core.binding import Presented, Vouched
-from sojourn.core.dbsc import Cookies, Place
+from sojourn.core.dbsc import Cookies, Place, skipped_for
 from sojourn.core.proof import Asked
 from sojourn.core.session import Session
 from sojourn.wire.answers import ToldDevice
@@ -48,12 +47,11 @@ class VisitorKeys:
     def _cookies(self, device: ShownDevice) -> Cookies:
         if self._place is None:
             return Cookies()
-        found, signed = self._place.shown(device.cookies, device.skipped), device.signed
+        bound, skipped, signed = self._place.find(device.cookies), skipped_for(device.skipped), device.signed
         if signed is None or not self._binds_cookies:
-            return found
+            return Cookies(bound, skipped)
         path = signed.path.partition("?")[0].partition("#")[0]
-        by = Asked(signed.method, self._place.origin, unquote(path))
-        return structs.replace(found, proof=signed.proof, asked=by)
+        return Cookies(bound, skipped, signed.proof, Asked(signed.method, self._place.origin, unquote(path)))
 
     def offers(self, wanted: CommitRequest) -> bool:
         """Whether the browser may register a key for a session that the commit makes."""
