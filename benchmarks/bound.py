@@ -19,7 +19,7 @@ from .request import ask, receive, send_nowhere
 from .rounds import Rounds, Spread
 from .tables import NONE, table, with_quartiles
 
-__all__ = ["BY_BROWSER", "BY_SCRIPT", "Bound", "Cost", "HttpCost", "Size", "measure", "report"]
+__all__ = ["BY_SCRIPT", "Bound", "Cost", "HttpCost", "Size", "measure", "report"]
 
 
 class Size(msgspec.Struct, frozen=True):
