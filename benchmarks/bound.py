@@ -1,53 +1,38 @@
-"""Bound: what a request of a session costs that is bound to a key, beside one that is not, in process."""
+"""Bound: what a request of a session costs that is bound to a key, beside one that is not."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-import re
-from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
-from typing import Any, NamedTuple
+from time import process_time_ns
 
 import msgspec
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
-from sojourn import AsyncSessionManager, Policy
-from sojourn.asgi import SessionMiddleware
-from sojourn.stores.memory import AsyncMemoryStore
-from sojourn.stores.sqlite import AsyncSQLiteStore
-from tests.keys import Key, device_proof
-
+from .bound_http import measure_over_http
+from .bound_visitors import BESIDE, BY_BROWSER, BY_SCRIPT, COOKIE, STORES, OpenStore, Visitor, visitors
 from .call_counts import StoreCalls
-from .request import Answer, App, Scope, ask, new_scope, receive, send_nowhere
+from .request import ask, receive, send_nowhere
 from .rounds import Rounds, Spread
-from .shop import SESSION
 from .tables import NONE, table, with_quartiles
 
-__all__ = ["BY_BROWSER", "BY_SCRIPT", "Bound", "Cost", "Size", "measure", "report"]
-
-ORIGIN = "https://shop.example.com"
-COOKIE, BEARER = "in a cookie", "a script's token"
-BY_BROWSER, BY_SCRIPT = "in a cookie, bound by the browser", "a script's token, bound: a proof"
+__all__ = ["BY_SCRIPT", "Bound", "Cost", "HttpCost", "Size", "measure", "report"]
 
 
 class Size(msgspec.Struct, frozen=True):
-    """How many rounds, how many laps of each kind in each, and how many requests in a lap."""
+    """How many rounds, how many laps of each kind in each, and how many requests in a lap, in process and over HTTP."""
 
     rounds: int
     laps: int
     requests: int
+    http_requests: int
 
 
 class Cost(msgspec.Struct, frozen=True):
-    """A request that reads one key, in µs, and beside the one of the same kind that is not bound, inside each round."""
+    """A request that reads one key, in µs of processor, and beside one of its kind that is not bound, in each round."""
 
     store: str
     kind: str
@@ -58,164 +43,94 @@ class Cost(msgspec.Struct, frozen=True):
     writes: int
 
 
+class HttpCost(msgspec.Struct, frozen=True):
+    """The same through a real server, in µs of its processor."""
+
+    store: str
+    kind: str
+    took: Spread
+    times_unbound: Spread | None
+    added: Spread | None
+
+
 class Bound(msgspec.Struct, frozen=True):
     """All that this benchmark found."""
 
     size: Size
     costs: list[Cost]
+    over_http: list[HttpCost] = []
 
 
-class _Visitor(NamedTuple):
-    """A session, and how its requests are made: each proof is used once."""
-
-    app: App
-    scope: Callable[[], Scope]
-    manager: AsyncSessionManager
-
-
-async def _log_in(request: Request) -> Response:
-    request.session.update(SESSION)
-    request.session.login("ada")  # type: ignore[attr-defined]
-    return Response()
-
-
-async def _read(request: Request) -> Response:
-    return Response(request.session["theme"])
-
-
-def _scope(path: str, *headers: tuple[bytes, bytes], cookie: bytes = b"") -> Scope:
-    scope = new_scope(path, cookie)
-    scope["headers"] += headers
-    return scope
-
-
-def _header(answer: Answer, name: bytes) -> str:
-    return next(value.decode() for key, value in answer.headers if key == name)
-
-
-def _cookies(answer: Answer) -> bytes:
-    return b"; ".join(value.partition(b";")[0] for name, value in answer.headers if name == b"set-cookie")
-
-
-async def _by_browser(app: App) -> Callable[[], Scope]:
-    login = await ask(app, "/login")
-    challenge = re.findall('challenge="(.*?)"', _header(login, b"secure-session-registration"))[0]
-    shown = (b"secure-session-response", device_proof(Key(), challenge, register=True).encode())
-    registration = _scope("/session/dbsc/register", shown, cookie=_cookies(login))
-    registration["method"] = "POST"
-    answer = await ask(app, registration)
-    token = _cookies(login).partition(b"; ")[0]
-    cookies = b"; ".join(dict.fromkeys([token, *_cookies(answer).split(b"; ")]))
-    return lambda: _scope("/read", cookie=cookies)
-
-
-async def _by_script(app: App) -> Callable[[], Scope]:
-    key, bearer = Key(), (b"sojourn-transport", b"bearer")
-    login = await ask(app, _scope("/login", bearer, (b"dpop", key.proof("GET", f"{ORIGIN}/login").encode())))
-    token, nonce = _header(login, b"sojourn-token"), _header(login, b"dpop-nonce")
-    shown = (b"authorization", f"DPoP {token}".encode())
-
-    def scope() -> Scope:
-        proof = key.proof("GET", f"{ORIGIN}/read", token=token, nonce=nonce)
-        return _scope("/read", shown, (b"dpop", proof.encode()))
-
-    return scope
-
-
-async def _unbound(app: App) -> Callable[[], Scope]:
-    cookie = _cookies(await ask(app, "/login"))
-    return lambda: _scope("/read", cookie=cookie)
-
-
-async def _unbound_script(app: App) -> Callable[[], Scope]:
-    login = await ask(app, _scope("/login", (b"sojourn-transport", b"bearer")))
-    shown = (b"authorization", f"Bearer {_header(login, b'sojourn-token')}".encode())
-    return lambda: _scope("/read", shown)
-
-
-# With a policy that binds no session, and with one that does.
-_KINDS: Sequence[tuple[str, str, Any]] = [
-    (COOKIE, "off", _unbound),
-    (BY_BROWSER, "prefer", _by_browser),
-    (BEARER, "off", _unbound_script),
-    (BY_SCRIPT, "prefer", _by_script),
-]
-_BESIDE = {BY_BROWSER: COOKIE, BY_SCRIPT: BEARER}
-
-
-async def _visitors(open_store: Callable[[str], Any], stack: AsyncExitStack) -> dict[str, _Visitor]:
-    visitors: dict[str, _Visitor] = {}
-    for kind, binding, begin in _KINDS:
-        manager = AsyncSessionManager(open_store(kind), Policy(binding=binding))  # type: ignore[arg-type]
-        stack.push_async_callback(manager.close)
-        origin = None if binding == "off" else ORIGIN
-        layer = Middleware(SessionMiddleware, manager=manager, script_readable_tokens=True, public_origin=origin)
-        app = Starlette(routes=[Route("/login", _log_in), Route("/read", _read)], middleware=[layer])
-        visitors[kind] = _Visitor(app, await begin(app), manager)
-        answer = await ask(app, visitors[kind].scope())
-        assert answer.body == b"dark", f"{kind}: {answer.status} {answer.body.decode()}"
-    return visitors
-
-
-async def _time(visitor: _Visitor, requests: int) -> float:
+async def _time(visitor: Visitor, requests: int) -> float:
     scopes = [visitor.scope() for _ in range(requests)]
-    began = perf_counter()
+    began = process_time_ns()
     for scope in scopes:
         await visitor.app(scope, receive, send_nowhere)
-    return (perf_counter() - began) / requests * 1e6
+    return (process_time_ns() - began) / requests / 1000
 
 
-async def _costs(name: str, open_store: Callable[[str], Any], size: Size) -> list[Cost]:
+async def _costs(name: str, open_store: OpenStore, folder: Path, size: Size) -> list[Cost]:
     async with AsyncExitStack() as stack:
-        visitors, rounds = await _visitors(open_store, stack), Rounds()
+        found, rounds = await visitors(partial(open_store, folder), stack), Rounds()
         for round_ in range(size.rounds + 1):
-            laps: dict[str, list[float]] = {kind: [] for kind in visitors}
+            laps: dict[str, list[float]] = {kind: [] for kind in found}
             for _ in range(size.laps):
-                for kind, visitor in random.sample([*visitors.items()], len(visitors)):
+                for kind, visitor in random.sample([*found.items()], len(found)):
                     laps[kind].append(await _time(visitor, size.requests))
             if round_:
                 rounds.add({kind: min(took) for kind, took in laps.items()})
-        return [await _cost(name, kind, visitor, rounds) for kind, visitor in visitors.items()]
+        return [await _cost(name, kind, visitor, rounds) for kind, visitor in found.items()]
 
 
-async def _cost(name: str, kind: str, visitor: _Visitor, rounds: Rounds) -> Cost:
+async def _cost(name: str, kind: str, visitor: Visitor, rounds: Rounds) -> Cost:
     calls = StoreCalls(visitor.manager._store)
     visitor.manager._store = calls
     await ask(visitor.app, visitor.scope())
-    beside = _BESIDE.get(kind)
-    return Cost(
-        store=name,
-        kind=kind,
-        took=rounds.compare(float, kind),
-        times_unbound=rounds.compare(lambda mine, other: mine / other, kind, beside) if beside else None,
-        added=rounds.compare(lambda mine, other: mine - other, kind, beside) if beside else None,
-        reads=calls.reads,
-        writes=calls.writes,
-    )
+    took, times_unbound, added = _compared(rounds, kind)
+    return Cost(name, kind, took, times_unbound, added, calls.reads, calls.writes)
+
+
+def _compared(rounds: Rounds, kind: str) -> tuple[Spread, Spread | None, Spread | None]:
+    """What it took, × what an unbound one of the same kind took, and how much more: both inside each round."""
+    took, beside = rounds.compare(float, kind), BESIDE.get(kind)
+    if beside is None:
+        return took, None, None
+    ratio = rounds.compare(lambda mine, other: mine / other, kind, beside)
+    return took, ratio, rounds.compare(lambda mine, other: mine - other, kind, beside)
+
+
+def _over_http(size: Size) -> list[HttpCost]:
+    return [
+        HttpCost(store, kind, *_compared(rounds, kind))
+        for store, rounds in measure_over_http(size.rounds, size.laps, size.http_requests).items()
+        for kind in (COOKIE, BY_BROWSER)
+    ]
 
 
 def measure(size: Size) -> Bound:
     """The costs of each kind of session, in memory and on SQLite."""
     with TemporaryDirectory() as folder:
-
-        def sqlite(kind: str) -> AsyncSQLiteStore:
-            return AsyncSQLiteStore(Path(folder) / f"{kind}.sqlite3")
-
-        stores: list[tuple[str, Callable[[str], Any]]] = [("memory", lambda _: AsyncMemoryStore()), ("SQLite", sqlite)]
-        costs = [cost for name, store in stores for cost in asyncio.run(_costs(name, store, size))]
-    return Bound(size, costs)
+        costs = [
+            cost
+            for name, open_store in STORES.items()
+            for cost in asyncio.run(_costs(name, open_store, Path(folder), size))
+        ]
+    return Bound(size, costs, _over_http(size))
 
 
 def report(found: Bound) -> str:
-    """The table, in Markdown."""
-    rows = [
+    """The tables, in Markdown."""
+    rows = [[*_row(cost), f"{cost.reads} + {cost.writes}"] for cost in found.costs]
+    header = ["One key read", "µs", "× unbound", "added µs"]
+    over_http = ["The same, over HTTP", *header[1:]]
+    return "\n\n".join(
         [
-            f"{cost.store}: {cost.kind}",
-            with_quartiles(cost.took),
-            with_quartiles(cost.times_unbound) if cost.times_unbound else NONE,
-            with_quartiles(cost.added) if cost.added else NONE,
-            f"{cost.reads} + {cost.writes}",
+            table([*header, "store reads + writes"], rows),
+            table(over_http, [_row(cost) for cost in found.over_http]),
         ]
-        for cost in found.costs
-    ]
-    return table(["One key read", "µs", "× unbound", "added µs", "store reads + writes"], rows)
+    )
+
+
+def _row(cost: Cost | HttpCost) -> list[str]:
+    compared = [NONE if each is None else with_quartiles(each) for each in (cost.times_unbound, cost.added)]
+    return [f"{cost.store}: {cost.kind}", with_quartiles(cost.took), *compared]

@@ -1,6 +1,6 @@
 """Cookies that Chromium binds to a key of its own, at a site over a session service.
 
-adapters/tests/test_device.py has what holds for each language; a browser sees no difference between them.
+adapters/tests/test_device.py has what holds for each language.
 """
 
 from __future__ import annotations
@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,10 @@ from urllib.parse import quote
 import pytest
 from playwright.async_api import BrowserContext, Playwright
 
+from adapters.tests import aspnetcore_site
+from adapters.tests.aspnetcore_site import DOTNETS
 from adapters.tests.express_site import Express
+from adapters.tests.php_site import Php
 from adapters.tests.session_service import SessionService
 from adapters.tests.visitor import COOKIE, Visitor
 from tests.servers.nginx import NginxServer
@@ -27,14 +31,24 @@ from .conftest import installed
 from .device import start_device
 from .test_dbsc import Tab, cookies, lose_bound_cookie
 
-DO = "(steps) => fetch('/', {method: 'POST', body: JSON.stringify({do: steps})}).then((answer) => answer.json())"
+DO = "([path, steps]) => fetch(path, {method: 'POST', body: JSON.stringify({do: steps})}).then((it) => it.json())"
 STATUS = "() => fetch('/?ask=' + encodeURIComponent('{\"do\":[[\"facts\"]]}')).then((answer) => answer.status)"
 FACTS = ["facts"]
+START: Mapping[str, Callable[[Path, Mapping[str, str]], Any]] = {
+    "express": Express,
+    "php": lambda folder, environment: Php(folder, "built-in", environment, workers=2),
+    # The newest, which is built by its compiler alone.
+    "aspnetcore": lambda folder, environment: aspnetcore_site.Site(folder, DOTNETS[-1], "tests", environment),
+}
+KINDS = [kind for kind in START if kind != "aspnetcore" or DOTNETS]
 
 
 @dataclass
 class Place:
-    """An origin: the site, and below /session the service's own endpoints. `asked` is what was asked of it so far."""
+    """An origin: Express, below /php and /aspnetcore the other sites, and below /session the service's own endpoints.
+
+    `asked` is what was asked of it so far.
+    """
 
     url: str
     port: int
@@ -52,7 +66,12 @@ def place(tmp_path_factory: pytest.TempPathFactory, certificate: Path) -> Iterat
     browser = {"public_origin": origin, "bind_cookies": True}
     with SessionService(folder / "service", {"binding": "prefer"}, browser=browser) as service:
         environment = {"SOJOURN_SERVICE": service.url, "SOJOURN_KEY": service.key}
-        with Express(folder / "own", environment) as site:
+        with ExitStack() as running:
+            site, *others = (running.enter_context(START[kind](folder / kind, environment)) for kind in KINDS)
+            below = "".join(
+                f"location /{kind}/ {{ proxy_pass http://127.0.0.1:{other.port}/; }}"
+                for kind, other in zip(KINDS[1:], others, strict=True)
+            )
             asked = folder / "asked"
             http = f"""
             log_format asked "$request_method $uri $status";
@@ -61,6 +80,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, certificate: Path) -> Iterat
                 access_log {asked} asked; proxy_set_header Host $http_host;
                 location = /blank {{ default_type text/html; return 200 "<!doctype html><title>Blank</title>"; }}
                 location /session/ {{ proxy_pass {service.url}; }}
+                {below}
                 location / {{ proxy_pass http://127.0.0.1:{site.port}; }}
             }}
             """
@@ -74,9 +94,9 @@ async def device(playwright: Playwright, certificate: Path, tmp_path: Path) -> A
         yield device
 
 
-async def curl(place: Place, cookie: str) -> str:
+async def curl(place: Place, cookie: str, path: str = "/") -> str:
     ask = quote(json.dumps({"do": [FACTS]}))
-    command = ["curl", "-sik", "-H", f"Cookie: {cookie}", f"{place.url}/?ask={ask}"]
+    command = ["curl", "-sik", "-H", f"Cookie: {cookie}", f"{place.url}{path}?ask={ask}"]
     return (await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)).stdout
 
 
@@ -87,7 +107,7 @@ async def test_a_cookie_is_bound_renewed_and_ended_at_a_site_over_the_service(
     await tab.begin()
 
     async def do(*steps: Any) -> Any:
-        return await tab.page.evaluate(DO, list(steps))
+        return await tab.page.evaluate(DO, ["/", list(steps)])
 
     async def user() -> Any:
         return (await do(FACTS))[0]["user_id"]
@@ -125,3 +145,23 @@ async def test_a_cookie_is_bound_renewed_and_ended_at_a_site_over_the_service(
     assert await user() is None
     await tab.until("termination", 2)
     assert await cookies(device) == {}
+
+
+async def test_each_other_language_has_cookies_bound_and_renewed(device: BrowserContext, place: Place) -> None:
+    tab = Tab(await device.new_page(), place)  # type: ignore[arg-type]  # an origin, as a stage is one
+    await tab.begin()
+    for times, kind in enumerate(KINDS[1:], start=1):
+        path = f"/{kind}/"
+        await tab.page.evaluate(DO, [path, [["login", kind]]])
+        await tab.until("creation", times)
+        held = await cookies(device)
+        loot = await curl(place, f"{COOKIE}={held[COOKIE]}", path)
+        assert loot.startswith("HTTP/1.1 401")
+        assert "urn:sojourn:problem:proof-required" in loot
+
+        refreshes = place.refreshes()
+        await lose_bound_cookie(device)
+        [facts] = await tab.page.evaluate(DO, [path, [FACTS]])
+        assert (facts["user_id"], place.refreshes()) == (kind, refreshes + 1)
+        await tab.page.evaluate(DO, [path, [["logout"]]])
+        assert await cookies(device) == {}

@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from sojourn import AsyncSessionManager
+from sojourn.core.store import Mark
 from sojourn.stores.sqlite import AsyncSQLiteStore
 
 
@@ -65,6 +66,22 @@ def test_the_log_is_moved_to_the_main_file_by_and_by(tmp_path: Path) -> None:
         return size
 
     assert asyncio.run(main()) < 25_000_000
+
+
+def test_a_proofs_use_is_noted_on_the_loop_and_an_end_waits_for_the_disk_in_the_thread(tmp_path: Path) -> None:
+    async def main() -> None:
+        store, other = (AsyncSQLiteStore(tmp_path / "sessions.sqlite3") for _ in range(2))
+        manager, mark = AsyncSessionManager(store), Mark("proof", "", 2**40)
+        id = (await started(manager))[4:36]
+
+        assert [await each.put_mark(mark) for each in (store, other, store)] == [True, False, False]
+        assert store._thread is None
+        assert await manager.revoke(id)
+        assert store._thread is not None
+        for each in (store, other):
+            await each.close()
+
+    asyncio.run(main())
 
 
 def test_a_store_serves_one_event_loop_after_another(tmp_path: Path) -> None:

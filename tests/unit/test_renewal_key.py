@@ -49,7 +49,7 @@ class World:
     def proof(self, key: Key | None = None, **claims: Any) -> Cookies:
         """What a request shows that brings one."""
         said = {"iat": self.now // 1000, **claims}
-        return Cookies({}, None, (key or self.key).proof("GET", ORIGIN + "/", **said), HERE, True)
+        return Cookies((), None, (key or self.key).proof("GET", ORIGIN + "/", **said), HERE, True)
 
     def log_in(self, shown: Cookies | None = None, **login: Any) -> Record:
         session = self.manager.anonymous(presented=shown or self.proof())
@@ -67,7 +67,7 @@ class World:
 
     def visit(self, shown: Cookies | None = None, token: str | None = None) -> tuple[Session, str | None]:
         """A request, and the new token that its answer brings; a browser that shows its cookie keeps it."""
-        session = self.manager.open(token or self.token, presented=shown or Cookies({}))
+        session = self.manager.open(token or self.token, presented=shown or Cookies())
         reply = self.manager.commit(session)
         renewed = reply.token.reveal() if reply.token else None
         if renewed is not None and token is None:
@@ -128,7 +128,7 @@ def test_the_token_is_renewed_for_a_proof_of_this_key_with_a_nonce_of_this_sessi
     world.now += INTERVAL
     nonce = world.nonce()
 
-    for shown in (Cookies({}), world.proof(Key(), nonce=nonce)):
+    for shown in (Cookies(), world.proof(Key(), nonce=nonce)):
         session, renewed = world.visit(shown)
         assert (session.user_id, renewed) == ("ada", None)
     assert refused(world, world.proof()) == "proof-without-nonce"
@@ -216,7 +216,7 @@ def test_a_session_that_was_made_without_a_proof_takes_none_later_nor_before_its
     assert token is not None
     assert session._live is not None
     assert (session._live.bound, session._live.nonce_key) == (None, "")
-    world.log_in(Cookies({}))
+    world.log_in(Cookies())
 
     session, _ = world.visit(world.proof())
     assert (session.user_id, world.record.bound) == ("ada", None)
@@ -228,7 +228,7 @@ def test_a_new_id_is_no_proof() -> None:
     world = World()
     world.log_in(level="aal2")
     world.now += 2 * INTERVAL
-    session = world.manager.open(world.token, presented=Cookies({}))
+    session = world.manager.open(world.token, presented=Cookies())
     session.regenerate()
     reply = world.manager.commit(session)
     assert reply.token is not None
@@ -285,11 +285,11 @@ def test_where_it_is_required_a_session_that_owes_a_proof_is_opened_for_one_alon
     world.now += 1
 
     with pytest.raises(ProofRefused) as raised:
-        world.manager.open(world.token, presented=Cookies({}, reads=True))
+        world.manager.open(world.token, presented=Cookies((), reads=True))
     assert (raised.value.flaw, raised.value.device) == ("proof-required", None)
     assert refused(world, None) == "proof-required"
     # A page that is loaded is to load the client, and a form may be a log-in's.
-    for shown in (Cookies({}), world.proof(Key())._replace(reads=False)):
+    for shown in (Cookies(), replace(world.proof(Key()), reads=False)):
         assert world.manager.open(world.token, presented=shown).status == "none"
     assert world.flaws() == ["proof-required", "proof-required"]
     assert refused(world, world.proof(Key())) == "proof-other-key"
@@ -310,9 +310,9 @@ def test_what_a_back_end_says_was_proved_renews_and_another_s_key_does_not() -> 
     world = World()
     world.log_in()
     world.now += INTERVAL + 1
-    owner = Vouched(world.key.thumbprint, in_cookie=True)
+    owner = Vouched(world.key.thumbprint, Cookies())
 
-    assert refused(world, Vouched(Key().thumbprint, in_cookie=True)) == "proof-other-key"
+    assert refused(world, Vouched(Key().thumbprint, Cookies())) == "proof-other-key"
     assert world.visit(owner)[1] is not None  # type: ignore[arg-type]
 
 
@@ -336,25 +336,59 @@ def test_where_nothing_is_bound_or_renewed_no_key_is_kept(policy: dict[str, Any]
     assert world.log_in().bound is None
 
 
-def test_a_browser_that_registers_a_key_of_its_own_is_asked_for_that_alone() -> None:
-    world = World()
+def offered(world: World) -> tuple[Asking, Cookies]:
+    """A log-in that brought a proof: what the browser that has a key of its own sends for it, and its bound cookie."""
     session = world.manager.anonymous(presented=world.proof())
     session._offers = True
     session.login("ada", level="aal2")
-    token, told, device = world.manager.commit(session).token, session._told, Key()
+    token, told = world.manager.commit(session).token, session._told
     assert token is not None
     assert told is not None
     world.token = token.reveal()
+    proof = device_proof(Key(), told.challenge, register=True)
+    asking = Asking("register", proof, "", ORIGIN + "/session/dbsc/register", PLACE)
+    return asking, Cookies([f"{told.of}={told.cookie}"])
 
-    proof = device_proof(device, told.challenge, register=True)
-    world.visit(cast(Cookies, Asking("register", proof, "", ORIGIN + "/session/dbsc/register", PLACE)))
+
+def test_a_browser_that_registers_a_key_of_its_own_is_asked_for_that_alone() -> None:
+    world = World()
+    asking, bound = offered(world)
+
+    world.visit(cast(Cookies, asking))
     assert world.record.bound == "hardware"
-    assert refused(world, Cookies({})) == "proof-required"
-    bound = Cookies({told.of: told.cookie})
+    assert refused(world, Cookies()) == "proof-required"
     assert world.visit(bound)[0].user_id == "ada"
     world.now += 600_000
-    late = Asking("refresh", None, told.of, ORIGIN + "/session/dbsc/refresh", PLACE)
+    late = Asking("refresh", None, bound.bound[0].partition("=")[0], ORIGIN + "/session/dbsc/refresh", PLACE)
     assert refused(world, late) == "proof-required"
+
+
+@pytest.mark.parametrize("first", ["renewal", "registration"])
+@pytest.mark.parametrize("by", ["itself", "a service"])
+def test_a_renewal_by_a_proof_and_a_registration_at_once_both_succeed(first: str, by: str) -> None:
+    """A service has taken the proof when its back end commits, and opens the session anew for that."""
+    world = World(rotate_interval=60)
+    asking, bound = offered(world)
+    world.now += 61_000
+    signed = replace(world.proof(nonce=world.nonce()), bound=bound.bound)
+    renewing, registering = (world.manager.open(world.token, presented=shown) for shown in (signed, asking))
+
+    def renew() -> str | None:
+        session = renewing
+        if by == "a service":
+            session = world.manager.open(world.token, presented=Vouched(world.key.thumbprint, bound))
+        token = world.manager.commit(session).token
+        return token.reveal() if token else None
+
+    renewed = renew() if first == "renewal" else None
+    world.manager.commit(registering)
+    renewed = renewed or renew()
+
+    assert world.record.bound == "hardware"
+    assert renewed is not None
+    for token in (renewed, world.token):
+        assert world.visit(bound, token)[0].user_id == "ada"
+        assert refused(world, Vouched(world.key.thumbprint, Cookies()), token) == "proof-required"
 
 
 def test_a_refresh_of_the_session_before_does_a_session_no_harm() -> None:
@@ -387,7 +421,7 @@ def test_a_proof_renews_or_is_refused_with_the_code_of_what_is_wrong(vector: dic
     kept = replaced(world.log_in(), RENEWAL_KEY + VECTORS["thumbprint"])
     secrets = replace(kept.secrets, rotated_at=VECTORS["now"] - INTERVAL)
     kept = replace(kept, nonce_key=VECTORS["nonce_key"], secrets=secrets)
-    token, shown = parse(world.token), Cookies({}, None, vector["proof"], Asked(**VECTORS["request"]), True)
+    token, shown = parse(world.token), Cookies((), None, vector["proof"], Asked(**VECTORS["request"]), True)
     assert token is not None
 
     def renews() -> bool:

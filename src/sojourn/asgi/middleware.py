@@ -92,7 +92,12 @@ class SessionMiddleware:
         options = (cookie, trusted_origins, script_readable_tokens, cross_site_paths, clear_cache_at_logout)
         self._transport = Transport(*options, public_origin, endpoints_path)
         manager._require_binding(self._transport, adopt is not None)
-        self._binds = self._transport.binds
+        self._binds, place = self._transport.binds, self._transport.place
+        self._cookies: Callable[..., Cookies] | None = None
+        if place is not None:
+            from sojourn.core.dbsc import Cookies  # here: most applications bind no session
+
+            self._cookies, self._find_bound = Cookies, place.find
         self._transport.warn_of_name()
         self._find_cookie = self._transport.cookie.find
         self._cleanup = Cleanup.of(manager, cleanup_interval)
@@ -165,7 +170,13 @@ class SessionMiddleware:
         return exchange
 
     def _presented(self, scope: Scope, headers: dict[bytes, bytes], bearer: bool) -> Shown | None:
-        return self._transport.presented(look_up(headers), bearer, scope.get("method", "GET"), find_path(scope))
+        cookies, method = self._cookies, scope.get("method", "GET")
+        signed = b"dpop" in headers or b"secure-session-skipped" in headers
+        if cookies is None or bearer or signed or method != "GET":
+            return self._transport.presented(look_up(headers), bearer, method, find_path(scope))
+        # Most requests: nothing for a key beside their cookies, and so their path is not asked for.
+        bound = self._find_bound(headers.get(b"cookie", b"").decode("latin-1"))
+        return cookies(bound, None, None, None, headers.get(b"sec-fetch-dest", b"empty") == b"empty")
 
     async def _refuses(self, scope: Scope, headers: dict[bytes, bytes], bearer: bool, send: Send) -> bool:
         refusal = self._transport.refusal(scope["method"], look_up(headers), bearer, find_path(scope))

@@ -17,7 +17,7 @@ from .errors import ConfigurationError, ProofRefused
 from .policy import Policy
 from .proof import CLOCKS_APART, NONCE_LIFE, Asked, check, make_nonce, read, require_cryptography
 from .proved import Device, Judged, Kept, Proved
-from .record import Record
+from .record import RENEWAL_KEY, Record
 from .renewal_key import REMEMBERED_MS, brought, prove_kept, vouched
 from .store import Mark
 from .token import Random, Token
@@ -55,11 +55,11 @@ class Presented(NamedTuple):
 class Vouched(NamedTuple):
     """What a back end shows for a request whose proof was taken already: the thumbprint, which it was told then.
 
-    `in_cookie`: the request has its token in a cookie, whose renewal takes the key.
+    `cookies`: what the request shows where it has its token in a cookie, whose renewal takes the key; else None.
     """
 
     thumbprint: str
-    in_cookie: bool = False
+    cookies: Cookies | None = None
 
 
 Shown = Presented | Vouched | Cookies | Asking
@@ -81,35 +81,34 @@ def prove(
 
     `record` is what the token's id names in this realm. A token that opens nothing need not be proved.
     """
-    if record is not None and type(shown) is Cookies and _is_usual(record, shown, policy, now):
-        # Whether the token opens the session is judged when it is opened.
-        return BY_COOKIE if record.secrets.key else None
+    if record is not None and type(shown) is Cookies and shown.proof is None and record.key_thumbprint is None:
+        # Nearly all requests. Whether the token opens the session is judged when it is opened.
+        bound_to = record.secrets.key
+        if not bound_to and policy.binding == "prefer":
+            return None
+        if bound_to and not bound_to.startswith(RENEWAL_KEY):
+            for cookie in shown.bound:
+                if now <= dbsc.good_until(cookie, record.nonce_key):
+                    return BY_COOKIE
     if record is not None and token is not None and _opens(record, token, policy, now):
         found = _prove_live(record, token, shown, policy, now, random)
         if found is not None:
             return found
-    if policy.binding == "off":
-        return None
+    return None if policy.binding == "off" else _prove_new(shown, now, random)
+
+
+def _prove_new(shown: Shown | None, now: int, random: Random) -> Proved | None:
+    """The key for a session that the request makes."""
     if isinstance(shown, Cookies):
         return brought(shown, now, random)
     if isinstance(shown, Vouched):
-        return Proved(shown.thumbprint, random(16).hex(), None, at_once=False, in_cookie=shown.in_cookie)
+        return Proved(shown.thumbprint, random(16).hex(), None, at_once=False, in_cookie=shown.cookies is not None)
     if not isinstance(shown, Presented) or shown.proof is None:
         return None
     proof = read(shown.proof)
     check(proof, shown.asked, now)
     mark = Mark(proof.id, "", now + REMEMBERED_MS)
     return Proved(proof.thumbprint, random(16).hex(), mark, at_once=False)
-
-
-def _is_usual(record: Record, shown: Cookies, policy: Policy, now: int) -> bool:
-    """Whether a cookie's request shows all that its session may ask for, and nothing else: nearly all requests."""
-    if shown.proof is not None or record.key_thumbprint is not None or record.renewal_key is not None:
-        return False
-    if not record.secrets.key:
-        return policy.binding == "prefer"
-    key = bytes.fromhex(record.nonce_key)
-    return dbsc.is_bound_cookie(shown.bound.get(dbsc.name(key), ""), key, now)
 
 
 def _prove_live(
@@ -123,7 +122,9 @@ def _prove_live(
     if isinstance(shown, Asking):
         return _prove_device(record, shown, policy, now, random)
     if record.secrets.key or policy.binding == "require":
-        return _prove_by_cookie(record, shown if isinstance(shown, Cookies) else None, now)
+        # The browser may have registered a key of its own since the request proved a script's.
+        cookies = shown.cookies if isinstance(shown, Vouched) else shown
+        return _prove_by_cookie(record, cookies if isinstance(cookies, Cookies) else None, now)
     return None
 
 
@@ -135,7 +136,7 @@ def _opens(record: Record, token: Token, policy: Policy, now: int) -> bool:
 def _prove_bound(
     record: Record, thumbprint: str, token: Token, presented: Presented | Vouched | None, now: int
 ) -> Proved:
-    if isinstance(presented, Vouched) and not presented.in_cookie:
+    if isinstance(presented, Vouched) and presented.cookies is None:
         if not hmac.compare_digest(presented.thumbprint.encode(), thumbprint.encode()):
             raise ProofRefused("proof-other-key")
         return Proved(thumbprint, record.nonce_key, None, at_once=True)
@@ -149,7 +150,7 @@ def _prove_bound(
 
 
 def _prove_kept(record: Record, token: Token, shown: Shown | None, policy: Policy, now: int, random: Random) -> Kept:
-    if isinstance(shown, Vouched) and shown.in_cookie:
+    if isinstance(shown, Vouched) and shown.cookies is not None:
         return vouched(record, shown.thumbprint, random)
     if isinstance(shown, (Presented, Vouched)):
         # No script is given the token of a cookie.
@@ -157,12 +158,11 @@ def _prove_kept(record: Record, token: Token, shown: Shown | None, policy: Polic
     if not isinstance(shown, Asking):
         return prove_kept(record, token, shown, policy, now, random)
     device = _prove_device(record, shown, policy, now, random)
-    return prove_kept(record, token, Cookies({}), policy, now, random, None if device is None else device.told)
+    return prove_kept(record, token, Cookies(), policy, now, random, None if device is None else device.told)
 
 
 def _prove_by_cookie(record: Record, shown: Cookies | None, now: int) -> Device | None:
-    key = bytes.fromhex(record.nonce_key)
-    if shown is not None and key and dbsc.is_bound_cookie(shown.bound.get(dbsc.name(key), ""), key, now):
+    if shown is not None and any([now <= dbsc.good_until(cookie, record.nonce_key) for cookie in shown.bound]):
         return BY_COOKIE
     if shown is not None and not record.secrets.key and record.user_id is None:
         # Nobody has logged in yet: there is nothing to bind, and every log-in begins so.
@@ -173,10 +173,11 @@ def _prove_by_cookie(record: Record, shown: Cookies | None, now: int) -> Device 
 def _prove_device(record: Record, asking: Asking, policy: Policy, now: int, random: Random) -> Device | None:
     """What a registration or a refresh proves; None where it is not for this session, or not any more."""
     key, bound_to = bytes.fromhex(record.nonce_key), "" if record.renewal_key else record.secrets.key
+    if not bound_to and (asking.action == "refresh" or not key):
+        if policy.binding == "require" and not record.renewal_key:
+            raise ProofRefused("proof-required", device="")
+        return None
     try:
-        if not bound_to and (asking.action == "refresh" or not key):
-            is_refused = policy.binding == "require" and not record.renewal_key
-            return _prove_by_cookie(record, None, now) if is_refused else None
         if not bound_to:
             found = dbsc.registered(asking, key, now)
             return Device(at_once=False, told=dbsc.tell(key, now, random, asking.place)._replace(key=found))

@@ -94,7 +94,7 @@ def plan_open(
     if reason is None and is_bound:
         if proved is None or not proved.at_once:
             raise ProofRefused("proof-required")
-        if record.renewal_key is not None:
+        if record.secrets.key.startswith(RENEWAL_KEY):
             from .renewal_key import open_kept  # here: most applications bind no session
 
             return open_kept(record, token, proved, what, now, client)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -30,17 +30,17 @@ __all__ = [
     "COOKIE_LIFE",
     "Action",
     "Asking",
-    "BoundCookies",
     "Cookies",
     "Place",
     "Told",
     "again",
-    "is_bound_cookie",
+    "good_until",
     "name",
     "prefix_of",
     "refreshed",
     "registered",
     "skipped_for",
+    "start_of",
     "tell",
 ]
 
@@ -48,7 +48,6 @@ COOKIE_LIFE = 600
 """How long, in seconds, a browser keeps a bound cookie: Chromium signs six times in nine minutes, and no more."""
 # A request that was sent just before the cookie's end may come late.
 LATE = 120
-LONGER_THAN_ANY = 64
 CHALLENGE_LIFE = 900
 """How long, in seconds, a challenge is good: one comes with each bound cookie, and is signed for the next."""
 
@@ -62,14 +61,14 @@ _skipped = re.compile("(quota_exceeded|server_error|unreachable)(?:;|$)").match
 _said = re.compile(r"([0-9]{1,15})\.[0-9a-f]{12}").fullmatch
 
 
-class Cookies(NamedTuple):
-    """What a request that has its token in a cookie shows beside it: bound cookies, by what they are named for.
+class Cookies(msgspec.Struct, frozen=True):
+    """What a request that has its token in a cookie shows beside it: bound cookies, each as what it is named for=value.
 
     `skipped` is why the browser says that it renewed none. `proof` is the request's DPoP header, which must be for what
     was `asked`. `reads`: it asks for data, and not for a page or a part of one.
     """
 
-    bound: Mapping[str, str]
+    bound: Sequence[str] = ()
     skipped: Skipped | None = None
     proof: str | None = None
     asked: Asked | None = None
@@ -103,6 +102,7 @@ class Told(NamedTuple):
     key: str = ""
 
 
+@lru_cache(4096)
 def name(key: bytes) -> str:
     """What a session's bound cookie is named for, and the browser's own record of it, of the session's `nonce_key`.
 
@@ -130,25 +130,32 @@ def prefix_of(cookie: CookieOptions) -> str:
     return f"__Host-{bare}-"
 
 
+def start_of(prefix: str) -> str:
+    """A regular expression of where a cookie's name begins with `prefix`: that first, which is found in no time."""
+    start = re.escape(prefix)
+    return f"{start}(?:(?<=; {start})|(?<=;{start})|(?<=^{start}))"
+
+
 def skipped_for(said: str | None) -> Skipped | None:
     """Why the browser renewed no bound cookie, by its header Secure-Session-Skipped; None where it does not say."""
     match = _skipped(said) if said else None
     return match[1] if match else None  # type: ignore[return-value]  # one of them
 
 
-def is_bound_cookie(value: str, key: bytes, now: int) -> bool:
-    """Whether `value` is a bound cookie of the session of this `nonce_key`, and not over."""
-    return len(value) < LONGER_THAN_ANY and now / 1000 <= _good_until(value, key)
-
-
 @lru_cache(4096)
-def _good_until(value: str, key: bytes) -> int:
-    """In Unix seconds; 0 for what is none. Kept, as all requests of ten minutes show the same."""
+def good_until(cookie: str, nonce_key: str) -> int:
+    """Until when a bound cookie is good, in Unix milliseconds; 0 where it is none of the session of this `nonce_key`.
+
+    `cookie` is one that Cookies has. Kept, as all requests of ten minutes show the same.
+    """
+    of, _, value = cookie.partition("=")
     until, _, sealed = value.partition(".")
-    if not (until.isascii() and until.isdigit() and len(until) < 16 and sealed.isascii()):
+    key = bytes.fromhex(nonce_key)
+    # Without a key anybody could make one.
+    if not key or of != name(key) or not (until.isascii() and until.isdigit() and len(until) < 16 and sealed.isascii()):
         return 0
     is_ours = hmac.compare_digest(sealed, seal(key, f"dbsc cookie {until}"))
-    return int(until) + LATE if is_ours else 0
+    return (int(until) + LATE) * 1000 if is_ours else 0
 
 
 def registered(asking: Asking, key: bytes, now: int) -> str:
@@ -224,22 +231,6 @@ def _check_url(jws: JWS, asking: Asking) -> None:
         raise ProofRefused("proof-url")
 
 
-class BoundCookies(Protocol):
-    """What an answer and a request of a cookie's session have for the browser's own key."""
-
-    def is_asked(self, path: str) -> bool:
-        """Whether a request to this path is one of DBSC's own, which no page sends."""
-
-    def asking(self, path: str, proof: str | None, of: str | None) -> Asking | None:
-        """What a POST to `path` asks for, if that is one of DBSC's own."""
-
-    def shown(self, cookies: str, skipped: str | None) -> Cookies:
-        """What a Cookie header, and Secure-Session-Skipped, show."""
-
-    def told(self, session: Session, logged_out: bool) -> list[tuple[str, str]]:
-        """The headers of an answer for the browser's own key; `logged_out`: its request ended the session."""
-
-
 class Place:
     """Where browsers register, of one application: its `origin`, the `path` of its endpoints, and the session's cookie.
 
@@ -248,7 +239,8 @@ class Place:
 
     def __init__(self, origin: str, path: str, cookie: CookieOptions) -> None:
         self._prefix = prefix_of(cookie)
-        self._find = re.compile(rf"(?:^|;)\s*{re.escape(self._prefix)}([^=;\s]*)=([^;]*)").findall
+        # What is longer is none.
+        self.find = re.compile(rf"{start_of(self._prefix)}([^=;\s]{{12}}=[^;]{{,40}})(?:;|$)").findall
         self.origin, self._path = origin, path
         self._actions: Mapping[str, Action] = {f"{path}/dbsc/register": "register", f"{path}/dbsc/refresh": "refresh"}
 
@@ -263,10 +255,6 @@ class Place:
             return None
         proof = None if proof is None else proof.strip('"')
         return Asking(action, proof, (of or "").strip('"'), self.origin + path, self)
-
-    def shown(self, cookies: str, skipped: str | None) -> Cookies:
-        """What a Cookie header, and Secure-Session-Skipped, show."""
-        return Cookies(dict(self._find(cookies)) if self._prefix in cookies else {}, skipped_for(skipped))
 
     def headers(self, told: Told) -> list[tuple[str, str]]:
         """The headers by which the browser is told."""

@@ -127,13 +127,16 @@ def nonce_age(nonce: str, key: bytes, now: int) -> float | None:
     at, _, sealed = nonce.partition("-")
     if not (at.isascii() and at.isdigit() and len(at) < 16 and sealed.isascii()):
         return None
-    return now / 1000 - int(at) if hmac.compare_digest(sealed, seal(key, at)) else None
+    return now / 1000 - int(at) if hmac.compare_digest(sealed, _kept_seal(key, at)) else None
 
 
-@lru_cache(4096)
 def seal(key: bytes, said: str) -> str:
-    """What nobody without `key` can put beside `said`. Kept, as a session's requests show the same for minutes."""
+    """What nobody without `key` can put beside `said`."""
     return encode(hmac.digest(key, said.encode(), "sha256")[:16])
+
+
+# A session's requests show the same nonce for minutes.
+_kept_seal = lru_cache(4096)(seal)
 
 
 def require_cryptography() -> None:

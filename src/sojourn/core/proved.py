@@ -29,6 +29,16 @@ class Proved(NamedTuple):
         """Whether the session is to end for it: never, as who proves wrongly is merely refused."""
         return False
 
+    @property
+    def told(self) -> None:
+        """What the answer tells the browser of its own key: nothing."""
+        return None
+
+    @property
+    def new_key(self) -> Proved | None:
+        """The key for the answer, or a session that the request makes. Of one that counts already, the use is kept."""
+        return self._replace(mark=None) if self.at_once else self
+
 
 class Device(NamedTuple):
     """What a cookie's request proved of the browser's own key. `mark` and `at_once` are as Proved's.
@@ -40,6 +50,11 @@ class Device(NamedTuple):
     mark: Mark | None = None
     told: Told | None = None
     is_forged: bool = False
+
+    @property
+    def new_key(self) -> Proved | None:
+        """The key for a session that the request makes: none, as the browser registers another."""
+        return None
 
 
 class Kept(NamedTuple):
@@ -66,6 +81,11 @@ class Kept(NamedTuple):
     def is_forged(self) -> bool:
         """Whether the session is to end for it: never, as who proves wrongly is merely refused."""
         return False
+
+    @property
+    def new_key(self) -> Proved | None:
+        """The key for a session that the request makes."""
+        return self.fresh
 
 
 Judged = Proved | Device | Kept

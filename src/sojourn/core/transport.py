@@ -16,9 +16,10 @@ from .session import Session
 
 if TYPE_CHECKING:
     from .binding import Shown
-    from .dbsc import Asking, BoundCookies, Cookies, Place
+    from .dbsc import Asking, Cookies, Place
     from .errors import ProofRefused
     from .rivals import Rivals
+    from .shown import BoundCookies
 
 __all__ = ["BEARER", "FAILED", "Header", "HeaderPairs", "Transport", "merged", "never_stored", "set_cookie", "taken"]
 

@@ -89,15 +89,15 @@ class AsyncSessionManager(AsyncContext):
         del token  # A reporter of errors sends what frames hold.
         if parsed is None:
             return self._malformed(client, presented)
-        record = await self._store.get(parsed.id)
-        proved = None
+        record, proved = await self._store.get(parsed.id), None
+        now = self.clock()
         # Record.bound, written out: each request passes here.
         is_bound = record is not None and (record.key_thumbprint is not None or record.secrets.key)
         if presented is not None or self._requires_key or is_bound:
-            proved = self._prove(record, parsed, presented)
-            if proved is not None and proved.at_once:
-                await self._spend(proved, record)
-        session, end, events = plan_open(record, parsed, self.policy, self.clock(), client, self.realm, proved)
+            proved = self._prove(record, parsed, presented, now)
+            if proved is not None and proved.at_once and proved.mark is not None:
+                await self._spend(proved.mark, proved, record)
+        session, end, events = plan_open(record, parsed, self.policy, now, client, self.realm, proved)
         if events:
             self._emit(self._attributed(events, client))
         if end is not None:
@@ -132,7 +132,7 @@ class AsyncSessionManager(AsyncContext):
         if self._before_create is not None and type(plan.write) is Create:
             await self._before_create(session.client, plan.write.record.user_id)
         if session._proved is not None and session._proved.mark is not None and type(plan.write) is Create:
-            await self._spend(session._proved, None)
+            await self._spend(session._proved.mark, session._proved, None)
             session._proved = session._proved._replace(mark=None)
         settled = carry_on(session, plan, await self._write(plan.write), self.policy, now)
         if self._following is not None and type(plan.write) is Commit:
@@ -169,9 +169,9 @@ class AsyncSessionManager(AsyncContext):
         except StoreUnavailable as error:
             return self._postponed(write, error)
 
-    async def _spend(self, proved: Judged, record: Record | None) -> None:
+    async def _spend(self, mark: Mark, proved: Judged, record: Record | None) -> None:
         """Use the proof up. Raises ProofRefused where it was used before."""
-        if proved.mark is not None and not await self._store.put_mark(proved.mark):
+        if not await self._store.put_mark(mark):
             raise self._replayed(record, proved)
 
     async def adopt(self, ours: Create, mark: Mark) -> bool:

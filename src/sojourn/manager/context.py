@@ -6,6 +6,7 @@ import logging
 import math
 import re
 from collections.abc import Awaitable, Callable, Iterable
+from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
 from sojourn.core.commit import REST_MS, DeviceLabel, Rest, is_upkeep
@@ -72,6 +73,13 @@ AsyncBeforeCreate = Callable[[Client, str | None], Awaitable[None]]
 """The same, awaited."""
 
 
+@cache
+def _prover() -> Callable[[Record | None, Token | None, Shown | None, Policy, int, Random], Judged | None]:
+    from sojourn.core.binding import prove  # here: most applications bind no session
+
+    return prove
+
+
 class ManagerContext:
     """A policy, a clock and a listener, and what is the same with threads and with an event loop."""
 
@@ -115,7 +123,7 @@ class ManagerContext:
         if refused is not None:
             self._emit(self._attributed((refused,), client))
         session = Session(None, self.clock(), client, presented=refused is not None)
-        proved = None if presented is None else self._prove(None, None, presented)
+        proved = None if presented is None else self._prove(None, None, presented, session.opened_at)
         if proved is not None:
             self._note(session, proved)
         return session
@@ -130,16 +138,16 @@ class ManagerContext:
                 self.policy, public_origin, transport.tokens_are_readable, adopts, transport.place is not None
             )
 
-    def _prove(self, record: Record | None, token: Token | None, presented: Shown | None) -> Judged | None:
+    def _prove(self, record: Record | None, token: Token | None, presented: Shown | None, now: int) -> Judged | None:
         """What a request proves of a key; see core.binding. Raises ProofRefused."""
-        from sojourn.core.binding import prove  # here: most applications bind no session
-
         mine = record if record is not None and record.realm == self.realm else None
-        skipped = getattr(presented, "skipped", None) if mine is not None and mine.bound is not None else None
-        if mine is not None and skipped is not None:
-            self._emit((RefreshSkipped(at=self.clock(), id=mine.id, user_id=mine.user_id, cause=skipped),))
+        skipped = getattr(presented, "skipped", None)
+        if skipped is not None and mine is not None and mine.bound is not None:
+            self._emit((RefreshSkipped(at=now, id=mine.id, user_id=mine.user_id, cause=skipped),))
+        else:
+            skipped = None
         try:
-            return prove(mine, token, presented, self.policy, self.clock(), self._random)
+            return _prover()(mine, token, presented, self.policy, now, self._random)
         except ProofRefused as error:
             if skipped is None:
                 self._emit_unproved(mine, error)
@@ -147,15 +155,8 @@ class ManagerContext:
 
     def _note(self, session: Session, proved: Judged) -> None:
         """Put into the session what its request proved."""
-        from sojourn.core.binding import Kept, Proved
-
-        if isinstance(proved, Proved):
-            # Of one that counts already, the use is kept.
-            session._proved = proved._replace(mark=None) if proved.at_once else proved
-            return
-        if isinstance(proved, Kept):
-            session._proved = proved.fresh
-        if session._live is not None:
+        session._proved = proved.new_key
+        if proved.told is not None and session._live is not None:
             session._told = proved.told
 
     def _replayed(self, record: Record | None, proved: Judged) -> ProofRefused:

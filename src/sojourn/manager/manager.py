@@ -79,15 +79,15 @@ class SessionManager(ManagerContext):
         del token  # A reporter of errors sends what frames hold.
         if parsed is None:
             return self._malformed(client, presented)
-        record = self._store.get(parsed.id)
-        proved = None
+        record, proved = self._store.get(parsed.id), None
+        now = self.clock()
         # Record.bound, written out: each request passes here.
         is_bound = record is not None and (record.key_thumbprint is not None or record.secrets.key)
         if presented is not None or self._requires_key or is_bound:
-            proved = self._prove(record, parsed, presented)
-            if proved is not None and proved.at_once:
-                self._spend(proved, record)
-        session, end, events = plan_open(record, parsed, self.policy, self.clock(), client, self.realm, proved)
+            proved = self._prove(record, parsed, presented, now)
+            if proved is not None and proved.at_once and proved.mark is not None:
+                self._spend(proved.mark, proved, record)
+        session, end, events = plan_open(record, parsed, self.policy, now, client, self.realm, proved)
         if events:
             self._emit(self._attributed(events, client))
         if end is not None:
@@ -122,7 +122,7 @@ class SessionManager(ManagerContext):
         if self._before_create is not None and type(plan.write) is Create:
             self._before_create(session.client, plan.write.record.user_id)
         if session._proved is not None and session._proved.mark is not None and type(plan.write) is Create:
-            self._spend(session._proved, None)
+            self._spend(session._proved.mark, session._proved, None)
             session._proved = session._proved._replace(mark=None)
         settled = carry_on(session, plan, self._write(plan.write), self.policy, now)
         if settled is not None and (session._proved is not None or session._offers) and type(plan.write) is Create:
@@ -157,9 +157,9 @@ class SessionManager(ManagerContext):
         except StoreUnavailable as error:
             return self._postponed(write, error)
 
-    def _spend(self, proved: Judged, record: Record | None) -> None:
+    def _spend(self, mark: Mark, proved: Judged, record: Record | None) -> None:
         """Use the proof up. Raises ProofRefused where it was used before."""
-        if proved.mark is not None and not self._store.put_mark(proved.mark):
+        if not self._store.put_mark(mark):
             raise self._replayed(record, proved)
 
     def adopt(self, ours: Create, mark: Mark) -> bool:

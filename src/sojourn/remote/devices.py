@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from sojourn.core.cookie import CookieOptions
-from sojourn.core.dbsc import Asking, Cookies, prefix_of, skipped_for
+from sojourn.core.dbsc import Asking, prefix_of, start_of
 
 from .session import RemoteSession
 
@@ -20,9 +20,9 @@ class DeviceCookies:
     """The bound cookies beside a session's cookie: handed on as they come. Browsers register keys at the service."""
 
     def __init__(self, cookie: CookieOptions) -> None:
-        self._start = prefix_of(cookie)
-        bound = rf"({re.escape(self._start)}[\w-]{{12}})=([0-9]{{1,15}}\.[\w-]{{22}})"
-        self._find = re.compile(rf"(?:^|;) ?{bound}(?=;|$)", re.ASCII).findall
+        bound = rf"({start_of(prefix_of(cookie))}[\w-]{{12}}=[0-9]{{1,15}}\.[\w-]{{22}})(?=;|$)"
+        # Each by its whole name.
+        self.find = re.compile(bound, re.ASCII).findall
 
     def is_asked(self, path: str) -> bool:
         """Whether a request to this path is one of DBSC's own: the service gets these, and none comes here."""
@@ -31,10 +31,6 @@ class DeviceCookies:
     def asking(self, path: str, proof: str | None, of: str | None) -> Asking | None:
         """What a POST to `path` asks for: nothing of a key."""
         return None
-
-    def shown(self, cookies: str, skipped: str | None) -> Cookies:
-        """What a Cookie header, and Secure-Session-Skipped, show. Each bound cookie by its whole name."""
-        return Cookies(dict(self._find(cookies)) if self._start in cookies else {}, skipped_for(skipped))
 
     def told(self, session: Session, logged_out: bool) -> list[tuple[str, str]]:
         """The headers of an answer for the browser's own key, as the service said."""

@@ -39,8 +39,7 @@ def _device(shown: Cookies) -> ShownDevice | None:
         signed = SignedRequest(method=shown.asked.method, path=quote(shown.asked.path) or "/", proof=shown.proof)
     if not shown.bound and shown.skipped is None and signed is None:
         return None
-    cookies = "; ".join([f"{name}={value}" for name, value in shown.bound.items()])
-    return ShownDevice(cookies=cookies, skipped=shown.skipped, signed=signed)
+    return ShownDevice(cookies="; ".join(shown.bound), skipped=shown.skipped, signed=signed)
 
 
 def require_proof(answer: Opened, presented: Shown | None) -> None:

@@ -8,11 +8,11 @@ from urllib.parse import unquote
 import msgspec
 
 from sojourn.core.binding import Presented, Vouched
-from sojourn.core.dbsc import Cookies, Place
+from sojourn.core.dbsc import Cookies, Place, skipped_for
 from sojourn.core.proof import Asked
 from sojourn.core.session import Session
 from sojourn.wire.answers import ToldDevice
-from sojourn.wire.requests import CommitRequest, LogoutAction, OpenRequest
+from sojourn.wire.requests import CommitRequest, LogoutAction, OpenRequest, ShownDevice
 
 __all__ = ["VisitorKeys"]
 
@@ -30,25 +30,28 @@ class VisitorKeys:
         self._place = place
         self._binds_cookies = binds_cookies and place is not None
         # A visitor who has not logged in shows nothing, and has a session all the same.
-        self._unbound = Cookies({}) if self._binds_cookies and all_must_be else None
+        self._unbound = Cookies() if self._binds_cookies and all_must_be else None
 
     def shown(self, asked: OpenRequest | CommitRequest) -> Presented | Vouched | Cookies | None:
         """What the request shows beside its token."""
+        cookies = None if asked.device is None else self._cookies(asked.device)
         if asked.proved is not None:
-            return Vouched(asked.proved, in_cookie=asked.device is not None)
+            return Vouched(asked.proved, cookies)
         if asked.presented is not None:
             # As the wire's pattern has it. What the origin is worth, and how it is spelled, a proof is compared by.
             method, proof, dpop = asked.presented.method, asked.presented.proof, asked.presented.dpop
             scheme, host, path = _url(asked.presented.url).groups()  # type: ignore[union-attr]
             return Presented(proof, dpop, Asked(method, scheme + host, unquote(path)))
-        if self._place is not None and asked.device is not None:
-            found, signed = self._place.shown(asked.device.cookies, asked.device.skipped), asked.device.signed
-            if signed is None or not self._binds_cookies:
-                return found
-            path = signed.path.partition("?")[0].partition("#")[0]
-            by = Asked(signed.method, self._place.origin, unquote(path))
-            return found._replace(proof=signed.proof, asked=by)
-        return self._unbound
+        return self._unbound if cookies is None or self._place is None else cookies
+
+    def _cookies(self, device: ShownDevice) -> Cookies:
+        if self._place is None:
+            return Cookies()
+        bound, skipped, signed = self._place.find(device.cookies), skipped_for(device.skipped), device.signed
+        if signed is None or not self._binds_cookies:
+            return Cookies(bound, skipped)
+        path = signed.path.partition("?")[0].partition("#")[0]
+        return Cookies(bound, skipped, signed.proof, Asked(signed.method, self._place.origin, unquote(path)))
 
     def offers(self, wanted: CommitRequest) -> bool:
         """Whether the browser may register a key for a session that the commit makes."""

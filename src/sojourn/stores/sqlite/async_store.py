@@ -86,7 +86,8 @@ class AsyncSQLiteStore:
 
     async def put_mark(self, mark: Mark) -> bool:
         """As Store.put_mark."""
-        return await self._write(partial(operations.put_mark, mark), True)
+        # No fsync: an end that is written after it, and waits for the disk, brings it there too.
+        return await self._write(partial(operations.put_mark, mark))
 
     async def get_mark(self, id: str) -> Mark | None:
         """As Store.get_mark."""
