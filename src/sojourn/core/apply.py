@@ -47,7 +47,8 @@ def _changed_data(before: Mapping[str, bytes], commit: Commit) -> Mapping[str, b
             return None
         written[key] = change.value
     for key, by in commit.increments.items():
-        counter = decode(before.get(key, b"0"))
+        raw = written[key] if key in written else before.get(key)
+        counter = decode(b"0" if raw is None else raw)
         if type(counter) is not int or abs(counter + by) > MAX_INTEGER:
             return None
         written[key] = b"%d" % (counter + by)
