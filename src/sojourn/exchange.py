@@ -170,19 +170,11 @@ class Exchange:
     `check_late_changes` when all is sent.
     """
 
-    __slots__ = (
-        "_agent",
-        "_failed",
-        "_forget",
-        "_ip",
-        "_logged_out",
-        "_plain_host",
-        "_wiring",
-        "bearer",
-        "reply",
-        "rivals",
-        "session",
-    )
+    # Defaults on the class: a request makes one of these, and most never set them.
+    reply = NO_REPLY
+    rivals: Rivals | None = None
+    _failed = _logged_out = False
+    _forget: str | None = None
 
     def __init__(self, wiring: Wiring, session: Session, environ: Environ, bearer: bool) -> None:
         self._wiring = wiring
@@ -194,10 +186,6 @@ class Exchange:
         plain = environ.get("wsgi.url_scheme") == "http" and environ.get("HTTP_X_FORWARDED_PROTO") != "https"
         self._plain_host = environ.get("HTTP_HOST") if plain else None
         self.bearer = bearer
-        self.reply = NO_REPLY
-        self._forget: str | None = None
-        self._failed = self._logged_out = False
-        self.rivals: Rivals | None = None
 
     @property
     def manager(self) -> SessionManager:
@@ -252,6 +240,11 @@ class Exchange:
     def add_headers(self, headers: HeaderList) -> None:
         """Put into a response's headers, in place, what caches and the browser must know."""
         transport = self._wiring.transport
+        if self.is_silent and not any([name.lower() == "vary" for name, _ in headers]):
+            # Most answers: nothing of the application's own is in the way.
+            if self.session._accessed:
+                headers.append(("Vary", transport.vary))
+            return
         needed = transport.answer(self.session, self.reply, self.bearer, self._forget, self.rivals, self._logged_out)
         if needed:
             # As WSGI applications spell them: other middleware may look for just that.

@@ -7,12 +7,14 @@ import decimal
 import enum
 import json
 import math
+import sys
 import uuid
 from collections import Counter, OrderedDict, defaultdict, namedtuple
+from types import FrameType
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markupsafe import Markup
 from werkzeug.datastructures import MultiDict
@@ -22,6 +24,7 @@ from sojourn.core.codec import (
     MAX_DEPTH,
     MAX_INTEGER,
     EncodedObject,
+    altered,
     decode,
     encode,
     is_unicode,
@@ -218,6 +221,48 @@ def test_an_encoded_object_is_its_members_still_encoded(value: dict[str, Any]) -
     assert list(found) == list(members)
     assert all(key in found for key in members)
     assert EncodedObject(join(found)) == found
+
+
+@settings(max_examples=30)
+@pytest.mark.parametrize("kept", ["dict", "json", "texts"])
+@given(st.dictionaries(st.text(), small_values), st.dictionaries(st.text(), st.none() | small_values.map(encode)))
+def test_altered_data_is_another_with_the_rest_as_it_was(
+    kept: str, value: dict[str, Any], changes: dict[str, bytes | None]
+) -> None:
+    members = {key: encode(member) for key, member in value.items()}
+    # As PostgreSQL and Redis keep them.
+    texts = json.dumps({key: member.decode() for key, member in members.items()})
+    data = {"dict": members, "json": EncodedObject(join(members)), "texts": EncodedObject(texts, json.loads)}[kept]
+    wanted = {key: raw for key, raw in {**members, **changes}.items() if raw is not None}
+
+    found = altered(data, changes)
+
+    assert dict(found) == wanted
+    assert {key: found.get(key) for key in {*wanted, *changes, "no key"}} == {
+        key: wanted.get(key) for key in {*wanted, *changes, "no key"}
+    }
+    assert (join(found), size(found)) == (join(wanted), size(wanted))
+    assert dict(data) == members
+
+
+def test_what_a_change_costs_in_calls_does_not_grow_with_the_keys() -> None:
+    calls: dict[int, list[str]] = {10: [], 1000: []}
+    for keys, entered in calls.items():
+        data = EncodedObject(join({f"k{n}": b"1" for n in range(keys)}))
+
+        def note(frame: FrameType, event: str, _: object, entered: list[str] = entered) -> None:
+            if event == "call":
+                entered.append(frame.f_code.co_name)
+
+        sys.setprofile(note)
+        try:
+            found = altered(data, {"k7": b"2"})
+            size(found)
+            join(found)
+        finally:
+            sys.setprofile(None)
+
+    assert calls[10] == calls[1000]
 
 
 def test_an_encoded_object_is_not_looked_at_before_it_is_asked() -> None:

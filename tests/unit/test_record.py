@@ -82,3 +82,7 @@ def test_a_client_is_described_in_unicode_text(value: Any, told: str) -> None:
     for name in ("ip", "user_agent"):
         with pytest.raises(ConfigurationError, match=rf"Client\({name}=.*{told}"):
             Client(**{name: value})
+
+
+def test_what_a_browser_says_in_other_letters_is_text_too() -> None:
+    assert Client("192.0.2.1", "Zoë's browser").user_agent == "Zoë's browser"

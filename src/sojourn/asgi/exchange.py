@@ -30,23 +30,11 @@ RawHeaders = Sequence[tuple[bytes, bytes]]
 class AsyncExchange:
     """A session on its way through a request; `send` is what the application answers through."""
 
-    __slots__ = (
-        "_agent",
-        "_forget",
-        "_manager",
-        "_peer",
-        "_scope",
-        "_send",
-        "_transport",
-        "bearer",
-        "failed",
-        "logged_out",
-        "replaced",
-        "reply",
-        "rivals",
-        "session",
-        "started",
-    )
+    # Defaults on the class: a request makes one of these, and most never set them.
+    reply = NO_REPLY
+    rivals: Rivals | None = None
+    started = replaced = failed = logged_out = False
+    _forget: str | None = None
 
     def __init__(
         self,
@@ -69,11 +57,9 @@ class AsyncExchange:
         self._agent = agent
         self._send = send
         self.bearer = bearer
-        # The browser gets our token, and forgets another layer's cookie, in one answer.
-        self.reply = NO_REPLY if adopted is None else adopted.reply
-        self._forget = None if adopted is None else adopted.forget_header(transport.cookie)
-        self.rivals: Rivals | None = None
-        self.started = self.replaced = self.failed = self.logged_out = False
+        if adopted is not None:
+            # The browser gets our token, and forgets another layer's cookie, in one answer.
+            self.reply, self._forget = adopted.reply, adopted.forget_header(transport.cookie)
 
     @property
     def manager(self) -> AsyncSessionManager:

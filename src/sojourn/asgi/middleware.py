@@ -146,7 +146,8 @@ class SessionMiddleware:
             tokens, adopted = await self._take_over(self._adopt, tokens, headers, scope)
         # As _forget, without a call: every request comes by here.
         headers.pop(b"cookie", None)
-        headers.pop(b"authorization", None)
+        if may_be_bearer:
+            headers.pop(b"authorization", None)
         try:
             if len(tokens) == 1:
                 # The common case spares a coroutine.

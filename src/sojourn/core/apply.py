@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
-from .codec import MAX_INTEGER, decode, size
+from .codec import MAX_INTEGER, altered, decode, size
 from .errors import DataTooLarge, EndReason, SessionLimitReached
 from .record import Record
 from .store import Commit, Create, End, Ends, Limit
@@ -40,20 +40,19 @@ def changed(record: Record, commit: Commit) -> Record | None:
     return replace(record, seen_at=seen_at, secrets=secrets, data=data, version=record.version + 1)
 
 
-def _changed_data(before: Mapping[str, bytes], commit: Commit) -> dict[str, bytes] | None:
-    data = dict(before)
+def _changed_data(before: Mapping[str, bytes], commit: Commit) -> Mapping[str, bytes] | None:
+    written: dict[str, bytes | None] = {}
     for key, change in commit.changes.items():
-        if data.get(key) != change.base:
+        if before.get(key) != change.base:
             return None
-        if change.value is None:
-            data.pop(key, None)
-        else:
-            data[key] = change.value
+        written[key] = change.value
     for key, by in commit.increments.items():
-        counter = decode(data.get(key, b"0"))
+        raw = written[key] if key in written else before.get(key)
+        counter = decode(b"0" if raw is None else raw)
         if type(counter) is not int or abs(counter + by) > MAX_INTEGER:
             return None
-        data[key] = b"%d" % (counter + by)
+        written[key] = b"%d" % (counter + by)
+    data = altered(before, written)
     total = size(data)
     # Data over the limit, by an older and wider policy, may always be made smaller.
     if total > commit.max_bytes and total > size(before):

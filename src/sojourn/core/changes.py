@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from .codec import MAX_INTEGER, decode, encode, plain, same_encoding
+from .codec import MAX_INTEGER, altered, decode, encode, plain, same_encoding
 from .errors import InvalidData, SessionCommitted
 from .merge import MISSING, merge, same
 from .store import Change
@@ -36,24 +36,17 @@ _SIMPLE = frozenset((str, int, bool))
 
 def changed(base: Base, values: Values) -> dict[str, Any]:
     """The values that differ from what was loaded."""
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        raw = base.get(key)
-        if raw is None:
-            if value is not MISSING:
-                found[key] = value
-        elif value is MISSING or not _unchanged(value, raw):
-            found[key] = value
-    return found
+    return {key: value for key, value in values.items() if _is_changed(value, base.get(key))}
 
 
 def changes(base: Base, values: Values, counters: Counters) -> dict[str, Change]:
     """Each key that was changed, increments apart. Raises InvalidData for what JSON cannot hold."""
-    return {
-        key: Change(base.get(key), None if value is MISSING else encode(value, key))
-        for key, value in changed(base, values).items()
-        if key not in counters
-    }
+    found: dict[str, Change] = {}
+    for key, value in values.items():
+        raw = base.get(key)
+        if key not in counters and _is_changed(value, raw):
+            found[key] = Change(raw, None if value is MISSING else encode(value, key))
+    return found
 
 
 def increments(base: Base, counters: Counters) -> dict[str, int]:
@@ -76,15 +69,10 @@ def committed(base: Base, changes: Mapping[str, Change], increments: Counters) -
     """`base` with what a commit wrote, and nothing that was set while it was under way."""
     if not changes and not increments:
         return base
-    whole = dict(base)
-    for key, change in changes.items():
-        if change.value is None:
-            whole.pop(key, None)
-        else:
-            whole[key] = change.value
+    written = {key: change.value for key, change in changes.items()}
     for key, by in increments.items():
-        whole[key] = b"%d" % (decode(whole.get(key, b"0")) + by)
-    return whole
+        written[key] = b"%d" % (decode(base.get(key, b"0")) + by)
+    return altered(base, written)
 
 
 def rebased(base: Base, values: Values, counters: Counters, theirs: Base) -> Rebased:
@@ -126,14 +114,16 @@ def add(key: str, value: Any, by: Any) -> int:
     return total
 
 
-def _unchanged(value: Any, raw: bytes) -> bool:
+def _is_changed(value: Any, raw: bytes | None) -> bool:
+    if raw is None or value is MISSING:
+        return raw is not None or value is not MISSING
     before = decode(raw)
     kind = type(value)
     if kind in _SIMPLE and kind is type(before):
-        return bool(value == before)
+        return bool(value != before)
     # Equal in both ways, which is quick to see, or the same member by member. The quick encoding alone takes nan for
     # null and a date for text; == alone takes 1 for True.
-    return (same_encoding(value, raw) and bool(value == before)) or same(plain(value), before)
+    return not (same_encoding(value, raw) and bool(value == before)) and not same(plain(value), before)
 
 
 def _decoded(data: Base, key: str) -> Any:

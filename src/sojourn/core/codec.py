@@ -13,6 +13,7 @@ from .errors import InvalidData, StoreUnavailable
 __all__ = [
     "Dictionary",
     "EncodedObject",
+    "altered",
     "checked_key",
     "decode",
     "encode",
@@ -34,6 +35,7 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 _split = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
+_RAW = frozenset((msgspec.Raw,))
 _WORDS = {None: "null", True: "true", False: "false"}
 _INSTEAD = {
     "set": "a sorted list",
@@ -118,27 +120,46 @@ class EncodedObject(Mapping[str, bytes]):
         self._members: Mapping[str, msgspec.Raw | str] | None = None
 
     def __getitem__(self, key: str) -> bytes:
-        member = self._split()[key]
+        member = (self._members or self._split())[key]
         return member.encode() if type(member) is str else bytes(member)  # type: ignore[arg-type]
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """As a mapping's, but without an exception for what is not there."""
+        member = (self._members or self._split()).get(key)
+        if member is None:
+            return default
+        return member.encode() if type(member) is str else bytes(member)  # type: ignore[arg-type]
+
+    def altered(self, changes: Mapping[str, bytes | None]) -> EncodedObject:
+        """As the function."""
+        # Copied whole, in C: one by one each member would cost as much as ten.
+        members = dict(self._members or self._split())
+        for key, raw in changes.items():
+            if raw is None:
+                members.pop(key, None)
+            else:
+                members[key] = msgspec.Raw(raw)
+        other = EncodedObject(None, self._split_text)
+        other._members = members
+        return other
 
     def decoded(self, key: str) -> Any:
         """The value under `key`. Raises as `decode`."""
-        members = self._members
-        return decode((self._split() if members is None else members)[key])
+        return decode((self._members or self._split())[key])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._split())
 
     def __len__(self) -> int:
-        return len(self._split())
+        return len(self._members or self._split())
 
     def __contains__(self, key: object) -> bool:
-        return key in self._split()
+        return key in (self._members or self._split())
 
     @property
     def members(self) -> Mapping[str, msgspec.Raw | str]:
         """The same, in the form in which they were kept."""
-        return self._split()
+        return self._members or self._split()
 
     @property
     def untouched(self) -> bool:
@@ -188,17 +209,36 @@ def _unreadable() -> StoreUnavailable:
     return StoreUnavailable("A session's data in the store is not the JSON that was written.")
 
 
+def altered(data: Mapping[str, bytes], changes: Mapping[str, bytes | None]) -> Mapping[str, bytes]:
+    """Encoded `data` with other values, and without the keys that are changed to None. `data` stays as it is."""
+    if type(data) is EncodedObject:
+        return data.altered(changes)
+    whole = dict(data)
+    for key, raw in changes.items():
+        if raw is None:
+            whole.pop(key, None)
+        else:
+            whole[key] = raw
+    return whole
+
+
 def join(data: Mapping[str, bytes]) -> str:
     """Encoded `data` as the text of one JSON object."""
     members: Mapping[str, Any] = data.members if type(data) is EncodedObject else data
-    return _encode({key: msgspec.Raw(member) for key, member in members.items()}).decode()
+    if not _RAW.issuperset(map(type, members.values())):
+        members = {key: msgspec.Raw(member) for key, member in members.items()}
+    return _encode(members).decode()
 
 
 def size(data: Mapping[str, bytes]) -> int:
     """The bytes of encoded `data` as one JSON object; escapes in its keys are not counted."""
-    if not data:
+    members: Mapping[str, Any] = data.members if type(data) is EncodedObject else data
+    if not members:
         return 2
-    return len("".join(data).encode()) + sum(map(len, data.values())) + 4 * len(data) + 1
+    values: Iterable[Any] = members.values()
+    if str in set(map(type, values)):
+        values = data.values()
+    return len("".join(members).encode()) + sum(map(len, values)) + 4 * len(members) + 1
 
 
 def _plain(value: Any, path: str, depth: int) -> Any:

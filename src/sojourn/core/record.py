@@ -55,6 +55,9 @@ class Client(msgspec.Struct, frozen=True):
     user_agent: str = ""
 
     def __post_init__(self) -> None:
+        # That of each record that is decoded passes here.
+        if type(self.ip) is type(self.user_agent) is str and self.ip.isascii() and self.user_agent.isascii():
+            return
         for name, value in (("ip", self.ip), ("user_agent", self.user_agent)):
             if type(value) is not str:
                 raise ConfigurationError(

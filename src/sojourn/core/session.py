@@ -92,7 +92,8 @@ class Session(Dictionary):
         self._allow_change()
         if type(key) is not str or not key.isascii():
             key = checked_key(key)
-        self._forget_counter(key)
+        if self._counters:
+            self._forget_counter(key)
         self._values[key] = value
 
     def __delitem__(self, key: str) -> None:
@@ -274,7 +275,7 @@ class Session(Dictionary):
         return changes.changes(self._base, self._values, self._counters) if self._values else {}
 
     def _increments(self) -> dict[str, int]:
-        return changes.increments(self._base, self._counters)
+        return changes.increments(self._base, self._counters) if self._counters else {}
 
     def _encoded(self) -> dict[str, bytes]:
         return changes.encoded(self._base, self._values)

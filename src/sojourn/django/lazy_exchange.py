@@ -89,7 +89,8 @@ class LazyExchange:
         """The exchange, opened, its policy with the limits that set_expiry gave this session."""
         exchange = self.open()
         session, before = exchange.session, exchange.session._accessed
-        expiry = session.get(EXPIRY)
+        # Few have one, and to get what is not there costs an exception.
+        expiry = session.get(EXPIRY) if EXPIRY in session else None
         session._accessed = before
         if not expiry and not self._is_limited:
             return exchange
@@ -212,7 +213,8 @@ class LazyExchange:
         """The headers that go with the answer."""
         headers: list[tuple[str, str]] = []
         if self._first is not None and self.exchange is not None:
-            self._first.take_over(self.exchange)
+            if self._first is not self.exchange:
+                self._first.take_over(self.exchange)
             self._first.add_headers(headers)
         return headers
 

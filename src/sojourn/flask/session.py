@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from flask.json.tag import TaggedJSONSerializer
@@ -38,6 +38,7 @@ class FlaskSession(KeyedSession, SessionMixin):
     _said: frozenset[str] = frozenset()  # the keys that this request has set
     _answered = False  # the whole answer is made
     _modified: bool | None = None
+    _noted: tuple[Mapping[str, bytes], dict[str, Any]] | None = None  # what was loaded and set, when that was committed
 
     def __getitem__(self, key: str) -> Any:
         value = super().__getitem__(key)
@@ -108,12 +109,12 @@ class FlaskSession(KeyedSession, SessionMixin):
         self._accessed = True
         if self._modified is not None:
             return self._modified
-        return bool(self._wish) or self._logged_out or bool(changed(self._base, self._values))
+        return bool(self._wish) or self._logged_out or bool(changed(*(self._noted or (self._base, self._values))))
 
     @modified.setter
     def modified(self, value: bool) -> None:
         """False takes back what this request changed so far, but for a log-in or log-out; True only says True."""
-        self._modified = True if value else None
+        self._modified, self._noted = True if value else None, None
         if not value and not self._logged_out and self._login is None:
             self._allow_change()
             self._values, self._counters, self._said = {}, {}, frozenset()
@@ -121,8 +122,11 @@ class FlaskSession(KeyedSession, SessionMixin):
     def note_answer(self, *, whole: bool) -> None:
         """The answer is made, as a `whole` or to be streamed: what is committed was a change all the same."""
         self._answered = whole
-        if self._values or self._wish or self._logged_out:
-            self._modified = self.modified or None
+        if self._wish or self._logged_out:
+            self._modified = True
+        elif self._values:
+            # Compared when somebody asks: hardly anybody does.
+            self._noted = self._base, dict(self._values)
 
     def _confirm(self) -> None:
         """Flask-Login's confirm_login: the user of an old log-in has proved anew who they are."""

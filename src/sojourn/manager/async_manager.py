@@ -74,7 +74,7 @@ class AsyncSessionManager(AsyncContext):
         parsed = parse(token)
         del token
         record = self._at_hand(parsed.id) if parsed else None
-        if parsed is None or record is None or record.bound is not None or self._requires_key:
+        if parsed is None or record is None or self._requires_key or record.key_thumbprint or record.secrets.key:
             return None
         session, _, _ = plan_open(record, parsed, self.policy, self.clock(), client, self.realm)
         return None if session._live is None else session

@@ -33,6 +33,8 @@ class Prompt:
         self, endpoints: ServiceEndpoints, keys: Keyring, tell: TellProblem, *, never_waits: bool, has_cache: bool
     ) -> None:
         self._keys = keys
+        # An open of what a cache has tells nobody of anything.
+        self._acts = never_waits
         # Of each path, the media type that it takes, and what answers.
         self._ways: Mapping[bytes, tuple[bytes, Callable[[bytes], Answer]]] = {}
         if never_waits:
@@ -61,6 +63,8 @@ class Prompt:
             return None
         if self._keys.refusal(authorization, "sessions"):
             return None
+        if not self._acts:
+            return way(body)
         # Only for now: what goes on later does so in the context of its request.
         before = acting_key.set(self._keys.id_of(authorization))
         try:

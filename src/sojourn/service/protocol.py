@@ -47,6 +47,8 @@ class _OneWrite:
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
+        # Asked several times for a request; what __getattr__ finds costs an exception first.
+        self.is_closing = transport.is_closing
         self._loop = loop
         self._waiting: list[bytes] = []
 
@@ -74,7 +76,7 @@ class _OneWrite:
         return getattr(self._transport, name)
 
     def _flush(self) -> None:
-        if self._waiting and not self._transport.is_closing():
+        if self._waiting and not self.is_closing():
             self._transport.write(b"".join(self._waiting))
         self._waiting.clear()
 

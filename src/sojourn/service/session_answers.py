@@ -16,10 +16,12 @@ from sojourn.wire.requests import CommitRequest, KeyChange
 
 __all__ = ["committed", "opened"]
 
+NO_KEY: dict[str, str | None] = {"proved": None, "nonce": None}
+
 
 def opened(session: Session, policy: Policy) -> Opened:
     """The answer to /v1/open."""
-    reason, record = session.end_reason, session._record
+    reason, record = session._end_reason, session._record
     ended_at = record.expires_at if record is not None and reason is not None else None
     kept = session._kept
     return Opened(
@@ -28,7 +30,7 @@ def opened(session: Session, policy: Policy) -> Opened:
         ended_at=ended_at,
         session=_state(session),
         commit_due=not nothing_due(session, policy),
-        **_key(session),
+        **(NO_KEY if kept is None and session._proved is None else _key(session)),
         now=session.opened_at,
         owed=kept.wants if kept is not None and kept.owes and kept.wants is not None else msgspec.UNSET,
     )
@@ -95,7 +97,7 @@ def _state(session: Session) -> SessionState | None:
         absolute_expires_at=record.absolute_expires_at,
         idle_timeout=record.idle_timeout,
         remember=record.remember,
-        level=session.level,
+        level=record.level if session._kept is None else session.level,
         methods=record.methods,
         bound=record.bound,
         follows=record.follows,

@@ -69,16 +69,15 @@ def insert(connection: sqlite3.Connection, record: Record) -> None:
 
 def update(connection: sqlite3.Connection, before: Record, after: Record) -> None:
     """Write the columns in which `after` differs. An index is only written if its column is."""
-    row: dict[str, Any] = {"record": _text(after)}
+    row: dict[str, Any] = {"record = ?": _text(after)}
     if after.data is not before.data:
-        row["data"] = join(after.data)
-    if after.expires_at != before.expires_at:
-        row["expires_at"] = after.expires_at
+        row["data = ?"] = join(after.data)
+    if (expires_at := after.expires_at) != before.expires_at:
+        row["expires_at = ?"] = expires_at
     if after.ended_at != before.ended_at:
-        row["ended_at"] = after.ended_at
-    names = ", ".join(f"{name} = ?" for name in row)
+        row["ended_at = ?"] = after.ended_at
     # The names are this file's own; values are bound.
-    connection.execute(f"UPDATE session SET {names} WHERE id = ?", (*row.values(), after.id))
+    connection.execute(f"UPDATE session SET {', '.join(row)} WHERE id = ?", (*row.values(), after.id))
 
 
 def record_of(id: str, row: Sequence[str]) -> Record:
