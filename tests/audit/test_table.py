@@ -28,6 +28,7 @@ from sojourn.stores.sqlite.file import SQLiteFile
 from tests.audit.receiver import SECRET, receiving
 from tests.cli.program import Program
 from tests.servers.postgres import PostgresServer
+from tests.servers.waiting import wait_until
 
 NOW = 1_800_000_000_000
 DAY = 86_400_000
@@ -175,6 +176,29 @@ async def test_in_an_event_loop_it_is_written_in_order_while_the_loop_goes_on(ur
 
     assert [json.loads(line)["session_id"] for _, line in with_lock.read(0, 10)] == ids
     with_lock.close()
+
+
+def tell_in_a_loop(trail: AuditTable) -> None:
+    """Three entries, and no more is done."""
+
+    async def tell() -> None:
+        count(trail, 3)
+
+    asyncio.run(tell())
+
+
+def test_what_was_told_in_an_event_loop_is_written_before_its_process_ends(url: str, trail: AuditTable) -> None:
+    # So that the child has a parent's thread to forget, which is idle by then.
+    tell_in_a_loop(trail)
+    wait_until(lambda: len(entries(trail)) == 3, "what the parent told")
+    process = multiprocessing.get_context("fork").Process(target=tell_in_a_loop, args=(trail,))
+    process.start()
+    process.join()
+    trail.close()
+
+    assert process.exitcode == 0
+    assert sorted(entry["number"] for entry in entries(trail)) == [0, 0, 1, 1, 2, 2]
+    assert verified(url) == []
 
 
 def held(url: str, hold: Callable[..., None]) -> None:

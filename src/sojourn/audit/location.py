@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from .file import AuditFile
-from .outbox import Cursor
 from .reader import TrailReader
-from .table import AuditTable, Table, TableURL, open_table
 from .trail import AuditTrail
+
+if TYPE_CHECKING:
+    from .outbox import Cursor
+    from .table import Table
 
 __all__ = ["Reader", "is_url", "open_reader", "open_trail"]
 
 PAGE = 500
-START = Cursor(0, 0, 0)
 
 _is_url = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:").match
 
@@ -66,11 +67,18 @@ def is_url(location: str) -> bool:
 
 def open_trail(location: str) -> AuditTrail:
     """The trail there, to be written. Raises ConfigurationError where it cannot be."""
-    return AuditTable(location) if is_url(location) else AuditFile(location)
-
-
-def open_reader(location: str, cursor: Cursor = START) -> Reader:
-    """The lines of the trail there, from where another reader left off. Makes none."""
     if is_url(location):
-        return TableReader(open_table(TableURL.parse(location), make=False), cursor.n)
-    return TrailReader(Path(location), cursor.inode, cursor.offset)
+        from .table import AuditTable  # here: a file needs neither an event loop nor a driver
+
+        return AuditTable(location)
+    return AuditFile(location)
+
+
+def open_reader(location: str, cursor: Cursor | None = None) -> Reader:
+    """The lines of the trail there, from where another reader left off. Makes none."""
+    n, inode, offset = cursor or (0, 0, 0)
+    if is_url(location):
+        from .table import TableURL, open_table
+
+        return TableReader(open_table(TableURL.parse(location), make=False), n)
+    return TrailReader(Path(location), inode, offset)

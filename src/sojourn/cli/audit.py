@@ -17,7 +17,6 @@ from sojourn.audit.chain import Chain, Link, Row, parse_line
 from sojourn.audit.entry import spell_time
 from sojourn.audit.file import chain_path, read_chain
 from sojourn.audit.location import is_url, open_reader
-from sojourn.audit.table import TableURL, open_table
 from sojourn.audit.verification import Flaw, Place, Verification
 from sojourn.core.errors import ConfigurationError
 
@@ -126,6 +125,8 @@ def verified_table(url: str) -> tuple[Verification, list[Flaw]]:
             end = Place(TABLE, n)
             verification.look(end, line.encode())
         return verification, verification.finish(kept.last, end)
+
+    from sojourn.audit.table import TableURL, open_table  # here: most trails are files
 
     with closing(open_table(TableURL.parse(url), make=False)) as table:
         return table.look(look)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import click
 import msgspec
 
-from sojourn.audit import AuditTable
+from sojourn.audit.location import is_url
 from sojourn.core.policy import Policy
 from sojourn.core.record import Record
 from sojourn.core.store import Stats
@@ -49,7 +49,10 @@ def cleanup(url: str, as_json: bool, keep_ended: float, audit: str | None, vacuu
     show = live_line(wanted=not as_json)
     with audited(audit) as trail, open_manager(url, Policy(keep_ended=keep_ended), on_event=trail) as manager:
         deleted = manager.delete_expired((lambda count: show(f"{count:,} deleted")) if show else None)
-        if isinstance(trail, AuditTable):
+        if audit and is_url(audit):
+            from sojourn.audit import AuditTable  # here: most trails are files
+
+            assert isinstance(trail, AuditTable)
             trail.delete_old()
     if show:
         show("")
