@@ -330,14 +330,15 @@ def test_the_newest_are_found_from_the_end_a_megabyte_at_a_time(tmp_path: Path) 
 
     looked, before = [], 0
     while True:
-        found = newest(trail.path, "ada", before)
+        found = newest(trail, "ada", before)
         looked.append(len(found.entries))
         before = found.before
         if not before:
             break
     assert looked == [0, 0, 1]
-    three = newest(trail.path, limit=3)
+    three = newest(trail, limit=3)
     assert [each["number"] for each in three.entries] == [29, 28, 27]
-    assert [each["number"] for each in newest(trail.path, before=three.before, limit=2).entries] == [26, 25]
+    assert [each["number"] for each in newest(trail, before=three.before, limit=2).entries] == [26, 25]
+    trail.path.unlink()
     with pytest.raises(ConfigurationError, match="cannot be read: No such file"):
-        newest(tmp_path / "none")
+        newest(trail)

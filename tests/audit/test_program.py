@@ -8,6 +8,7 @@ import os
 import pwd
 import re
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,14 @@ from click.testing import CliRunner
 
 from sojourn import Client, SessionManager, open_store
 from sojourn.audit import AuditFile
+from sojourn.audit.location import open_reader
 from sojourn.cli import Exit
-from sojourn.cli.audit import audit
+from sojourn.cli.audit import audit as audit_command
+from sojourn.cli.copy import copy
+from sojourn.cli.migrate import migrate
+from sojourn.cli.serve_check import findings
 from sojourn.remote import RemoteSessionManager
+from sojourn.service.settings import make_settings
 from tests.audit.receiver import SECRET, receiving
 from tests.cli.program import COMMAND, Program
 from tests.remote.service import SOJOURN, make_key
@@ -82,7 +88,7 @@ def test_a_trail_is_shown_safely_and_what_was_done_to_it_is_told_by_line(tmp_pat
     trail.close()
 
     def run(*words: str) -> tuple[int, str]:
-        ran = CliRunner().invoke(audit, ["--audit", str(path), *words], standalone_mode=False)
+        ran = CliRunner().invoke(audit_command, ["--audit", str(path), *words], standalone_mode=False)
         return int(ran.return_value), ran.output
 
     raw = run("--user", "ada", "--json")[1].splitlines()
@@ -122,6 +128,73 @@ def test_a_trail_that_cannot_be_written_or_read_stops_the_program_before_anythin
     assert (missing.code, "There is no audit trail" in missing.err) == (Exit.USAGE, True)
 
 
+def test_a_copy_is_told_of_and_a_migration_that_changes_nothing_is_not(tmp_path: Path) -> None:
+    path, url = tmp_path / "audit.jsonl", f"sqlite:///{tmp_path}/old.db"
+    log_in(SessionManager(open_store(url)), "ada")
+    to = ["--from", url, "--to", f"sqlite:///{tmp_path}/new.db"]
+    assert CliRunner().invoke(copy, [*to, "--audit", str(path)], standalone_mode=False).return_value == Exit.DONE
+    assert CliRunner().invoke(migrate, ["--store", url, "--audit", str(path)], standalone_mode=False).return_value == 0
+
+    (told,) = entries(path)
+    assert (told["what"], told["by"], told["source"], told["target"]) == ("copied", ME, "sqlite", "sqlite")
+    assert told["sessions"]["copied"] == 1
+
+
+AUDIT = {"trail": "{folder}/audit.jsonl"}
+HOOK = {"url": "https://siem.example.com/", "secret_file": "{folder}/secret", "outbox": "{folder}/outbox.db"}
+
+
+@pytest.mark.parametrize(
+    ("audit", "hook", "told"),
+    [
+        (AUDIT, HOOK, None),
+        (
+            {"trail": "{folder}/none/audit.jsonl"},
+            None,
+            "wrong: audit.trail {folder}/none/audit.jsonl: there is no",
+        ),
+        ({"trail": "{folder}"}, None, "wrong: audit.trail {folder}: that is a folder. Give a file in it."),
+        ({"trail": "{folder}/open.jsonl"}, None, "weak: audit.trail {folder}/open.jsonl: everybody may read who was"),
+        ({"trail": "/proc/self/audit.jsonl"}, None, "wrong: audit.trail /proc/self/audit.jsonl: it cannot be written."),
+        ({"trail": "redis://me:hunter2@h"}, None, "wrong: audit.trail: No audit trail is kept in redis"),
+        ({"trail": "sqlite:///{folder}/none/a.db"}, None, "wrong: audit.trail {folder}/none/a.db: there is no folder"),
+        (AUDIT, HOOK | {"url": "http://siem.example.com/"}, "wrong: audit.webhook.url: A webhook goes to https"),
+        (
+            AUDIT,
+            HOOK | {"secret_file": "{folder}/none"},
+            "wrong: audit.webhook.secret_file {folder}/none: No such",
+        ),
+        (AUDIT, HOOK | {"secret_file": "{folder}/open.jsonl"}, "wrong: A webhook's secret is whsec_ and the base64"),
+        (AUDIT, HOOK | {"secret_file": "{folder}/shared"}, "weak: audit.webhook.secret_file: others may read it"),
+        (
+            AUDIT,
+            HOOK | {"outbox": "{folder}/none/outbox.db"},
+            "wrong: audit.webhook.outbox {folder}/none/outbox.db:",
+        ),
+    ],
+)
+def test_a_check_of_the_settings_looks_at_the_trail_and_makes_no_file(
+    tmp_path: Path, audit: dict[str, str], hook: dict[str, str] | None, told: str | None
+) -> None:
+    for name, text, mode in (("secret", SECRET, 0o600), ("shared", SECRET, 0o644), ("open.jsonl", "", 0o644)):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(mode)
+    make_key(tmp_path / "keys.json")
+    before = sorted(tmp_path.iterdir())
+
+    def here(table: dict[str, str]) -> dict[str, str]:
+        return {name: value.format(folder=tmp_path) for name, value in table.items()}
+
+    tables = {"audit": here(audit) | ({"webhook": here(hook)} if hook else {})}
+    settings = make_settings({"store": "sqlite:///s.db", "keys": f"{tmp_path}/keys.json", **tables})
+    found = [f"{finding.how}: {finding.text}" for finding in findings(settings, None)]
+
+    assert len(found) == (told is not None), found
+    assert not told or found[0].startswith(told.format(folder=tmp_path)), found
+    assert "hunter2" not in "".join(found)
+    assert sorted(tmp_path.iterdir()) == before
+
+
 def test_who_follows_the_trail_is_told_across_a_rotation(tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
     trail = AuditFile(path)
@@ -145,18 +218,24 @@ def test_who_follows_the_trail_is_told_across_a_rotation(tmp_path: Path) -> None
             following.stdout.close()
 
 
-@pytest.mark.parametrize("store", ["sqlite:///{folder}/sessions.db", "memory:"])  # the second never waits
-def test_the_service_writes_its_policy_and_which_key_or_session_asked(store: str, sojourn: Program) -> None:
+@pytest.mark.parametrize(
+    ("store", "where"),
+    [
+        ("sqlite:///{folder}/sessions.db", "sqlite:///{folder}/sessions.db"),
+        ("memory:", "{folder}/audit.jsonl"),  # it never waits
+    ],
+)
+def test_the_service_writes_its_policy_and_which_key_or_session_asked(store: str, where: str, sojourn: Program) -> None:
     folder = sojourn.folder
-    store = store.format(folder=folder)
-    keys, path, config = folder / "keys.json", folder / "audit.jsonl", folder / "service.toml"
+    store, trail = store.format(folder=folder), where.format(folder=folder)
+    keys, config = folder / "keys.json", folder / "service.toml"
     secret = folder / "secret"
     secret.write_text(f"{SECRET}\n")
     key = make_key(keys)
     command = [SOJOURN, "serve", "--config", str(config), "--store", store, "--keys", str(keys), "--port", "{port}"]
     with receiving() as receiver:
         config.write_text(
-            f'[audit]\nfile = "{path}"\n[audit.webhook]\nurl = "{receiver.url}"\nsecret_file = "{secret}"\n'
+            f'[audit]\ntrail = "{trail}"\n[audit.webhook]\nurl = "{receiver.url}"\nsecret_file = "{secret}"\n'
             f'outbox = "{folder}/outbox.db"\n[policy]\nidle_timeout = 600\n'
         )
         with run_server(command, folder / "log", path="/health") as server:
@@ -169,8 +248,10 @@ def test_the_service_writes_its_policy_and_which_key_or_session_asked(store: str
             sent = receiver.wait_for(8)
             log = server.output()
 
-    assert sorted((data["data"] for _, data in sent), key=lambda entry: int(entry["n"])) == entries(path)
-    started, *rest = entries(path)
+    with closing(open_reader(trail)) as reader:
+        lines = reader.read()
+    started, *rest = map(json.loads, lines)
+    assert sorted((data["data"] for _, data in sent), key=lambda entry: int(entry["n"])) == [started, *rest]
     assert (started["what"], started["by"], started["policy"]["idle_timeout"]) == ("service_started", ME, 600)
     asked = f"key:{key[5:13]}"
     assert {each["through"] for each in rest} == {asked}
@@ -183,5 +264,5 @@ def test_the_service_writes_its_policy_and_which_key_or_session_asked(store: str
     assert [(each["what"], each["by"], each["address"]) for each in rest[:3]] == [
         ("logged_in", "user", "192.0.2.1")
     ] * 3
-    assert key[14:] not in path.read_text() + log
-    assert sojourn("audit", "--audit", str(path), "verify").code == Exit.DONE
+    assert key[14:] not in b"".join(lines).decode() + log
+    assert sojourn("audit", "--audit", trail, "verify").code == Exit.DONE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from sojourn.core.errors import ConfigurationError
 from sojourn.core.events import Ended
 from tests.audit.receiver import SECRET, receiving
 from tests.servers.port import find_port
+from tests.servers.waiting import wait_until
 from tests.test_docs import ROOT, blocks
 
 NOW = 1_800_000_000_000
@@ -153,6 +155,28 @@ def test_a_refused_message_is_sent_again_before_the_next_of_its_session_and_hold
 
     order = [(data["data"]["session_id"][0], data["data"]["n"]) for _, data in got]
     assert order == [("a", 1), ("b", 3), ("a", 1), ("a", 2)]
+
+
+def test_a_message_that_nobody_takes_for_three_days_is_given_up_and_the_next_one_is_sent(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    trail, outbox = AuditFile(path), path.with_name("outbox.db")
+    long_ago = int(time.time() * 1000) - 3 * 86_400_000 - 1
+    away = Webhook(path, f"http://127.0.0.1:{find_port()}/", SECRET, outbox=outbox, clock=lambda: long_ago)
+    trail(ended("a"))
+    trail(ended("a", 1))
+    away.start()
+    wait_until(lambda: "is sent again later: ConnectionRefusedError" in caplog.text, "a refusal")
+    away.close()
+    assert "given up" not in caplog.text
+    with receiving() as receiver:
+        receiver.answer = lambda data: 503 if data["data"]["n"] == 1 else 204
+        with sending(path, receiver.url):
+            got = receiver.wait_for(2)
+
+    assert [data["data"]["n"] for _, data in got] == [1, 2]
+    errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert errors == [f"webhook {got[0][0]} is given up after 2 trials: answered with 503"]
 
 
 def test_the_file_may_be_rotated_while_nobody_sends(path: Path) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.cli.program import Program
 from tests.servers.port import find_port
 from tests.servers.postgres import PostgresServer
+
+ALL = ["1 sessions", "2 realms, instants and marks", "3 audit trail"]
 
 
 def test_an_empty_database_is_made_ready_and_then_left_alone(postgres: PostgresServer, sojourn: Program) -> None:
@@ -15,17 +19,20 @@ def test_an_empty_database_is_made_ready_and_then_left_alone(postgres: PostgresS
     assert before.code == 2
     assert "Run `sojourn migrate --store URL`" in before.err
 
-    first = sojourn("migrate", "--store", url)
-    assert (first.code, first.out, first.err) == (0, "applied 1 sessions\napplied 2 realms, instants and marks\n", "")
-    again = sojourn("migrate", env={"SOJOURN_STORE": url})
+    env = {"SOJOURN_STORE": url, "SOJOURN_AUDIT": url}
+    first = sojourn("migrate", env=env)
+    assert (first.code, first.out, first.err) == (0, "".join(f"applied {each}\n" for each in ALL), "")
+    again = sojourn("migrate", env=env)
     assert (again.code, again.out, again.err) == (0, "up to date\n", "")
     assert sojourn("stats", "--store", url).code == 0
+    # In the table that it made.
+    (told,) = sojourn("audit", "--json", env=env).out.splitlines()
+    assert (json.loads(told)["what"], json.loads(told)["applied"]) == ("migrated", ALL)
 
 
 def test_it_tells_scripts_what_was_applied(postgres: PostgresServer, sojourn: Program) -> None:
     url = postgres.new_database()
-    applied = ["1 sessions", "2 realms, instants and marks"]
-    assert sojourn("migrate", "--store", url, "--json").json == {"applied": applied}
+    assert sojourn("migrate", "--store", url, "--json").json == {"applied": ALL}
     # The application's URL, with the cache that it has there.
     assert sojourn("migrate", "--store", f"{url}?cache=64MiB", "--json").json == {"applied": []}
 

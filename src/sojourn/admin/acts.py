@@ -7,7 +7,7 @@ import logging
 from contextlib import suppress
 from typing import NamedTuple
 
-from sojourn.audit import AuditFile
+from sojourn.audit.trail import AuditTrail
 from sojourn.core.errors import SojournError
 from sojourn.manager import AsyncSessionManager
 
@@ -33,7 +33,7 @@ class Acts:
     What is done to something else than a session goes into `trail`; the manager's events tell of the rest.
     """
 
-    def __init__(self, manager: AsyncSessionManager, trail: AuditFile | None) -> None:
+    def __init__(self, manager: AsyncSessionManager, trail: AuditTrail | None) -> None:
         self._manager = manager
         self._trail = trail
         self._task: asyncio.Task[None] | None = None

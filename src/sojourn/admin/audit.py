@@ -30,7 +30,7 @@ async def audit(desk: Desk, request: AdminRequest) -> Answer:
         content.append(element("p", prose(NO_TRAIL)))
     else:
         at = int(before) if before.isascii() and before.isdigit() and len(before) < 16 else 0
-        found = await asyncio.to_thread(newest, desk.trail.path, user, at)
+        found = await asyncio.to_thread(newest, desk.trail, user, at)
         content += [_search(user), _found(found, user, request.now)]
     return Answer(page("Audit", *content, operator=request.operator, here="/audit"))
 

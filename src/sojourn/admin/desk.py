@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sojourn.audit import AuditFile
+from sojourn.audit.trail import AuditTrail
 from sojourn.core.async_store import AsyncStore
 from sojourn.core.policy import Policy
 from sojourn.manager import AsyncSessionManager
@@ -31,7 +31,7 @@ class Desk:
         *,
         policy: Policy | None,
         keys: KeyDesk | None,
-        trail: AuditFile | None = None,
+        trail: AuditTrail | None = None,
     ) -> None:
         self.store, self.manager, self.operators = store, manager, operators
         self.policy, self.keys, self.trail = policy, keys, trail

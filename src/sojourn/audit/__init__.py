@@ -1,4 +1,4 @@
-"""The audit trail: who did what to which session, in a file each of whose entries holds the hash of the one before."""
+"""The audit trail: who did what to which session, in entries that each hold the hash of the one before."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from sojourn.exports import late_exports
 from .file import AuditFile
 
 if TYPE_CHECKING:
+    from .table import AuditTable
     from .webhook import Webhook
 
-__all__ = ["AuditFile", "Webhook"]
+__all__ = ["AuditFile", "AuditTable", "Webhook"]
 
-# Late: it loads a client for HTTP and SQLite, which a trail alone needs not.
-__getattr__ = late_exports(__name__, {"Webhook": "webhook"})
+# Late: they load what a trail in a file needs not: asyncio and drivers, a client for HTTP.
+__getattr__ = late_exports(__name__, {"AuditTable": "table", "Webhook": "webhook"})

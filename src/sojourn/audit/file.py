@@ -6,18 +6,15 @@ import json
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from sojourn.core.actor import Actor
 from sojourn.core.errors import ConfigurationError
-from sojourn.core.events import Event
 
 from .chain import START, Link, chained, parse_line
-from .entry import Entry, entry_of, made_entry
+from .entry import Entry
+from .trail import AuditTrail, milliseconds
 
 __all__ = ["AuditFile", "chain_path", "read_chain"]
 
@@ -28,11 +25,7 @@ TAIL = 4096
 CHAIN_LENGTH = 128
 
 
-def _milliseconds() -> int:
-    return time.time_ns() // 1_000_000
-
-
-class AuditFile:
+class AuditFile(AuditTrail):
     """Writes who did what to sessions to the file at `path`, one JSON object a line: a manager's `on_event`.
 
     Each entry holds the hash of the one before, so that `sojourn audit verify` notices one that was removed, changed or
@@ -42,9 +35,9 @@ class AuditFile:
     where it cannot be written. `clock`, in Unix milliseconds, is for what is noted.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, clock: Callable[[], int] = _milliseconds) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, clock: Callable[[], int] = milliseconds) -> None:
+        super().__init__(clock)
         self.path = Path(path)
-        self._clock = clock
         self._mutex = threading.Lock()
         self._opened_by = 0
         self._chain = self._file = -1
@@ -53,23 +46,8 @@ class AuditFile:
         with self._alone():
             self._find()
 
-    def __call__(self, event: Event) -> None:
-        """Write what the trail tells of an event, if anything. Raises OSError where it cannot be written."""
-        entry = entry_of(event)
-        if entry is not None:
-            self.append(entry)
-
-    def note(self, what: str, *, by: str, address: str = "", user_id: str | None = None, **more: Any) -> None:
-        """Write something that is no event of ours: a role that was given, say. `by` is as Event has it.
-
-        `more` holds texts, numbers and lists of them. Raises ConfigurationError for a `by` or a name that is none, and
-        OSError where it cannot be written.
-        """
-        actor = Actor.named(by, address)
-        self.append(made_entry(what, self._clock(), actor.by, actor.address, user_id, more))
-
     def append(self, entry: Entry) -> None:
-        """Write an entry that was made already."""
+        """Write an entry that was made already. Raises OSError where it cannot be written."""
         with self._alone():
             size = self._find()
             line, link = chained(entry, self._before(size))

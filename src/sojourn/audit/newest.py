@@ -1,4 +1,4 @@
-"""The newest entries of a trail: its file, read from the end."""
+"""The newest entries of a trail, read from its end."""
 
 from __future__ import annotations
 
@@ -9,25 +9,49 @@ from typing import Any, NamedTuple
 from sojourn.core.errors import ConfigurationError
 
 from .chain import parse_line
+from .file import AuditFile
+from .table import AuditTable, Table
+from .trail import AuditTrail
 
 __all__ = ["Newest", "newest"]
 
 LOOKED_AT = 1 << 20
+ROWS_LOOKED_AT = 2000
+NEWER_THAN_ALL = 2**63 - 1
 
 
 class Newest(NamedTuple):
-    """Entries, the newest first, and the byte of the file before which older ones end: 0 where there are none."""
+    """Entries, the newest first, and where older ones end: a byte of the file or a number; 0 where there are none."""
 
     entries: list[dict[str, Any]]
     before: int
 
 
-def newest(path: Path, user_id: str = "", before: int = 0, limit: int = 50) -> Newest:
-    """The entries about the user, or about anybody, that end before a byte of the file, or at its end.
+def newest(trail: AuditTrail, user_id: str = "", before: int = 0, limit: int = 50) -> Newest:
+    """The entries about the user, or about anybody, that stand before `before`, or the newest of all.
 
-    At most `limit` of them, and those of a megabyte: where that holds fewer, `before` says where to go on. What was
-    rotated away is not looked for. Raises ConfigurationError where the file cannot be read.
+    At most `limit` of them, and those of a megabyte or 2,000 rows: where that holds fewer, `before` says where to go
+    on. What was rotated away is not looked for. Raises ConfigurationError where a file cannot be read.
     """
+    if isinstance(trail, AuditFile):
+        return _of_file(trail.path, user_id, before, limit)
+    assert isinstance(trail, AuditTable)
+    return _of_table(trail.table, user_id, before, limit)
+
+
+def _of_table(table: Table, user_id: str, before: int, limit: int) -> Newest:
+    rows = table.read_back(before or NEWER_THAN_ALL, ROWS_LOOKED_AT)
+    found: list[dict[str, Any]] = []
+    for n, line in rows:
+        entry = parse_line(line)
+        if entry is not None and user_id in ("", entry.get("user_id")):
+            found.append(entry)
+        if len(found) == limit:
+            return Newest(found, n)
+    return Newest(found, rows[-1][0] if len(rows) == ROWS_LOOKED_AT else 0)
+
+
+def _of_file(path: Path, user_id: str, before: int, limit: int) -> Newest:
     try:
         with path.open("rb") as file:
             end = file.seek(0, os.SEEK_END)

@@ -31,10 +31,14 @@ class TrailReader:
                 return lines
             # Another look, as it may have been written to until just now.
             lines = self._new_lines()
-            self.close()
-            self.inode = self.offset = 0
+            self.rewind()
             if lines:
                 return lines
+
+    def rewind(self) -> None:
+        """Begin anew with the file that is at the path now."""
+        self.close()
+        self.inode = self.offset = 0
 
     def close(self) -> None:
         """Let go of the file."""

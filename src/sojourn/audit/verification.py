@@ -27,15 +27,17 @@ class Flaw(NamedTuple):
 class Verification:
     """Lines of one trail, oldest first, looked at one after the other. Its memory grows with the flaws alone.
 
-    `partial`: what came before the first line is not missed.
+    `partial`: what came before the first line is not missed. `after`: the entry before the first one, of a trail that
+    is all there, even where there is no line: a table's.
     """
 
-    def __init__(self, *, partial: bool = False) -> None:
+    def __init__(self, *, partial: bool = False, after: Link | None = None) -> None:
         self._partial = partial
+        self._is_all = after is not None
         self.entries = 0
         self.first: int | None = None
         # The entry with the greatest number, and its line. Its hash is "" where nobody knows it.
-        self.last = START
+        self.last = after or START
         self._place: Place | None = None
         self._flaws: list[Flaw] = []
         # Numbers that were passed over, from the first to the last, and before which line.
@@ -47,7 +49,8 @@ class Verification:
         for first, last, place in self._gaps:
             missing = f"entry {first} is" if first == last else f"entries {first} to {last} are"
             flaws.append(Flaw(place, "removed", f"{missing} missing before this line"))
-        if kept is not None and end is not None and self.first is not None and kept.n > self.last.n:
+        is_known = self._is_all or self.first is not None
+        if kept is not None and end is not None and is_known and kept.n > self.last.n:
             flaws.append(Flaw(end, "removed", f"the last entry is {kept.n}, and what follows {self.last.n} is missing"))
         elif kept is not None and end is not None and kept.n == self.last.n and self.last.hash not in ("", kept.hash):
             flaws.append(Flaw(end, "changed", f"entry {kept.n} is not the one that was written"))
@@ -65,15 +68,13 @@ class Verification:
         link = link_of(entry, line)
         if link is None:
             self._flaws.append(Flaw(place, "changed", f"entry {n} is not as it was written"))
-        if self.first is not None and n <= self.last.n:
+        if n <= self.last.n:
             self._step_back(n, place)
             return
-        if self.first is not None and n > self.last.n + 1:
-            self._gaps.append((self.last.n + 1, n - 1, place))
-        elif self.first is None and n > 1 and not self._partial:
-            self._gaps.append((1, n - 1, place))
-        elif self.first is not None or n == 1:
+        if n == self.last.n + 1:
             self._compare(entry["prev"], place)
+        elif self.first is not None or not self._partial:
+            self._gaps.append((self.last.n + 1, n - 1, place))
         # What was changed has the hash that the next one follows, unless that was changed too.
         self._take(link or Link(n, ""), place)
 

@@ -8,7 +8,7 @@ import logging
 import os
 import secrets
 import threading
-import time
+from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
@@ -17,13 +17,15 @@ from urllib.parse import urlsplit
 
 from sojourn.core.errors import ConfigurationError
 
-from .chain import Link, parse_line
+from .chain import START, parse_line
 from .file import chain_path, read_chain
+from .location import Reader, is_url, open_reader
 from .outbox import Cursor, Message, Outbox
-from .reader import TrailReader
 from .signature import headers_of, read_secret
+from .table import TableURL, open_table
+from .trail import milliseconds
 
-__all__ = ["Webhook"]
+__all__ = ["Webhook", "require_safe"]
 
 logger = logging.getLogger("sojourn")
 
@@ -35,21 +37,30 @@ GIVE_UP_MS = 3 * 86_400_000
 
 
 class Webhook:
-    """Sends each entry of the trail at `path` to `url`, signed as Standard Webhooks says, until it is taken.
+    """Sends each entry of a trail, by its path or URL, to `url`, signed as Standard Webhooks says, until it is taken.
 
     `secret` is `whsec_` and base64. What waits is in the SQLite file `outbox`, so that a process that is killed loses
     nothing: a message is sent at least once, always with the same `webhook-id`, and those of one session in order. One
     that is not answered with 2xx within ten seconds is sent again after 2, 4, 8 s … up to an hour, and given up after
     three days, which the log tells. It begins with what is written after the outbox was made. Any number of processes
     may have one for an outbox: one of them sends, in a thread of its own. Raises ConfigurationError for a URL that is
-    not https, but of this machine, for a secret that is none, and for an outbox that cannot be used.
+    not https, but of this machine, for a secret that is none, and for an outbox that cannot be used; for a table as
+    AuditTable. `clock` is in Unix milliseconds.
     """
 
-    def __init__(self, path: str | os.PathLike[str], url: str, secret: str, *, outbox: str | os.PathLike[str]) -> None:
-        self._path, self._outbox_path = Path(path), Path(outbox)
+    def __init__(
+        self,
+        trail: str | os.PathLike[str],
+        url: str,
+        secret: str,
+        *,
+        outbox: str | os.PathLike[str],
+        clock: Callable[[], int] = milliseconds,
+    ) -> None:
+        self._trail, self._outbox_path, self._clock = os.fspath(trail), Path(outbox), clock
         self._secret = read_secret(secret)
         self._url = urlsplit(url)
-        _require_safe(url)
+        require_safe(url)
         outbox_ = Outbox(self._outbox_path)
         if outbox_.cursor() is None:
             outbox_.put((), self._end())
@@ -72,15 +83,16 @@ class Webhook:
 
     def _end(self) -> Cursor:
         """Where the trail ends now."""
+        if is_url(self._trail):
+            table = open_table(TableURL.parse(self._trail), make=True)
+            n = table.look(lambda chain, _: chain.last.n)
+            table.close()
+            return Cursor(n, 0, 0)
+        path = Path(self._trail)
         with suppress(FileNotFoundError):
-            status = self._path.stat()
-            return Cursor(self._last().n, status.st_ino, status.st_size)
+            status = path.stat()
+            return Cursor(_last_of(path), status.st_ino, status.st_size)
         return Cursor(0, 0, 0)
-
-    def _last(self) -> Link:
-        with suppress(FileNotFoundError), chain_path(self._path).open("rb") as chain:
-            return read_chain(chain.fileno()) or Link(0, "")
-        return Link(0, "")
 
     def _run(self) -> None:
         import fcntl
@@ -98,9 +110,10 @@ class Webhook:
     def _deliver_all(self) -> None:
         """As the one who sends. A failure of the outbox or the trail is told, and tried again."""
         outbox = Outbox(self._outbox_path)
-        cursor = outbox.cursor() or self._end()
-        reader = TrailReader(self._path, cursor.inode, cursor.offset)
+        reader: Reader | None = None
         try:
+            cursor = outbox.cursor() or self._end()
+            reader = open_reader(self._trail, cursor)
             while not self._stop.is_set():
                 cursor = self._take_in(outbox, reader, cursor)
                 if not self._send_due(outbox):
@@ -109,10 +122,11 @@ class Webhook:
             logger.exception("webhooks wait: what is to be sent cannot be read")
             self._stop.wait(TIMEOUT)
         finally:
-            reader.close()
+            if reader is not None:
+                reader.close()
             outbox.close()
 
-    def _take_in(self, outbox: Outbox, reader: TrailReader, cursor: Cursor) -> Cursor:
+    def _take_in(self, outbox: Outbox, reader: Reader, cursor: Cursor) -> Cursor:
         """Put what is new in the trail into the outbox."""
         lines = reader.read()
         if not lines:
@@ -122,31 +136,30 @@ class Webhook:
             if self._begins_anew:
                 # It is another file of the same number, say: what is missing stands before.
                 self._begins_anew = False
-                reader.close()
-                reader.inode = reader.offset = 0
+                reader.rewind()
                 return cursor
             logger.error("webhooks: entries %d to %d are not in the trail", cursor.n + 1, entries[0]["n"] - 1)
         reached = Cursor(entries[-1]["n"] if entries else cursor.n, reader.inode, reader.offset)
-        outbox.put(map(_message, entries), reached)
+        outbox.put([_message(entry, self._clock()) for entry in entries], reached)
         return reached
 
     def _send_due(self, outbox: Outbox) -> bool:
         """Send those that are due; whether there was one, and it was taken."""
-        messages = outbox.due(_now(), TOGETHER)
+        messages = outbox.due(self._clock(), TOGETHER)
         for message in messages:
             if self._stop.is_set():
                 return False
             refusal = self._send(message)
             if refusal is None:
                 outbox.drop(message)
-            elif _now() - message.made_at > GIVE_UP_MS:
+            elif self._clock() - message.made_at > GIVE_UP_MS:
                 logger.error("webhook %s is given up after %d trials: %s", message.id, message.tries + 1, refusal)
                 outbox.drop(message)
             else:
                 if message.tries == 0:
                     logger.warning("webhook %s is sent again later: %s", message.id, refusal)
                 pause = min(2.0 ** (message.tries + 1), LONGEST_PAUSE) * (1 + secrets.randbelow(256) / 1024)
-                outbox.put_off(message, _now() + int(pause * 1000))
+                outbox.put_off(message, self._clock() + int(pause * 1000))
                 # The others would most likely wait as long for nothing.
                 return False
         return bool(messages)
@@ -154,7 +167,7 @@ class Webhook:
     def _send(self, message: Message) -> str | None:
         """Why it was not taken; None where it was."""
         body, url = message.body.encode(), self._url
-        headers = headers_of(message.id, _now() // 1000, body, self._secret)
+        headers = headers_of(message.id, self._clock() // 1000, body, self._secret)
         kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
         connection = kind(url.hostname or "", url.port, timeout=TIMEOUT)
         try:
@@ -167,15 +180,15 @@ class Webhook:
         return None if 200 <= status < 300 else f"answered with {status}"
 
 
-def _message(entry: dict[str, Any]) -> Message:
+def _message(entry: dict[str, Any], now: int) -> Message:
     subject = entry.get("session_id") or f"user:{entry.get('user_id', '')}"
     body = json.dumps({"type": f"sojourn.{entry['what']}", "timestamp": entry["time"], "data": entry})
-    now = _now()
     # The same whoever sends it, and however often.
     return Message(entry["n"], f"msg_{entry['hash'][:32]}", str(subject), body, now, now)
 
 
-def _require_safe(url: str) -> None:
+def require_safe(url: str) -> None:
+    """Raise ConfigurationError for a URL that others on the way could read what is sent to."""
     parts = urlsplit(url)
     if parts.scheme == "https" and parts.hostname:
         return
@@ -186,5 +199,7 @@ def _require_safe(url: str) -> None:
     raise ConfigurationError("A webhook goes to https://…: who was where is nobody else's. http is for this machine.")
 
 
-def _now() -> int:
-    return time.time_ns() // 1_000_000
+def _last_of(path: Path) -> int:
+    with suppress(FileNotFoundError), chain_path(path).open("rb") as chain:
+        return (read_chain(chain.fileno()) or START).n
+    return 0

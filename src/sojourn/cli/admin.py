@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import hmac
 import os
 import secrets
@@ -17,8 +16,8 @@ import click
 from msgspec.structs import replace
 
 from sojourn.admin.operators import Operator
-from sojourn.audit import AuditFile
 from sojourn.audit.operator import operator
+from sojourn.audit.trail import AuditTrail
 from sojourn.core.errors import ConfigurationError
 from sojourn.core.extras import install
 from sojourn.manager import milliseconds
@@ -45,7 +44,7 @@ __all__ = ["admin"]
 )
 @audit_option
 @click.option("--port", type=click.IntRange(0, 65535), default=8200, show_default=True, help="0 takes a free one.")
-def admin(url: str, realm: str, keys: Path | None, audit: Path | None, port: int) -> int:
+def admin(url: str, realm: str, keys: Path | None, audit: str | None, port: int) -> int:
     """Show a page for operators on this machine, until Ctrl-C. Needs the extra `service`.
 
     It prints the address with a link that signs in once, and a key for what comes later.
@@ -85,8 +84,9 @@ class Somebody:
         from sojourn.service.keys import make_key
         from sojourn.service.operators import operator_of
 
-        self._key, self.key = make_key(_name(), ["operator"], milliseconds(), os.urandom)
-        self._operator = replace(operator_of(self._key), actor=operator())
+        me = operator()
+        self._key, self.key = make_key(me.removeprefix("cli:"), ["operator"], milliseconds(), os.urandom)
+        self._operator = replace(operator_of(self._key), actor=me)
         self.code = secrets.token_urlsafe(32)
         self._is_used = False
 
@@ -109,20 +109,13 @@ class Somebody:
         return self._operator
 
 
-def _name() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user that the system has no name for
-        return f"user {os.getuid()}"
-
-
 def _application(
     url: str,
     realm: str,
     keys: Path | None,
     somebody: Somebody,
     listener: socket.socket,
-    trail: AuditFile | None,
+    trail: AuditTrail | None,
 ) -> App:
     from sojourn.admin.application import POLICY, AdminPages
     from sojourn.admin.desk import Desk

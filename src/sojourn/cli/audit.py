@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -12,11 +13,11 @@ from typing import IO, Any, cast
 
 import click
 
-from sojourn.audit.chain import Link, parse_line
+from sojourn.audit.chain import Chain, Link, Row, parse_line
 from sojourn.audit.entry import spell_time
 from sojourn.audit.file import chain_path, read_chain
-from sojourn.audit.reader import TrailReader
-from sojourn.audit.verification import Place, Verification
+from sojourn.audit.location import is_url, open_reader
+from sojourn.audit.verification import Flaw, Place, Verification
 from sojourn.core.errors import ConfigurationError
 
 from .audit_option import audit_option
@@ -25,9 +26,10 @@ from .exit import Exit
 from .store_option import now_ms
 from .terminal import echo_json, safe
 
-__all__ = ["audit"]
+__all__ = ["audit", "verified_table"]
 
 FOLLOW_EVERY = 0.25
+TABLE = "sojourn_audit"
 _FIRST = ("time", "what", "user_id", "session_id", "by", "address")
 _CHAIN = {"n", "prev", "hash"}
 
@@ -40,16 +42,16 @@ _CHAIN = {"n", "prev", "hash"}
 @click.option("--json", "as_json", is_flag=True, help="Print the entries as they are: JSON, one a line.")
 @click.pass_context
 def audit(
-    ctx: click.Context, audit: Path | None, user: str | None, since: float | None, follow: bool, as_json: bool
+    ctx: click.Context, audit: str | None, user: str | None, since: float | None, follow: bool, as_json: bool
 ) -> int | None:
     """Show the audit trail, the oldest first, or verify that it is whole."""
     ctx.obj = audit
     if ctx.invoked_subcommand is not None:
         return None
-    path = _required(audit)
+    location = _required(audit)
     earliest = "" if since is None else spell_time(now_ms() - int(since * 1000))
     shown = 0
-    for line in _lines(path, follow=follow):
+    for line in _lines(location, follow=follow):
         entry = parse_line(line)
         if entry is None or str(entry["time"]) < earliest or user not in (None, entry.get("user_id")):
             continue
@@ -67,17 +69,14 @@ def verify(ctx: click.Context, files: tuple[Path, ...], partial: bool, as_json: 
     """Say which lines of the trail were removed, changed, moved or put in; exit 1 if any.
 
     FILES are those that it was rotated into, the oldest first (.gz may be), and the current one last. Without any, the
-    current one alone. Who can write all of them can write a new trail: keep the last hash that is told elsewhere.
+    current one alone, or the table. Who can write all of them can write a new trail: keep the last hash that is told
+    elsewhere.
     """
-    paths = files or (_required(ctx.obj),)
-    # First: what is written meanwhile is then beyond it.
-    kept = _kept(paths[-1])
-    verification = Verification(partial=partial)
-    end = Place(str(paths[-1]), 0)
-    for place, line in chain.from_iterable(map(_placed, paths)):
-        verification.look(place, line)
-        end = place
-    flaws = verification.finish(kept, end)
+    location = "" if files else _required(ctx.obj)
+    if is_url(location):
+        verification, flaws = verified_table(location)
+    else:
+        verification, flaws = _verified_files(files or (Path(location),), partial=partial)
     first, last = verification.first, verification.last
     if as_json:
         problems = [
@@ -99,10 +98,38 @@ def _said(kind: str, detail: str) -> dict[str, str]:
     return {"kind": kind, "detail": detail}
 
 
-def _required(path: Path | None) -> Path:
-    if path is None:
-        raise click.UsageError("Which trail? Give --audit FILE, or SOJOURN_AUDIT.")
-    return path
+def _required(location: str | None) -> str:
+    if location is None:
+        raise click.UsageError("Which trail? Give --audit FILE, or the URL of a store, or SOJOURN_AUDIT.")
+    return location
+
+
+def _verified_files(paths: tuple[Path, ...], *, partial: bool) -> tuple[Verification, list[Flaw]]:
+    # First: what is written meanwhile is then beyond it.
+    kept = _kept(paths[-1])
+    verification = Verification(partial=partial)
+    end = Place(str(paths[-1]), 0)
+    for place, line in chain.from_iterable(map(_placed, paths)):
+        verification.look(place, line)
+        end = place
+    return verification, verification.finish(kept, end)
+
+
+def verified_table(url: str) -> tuple[Verification, list[Flaw]]:
+    """What was looked at of the table there, and what is wrong with it."""
+
+    def look(kept: Chain, rows: Iterable[Row]) -> tuple[Verification, list[Flaw]]:
+        verification = Verification(after=kept.cut)
+        end = Place(TABLE, kept.cut.n)
+        for n, line in rows:
+            end = Place(TABLE, n)
+            verification.look(end, line.encode())
+        return verification, verification.finish(kept.last, end)
+
+    from sojourn.audit.table import TableURL, open_table  # here: most trails are files
+
+    with closing(open_table(TableURL.parse(url), make=False)) as table:
+        return table.look(look)
 
 
 def _open(path: Path) -> IO[bytes]:
@@ -133,10 +160,11 @@ def _kept(path: Path) -> Link | None:
         return None
 
 
-def _lines(path: Path, *, follow: bool) -> Iterator[bytes]:
-    """The lines of the file; with `follow` also of the one that takes its place, and never an end."""
-    _open(path).close()
-    reader = TrailReader(path)
+def _lines(location: str, *, follow: bool) -> Iterator[bytes]:
+    """The lines of the trail; with `follow` also of the file that takes its place, and never an end."""
+    if not is_url(location):
+        _open(Path(location)).close()
+    reader = open_reader(location)
     try:
         while True:
             lines = reader.read()

@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import click
 
-from sojourn.audit import AuditFile
+from sojourn.audit.location import is_url, open_trail
+from sojourn.audit.trail import AuditTrail
 
 __all__ = ["audit_option", "audited"]
 
+
+class _Location(click.Path):
+    """A file, completed as one, or a URL."""
+
+    def convert(self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """As click.Path's; a URL stays as it is."""
+        location = os.fspath(value)
+        return location if is_url(location) else str(super().convert(location, param, ctx))
+
+
 audit_option = click.option(
     "--audit",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=_Location(dir_okay=False),
+    metavar="FILE|URL",
     envvar="SOJOURN_AUDIT",
     show_envvar=True,
-    help="The audit trail: the file that tells who did what.",
+    help="The audit trail, which tells who did what: a file, or a store's URL for a table there.",
 )
 
 
 @contextmanager
-def audited(path: Path | None) -> Iterator[AuditFile | None]:
-    """The trail at `path`, for the time of a command; None where there is no path.
+def audited(location: str | None) -> Iterator[AuditTrail | None]:
+    """The trail there, for the time of a command; None where no location is given.
 
     Opened before the command changes anything. Raises ConfigurationError where it cannot be written.
     """
-    trail = AuditFile(path) if path else None
+    trail = open_trail(location) if location else None
     try:
         yield trail
     finally:

@@ -9,11 +9,13 @@ from typing import Any, get_args
 
 import click
 
+from sojourn.audit.operator import operator
 from sojourn.core.copy import CopyOutcome
 from sojourn.core.policy import Policy
 from sojourn.manager.copy import copy_sessions
 from sojourn.stores.store_url import StoreURL
 
+from .audit_option import audit_option, audited
 from .duration import DURATION, spell
 from .exit import Exit
 from .store_option import existing_store, json_option, shared_store
@@ -49,18 +51,32 @@ def _url(name: str, help: str) -> Callable[[Any], Any]:
     default=f"{Policy().keep_ended:.0f}s",
     help="Leave behind what ended longer ago than this. Give your policy's. Default: 1d.",
 )
+@audit_option
 @json_option
-def copy(from_url: str, to_url: str, keep_ended: float, as_json: bool) -> int:
+def copy(from_url: str, to_url: str, keep_ended: float, audit: str | None, as_json: bool) -> int:
     """Copy the sessions of one store into another, so that nobody is signed out by the move.
 
     Both may be in use. Run it again after the move, until nothing differs. Interrupted, it keeps what it did.
     """
-    if StoreURL.parse(from_url).bare == StoreURL.parse(to_url).bare:
+    at, to = StoreURL.parse(from_url), StoreURL.parse(to_url)
+    if at.bare == to.bare:
         raise click.UsageError("--from and --to are the same store.")
     show = live_line(wanted=not as_json)
-    on_page = None if show is None else lambda counts: show(f"{counts.total():,} read, {counts['copied']:,} copied")
-    with closing(existing_store(from_url)) as source, closing(shared_store(to_url)) as target:
-        counts = copy_sessions(source, target, keep_ended=keep_ended, on_page=on_page)
+    counts: Counter[CopyOutcome] = Counter()
+
+    def on_page(so_far: Counter[CopyOutcome]) -> None:
+        nonlocal counts
+        counts = so_far
+        if show:
+            show(f"{counts.total():,} read, {counts['copied']:,} copied")
+
+    with audited(audit) as trail, closing(existing_store(from_url)) as source, closing(shared_store(to_url)) as target:
+        try:
+            counts = copy_sessions(source, target, keep_ended=keep_ended, on_page=on_page)
+        finally:
+            # What was interrupted keeps what it did.
+            if trail is not None:
+                trail.note("copied", by=operator(), source=at.scheme, target=to.scheme, sessions=dict(counts))
     if show:
         show("")
     if as_json:

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from sojourn.audit import AuditFile
 from sojourn.audit.operator import operator
+from sojourn.audit.trail import AuditTrail
 from sojourn.core.errors import ConfigurationError
 from sojourn.manager import milliseconds
 from sojourn.service.keys import (
@@ -64,7 +64,7 @@ def keys() -> None:
     "at /admin. May be given again.",
 )
 @json_option
-def make(path: Path, name: str, scopes: tuple[KeyScope, ...], audit: Path | None, as_json: bool) -> int:
+def make(path: Path, name: str, scopes: tuple[KeyScope, ...], audit: str | None, as_json: bool) -> int:
     """Make a key and show it, this once: only its hash is kept."""
     with audited(audit) as trail:
         with changing_keys(path) as there:
@@ -117,7 +117,7 @@ def list_(path: Path, as_json: bool) -> int:
     "--grace", type=DURATION, default=0, help="Keep the old secret good for so long, like 1h. Default: not at all."
 )
 @json_option
-def rotate(path: Path, id: str, grace: float, audit: Path | None, as_json: bool) -> int:
+def rotate(path: Path, id: str, grace: float, audit: str | None, as_json: bool) -> int:
     """Give the key ID a new secret, and show it."""
     with audited(audit) as trail:
         with changing_keys(path) as there:
@@ -136,7 +136,7 @@ def rotate(path: Path, id: str, grace: float, audit: Path | None, as_json: bool)
 @audit_option
 @click.argument("id")
 @json_option
-def revoke(path: Path, id: str, audit: Path | None, as_json: bool) -> int:
+def revoke(path: Path, id: str, audit: str | None, as_json: bool) -> int:
     """Take the key ID away: a running service refuses it within a second."""
     with audited(audit) as trail:
         with changing_keys(path) as there:
@@ -152,7 +152,7 @@ def revoke(path: Path, id: str, audit: Path | None, as_json: bool) -> int:
     return Exit.DONE
 
 
-def _note(trail: AuditFile | None, what: str, key: ApiKey) -> None:
+def _note(trail: AuditTrail | None, what: str, key: ApiKey) -> None:
     if trail is not None:
         trail.note(what, by=operator(), key=key.id, name=key.name, scopes=key.scopes)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import click
@@ -46,7 +45,7 @@ def revoke(
     url: str,
     as_json: bool,
     realm: str,
-    audit: Path | None,
+    audit: str | None,
     id: str | None,
     everyone: bool,
     dry_run: bool,

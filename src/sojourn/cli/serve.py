@@ -68,10 +68,10 @@ class _PortOption(click.Option):
 )
 @click.option(
     "--audit",
-    metavar="FILE",
+    metavar="FILE|URL",
     envvar="SOJOURN_AUDIT",
     show_envvar=True,
-    help="The audit trail: the file that tells who did what.",
+    help="The audit trail, which tells who did what: a file, or a store's URL for a table there.",
 )
 @click.option(
     "--log-level",
@@ -100,9 +100,9 @@ def serve(config: Path | None, check: bool, **given: Any) -> int:
     from .serve_check import findings, report
 
     tables = read_file(config) if config else {}
-    file = given.pop("audit")
-    if file is not None:
-        tables["audit"] = {**tables.get("audit", {}), "file": file}
+    trail = given.pop("audit")
+    if trail is not None:
+        tables["audit"] = {**tables.get("audit", {}), "trail": trail}
     log = {name: given.pop(f"log_{name}") for name in ("level", "format")}
     tables |= {name: value for name, value in given.items() if value is not None}
     if any(log.values()):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, NamedTuple
 
 import click
 
@@ -20,17 +19,12 @@ from sojourn.stores.weaknesses import store_weaknesses
 
 from .duration import spell
 from .exit import Exit
+from .finding import Finding
+from .serve_check_audit import asked_for_trail, audit_findings
 
-__all__ = ["Finding", "binding", "findings", "report"]
+__all__ = ["binding", "findings", "report"]
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-
-
-class Finding(NamedTuple):
-    """One thing that is `wrong`, and keeps the service from its work, or `weak`; and the mend."""
-
-    how: Literal["wrong", "weak"]
-    text: str
 
 
 def report(settings: ServiceSettings, config: Path | None) -> int:
@@ -48,13 +42,15 @@ def report(settings: ServiceSettings, config: Path | None) -> int:
 
 
 def asked(settings: ServiceSettings) -> Iterator[Finding]:
-    """What the store's server says itself."""
+    """What the store's server says itself, and that of the audit trail."""
     try:
         yield from [Finding("weak", weakness) for weakness in store_weaknesses(settings.store)]
     except ConfigurationError as error:
         yield Finding("wrong", f"store: {error}")
     except StoreUnavailable as error:
         yield Finding("weak", f"store: its server could not be asked. {error}")
+    if settings.audit is not None:
+        yield from asked_for_trail(settings.audit.trail)
 
 
 def findings(settings: ServiceSettings, config: Path | None) -> Iterator[Finding]:
@@ -63,6 +59,8 @@ def findings(settings: ServiceSettings, config: Path | None) -> Iterator[Finding
     yield from _keys(Path(settings.keys))
     if settings.admin:
         yield from _admin(settings)
+    if settings.audit is not None:
+        yield from audit_findings(settings.audit)
     if settings.cookie.insecure_http:
         yield Finding(
             "weak", "cookie.insecure_http: anyone on the network can read the tokens. Leave it away, use HTTPS."

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import click
 import msgspec
 
+from sojourn.audit.location import is_url
 from sojourn.core.policy import Policy
 from sojourn.core.record import Record
 from sojourn.core.store import Stats
@@ -38,7 +38,7 @@ __all__ = ["cleanup", "stats"]
     help="Then give the free room of an SQLite file back to the disk: by itself it gets no smaller. It is copied, and "
     "writers wait for that.",
 )
-def cleanup(url: str, as_json: bool, keep_ended: float, audit: Path | None, vacuum: bool) -> int:
+def cleanup(url: str, as_json: bool, keep_ended: float, audit: str | None, vacuum: bool) -> int:
     """Delete sessions that are over. Run it daily; requests are served meanwhile.
 
     Nothing to delete is success too. Interrupted, it keeps what it did.
@@ -49,6 +49,11 @@ def cleanup(url: str, as_json: bool, keep_ended: float, audit: Path | None, vacu
     show = live_line(wanted=not as_json)
     with audited(audit) as trail, open_manager(url, Policy(keep_ended=keep_ended), on_event=trail) as manager:
         deleted = manager.delete_expired((lambda count: show(f"{count:,} deleted")) if show else None)
+        if audit and is_url(audit):
+            from sojourn.audit import AuditTable  # here: most trails are files
+
+            assert isinstance(trail, AuditTable)
+            trail.delete_old()
     if show:
         show("")
     if vacuum and path is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import click
@@ -52,7 +51,7 @@ def export(url: str, as_json: bool, realm: str, user: str) -> int:
 @_user
 @audit_option
 @click.option("--dry-run", is_flag=True, help="Say how many it would be, and erase none.")
-def erase(url: str, as_json: bool, realm: str, user: str, audit: Path | None, dry_run: bool) -> int:
+def erase(url: str, as_json: bool, realm: str, user: str, audit: str | None, dry_run: bool) -> int:
     """End a user's sessions, and leave no row, address or user agent of them, live or dead.
 
     Reads the whole store. The browser is told nothing of why: there is nothing left that could say so.

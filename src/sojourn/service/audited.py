@@ -1,4 +1,4 @@
-"""The service's audit trail: its file, as the settings have it, and what it tells of the service itself."""
+"""The service's audit trail, as the settings have it, and what it tells of the service itself."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sojourn.audit import AuditFile
 from sojourn.audit.entry import entry_of
+from sojourn.audit.location import open_trail
 from sojourn.audit.operator import operator
+from sojourn.audit.trail import AuditTrail
 from sojourn.core.errors import ConfigurationError
 from sojourn.core.events import Event
 from sojourn.manager import OnEvent
@@ -20,15 +21,15 @@ from .settings import AuditSettings, ServiceSettings
 if TYPE_CHECKING:
     from sojourn.audit import Webhook
 
-__all__ = ["listener", "note_start", "opened_trail"]
+__all__ = ["listener", "note_start", "opened_trail", "read_secret_file"]
 
 
-def opened_trail(settings: ServiceSettings) -> AuditFile | None:
+def opened_trail(settings: ServiceSettings) -> AuditTrail | None:
     """The trail, where the settings have one. Raises ConfigurationError where it cannot be written."""
-    return None if settings.audit is None else AuditFile(settings.audit.file)
+    return None if settings.audit is None else open_trail(settings.audit.trail)
 
 
-def listener(settings: ServiceSettings, trail: AuditFile | None) -> OnEvent:
+def listener(settings: ServiceSettings, trail: AuditTrail | None) -> OnEvent:
     """What a worker does with each event. Raises ConfigurationError where the webhook's secret cannot be read."""
     if settings.audit is None or trail is None:
         return tell
@@ -51,11 +52,15 @@ def _webhook(settings: AuditSettings) -> Webhook | None:
         return None
     from sojourn.audit import Webhook
 
+    return Webhook(settings.trail, told.url, read_secret_file(told.secret_file), outbox=told.outbox)
+
+
+def read_secret_file(path: str) -> str:
+    """What is in the file of the webhook's secret. Raises ConfigurationError where it cannot be read."""
     try:
-        secret = Path(told.secret_file).read_text("ascii", "replace")
+        return Path(path).read_text("ascii", "replace")
     except OSError as error:
-        raise ConfigurationError(f"audit.webhook.secret_file {told.secret_file}: {error.strerror}.") from None
-    return Webhook(settings.file, told.url, secret, outbox=told.outbox)
+        raise ConfigurationError(f"audit.webhook.secret_file {path}: {error.strerror}.") from None
 
 
 def note_start(settings: ServiceSettings) -> None:

@@ -41,7 +41,7 @@ from .visitor_keys import VisitorKeys
 
 if TYPE_CHECKING:
     from sojourn.admin.application import AdminPages
-    from sojourn.audit import AuditFile
+    from sojourn.audit.trail import AuditTrail
     from sojourn.manager import OnEvent
     from sojourn.metrics import Metrics
 
@@ -110,7 +110,7 @@ def _admin(
     manager: AsyncSessionManager,
     keys: Keyring,
     on_event: OnEvent,
-    trail: AuditFile | None,
+    trail: AuditTrail | None,
 ) -> AdminPages:
     from sojourn.admin.application import POLICY, AdminPages  # here: most services have no such page
     from sojourn.admin.desk import Desk

@@ -90,7 +90,7 @@ bind_cookies = false               # true: every back end hands bound cookies on
 reauthenticate_within = 900        # to end one's sessions elsewhere; false: any log-in will do
 
 [audit]                            # who did what: docs/audit.md; without this table there is no trail
-file = "/var/log/sojourn/audit.jsonl"
+trail = "/var/log/sojourn/audit.jsonl"  # or "postgresql:///app?keep_days=400"; a password belongs into SOJOURN_AUDIT
 
 [audit.webhook]                    # sent there too; without this table nothing is sent
 url = "https://siem.example.com/sojourn"
@@ -129,9 +129,9 @@ class WebhookSettings(_Table, frozen=True, kw_only=True):
 
 
 class AuditSettings(_Table, frozen=True, kw_only=True):
-    """Where the audit trail is written, and sent."""
+    """Where the audit trail is written, a file or a store's URL, and sent. It may hold a password: never show it."""
 
-    file: str
+    trail: str
     webhook: WebhookSettings | None = None
 
 

@@ -73,6 +73,22 @@ _MARK = """
 CREATE TABLE ours.sojourn_mark (id text COLLATE "C" PRIMARY KEY, session_id text NOT NULL, ends_at bigint NOT NULL)
 """
 
+# The trail of sojourn.audit. Of its chain: the last entry that was deleted for its age, and the last one of all.
+_AUDIT = "CREATE TABLE ours.sojourn_audit (n bigint PRIMARY KEY, entry text NOT NULL)"
+_AUDIT_CHAIN = """
+CREATE TABLE ours.sojourn_audit_chain (
+    one boolean PRIMARY KEY CHECK (one),
+    cut_n bigint NOT NULL,
+    cut_hash text NOT NULL,
+    n bigint NOT NULL,
+    hash text NOT NULL
+)
+"""
+_AUDIT_START = """
+INSERT INTO ours.sojourn_audit_chain
+SELECT true, 0, pg_catalog.repeat('0', 64), 0, pg_catalog.repeat('0', 64)
+"""
+
 # Who notifies takes a lock of the whole server until its commit is on disk: a fifth of the writes per second. So
 # nobody notifies where nobody listens. A listener holds all stripes, shared. A writer that gets a stripe for itself
 # knows that there is none, and keeps the stripe until it is done: who begins to listen waits for it, and then begins.
@@ -134,4 +150,5 @@ MIGRATIONS = (
             "CREATE INDEX sojourn_mark_end ON ours.sojourn_mark (ends_at)",
         ),
     ),
+    Migration("audit trail", 2, (_AUDIT, _AUDIT_CHAIN, _AUDIT_START)),
 )

@@ -32,6 +32,7 @@ __all__ = [
     "check_options",
     "has_rows",
     "listening_conninfo",
+    "perform",
     "require_direct",
     "require_durability",
     "require_schema",
@@ -181,11 +182,12 @@ class PostgresStore:
     def _try(self, work: Callable[[], Steps[T]], wait_until: float, give_up: float) -> T:
         with self._connections.lend(wait_until, give_up) as connection:
             if not self._schema:
-                self._schema = _perform(connection, operations.require_schema(), "")
-            return _perform(connection, work(), self._schema)
+                self._schema = perform(connection, operations.require_schema(), "")
+            return perform(connection, work(), self._schema)
 
 
-def _perform(connection: psycopg.Connection[Any], steps: Steps[T], schema: str) -> T:
+def perform(connection: psycopg.Connection[Any], steps: Steps[T], schema: str) -> T:
+    """What an operation comes to, over a connection that is in no transaction."""
     try:
         batch = next(steps)
         while True:
@@ -254,6 +256,6 @@ def require_schema(conninfo: str, timeout: float) -> str:
     connection.give_up = time.monotonic() + timeout
     try:
         with connection:
-            return _perform(connection, operations.require_schema(), "")
+            return perform(connection, operations.require_schema(), "")
     except psycopg.Error as error:
         raise translated(error) from error

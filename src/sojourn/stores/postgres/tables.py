@@ -22,7 +22,8 @@ JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_roles AS o ON o.oid = c.relowner
 JOIN pg_catalog.pg_roles AS me ON me.rolname = current_user
 JOIN pg_catalog.pg_database AS d ON d.datname = pg_catalog.current_database()
-WHERE c.relname IN ('sojourn_migration', 'sojourn_session', 'sojourn_bar', 'sojourn_mark')
+WHERE c.relname IN ('sojourn_migration', 'sojourn_session', 'sojourn_bar', 'sojourn_mark', 'sojourn_audit',
+        'sojourn_audit_chain')
     AND n.nspname = ANY (pg_catalog.current_schemas(false))
 ORDER BY pg_catalog.array_position(pg_catalog.current_schemas(false), n.nspname), c.relname
 """
