@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .app_checks import examine_app
+from .examination import examine_app
 from .finding import Finding
 from .report import html
 from .store_checks import examine_store

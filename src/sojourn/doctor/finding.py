@@ -1,4 +1,4 @@
-"""Finding: one thing that the doctor found, could not tell, or did not try."""
+"""Finding: one thing that the doctor found, could not tell, did not try, or tried and found good."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from typing import Literal, NamedTuple
 
 __all__ = ["Finding", "Severity"]
 
-Severity = Literal["high", "medium", "low", "cannot tell", "not tried"]
+Severity = Literal["high", "medium", "low", "cannot tell", "not tried", "broken off", "good"]
 
 
 class Finding(NamedTuple):
-    """What was `sent` and what `came`, without any cookie's value. `asvs`: its number in OWASP ASVS 5.0."""
+    """What was `sent` and what `came`, without any cookie's value. `asvs`: its number in OWASP ASVS 5.0.
+
+    `broken off`: the application ceased to answer as before, or the time was over.
+    """
 
     check: str
     severity: Severity

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import http.client
+import math
 import re
+import socket
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -39,7 +43,11 @@ class AppAnswer(NamedTuple):
 
 
 class Site(NamedTuple):
-    """Where the application is, and what is sent with each request beside the cookies."""
+    """Where the application is, and what is sent with each request beside the cookies.
+
+    `patience`: the longest that a whole answer may take, in seconds. After `deadline`, of time.monotonic(), nothing is
+    sent any more.
+    """
 
     scheme: str
     host: str
@@ -47,6 +55,7 @@ class Site(NamedTuple):
     prefix: str
     headers: tuple[tuple[str, str], ...] = ()
     patience: float = TIMEOUT
+    deadline: float = math.inf
 
     @classmethod
     def parse(cls, url: str, headers: Mapping[str, str]) -> Site:
@@ -70,10 +79,18 @@ class Site(NamedTuple):
 
     def connect(self) -> http.client.HTTPConnection:
         """A connection of its own for one request. Raises OSError."""
+        left = self.left
+        if left <= 0:
+            raise TimeoutError("the time for all of it is over")
         kind = http.client.HTTPSConnection if self.scheme == "https" else http.client.HTTPConnection
-        connection = kind(self.host, self.port, timeout=self.patience)
+        connection = kind(self.host, self.port, timeout=left)
         connection.connect()
         return connection
+
+    @property
+    def left(self) -> float:
+        """The seconds that an answer may take which is asked for now."""
+        return min(self.patience, self.deadline - time.monotonic())
 
 
 @dataclass
@@ -111,14 +128,22 @@ class Browser:
         try:
             if gate:
                 gate.wait()
-            connection.request(endpoint.method, self.site.prefix + path, body, sent)
-            response = connection.getresponse()
-            text = response.read(MAX_BODY).decode("utf-8", "replace")
+            with _hung_up(connection.sock, self.site.left) as is_late:
+                connection.request(endpoint.method, self.site.prefix + path, body, sent)
+                response = connection.getresponse()
+                text = response.read(MAX_BODY).decode("utf-8", "replace")
+            if is_late.is_set():
+                raise TimeoutError("the answer did not come to its end in time")
             answer = AppAnswer(response.status, text, tuple(response.headers.items()))
+        except http.client.RemoteDisconnected:
+            return AppAnswer(0, "it hung up, or took too long")
         except http.client.BadStatusLine:
             return AppAnswer(0, "what answers there does not speak HTTP")
-        except (OSError, ValueError, http.client.HTTPException, threading.BrokenBarrierError) as error:
+        except (OSError, threading.BrokenBarrierError) as error:
             return AppAnswer(0, f"{type(error).__name__}: {error}")
+        except (ValueError, http.client.HTTPException) as error:
+            # Its text may hold what came, and that a cookie.
+            return AppAnswer(0, f"it is not HTTP as it should be: {type(error).__name__}")
         finally:
             connection.close()
         self._keep(response.headers.get_all("set-cookie") or ())
@@ -145,6 +170,28 @@ class Browser:
                     self.jar.pop(name, None)
                 else:
                     self.jar[name], self.attributes[name] = value, attributes
+
+
+@contextmanager
+def _hung_up(connection: socket.socket, seconds: float) -> Iterator[threading.Event]:
+    """A connection that is closed after `seconds`, and then the event is set.
+
+    Its own timeout is for each piece of an answer: one that comes in drops would never be late.
+    """
+    late = threading.Event()
+
+    def hang_up() -> None:
+        late.set()
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, hang_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield late
+    finally:
+        timer.cancel()
 
 
 def taken_apart(line: str) -> tuple[str, str, dict[str, str]]:

@@ -1,0 +1,46 @@
+"""Check: one thing that is tried on an application, and what is said where nothing is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from sojourn.torture import RaceError
+from sojourn.torture.app import AppRaceContext
+
+from .finding import Finding, Severity
+
+__all__ = ["Check", "Told"]
+
+
+class Told(NamedTuple):
+    """What a look has to tell. `about` and `sent` where they are not the check's own."""
+
+    severity: Severity
+    came: str
+    mend: str
+    about: str = ""
+    sent: str = ""
+    asvs: str = ""
+
+
+class Check(NamedTuple):
+    """A look at an application. One that tells nothing has found it `good`: that is what came then."""
+
+    name: str
+    asvs: str
+    sent: str
+    good: str
+    look: Callable[[AppRaceContext], Iterator[Told]]
+
+    def findings(self, context: AppRaceContext) -> list[Finding]:
+        """What the look finds: at least one."""
+        found = []
+        try:
+            for told in self.look(context):
+                name, sent, asvs = told.about or self.name, told.sent or self.sent, told.asvs or self.asvs
+                found.append(Finding(name, told.severity, sent, told.came, asvs, told.mend))
+        except RaceError as error:
+            mend = "See that the application is up, and that it answers in time and so many requests; then try again."
+            found.append(Finding(self.name, "broken off", self.sent, str(error), self.asvs, mend))
+        return found or [Finding(self.name, "good", self.sent, self.good, self.asvs, "")]
