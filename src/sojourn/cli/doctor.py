@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sojourn.core.errors import StoreUnavailable
+from sojourn.core.errors import ConfigurationError, StoreUnavailable
+from sojourn.stores.store_url import StoreURL
 
 from .duration import DURATION
 from .exit import Exit
@@ -29,6 +30,12 @@ _COLOURS = {"high": "red", "medium": "red", "low": "yellow"}
 @click.command()
 @click.option("--app", metavar="URL", help="The web application to look at. It may be of any kind.")
 @click.option("--store", metavar="URL", envvar="SOJOURN_STORE", show_envvar=True, help="The store to look at.")
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The settings of a session service, as for `serve`, to look at, and its store.",
+)
 @click.option("--login", metavar="ENDPOINT", help="With --app, as for `torture`: 'POST /login user=ada&password=tea'.")
 @click.option(
     "--write",
@@ -45,23 +52,30 @@ _COLOURS = {"high": "red", "medium": "red", "low": "yellow"}
 @click.option("--absolute", type=DURATION, help="With --app: wait so long; any session must then have ended.")
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write an HTML page of it.")
 @json_option
-def doctor(app: str | None, store: str | None, as_json: bool, report: Path | None, **options: Any) -> int:
-    """Look for what is wrong with the sessions of a running web application, or with a store.
+def doctor(
+    app: str | None, store: str | None, config: Path | None, as_json: bool, report: Path | None, **options: Any
+) -> int:
+    """Look for what is wrong with the sessions of a running web application, with a store, or with a service.
 
     With --app one user logs in again and again: use a user and data made for it.
 
     Exit code 0: nothing is wrong for sure; 1: something is; 3: it could not be seen to the end.
     """
     # Here, not above: the other commands do without HTTP.
-    from sojourn.doctor import examine_store, html
+    from sojourn.doctor import SEVERITIES, examine_store, html
 
+    if app is not None and config is not None:
+        raise click.UsageError("Look at one after the other: --app URL, or --config FILE.")
     if app is not None:
         target, found = _app(app, as_json, **options)
+    elif config is not None:
+        target, found = "the session service", _config(config, store)
     elif store is not None:
         existing_store(store).close()
         target, found = "the store", examine_store(store)
     else:
-        raise click.UsageError("Say what to look at: --app URL, or --store URL.")
+        raise click.UsageError("Say what to look at: --app URL, --store URL, or --config FILE.")
+    found.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     bad = sum(finding.is_certain for finding in found)
     verdict = f"{bad} finding{'' if bad == 1 else 's'}." if bad else "Nothing is wrong for sure."
     if report is not None:
@@ -109,6 +123,36 @@ def _app(
         return site.origin, examine_app(app, secrets.randbelow(1_000_000), line, idle=idle, absolute=absolute)
     finally:
         line("")
+
+
+def _config(config: Path, store: str | None) -> list[Finding]:
+    """What `serve --check` finds, what it only mentions, and what is found in the store."""
+    from sojourn.doctor import Finding, examine_store
+    from sojourn.service.settings import make_settings, read_file
+
+    from .serve_check import binding, findings
+
+    settings = make_settings(read_file(config) | ({} if store is None else {"store": store}))
+    sent = f"a look at {config}"
+    found = [_of_settings(each.text, sent) for each in findings(settings, config)]
+    found = found or [Finding("settings", "good", sent, "nothing wrong, and nothing weak", "", "")]
+    is_bound = settings.browser is not None and settings.browser.bind_cookies
+    came, _, mend = f"cookies are {binding(settings)}".partition(". ")
+    found.append(Finding("binding", "good" if is_bound else "low", sent, came, "", mend))
+    if StoreURL.parse(settings.store).scheme != "memory":
+        try:
+            existing_store(settings.store).close()
+            found += examine_store(settings.store)
+        except (ConfigurationError, StoreUnavailable) as error:
+            found.append(Finding("store", "broken off", "a look at its store", str(error), "", ""))
+    return found
+
+
+def _of_settings(text: str, sent: str) -> Finding:
+    from sojourn.doctor import Finding
+
+    name = text.split(maxsplit=1)[0].rstrip(":")
+    return Finding(name, "low" if name.startswith("policy.") else "medium", sent, text, "", "")
 
 
 def _show(found: Sequence[Finding], verdict: str) -> None:

@@ -53,7 +53,7 @@ def resurrection(context: AppRaceContext) -> Iterator[Told]:
     """A log-out is done while a slow write of the same session is under way."""
     slow = context.app.slow_write
     if slow is None:
-        yield Told("not tried", "nothing", "Give --slow-write, of 1 s or so.", sent="nothing")
+        yield Told("not tried", "", "Give --slow-write, of 1 s or so.")
     elif old_cookie_opens(context):
         yield Told("cannot tell", "a log-out ends nothing in any case", "See log-out.")
     elif (revived := slow_write_revives(context, slow)) is None:

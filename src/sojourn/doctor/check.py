@@ -38,7 +38,8 @@ class Check(NamedTuple):
         found = []
         try:
             for told in self.look(context):
-                name, sent, asvs = told.about or self.name, told.sent or self.sent, told.asvs or self.asvs
+                name, asvs = told.about or self.name, told.asvs or self.asvs
+                sent = told.sent or ("" if told.severity == "not tried" else self.sent)
                 found.append(Finding(name, told.severity, sent, told.came, asvs, told.mend))
         except RaceError as error:
             mend = "See that the application is up, and that it answers in time and so many requests; then try again."

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
-__all__ = ["Finding", "Severity"]
+__all__ = ["SEVERITIES", "Finding", "Severity"]
 
-Severity = Literal["high", "medium", "low", "cannot tell", "not tried", "broken off", "good"]
+Severity = Literal["high", "medium", "low", "broken off", "cannot tell", "not tried", "good"]
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+"""What is to be read first comes first."""
 
 
 class Finding(NamedTuple):

@@ -21,7 +21,7 @@ def idle_timeout(seconds: float | None) -> Check:
     def look(context: AppRaceContext) -> Iterator[Told]:
         if seconds is None:
             told = "Give --idle DURATION, after which an untouched session must have ended."
-            yield Told("not tried", "nothing", told, sent="nothing")
+            yield Told("not tried", "", told)
             return
         browser = context.log_in()
         number = context.write(browser)
@@ -39,7 +39,7 @@ def absolute_timeout(seconds: float | None) -> Check:
     def look(context: AppRaceContext) -> Iterator[Told]:
         if seconds is None:
             told = "Give --absolute DURATION, after which any session must have ended, however much it is used."
-            yield Told("not tried", "nothing", told, sent="nothing")
+            yield Told("not tried", "", told)
             return
         browser, app = context.log_in(), context.app
         # A read may be no activity, so it is a write, where that leaves the number which is looked for.
