@@ -23,6 +23,7 @@ class Cart:
 
     port: int = 0
     answers: int = 0
+    spoilt: int = 0
     sessions: dict[str, dict[str, str]] = field(default_factory=dict)
     tokens: set[str] = field(default_factory=set)
     spoil: Callable[[Handler], bool] = lambda handler: False
@@ -53,7 +54,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     @property
     def token(self) -> str:
-        return (self.headers.get("cookie") or "").rpartition("=")[2]
+        pairs = [pair.strip().partition("=") for pair in (self.headers.get("cookie") or "").split(";")]
+        return next((value for name, _, value in pairs if name == "__Host-cart"), "")
 
     def is_spoilt(self) -> bool:
         self.cart.tokens |= {self.token} - {""}
@@ -74,7 +76,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.cart.sessions.pop(self.token, None)
             self.answer({})
         else:
-            token = secrets.token_hex(16)
+            token = f"z{secrets.token_hex(16)}"  # no number, as a chunk's length is
             self.cart.tokens.add(token)
             self.cart.sessions[token] = {}
             self.answer({}, token)

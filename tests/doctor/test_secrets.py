@@ -24,10 +24,12 @@ def echoed(handler: Handler) -> dict[str, str]:
 
 def garbled(handler: Handler) -> bool:
     """From some time on: a status line, a version, a length and a header that hold the token."""
-    count, lines = handler.cart.answers, ["HTTP/9.9 200 {}", "{}", "HTTP/1.1 {} OK", f"{CHUNKED}{{}}"]
-    if count < 25 or not handler.token:
+    lines = ["HTTP/{} 200 OK", "{}", "HTTP/1.1 {} OK", f"{CHUNKED}{{}}"]
+    if handler.cart.answers < 25 or not handler.token:
         return False
-    handler.wfile.write(lines[count % len(lines)].replace("{}", handler.token).encode() + b"\r\n\r\n")
+    # Each check breaks off at the first of them: with another one each time.
+    handler.cart.spoilt += 1
+    handler.wfile.write(lines[handler.cart.spoilt % len(lines)].replace("{}", handler.token).encode() + b"\r\n\r\n")
     handler.close_connection = True
     return True
 
