@@ -45,7 +45,7 @@ def demo(start_server: StartServer, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 GOOD = ("cookies", "caches", "fixation", "adoption", "log-out", "resurrection", "lost updates", "CSRF", "CORS")
-UNTIMED = dict.fromkeys(("idle time-out", "absolute time-out"), "not tried")
+UNTIMED = dict.fromkeys(("idle timeout", "absolute timeout"), "not tried")
 
 
 def found(done: Result) -> dict[str, str]:

@@ -142,7 +142,7 @@ def test_what_sessions_say_of_their_policy_is_told_and_a_default_one_is_good() -
     changed = {"absolute_expires_at": now + 90 * DAY_MS, "authenticated_at": 0, "secrets": old}
     odd = [msgspec.structs.replace(record, **changed) for record in records]
     assert severities(examine_records(odd * 40, now)) == {
-        "time-outs": "low",
+        "timeouts": "low",
         "renewal": "cannot tell",
         "limit": "cannot tell",
         "adoption": "cannot tell",

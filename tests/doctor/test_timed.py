@@ -60,10 +60,10 @@ def test_a_session_that_ended_in_time_is_good_and_one_that_did_not_is_told(shop:
     found = [finding for check in checks for finding in check.findings(shop)]
 
     assert [(finding.check, finding.severity) for finding in found] == [
-        ("idle time-out", "medium"),
-        ("absolute time-out", "medium"),
-        ("idle time-out", "good"),
-        ("absolute time-out", "good"),
+        ("idle timeout", "medium"),
+        ("absolute timeout", "medium"),
+        ("idle timeout", "good"),
+        ("absolute timeout", "good"),
     ]
 
 

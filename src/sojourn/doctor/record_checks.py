@@ -35,9 +35,9 @@ def _of_lifetimes(live: Sequence[Record]) -> Iterator[Finding]:
     days = limit.seconds // 86400
     if longest > limit.seconds:
         came = f"one may last {longest / 86400:.0f} days; NIST SP 800-63B-4 {limit.section} has {days} at most"
-        yield Finding("time-outs", "low", _sent(live), came, "7.3.2", "Set absolute_timeout, and that of remember.")
+        yield Finding("timeouts", "low", _sent(live), came, "7.3.2", "Set absolute_timeout, and that of remember.")
     else:
-        yield Finding("time-outs", "good", _sent(live), f"none may last longer than {days} days", "7.3.2", "")
+        yield Finding("timeouts", "good", _sent(live), f"none may last longer than {days} days", "7.3.2", "")
 
 
 def _of_renewal(live: Sequence[Record]) -> Iterator[Finding]:

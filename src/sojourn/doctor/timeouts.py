@@ -30,7 +30,7 @@ def idle_timeout(seconds: float | None) -> Check:
             yield Told("medium", "the session's data", "End a session on the server that long after its last request.")
 
     sent = f"a read {seconds:g} s after the session's last request" if seconds else ""
-    return Check("idle time-out", "7.3.1", sent, "no session", look)
+    return Check("idle timeout", "7.3.1", sent, "no session", look)
 
 
 def absolute_timeout(seconds: float | None) -> Check:
@@ -54,4 +54,4 @@ def absolute_timeout(seconds: float | None) -> Check:
             yield Told("medium", "the session's data", mend)
 
     sent = f"a read {seconds:g} s after the log-in, with requests all the time" if seconds else ""
-    return Check("absolute time-out", "7.3.2", sent, "no session", look)
+    return Check("absolute timeout", "7.3.2", sent, "no session", look)
