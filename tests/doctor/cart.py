@@ -19,7 +19,10 @@ __all__ = ["Cart", "serve_cart"]
 
 @dataclass
 class Cart:
-    """`spoil` is asked before each answer, and gives it where it returns True. `headers` are in all others."""
+    """A write sets one key; of the key `last` the last five are kept.
+
+    `spoil` is asked before each answer, and gives it where it returns True. `headers` are in all others.
+    """
 
     port: int = 0
     answers: int = 0
@@ -85,8 +88,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.is_spoilt():
             return
         _, key, number = self.path.split("/")
-        if self.token in self.cart.sessions:
-            self.cart.sessions[self.token][key] = number
+        if (session := self.cart.sessions.get(self.token)) is not None:
+            session[key] = " ".join([*session.get(key, "").split(), number][-5:]) if key == "last" else number
         self.answer({})
 
     def answer(self, document: Any, token: str = "") -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from sojourn.cli.doctor import doctor
+from sojourn.cli.exit import Exit
 
 from .cart import Cart, Handler, serve_cart
 
@@ -40,6 +41,7 @@ def said(cart: Cart, report: Path, *more: str) -> str:
     words += ["--header", f"X-Key: {PASSWORD}", "--write", "PUT /tea/{n}", "--write", "PUT /cup/{n}", *more]
     done = CliRunner().invoke(doctor, words, standalone_mode=False)
     assert done.exception is None, done.output
+    assert done.return_value == (Exit.UNAVAILABLE if cart.spoilt else Exit.DONE)
     return done.output + report.read_text("utf-8")
 
 

@@ -24,6 +24,8 @@ __all__ = ["doctor"]
 
 # The longest that an answer may take, in seconds.
 PATIENCE = 10.0
+# What a finding of `serve --check` may begin with.
+SETTINGS = ("admin", "host", "keys", "store")
 _COLOURS = {"high": "red", "medium": "red", "low": "yellow"}
 
 
@@ -151,7 +153,8 @@ def _config(config: Path, store: str | None) -> list[Finding]:
 def _of_settings(text: str, sent: str) -> Finding:
     from sojourn.doctor import Finding
 
-    name = text.split(maxsplit=1)[0].rstrip(":")
+    first = text.split(maxsplit=1)[0].rstrip(":")
+    name = first if first in SETTINGS or first.startswith(("policy.", "cookie.")) else "settings"
     return Finding(name, "low" if name.startswith("policy.") else "medium", sent, text, "", "")
 
 

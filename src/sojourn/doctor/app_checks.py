@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sojourn.torture.app import (
     AppEndpoint,
@@ -69,7 +69,7 @@ def lost_updates(context: AppRaceContext) -> Iterator[Told]:
     app, browser = context.app, context.log_in()
     if writes_add(context, browser):
         rounds, endpoints = 1, [app.write] * WRITES
-    elif app.other_writes and _all_kept(context, browser):
+    elif app.other_writes and _all_kept(context, browser, [app.write, *app.other_writes]):
         rounds, endpoints = ROUNDS, [app.write, *app.other_writes]
     else:
         mend = "Give a --write that adds, to a list say, or a second --write that is kept beside the first."
@@ -79,23 +79,26 @@ def lost_updates(context: AppRaceContext) -> Iterator[Told]:
     for _ in range(rounds):
         done, kept = written_at_once(context, browser, endpoints)
         written, lost = written + len(done), lost + len(done - kept)
-    if lost:
-        came = f"{lost} of {written} that were answered as done are gone"
-        mend = "Merge what requests changed, or let one session's requests go one after the other."
-        yield Told("medium", came, mend, sent=f"{len(endpoints)} writes of one session at once")
+    if not lost:
+        return
+    if not _all_kept(context, context.log_in(), endpoints):
+        mend = "Give a --write of which as many are kept."
+        yield Told("cannot tell", "sent in a row, not all of them are kept either", mend)
+        return
+    came = f"{lost} of {written} that were answered as done are gone"
+    mend = "Merge what requests changed, or let one session's requests go one after the other."
+    yield Told("medium", came, mend, sent=f"{len(endpoints)} writes of one session at once")
 
 
 def writes_add(context: AppRaceContext, browser: Browser) -> bool:
     """Whether a second write leaves what the first one wrote."""
-    two = [context.write(browser), context.write(browser)]
-    return len(context.numbers_in(browser, two)) == len(two)
+    return _all_kept(context, browser, [context.app.write] * 2)
 
 
-def _all_kept(context: AppRaceContext, browser: Browser) -> bool:
-    numbers = [context.write(browser)]
-    for endpoint in context.app.other_writes:
-        numbers.append(context.number())
-        browser.send(endpoint, numbers[-1])
+def _all_kept(context: AppRaceContext, browser: Browser, endpoints: Sequence[AppEndpoint]) -> bool:
+    numbers = [context.number() for _ in endpoints]
+    for endpoint, number in zip(endpoints, numbers, strict=True):
+        browser.send(endpoint, number)
     return len(context.numbers_in(browser, numbers)) == len(numbers)
 
 

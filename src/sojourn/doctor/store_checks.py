@@ -82,7 +82,8 @@ def _of_wire(at: StoreURL) -> Iterator[Finding]:
     parts = urlsplit(at.bare)
     host, sent = parts.hostname or "", "the store's URL"
     redis = at.scheme not in POSTGRES
-    if redis and at.scheme != "unix" and parts.password is None and "ssl_certfile" not in parts.query:
+    shown = parts.password is not None or {"password", "ssl_certfile"} & parse_qs(parts.query).keys()
+    if redis and at.scheme != "unix" and not shown:
         mend = "Let Redis ask for one (an ACL, or requirepass), and put it into the URL."
         came = "no password, so that whoever reaches the server may read the sessions, and change them"
         yield Finding("password", "low" if host in LOOPBACK else "high", sent, came, "13.2.1", mend)
