@@ -17,8 +17,8 @@ app.post("/login", (req, res) =>
 		res.json({});
 	}),
 );
-app.post("/cart", put);
-app.post("/slow", (req, res) => setTimeout(put, 800, req, res));
+app.post("/cart", (req, res) => setTimeout(put, 100, req, res));
+app.post("/slow", (req, res) => setTimeout(put, 1200, req, res));
 app.get("/cart", (req, res) => res.json(req.session.cart ?? []));
 app.post("/logout", (req, res) => req.session.destroy(() => res.json({})));
 app.listen(Number(port), "localhost");

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from random import Random
 
 import flask
@@ -25,11 +26,11 @@ def cart() -> Iterator[Cart]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def shop() -> Iterator[AppRaceContext]:
-    """Sojourn under Flask: idle after 1 s, over after 2."""
+@contextmanager
+def shop(policy: Policy) -> Iterator[AppRaceContext]:
+    """Sojourn under Flask."""
     app = flask.Flask(__name__)
-    init_app(app, SessionManager(open_store("memory:"), Policy(idle_timeout=1, absolute_timeout=2, touch_interval=0)))
+    init_app(app, SessionManager(open_store("memory:"), policy))
 
     @app.post("/login")
     def log_in() -> dict[str, str]:
@@ -50,21 +51,25 @@ def shop() -> Iterator[AppRaceContext]:
     ends = [("POST", "/login"), ("POST", "/cart/{n}"), ("GET", "/"), ("POST", "/logout")]
     site = Site.parse(f"http://127.0.0.1:{server.server_port}", {})
     log_in_, write, read, log_out = (AppEndpoint(method, path, "") for method, path in ends)
-    yield AppRaceContext(Application(site, log_in_, write, read, log_out), Random(1), 1, print)
-    server.shutdown()
-    server.server_close()
+    try:
+        yield AppRaceContext(Application(site, log_in_, write, read, log_out), Random(1), 1, print)
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
-def test_a_session_that_ended_in_time_is_good_and_one_that_did_not_is_told(shop: AppRaceContext) -> None:
-    checks = [idle_timeout(0.1), absolute_timeout(0.2), idle_timeout(1.1), absolute_timeout(2.1)]
-    found = [finding for check in checks for finding in check.findings(shop)]
+@pytest.mark.parametrize(
+    ("policy", "seconds", "severity"),
+    [(Policy(), 0.1, "medium"), (Policy(idle_timeout=1, absolute_timeout=1, touch_interval=0), 1.05, "good")],
+)
+def test_a_session_that_ended_in_time_is_good_and_one_that_did_not_is_told(
+    policy: Policy, seconds: float, severity: str
+) -> None:
+    checks = [idle_timeout(seconds), absolute_timeout(seconds)]
+    with shop(policy) as context:
+        found = [(finding.check, finding.severity) for check in checks for finding in check.findings(context)]
 
-    assert [(finding.check, finding.severity) for finding in found] == [
-        ("idle timeout", "medium"),
-        ("absolute timeout", "medium"),
-        ("idle timeout", "good"),
-        ("absolute timeout", "good"),
-    ]
+    assert found == [("idle timeout", severity), ("absolute timeout", severity)]
 
 
 @pytest.mark.parametrize("piece", [b"x", b"X-Drop: 1\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n"])

@@ -41,7 +41,16 @@ class Check(NamedTuple):
                 name, asvs = told.about or self.name, told.asvs or self.asvs
                 sent = told.sent or ("" if told.severity == "not tried" else self.sent)
                 found.append(Finding(name, told.severity, sent, told.came, asvs, told.mend))
+            if not found:
+                _require_shown(context)
         except RaceError as error:
             mend = "See that the application is up, and that it answers in time and so many requests; then try again."
             found.append(Finding(self.name, "broken off", self.sent, str(error), self.asvs, mend))
         return found or [Finding(self.name, "good", self.sent, self.good, self.asvs, "")]
+
+
+def _require_shown(context: AppRaceContext) -> None:
+    """Nothing is shown either by a page that asks who is there after so many log-ins: then nothing was good."""
+    browser = context.log_in()
+    if not context.numbers_in(browser, [context.write(browser)]):
+        raise RaceError("A read does not show any more what was written just before.")
