@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import http.client
+import io
 import math
 import re
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from sojourn.core.errors import ConfigurationError
@@ -128,15 +129,13 @@ class Browser:
         try:
             if gate:
                 gate.wait()
-            with _hung_up(connection.sock, self.site.left) as is_late:
-                connection.request(endpoint.method, self.site.prefix + path, body, sent)
-                response = connection.getresponse()
-                text = response.read(MAX_BODY).decode("utf-8", "replace")
-            if is_late.is_set():
-                raise TimeoutError("the answer did not come to its end in time")
+            connection.response_class = partial(_TimelyResponse, end=time.monotonic() + self.site.left)  # type: ignore[assignment]
+            connection.request(endpoint.method, self.site.prefix + path, body, sent)
+            response = connection.getresponse()
+            text = response.read(MAX_BODY).decode("utf-8", "replace")
             answer = AppAnswer(response.status, text, tuple(response.headers.items()))
         except http.client.RemoteDisconnected:
-            return AppAnswer(0, "it hung up, or took too long")
+            return AppAnswer(0, "it hung up")
         except http.client.BadStatusLine:
             return AppAnswer(0, "what answers there does not speak HTTP")
         except (OSError, threading.BrokenBarrierError) as error:
@@ -172,26 +171,36 @@ class Browser:
                     self.jar[name], self.attributes[name] = value, attributes
 
 
-@contextmanager
-def _hung_up(connection: socket.socket, seconds: float) -> Iterator[threading.Event]:
-    """A connection that is closed after `seconds`, and then the event is set.
+class _TimelyResponse(http.client.HTTPResponse):
+    """An answer that must have come to its `end`, of time.monotonic()."""
 
-    Its own timeout is for each piece of an answer: one that comes in drops would never be late.
-    """
-    late = threading.Event()
+    def __init__(self, connection: socket.socket, *, end: float, **options: Any) -> None:
+        super().__init__(connection, **options)
+        self.fp = io.BufferedReader(_Pieces(self.fp.detach(), connection, end))
 
-    def hang_up() -> None:
-        late.set()
-        with suppress(OSError):
-            connection.shutdown(socket.SHUT_RDWR)
 
-    timer = threading.Timer(seconds, hang_up)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield late
-    finally:
-        timer.cancel()
+class _Pieces(io.RawIOBase):
+    """A connection's timeout is for each piece alone: what comes in drops would never be late."""
+
+    def __init__(self, raw: Any, connection: socket.socket, end: float) -> None:
+        self._raw = raw
+        self._connection = connection
+        self._end = end
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the answer did not come to its end in time")
+        self._connection.settimeout(left)
+        read: int | None = self._raw.readinto(buffer)
+        return read
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
 
 
 def taken_apart(line: str) -> tuple[str, str, dict[str, str]]:
