@@ -60,7 +60,7 @@ def flask_session() -> flask.Flask:
     @app.post("/slow")
     def put() -> dict[str, Any]:
         cart = flask.session.get("cart", [])
-        time.sleep(0.8 if flask.request.path == "/slow" else 0.02)
+        time.sleep(0.8 if flask.request.path == "/slow" else 0.05)
         flask.session["cart"] = [*cart, flask.request.form["item"]]
         return {}
 

@@ -134,6 +134,10 @@ def _policy(policy: Policy) -> Iterator[Finding]:
         yield Finding(
             "weak", "policy.rotate_interval is off: a copied token goes unnoticed. Write rotate_interval = 3600"
         )
+    if policy.max_sessions is None:
+        yield Finding(
+            "weak", "policy.max_sessions is off: a user may have any number of live sessions. Write max_sessions = 100"
+        )
 
 
 def binding(settings: ServiceSettings) -> str:

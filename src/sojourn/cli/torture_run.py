@@ -169,7 +169,8 @@ def torture_app(
     """Run races on the web application at `url`, which does what `endpoints` say."""
     if missing := [f"--{name}" for name in NEEDED if name not in endpoints]:
         raise click.UsageError(f"--app needs {', '.join(missing)}: what the application does, like 'POST /logout'.")
-    app = Application(site_of(url, headers), **{name: AppEndpoint.parse(text) for name, text in endpoints.items()})
+    parsed: dict[str, Any] = {name: AppEndpoint.parse(text) for name, text in endpoints.items()}
+    app = Application(site_of(url, headers), **parsed)
     for name, endpoint in (("write", app.write), ("slow-write", app.slow_write)):
         if endpoint and not endpoint.is_numbered:
             raise click.UsageError(f"--{name} says nowhere {{n}}, the number that is to be kept.")

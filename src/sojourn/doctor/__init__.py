@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .app_checks import examine_app
-from .finding import Finding
+from .examination import examine_app
+from .finding import SEVERITIES, Finding
 from .report import html
 from .store_checks import examine_store
 
-__all__ = ["Finding", "examine_app", "examine_store", "html"]
+__all__ = ["SEVERITIES", "Finding", "examine_app", "examine_store", "html"]

@@ -1,64 +1,64 @@
-"""What the session's cookies and the caches' headers look like. Pure but for `session_cookies`."""
+"""What the session's cookies and the caches' headers look like."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from sojourn.torture.app import AppAnswer, AppEndpoint, AppRaceContext, Browser
+from sojourn.torture.app import AppRaceContext, session_cookies
 
-from .finding import Finding, Severity
+from .check import Check, Told
+from .finding import Severity
 
-__all__ = ["cookie_flags", "page_caches", "session_cookies"]
+__all__ = ["CACHES", "COOKIES"]
 
 FLAGS: tuple[tuple[str, Severity, str, str], ...] = (
     ("Secure", "high", "3.3.1", "Set Secure: the cookie must not cross a network in the clear."),
     ("HttpOnly", "medium", "3.3.4", "Set HttpOnly: no script needs the session's cookie."),
     ("SameSite", "low", "3.3.2", "Set SameSite=Lax or Strict on purpose: browsers differ without it."),
 )
+# By these words a page is kept from shared caches, or asked for anew.
+KEPT_BACK = ("no-store", "private", "no-cache")
+SHARED = ("public", "s-maxage")
 
 
-def session_cookies(context: AppRaceContext, browser: Browser, number: int) -> list[str]:
-    """The names of the cookies without which the session's page does not show `number`."""
-    return [
-        name
-        for name in list(browser.jar)
-        if not context.numbers_in(
-            Browser(context.app.site, {other: value for other, value in browser.jar.items() if other != name}),
-            [number],
-        )
-    ]
-
-
-def cookie_flags(scheme: str, browser: Browser, names: Sequence[str]) -> Iterator[Finding]:
-    """Secure, HttpOnly, SameSite, the prefix, and Domain. An application may leave Secure away over plain http."""
+def cookies(context: AppRaceContext) -> Iterator[Told]:
+    """The flags of the cookies that the session depends on. An application may leave Secure away over plain http."""
+    browser, site = context.log_in(), context.app.site
+    names = session_cookies(context, browser, context.write(browser))
     if not names:
-        came = "no cookie that the session depends on"
-        yield Finding("cookie", "cannot tell", "a log-in and a write", came, "", "See where the session's token is.")
+        yield Told("cannot tell", "no cookie that the session depends on", "See where the session's token is.")
     for name in names:
-        attributes = browser.attributes[name]
+        attributes, came = browser.attributes[name], f"Set-Cookie: {name}=… with"
         for flag, severity, asvs, mend in FLAGS:
             if flag.lower() in attributes:
                 continue
-            unsure = flag == "Secure" and scheme == "http"
-            came = f"Set-Cookie: {name}=… without {flag}"
+            unsure = flag == "Secure" and site.scheme == "http"
             told = f"Ask at an https URL: over http it may be left away. {mend}" if unsure else mend
-            yield Finding(f"cookie {flag}", "cannot tell" if unsure else severity, "a log-in", came, asvs, told)
+            at = "cannot tell" if unsure else severity
+            yield Told(at, f"{came}out {flag}", told, f"cookie {flag}", asvs=asvs)
         if "secure" in attributes and not name.startswith(("__Host-", "__Secure-")):
-            came = f"Set-Cookie: {name}=… without the prefix __Host-"
             told = f"Call it __Host-{name}, with Path=/ and no Domain: no neighbour can then plant it."
-            yield Finding("cookie prefix", "low", "a log-in", came, "3.3.3", told)
-        if attributes.get("domain"):
-            came = f"Set-Cookie: {name}=… with Domain={attributes['domain']}"
+            yield Told("low", f"{came}out the prefix __Host-", told, "cookie prefix", asvs="3.3.3")
+        domain = attributes.get("domain", "").lstrip(".")
+        if domain and f".{site.host}".endswith(f".{domain}"):
             told = "Leave Domain away, unless the neighbours share the session by design."
-            yield Finding("cookie Domain", "cannot tell", "a log-in", came, "3.3.3", told)
+            yield Told("cannot tell", f"{came} Domain={domain}", told, "cookie Domain", asvs="3.3.3")
 
 
-def page_caches(answer: AppAnswer, endpoint: AppEndpoint) -> Iterator[Finding]:
+def caches(context: AppRaceContext) -> Iterator[Told]:
     """A page of one session must say no-store, private or no-cache, or Vary on the cookie."""
+    browser = context.log_in()
+    context.write(browser)
+    answer, endpoint = browser.send(context.app.read), context.app.read
     control, vary = answer.header("cache-control").lower(), answer.header("vary").lower()
-    if any(word in control for word in ("no-store", "private", "no-cache")) or "cookie" in vary or vary == "*":
+    if any(word in control for word in KEPT_BACK) or "cookie" in vary or vary == "*":
         return
-    came = f"Cache-Control: {control or '(none)'}, Vary: {vary or '(none)'}"
+    shared = [word for word in SHARED if word in control]
+    # Not the headers as they came: anything may be in them.
+    came = f"Cache-Control without {', '.join(KEPT_BACK)}{' and with ' + shared[0] if shared else ''}; no Vary: Cookie"
     mend = "Send Cache-Control: no-store, or private, and Vary: Cookie with what depends on the session."
-    severity: Severity = "medium" if "public" in control or "s-maxage" in control else "low"
-    yield Finding("caches", severity, f"{endpoint.method} {endpoint.path} with the session", came, "14.3.2", mend)
+    yield Told("medium" if shared else "low", came, mend, sent=f"{endpoint.method} {endpoint.path} with the session")
+
+
+COOKIES = Check("cookies", "3.3.1–3.3.4", "a log-in", "the flags and the prefix that there are to be", cookies)
+CACHES = Check("caches", "14.3.2", "the read with the session", "no leave for a cache to keep it for others", caches)

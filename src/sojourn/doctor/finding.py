@@ -1,16 +1,21 @@
-"""Finding: one thing that the doctor found, could not tell, or did not try."""
+"""Finding: one thing that the doctor found, could not tell, did not try, or tried and found good."""
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
-__all__ = ["Finding", "Severity"]
+__all__ = ["SEVERITIES", "Finding", "Severity"]
 
-Severity = Literal["high", "medium", "low", "cannot tell", "not tried"]
+Severity = Literal["high", "medium", "low", "broken off", "cannot tell", "not tried", "good"]
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+"""What is to be read first comes first."""
 
 
 class Finding(NamedTuple):
-    """What was `sent` and what `came`, without any cookie's value. `asvs`: its number in OWASP ASVS 5.0."""
+    """What was `sent` and what `came`, without any cookie's value. `asvs`: its number in OWASP ASVS 5.0.
+
+    `broken off`: the application ceased to answer as before, or the time was over.
+    """
 
     check: str
     severity: Severity

@@ -9,7 +9,7 @@ from sojourn.core.errors import ConfigurationError
 from .calls import Address, pack
 from .refusal import code_of, is_refusal, may_pass
 
-__all__ = ["ASK_MEMORY", "Memory", "name_of"]
+__all__ = ["ASK_MEMORY", "Memory", "info_of", "name_of", "policy_of"]
 
 logger = logging.getLogger("sojourn")
 
@@ -51,9 +51,14 @@ class Memory:
 
 def policy_of(answer: object) -> str | None:
     """What a full server does, "noeviction" where no `maxmemory` is set; None where it does not say."""
-    lines = answer.decode().splitlines() if isinstance(answer, bytes) else []
-    facts = {name: value for name, _, value in [line.partition(":") for line in lines]}
+    facts = info_of(answer)
     return "noeviction" if facts.get("maxmemory") == "0" else facts.get("maxmemory_policy")
+
+
+def info_of(answer: object) -> dict[str, str]:
+    """What an answer to INFO says, by name; nothing where it was refused."""
+    lines = answer.decode().splitlines() if isinstance(answer, bytes) else []
+    return {name: value for name, _, value in [line.partition(":") for line in lines]}
 
 
 def name_of(address: Address) -> str:

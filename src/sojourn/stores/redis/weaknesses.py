@@ -11,7 +11,7 @@ from .memory import name_of, policy_of
 from .refusal import is_refusal
 from .store import RedisStore
 
-__all__ = ["weaknesses"]
+__all__ = ["ask", "settings_of", "weaknesses"]
 
 _BOUND = "client-output-buffer-limit 'normal 64mb 32mb 30'"
 
@@ -29,13 +29,13 @@ def _weaknesses(primaries: Sequence[Address], cached: bool) -> Steps[Sequence[st
     found: list[str] = []
     for address in primaries:
         at = f"Redis at {name_of(address)}"
-        found += _of_policy(at, policy_of((yield from _ask(address, "INFO", "memory"))))
+        found += _of_policy(at, policy_of((yield from ask(address, "INFO", "memory"))))
         if cached:
-            found += _of_buffers(at, (yield from _ask(address, "CONFIG", "GET", "*client*")))
+            found += _of_buffers(at, (yield from ask(address, "CONFIG", "GET", "*client*")))
     return found
 
 
-def _ask(address: Address, *words: str) -> Steps[object]:
+def ask(address: Address, *words: str) -> Steps[object]:
     """The answer; None where the server refuses it."""
     try:
         return (yield [command("", *words, node=address)])[0]
@@ -60,8 +60,7 @@ def _of_buffers(at: str, answer: object) -> Iterator[str]:
     if not isinstance(answer, list):
         yield f"{at} does not let us see its client-output-buffer-limit (+config|get): set {_BOUND} there."
         return
-    words = [each.decode() for each in answer]
-    told = dict(zip(words[::2], words[1::2], strict=True))
+    told = settings_of(answer)
     limits = told.get("client-output-buffer-limit", "").split()
     normal = limits[limits.index("normal") + 1 :][:2] if "normal" in limits else []
     if normal == ["0", "0"] and told.get("maxmemory-clients", "0") == "0":
@@ -69,3 +68,9 @@ def _of_buffers(at: str, answer: object) -> Iterator[str]:
             f"{at} keeps without bound what a process with a cache does not read, one that is stopped say, until it "
             f"refuses everybody's writes: set {_BOUND}, or maxmemory-clients."
         )
+
+
+def settings_of(answer: object) -> dict[str, str]:
+    """What an answer to CONFIG GET says, by name; nothing where it was refused."""
+    words = [each.decode() for each in answer] if isinstance(answer, list) else []
+    return dict(zip(words[::2], words[1::2], strict=True))

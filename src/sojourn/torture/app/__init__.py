@@ -1,9 +1,18 @@
 """The races fired at a running web application, through its own endpoints."""
 
 from .application import Application, AppRaceContext, AppRequest, described
+from .attempts import (
+    made_up_browser,
+    old_cookie_opens,
+    planted_cookie_opens,
+    session_cookies,
+    slow_write_revives,
+    stranger,
+    written_at_once,
+)
 from .browser import AppAnswer, Browser, Site
 from .endpoint import AppEndpoint
-from .races import APP_RACES, check_endpoints, made_up, run_app_race
+from .races import APP_RACES, check_endpoints, run_app_race
 
 __all__ = [
     "APP_RACES",
@@ -16,6 +25,12 @@ __all__ = [
     "Site",
     "check_endpoints",
     "described",
-    "made_up",
+    "made_up_browser",
+    "old_cookie_opens",
+    "planted_cookie_opens",
     "run_app_race",
+    "session_cookies",
+    "slow_write_revives",
+    "stranger",
+    "written_at_once",
 ]

@@ -23,7 +23,7 @@ FIRST, LAST = 100_000_000, 900_000_000
 
 
 class Application(NamedTuple):
-    """What the application does for a visitor, and where."""
+    """What the application does for a visitor, and where. `other_writes` are kept beside `write`, under other keys."""
 
     site: Site
     login: AppEndpoint
@@ -31,6 +31,7 @@ class Application(NamedTuple):
     read: AppEndpoint
     logout: AppEndpoint
     slow_write: AppEndpoint | None = None
+    other_writes: tuple[AppEndpoint, ...] = ()
 
 
 class AppRequest(NamedTuple):
@@ -64,11 +65,15 @@ class AppRaceContext:
         if browser is None:
             browser = Browser(self.app.site)
             browser.send(self.app.read)
-        self._browsers.append(browser)
-        answer = browser.send(self.app.login)
+        answer = self.tries_log_in(browser)
         if not answer.is_good:
             raise RaceError(f"A log-in was answered with {described(answer)}.")
         return browser
+
+    def tries_log_in(self, browser: Browser) -> AppAnswer:
+        """The answer to a log-in, which may be refused."""
+        self._browsers.append(browser)
+        return browser.send(self.app.login)
 
     def write(self, browser: Browser) -> int:
         """Write a new number into the browser's session. Raises RaceError if the application refuses."""
@@ -79,9 +84,11 @@ class AppRaceContext:
         return number
 
     def numbers_in(self, browser: Browser, numbers: Collection[int]) -> set[int]:
-        """Which of the numbers the browser reads."""
-        body = browser.send(self.app.read).body
-        return {number for number in numbers if str(number) in body}
+        """Which of the numbers the browser reads. Raises RaceError where an answer says nothing of any session."""
+        answer = browser.send(self.app.read)
+        if answer.status in (0, 429) or answer.status >= 500:
+            raise RaceError(f"A read was answered with {described(answer)}.")
+        return {number for number in numbers if str(number) in answer.body}
 
     def at_once(self, requests: Sequence[AppRequest]) -> list[AppAnswer]:
         """The answers to requests that are sent at the same moment, each over a connection of its own."""

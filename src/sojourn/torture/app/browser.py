@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import http.client
+import io
+import math
 import re
+import socket
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from sojourn.core.errors import ConfigurationError
@@ -39,7 +44,11 @@ class AppAnswer(NamedTuple):
 
 
 class Site(NamedTuple):
-    """Where the application is, and what is sent with each request beside the cookies."""
+    """Where the application is, and what is sent with each request beside the cookies.
+
+    `patience`: the longest that a whole answer may take, in seconds. After `deadline`, of time.monotonic(), nothing is
+    sent any more.
+    """
 
     scheme: str
     host: str
@@ -47,6 +56,7 @@ class Site(NamedTuple):
     prefix: str
     headers: tuple[tuple[str, str], ...] = ()
     patience: float = TIMEOUT
+    deadline: float = math.inf
 
     @classmethod
     def parse(cls, url: str, headers: Mapping[str, str]) -> Site:
@@ -70,10 +80,18 @@ class Site(NamedTuple):
 
     def connect(self) -> http.client.HTTPConnection:
         """A connection of its own for one request. Raises OSError."""
+        left = self.left
+        if left <= 0:
+            raise TimeoutError("the time for all of it is over")
         kind = http.client.HTTPSConnection if self.scheme == "https" else http.client.HTTPConnection
-        connection = kind(self.host, self.port, timeout=self.patience)
+        connection = kind(self.host, self.port, timeout=left)
         connection.connect()
         return connection
+
+    @property
+    def left(self) -> float:
+        """The seconds that an answer may take which is asked for now."""
+        return min(self.patience, self.deadline - time.monotonic())
 
 
 @dataclass
@@ -111,14 +129,20 @@ class Browser:
         try:
             if gate:
                 gate.wait()
+            connection.response_class = partial(_TimelyResponse, end=time.monotonic() + self.site.left)  # type: ignore[assignment]
             connection.request(endpoint.method, self.site.prefix + path, body, sent)
             response = connection.getresponse()
             text = response.read(MAX_BODY).decode("utf-8", "replace")
             answer = AppAnswer(response.status, text, tuple(response.headers.items()))
+        except http.client.RemoteDisconnected:
+            return AppAnswer(0, "it hung up")
         except http.client.BadStatusLine:
             return AppAnswer(0, "what answers there does not speak HTTP")
-        except (OSError, ValueError, http.client.HTTPException, threading.BrokenBarrierError) as error:
+        except (OSError, threading.BrokenBarrierError) as error:
             return AppAnswer(0, f"{type(error).__name__}: {error}")
+        except (ValueError, http.client.HTTPException) as error:
+            # Its text may hold what came, and that a cookie.
+            return AppAnswer(0, f"it is not HTTP as it should be: {type(error).__name__}")
         finally:
             connection.close()
         self._keep(response.headers.get_all("set-cookie") or ())
@@ -145,6 +169,38 @@ class Browser:
                     self.jar.pop(name, None)
                 else:
                     self.jar[name], self.attributes[name] = value, attributes
+
+
+class _TimelyResponse(http.client.HTTPResponse):
+    """An answer that must have come to its `end`, of time.monotonic()."""
+
+    def __init__(self, connection: socket.socket, *, end: float, **options: Any) -> None:
+        super().__init__(connection, **options)
+        self.fp = io.BufferedReader(_Pieces(self.fp.detach(), connection, end))
+
+
+class _Pieces(io.RawIOBase):
+    """A connection's timeout is for each piece alone: what comes in drops would never be late."""
+
+    def __init__(self, raw: Any, connection: socket.socket, end: float) -> None:
+        self._raw = raw
+        self._connection = connection
+        self._end = end
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the answer did not come to its end in time")
+        self._connection.settimeout(left)
+        read: int | None = self._raw.readinto(buffer)
+        return read
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
 
 
 def taken_apart(line: str) -> tuple[str, str, dict[str, str]]:

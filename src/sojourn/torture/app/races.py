@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import string
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
@@ -12,16 +10,24 @@ from sojourn.torture.race import Race, run_race
 from sojourn.torture.result import Result, Tally
 from sojourn.torture.worker_pool import RaceError
 
-from .application import Application, AppRaceContext, AppRequest, described
+from .application import Application, AppRaceContext, AppRequest
+from .attempts import (
+    HEAD_START,
+    made_up_browser,
+    old_cookie_opens,
+    planted_cookie_opens,
+    session_cookies,
+    slow_write_revives,
+    stranger,
+    written_at_once,
+)
 from .browser import Browser
 from .endpoint import AppEndpoint
 
-__all__ = ["APP_RACES", "check_endpoints", "made_up", "run_app_race"]
+__all__ = ["APP_RACES", "check_endpoints", "run_app_race"]
 
 REQUESTS = 50
 LOGOUTS = 5  # in each round
-# So long after a slow write was sent the log-out is.
-HEAD_START = 0.25
 FLAGS = ("Secure", "HttpOnly", "SameSite")
 
 
@@ -59,15 +65,10 @@ def _parallel(context: AppRaceContext, endpoint: AppEndpoint) -> Tally:
     tally, refused = Tally(), 0
     for done in range(context.rounds):
         context.progress(f"{done * REQUESTS:,} of {context.rounds * REQUESTS:,} requests")
-        browser = context.log_in()
-        numbers = [context.number() for _ in range(REQUESTS)]
-        answers = context.at_once([AppRequest(browser, endpoint, number) for number in numbers])
-        written = {number for number, answer in zip(numbers, answers, strict=True) if answer.is_good}
-        if not written:
-            raise RaceError(f"All writes were refused, the first with {described(answers[0])}.")
+        written, kept = written_at_once(context, context.log_in(), [endpoint] * REQUESTS)
         refused += REQUESTS - len(written)
         tally.tries += len(written)
-        tally.lost += len(written - context.numbers_in(browser, written))
+        tally.lost += len(written - kept)
     tally.note = f"{refused:,} more were refused" if refused else ""
     tally.figures["refused"] = refused
     return tally
@@ -86,83 +87,42 @@ def logout(context: AppRaceContext) -> Tally:
         requests.insert(context.random.randrange(6), AppRequest(browser, context.app.logout))
         context.at_once(requests)
         tally.tries += 1
-        tally.lost += _is_back(context, browser, stolen, before, late)
+        # What came too late may begin a new session in the browser; but what was there before is gone.
+        tally.lost += bool(context.numbers_in(stolen, [before, *late]) or context.numbers_in(browser, [before]))
     return tally
 
 
 def slow_write(context: AppRaceContext) -> Tally:
     """A log-out is done while a slow write of the same session is under way."""
-    assert context.app.slow_write is not None
     slow = context.app.slow_write
+    assert slow is not None
     context.progress(f"{context.rounds:,} log-outs")
-    browsers = [context.log_in() for _ in range(context.rounds)]
-    before = [context.write(browser) for browser in browsers]
-    late = [context.number() for _ in browsers]
-    stolen = [browser.copy() for browser in browsers]
-    with ThreadPoolExecutor(len(browsers)) as threads:
-        writes = [threads.submit(browser.send, slow, number) for browser, number in zip(browsers, late, strict=True)]
-        time.sleep(HEAD_START)
-        raced = [not write.done() for write in writes]
-        context.at_once([AppRequest(browser, context.app.logout) for browser in browsers])
-    if not any(raced):
+    with ThreadPoolExecutor(context.rounds) as threads:
+        tries = list(threads.map(lambda _: slow_write_revives(context, slow), range(context.rounds)))
+    met = [revived for revived in tries if revived is not None]
+    if not met:
         raise RaceError(f"The slow write was over before the log-out. Let it take longer than {HEAD_START:g} s.")
-    tries = [one for one, met in zip(zip(browsers, stolen, before, late, strict=True), raced, strict=True) if met]
-    lost = sum(_is_back(context, browser, old, first, [last]) for browser, old, first, last in tries)
-    return Tally(len(tries), lost)
-
-
-def _is_back(context: AppRaceContext, browser: Browser, stolen: Browser, before: int, late: list[int]) -> bool:
-    """Whether the session is there again: for the browser, or for the cookies from before the log-out.
-
-    What came too late may begin a new session in the browser; but what was there before is gone.
-    """
-    return bool(context.numbers_in(stolen, [before, *late]) or context.numbers_in(browser, [before]))
+    return Tally(len(met), sum(met))
 
 
 def old_cookie(context: AppRaceContext) -> Tally:
     """The cookies from before a log-out are sent again after it."""
-    tally = Tally()
-    for _ in range(context.rounds):
-        browser = context.log_in()
-        number = context.write(browser)
-        stolen = browser.copy()
-        browser.send(context.app.logout)
-        tally.tries += 1
-        tally.lost += bool(context.numbers_in(stolen, [number]))
-    return tally
+    return Tally(context.rounds, sum(old_cookie_opens(context) for _ in range(context.rounds)))
 
 
 def fixation(context: AppRaceContext) -> Tally:
     """A victim logs in with planted cookies, somebody else's or made-up ones, which must gain nothing."""
-    tally, refused = Tally(), 0
     known = context.log_in()
-    for done in range(context.rounds):
-        if done % 2:
-            thief = Browser(
-                context.app.site, {name: made_up(value, context.random) for name, value in known.jar.items()}
-            )
-        else:
-            thief = Browser(context.app.site)
-            thief.send(context.app.read)
-            # It may be refused: nobody is logged in.
-            thief.send(context.app.write, context.number())
-        victim = thief.copy()
-        tally.tries += 1
-        try:
-            context.log_in(victim)
-        except RaceError:
-            refused += 1  # Nothing is gained, but what a stranger plants should not lock anybody out.
-            continue
-        tally.lost += bool(context.numbers_in(thief, [context.write(victim)]))
+    tries = [
+        planted_cookie_opens(context, made_up_browser(context, known) if done % 2 else stranger(context))
+        for done in range(context.rounds)
+    ]
+    # Refused, nothing is gained; but what a stranger plants should not lock anybody out.
+    refused = tries.count(None)
+    tally = Tally(len(tries), tries.count(True))
     tally.note = f"{refused:,} log-ins with planted cookies were refused" if refused else ""
     tally.figures["refused"] = refused
     return tally
-
-
-def made_up(value: str, chance: Random) -> str:
-    """A value that looks like this one."""
-    kinds = (string.digits, "abcdef", string.ascii_lowercase, string.ascii_uppercase)
-    return "".join(next((chance.choice(kind) for kind in kinds if letter in kind), letter) for letter in value)
 
 
 def pages(context: AppRaceContext) -> Tally:
@@ -185,14 +145,11 @@ def flags(context: AppRaceContext) -> Tally:
     """The session's cookies are Secure, HttpOnly and have a SameSite."""
     browser = context.log_in()
     number = context.write(browser)
-    missing, tries = [], 0
-    for name in browser.jar:
-        without = Browser(context.app.site, {other: value for other, value in browser.jar.items() if other != name})
-        if context.numbers_in(without, [number]):
-            continue  # The session does without it: it is another one's.
-        tries += len(FLAGS)
-        missing += [f"{name} has no {flag}" for flag in FLAGS if flag.lower() not in browser.attributes[name]]
-    return Tally(tries, len(missing), note=", ".join(missing))
+    names = session_cookies(context, browser, number)
+    missing = [
+        f"{name} has no {flag}" for name in names for flag in FLAGS if flag.lower() not in browser.attributes[name]
+    ]
+    return Tally(len(names) * len(FLAGS), len(missing), note=", ".join(missing))
 
 
 APP_RACES: tuple[Race[AppRaceContext], ...] = (
