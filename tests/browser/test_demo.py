@@ -228,7 +228,7 @@ async def test_sessions_survive_a_restart(context: BrowserContext, tmp_path: Pat
         await sign_up(page, "iris")
         await page.click(".thing:has-text('Book')")
         await expect(page.locator("#bag-count")).to_have_text("1")
-    assert f"Sojourn demo: http://127.0.0.1:{server.port}" in server.output()
+    server.wait_to_print(f"Sojourn demo: http://127.0.0.1:{server.port}")
     assert "Traceback" not in server.output()
 
     # A cookie knows no ports.
@@ -242,7 +242,7 @@ async def test_sessions_survive_a_restart(context: BrowserContext, tmp_path: Pat
 async def test_a_browser_that_keeps_no_secure_cookie_over_http_is_told_what_to_do(
     context: WebKitContext, server: Server, start_server: StartServer, tmp_path: Path
 ) -> None:
-    assert "for Safari, start it with --insecure-cookies." in server.output()
+    server.wait_to_print("for Safari, start it with --insecure-cookies.")
     page = await context.new_page()
     await page.goto(server.url)
     await page.wait_for_function("() => document.body.dataset.status === 'none'")

@@ -218,7 +218,7 @@ async def test_no_slow_request_of_any_language_brings_a_session_back(
 
 @pytest.mark.engines("webkit")
 async def test_a_browser_that_keeps_no_secure_cookie_over_http_is_told(context: WebKitContext, site: Server) -> None:
-    assert "Safari keeps no Secure cookie" in site.output()
+    site.wait_to_print("Safari keeps no Secure cookie")
     page = await context.new_page()
     await page.goto(site.url)
     await page.wait_for_function("() => !document.getElementById('notice').hidden")

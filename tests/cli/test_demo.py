@@ -34,7 +34,7 @@ def test_the_demo_serves_a_page_and_keeps_its_sessions_where_it_is_told(tmp_path
     with run_server(demo(url, tmp_path), tmp_path / "log") as server:
         visitor = Browser(server)
         assert "kept on the server, in SQLite;" in visitor.receive(visitor.send("GET", "/"))
-        assert f"sessions in {tmp_path}/sessions.sqlite3" in server.output()
+        server.wait_to_print(f"sessions in {tmp_path}/sessions.sqlite3")
     manager = SessionManager(open_store(url))
     assert manager.stats().bytes
     manager.close()
