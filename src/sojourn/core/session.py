@@ -45,7 +45,6 @@ class Session(Dictionary):
     _counters: Mapping[str, int] = {}
     _used: frozenset[str] = frozenset()  # the keys of grants that this request used
     _merged: dict[str, bool] = {}  # noqa: RUF012  # never changed in place
-    _end_reason: EndReason | None = None
     _login: Login | None = None
     _leaving: Record | None = None  # what a log-out left, until the commit ends it
     _ended_id: str | None = None  # of one that was over before it was logged out of: the store is asked to confirm that
@@ -66,10 +65,8 @@ class Session(Dictionary):
     ) -> None:
         self._base: Mapping[str, bytes] = {} if record is None or end_reason else record.data
         self._values: dict[str, Any] = {}
-        if end_reason:
-            self._end_reason = end_reason
         self._record, self.opened_at, self.client = record, opened_at, client
-        self._token, self._presented = token, presented
+        self._token, self._presented, self._end_reason = token, presented, end_reason
 
     # The mapping
 
