@@ -57,7 +57,7 @@ async def test_who_is_signed_out_elsewhere_is_told_why_in_the_open_page(browser:
 async def test_a_preference_that_was_changed_elsewhere_shows_in_all_tabs_of_one_stream(
     context: BrowserContext, stage: Stage
 ) -> None:
-    tabs = [await live_tab(context, stage) for _ in range(3)]
+    tabs = [await live_tab(context, stage) for _ in range(10)]
     await tabs[0].log_in()
     await stage.until_asked(STREAM)
     await change(stage, context, theme="dark")
