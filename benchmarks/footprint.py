@@ -34,8 +34,9 @@ async def of_server(peer: str, server: RedisServer, fill: Callable[[], Awaitable
     sessions: list[int] = []
     others: list[int] = []
     for key in server.ask("KEYS", "*"):
-        # Every layer here keeps a session in a string; Sojourn's index of a user is not one.
-        found = sessions if server.ask("TYPE", key) == "string" else others
+        # A user's index is a sorted set of ours, and a hash of fastapi-redis-sdk's, as its sessions are.
+        is_index = "sessions-of:" in key or server.ask("TYPE", key) == "zset"
+        found = others if is_index else sessions
         found.append(server.ask("MEMORY", "USAGE", key, "SAMPLES", 0))
     assert len(sessions) == SESSIONS, f"{peer} made {len(sessions)} sessions of {SESSIONS}"
     return Footprint(peer, sum(sessions) / SESSIONS, sum(others) / SESSIONS)
