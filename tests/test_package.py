@@ -184,7 +184,7 @@ def test_the_middleware_loads_what_it_needs_and_no_more(module: str) -> None:
     assert not loaded & {"opentelemetry", "prometheus_client", "sojourn.observed"}
     assert "sojourn.adopt" not in loaded
     assert "sojourn.browser" not in loaded
-    assert len([name for name in loaded if name.partition(".")[0] == "sojourn"]) <= 37
+    assert len([name for name in loaded if name.partition(".")[0] == "sojourn"]) <= 36
 
 
 @pytest.mark.parametrize("module", ["sojourn.wsgi", "sojourn.flask", "sojourn.exchange", "sojourn.stores.sqlite"])

@@ -15,7 +15,6 @@ from sojourn.core.session import Session
 from sojourn.core.transport import FAILED, Header, HeaderPairs, Transport, merged
 from sojourn.manager import AsyncSessionManager
 
-from .replacement import take_over
 from .types import Message, Scope, Send
 
 if TYPE_CHECKING:
@@ -75,6 +74,8 @@ class AsyncExchange:
         """Write what was changed so far. What it raises is SessionManager.commit's."""
         session = self.session
         if self._scope is not None and self._scope.get("session") is not session:
+            from .replacement import take_over
+
             take_over(session, self._scope)
         if session._live is None or session._wish:
             session.client = client_of(self._peer, self._agent)

@@ -20,7 +20,6 @@ from sojourn.manager import AsyncSessionManager
 
 from .cleanup import Cleanup
 from .exchange import AsyncExchange, client_of, find_headers, find_path, look_up, send_problem
-from .replacement import require_alone, require_own_cookies
 from .types import App, Receive, Scope, Send
 
 if TYPE_CHECKING:
@@ -227,8 +226,9 @@ class SessionMiddleware:
         return tokens, await adopt.open_async(self.manager, headers.pop(b"cookie", b""), client)
 
     def _require_alone(self, scope: Scope) -> None:
-        outer = scope.get("sojourn")
-        require_alone(scope, outer.cookie if isinstance(outer, AsyncExchange) else None, self._transport.cookie.name)
+        from .replacement import require_alone
+
+        require_alone(scope, self._transport.cookie.name)
 
     async def _other_than_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -240,6 +240,8 @@ class SessionMiddleware:
 
     async def _require_own_cookies(self, send: Send) -> None:
         try:
+            from .replacement import require_own_cookies
+
             require_own_cookies(self.app, self._transport.cookie.name)
         except ConfigurationError as error:
             # A server that only meets an exception may take it that there is nothing to start, and go on.

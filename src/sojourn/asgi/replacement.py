@@ -42,8 +42,9 @@ def take_over(session: Session, scope: Scope) -> None:
     scope["session"] = session
 
 
-def require_alone(scope: Scope, outer_cookie: str | None, cookie: str) -> None:
-    """Refuse to work inside another session layer: `outer_cookie` is the cookie of one of our own, if it is that."""
+def require_alone(scope: Scope, cookie: str) -> None:
+    """Refuse, as ConfigurationError, to work inside another session layer, but one of our own with another cookie."""
+    outer_cookie = getattr(scope.get("sojourn"), "cookie", None)
     if outer_cookie == cookie:
         raise ConfigurationError("SessionMiddleware is there twice, one inside the other. Add it once.")
     if outer_cookie is None:
