@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from textwrap import indent
 
-from tests.servers.process import Process, Running
-from tests.servers.waiting import wait_until
+from tests.servers.proxy_program import ProxyProgram
 
 __all__ = ["Envoy"]
 
@@ -27,25 +25,15 @@ static_resources:
 """
 
 
-class Envoy(Running):
+class Envoy(ProxyProgram):
     """What `manager` says of its connection manager and `more` of clusters; it listens at `port` of 127.0.0.1."""
 
     def __init__(self, folder: Path, port: int, manager: str, more: str) -> None:
         folder.mkdir()
-        self.port = port
         config = folder / "envoy.yaml"
         config.write_text(_CONFIG.format(port=port, manager=indent(manager, " " * 10), more=indent(more, "  ")))
         words = [_find(), "-c", str(config), "--concurrency", "1", "--use-dynamic-base-id", "--disable-hot-restart"]
-        self._process = Process(words, folder, folder / "output")
-        wait_until(self._listens, "Envoy listens")
-
-    def _listens(self) -> bool:
-        self._process.require_running()
-        with socket.create_connection(("127.0.0.1", self.port)):
-            return True
-
-    def stop(self) -> None:
-        self._process.stop()
+        super().__init__(words, folder, port)
 
 
 def _find() -> str:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 from collections.abc import Mapping
 from pathlib import Path
 
 from tests.servers.port import find_port
-from tests.servers.process import Process, Running
-from tests.servers.waiting import wait_until
+from tests.servers.proxy_program import ProxyProgram
 
 __all__ = ["Nginx", "NginxServer"]
 
 
-class NginxServer(Running):
+class NginxServer(ProxyProgram):
     """What `http` says, the inside of nginx's block of that name, which listens at `port` of 127.0.0.1."""
 
     def __init__(self, folder: Path, port: int, http: str) -> None:
@@ -37,21 +35,12 @@ class NginxServer(Running):
             """
         )
         words = [nginx, "-c", str(config), "-e", str(folder / "log"), "-p", str(folder)]
-        self._process = Process(words, folder, folder / "output")
-        wait_until(self._listens, "nginx listens")
+        super().__init__(words, folder, self.port)
 
     @property
     def pid(self) -> int:
         """Its first process, whose children answer."""
         return self._process.pid
-
-    def _listens(self) -> bool:
-        self._process.require_running()
-        with socket.create_connection(("127.0.0.1", self.port)):
-            return True
-
-    def stop(self) -> None:
-        self._process.stop()
 
 
 class Nginx(NginxServer):
