@@ -12,6 +12,7 @@ from . import (
     contention,
     edge,
     framework_cost,
+    lifecycle,
     live,
     million,
     network,
@@ -36,6 +37,7 @@ __all__ = ["FULL", "QUICK", "main", "run"]
 
 FULL = Sizes(
     overhead=overhead.Size(rounds=101, laps=5, requests=40),
+    lifecycle=lifecycle.Size(rounds=31, laps=2, requests=40),
     races=races.Size(requests=50, repeats=5, logouts=20),
     scale=scale.Size(files=(1_000, 100_000, 1_000_000), expired=100_000, processes=(1, 4), tasks=32, seconds=5.0),
     network=network.Size(
@@ -56,6 +58,7 @@ FULL = Sizes(
 )
 QUICK = Sizes(
     overhead=overhead.Size(rounds=5, laps=2, requests=10),
+    lifecycle=lifecycle.Size(rounds=1, laps=1, requests=2),
     races=races.Size(requests=50, repeats=1, logouts=1),
     scale=scale.Size(files=(1_000, 2_000), expired=200, processes=(1, 2), tasks=8, seconds=0.1),
     network=network.Size(

@@ -335,5 +335,5 @@ def judge_django(found: FrameworkCost) -> list[Aim]:
 
 def _judge_framework(found: FrameworkCost, peer: str, most: float) -> list[Aim]:
     wanted = f"{found.framework}: with {peer}, reading one key adds at most {most} × what {found.own} adds"
-    shares = [cost.share.median for cost in found.costs if (cost.peer, cost.kind) == (peer, "read")]
-    return [Aim(wanted, f"{share:.3f} ×", share <= most) for share in shares]
+    shares = [cost.share for cost in found.costs if (cost.peer, cost.kind) == (peer, "read")]
+    return [Aim(wanted, f"{share.median:.3f} ×", share.median <= most) for share in shares if share]

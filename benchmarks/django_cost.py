@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from . import framework_cost
-from .framework_cost import FrameworkCost, Shop, Size
+from .framework_cost import CLOCK, FrameworkCost, Shop, Size
 from .shop import SESSION
 
 __all__ = ["OURS", "measure"]
@@ -23,6 +23,7 @@ DATABASE = "Django sessions, SQLite"
 OURS_UNDER_DJANGO_S = "Sojourn, SQLite, Django's middleware"
 OURS = "Sojourn, SQLite"
 
+DATABASE_ENGINE = "django.contrib.sessions.backends.db"
 DJANGO_S_MIDDLEWARE = "django.contrib.sessions.middleware.SessionMiddleware"
 
 
@@ -34,7 +35,7 @@ class _Peer(NamedTuple):
 
 PEERS = [
     _Peer(DJANGO, None, []),
-    _Peer(DATABASE, "django.contrib.sessions.backends.db", [DJANGO_S_MIDDLEWARE]),
+    _Peer(DATABASE, DATABASE_ENGINE, [DJANGO_S_MIDDLEWARE]),
     _Peer(OURS_UNDER_DJANGO_S, "sojourn.django", [DJANGO_S_MIDDLEWARE]),
     _Peer(OURS, "sojourn.django", ["sojourn.django.SessionMiddleware"]),
 ]
@@ -52,9 +53,7 @@ class _Shop(Shop):
         # A project has its pages once; this one has them for each peer.
         self._suffix = "/bare" if peer.engine is None else ""
         if peer.engine is not None:
-            (headers,) = self.visit("/fill")
-            cookie = next(value for name, value in headers if name == "Set-Cookie")
-            self._cookie = cookie.strip().partition(";")[0].encode()
+            self._cookie = self.cookie_after("/fill")
 
     def environ(self, path: str) -> dict[str, Any]:
         return super().environ(path + self._suffix) | {"wsgi.input": BytesIO(), "wsgi.errors": BytesIO()}
@@ -103,14 +102,32 @@ def _pages() -> tuple[Any, ...]:
     def bare(request: Any, kind: str) -> Any:
         return http.HttpResponse("dark")
 
-    pages = [urls.path(view.__name__, view) for view in (fill, read, change)]
-    return (*pages, urls.path("<kind>/bare", bare))
+    def login(request: Any) -> Any:
+        # What django.contrib.auth does with the session, without the user's row in the database.
+        request.session.cycle_key()
+        request.session.update(
+            {"_auth_user_id": f"{next(visits)}", "_auth_user_backend": "shop", "_auth_user_hash": "5"}
+        )
+        return http.HttpResponse("dark")
+
+    def logout(request: Any) -> Any:
+        request.session.flush()
+        return http.HttpResponse("dark")
+
+    def renewal(request: Any) -> Any:
+        if request.session.__class__.__module__ == DATABASE_ENGINE:
+            request.session.cycle_key()
+        return http.HttpResponse(str(request.session["visits"]))
+
+    pages = [urls.path(view.__name__, view) for view in (fill, read, change, login, logout, renewal)]
+    return (*pages, urls.path("first", change), urls.path("<kind>/bare", bare))
 
 
 @contextmanager
 def _shops() -> Iterator[list[tuple[str, _Shop]]]:
     with TemporaryDirectory() as folder:
         _set_up(Path(folder))
+        import_module("sojourn.django.process").manager().clock = CLOCK
         yield [(peer.name, _Shop(peer)) for peer in PEERS]
         import_module("sojourn.django.process").close()
         import_module("django.db").connections.close_all()

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from . import framework_cost
 from .flask_shop import FLASK
-from .framework_cost import FrameworkCost, Shop, Size
+from .framework_cost import CLOCK, LIFE, USED, FrameworkCost, Shop, Size
 from .shop import SESSION
 
 __all__ = ["OURS_SQLITE", "measure"]
@@ -32,29 +32,56 @@ class _Shop(Shop):
     """The shop behind one peer's layer, and a browser that has a session there."""
 
     def __init__(self, peer: _Peer, folder: Path) -> None:
-        flask, visits = import_module("flask"), count(100)
+        flask = import_module("flask")
         app = flask.Flask(__name__)
         self.close = peer.join(app, folder)
-        bare = peer.name == FLASK
-
-        def fill() -> str:
-            flask.session.update(SESSION)
-            return "dark"
-
-        def read() -> str:
-            return "dark" if bare else str(flask.session["theme"])
-
-        def change() -> str:
-            if not bare:
-                flask.session["visits"] = next(visits)
-            return "dark"
-
-        for view in (fill, read, change):
-            app.add_url_rule(f"/{view.__name__}", view.__name__, view)
+        for path, view in _views(flask, peer.name).items():
+            app.add_url_rule(f"/{path}", path, view)
         self._app, self._cookie = app, b""
-        if not bare:
-            (headers,) = self.visit("/fill")
-            self._cookie = next(value for name, value in headers if name == "Set-Cookie").partition(";")[0].encode()
+        if peer.name == FLASK_COOKIE:
+            # It has nothing to renew: each change is signed anew.
+            self.kinds = (*USED, "first", "login", "logout")
+        if peer.name != FLASK:
+            self._cookie = self.cookie_after("/fill")
+
+
+def _views(flask: Any, peer: str) -> dict[str, Callable[[], str]]:
+    """The pages, by what they do."""
+    numbers = count(100)
+
+    def fill() -> str:
+        flask.session.update(SESSION)
+        return "dark"
+
+    def read() -> str:
+        return str(flask.session["theme"])
+
+    def change() -> str:
+        flask.session["visits"] = next(numbers)
+        return "dark"
+
+    def login() -> str:
+        if peer == FLASK_COOKIE:
+            flask.session.clear()
+            flask.session["user_id"] = f"user-{next(numbers)}"
+        else:
+            flask.session.login(f"user-{next(numbers)}")
+        return "dark"
+
+    def logout() -> str:
+        if peer == FLASK_COOKIE:
+            flask.session.clear()
+        else:
+            flask.session.logout()
+        return "dark"
+
+    def renewal() -> str:
+        return str(flask.session["visits"])
+
+    if peer == FLASK:
+        return dict.fromkeys((*USED, *LIFE), lambda: "dark")
+    views = (fill, read, change, login, logout, renewal)
+    return {view.__name__: view for view in views} | {"first": change}
 
 
 def _without(app: Any, folder: Path) -> Callable[[], None]:
@@ -68,10 +95,10 @@ def _signed_cookie(app: Any, folder: Path) -> Callable[[], None]:
 
 def _sojourn(url: str) -> Callable[[Any, Path], Callable[[], None]]:
     def join(app: Any, folder: Path) -> Callable[[], None]:
-        from sojourn import SessionManager, open_store
+        from sojourn import Policy, SessionManager, open_store
         from sojourn.flask import init_app
 
-        manager = SessionManager(open_store(url.format(folder=folder)))
+        manager = SessionManager(open_store(url.format(folder=folder)), Policy(idle_timeout=7200), clock=CLOCK)
         init_app(app, manager, cleanup_interval=None)
         return manager.close
 

@@ -16,6 +16,7 @@ from . import (
     edge,
     flask_cost,
     framework_cost,
+    lifecycle,
     live,
     million,
     network,
@@ -61,6 +62,7 @@ class Part(NamedTuple):
 
 PARTS: Mapping[str, Part] = {
     "overhead": Part(overhead.measure, overhead.report, judge_overhead),
+    "lifecycle": Part(lifecycle.measure, lifecycle.report),
     "races": Part(races.measure, races.report, judge_races),
     "scale": Part(scale.measure, scale.report, judge_scale),
     "network": Part(network.measure, network.report, judge_network),
@@ -83,6 +85,7 @@ class Sizes(NamedTuple):
     """How much of each benchmark."""
 
     overhead: overhead.Size
+    lifecycle: lifecycle.Size
     races: races.Size
     scale: scale.Size
     network: network.Size
@@ -105,6 +108,7 @@ class Results(msgspec.Struct):
 
     conditions: Conditions
     overhead: overhead.Overhead | None = None
+    lifecycle: lifecycle.Lifecycle | None = None
     races: races.Races | None = None
     scale: scale.Scale | None = None
     network: network.Network | None = None

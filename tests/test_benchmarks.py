@@ -18,6 +18,8 @@ from benchmarks import (
     contention,
     counting,
     edge,
+    framework_cost,
+    lifecycle,
     live,
     million,
     network,
@@ -59,6 +61,15 @@ def test_a_request_that_reads_one_key_reads_the_store_once_and_writes_nothing() 
     assert set(ours) == set(OURS)
     for counts in ours.values():
         assert (counts.reads, counts.writes, counts.set_cookies, counts.decoded) == (1, 0, 0, 1)
+
+
+def test_sessions_are_begun_logged_in_and_out_and_renewed_beside_others() -> None:
+    found = lifecycle.measure(QUICK.lifecycle)
+
+    measured = {(cost.peer, cost.kind) for group in found.groups for cost in group.costs}
+    ours = (*OURS, REDIS, network_peers.POSTGRES)
+    assert measured >= {(peer, kind) for peer in ours for kind in framework_cost.LIFE}
+    assert "renewal is due" in lifecycle.report(found)
 
 
 def test_every_parallel_write_is_kept_and_every_logout_is_final() -> None:
