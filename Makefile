@@ -158,7 +158,7 @@ clean: ## remove what make and the tools made
 	@rm -rf $(DEV) $(DEMO) $(BENCH) $(SUITES_PYTHON) .build .suites .coverage* .hypothesis .import_linter_cache .mypy_cache \
 		.pytest_cache .ruff_cache .schemathesis client/node_modules tests/browser/node_modules \
 		benchmarks/express/node_modules dist htmlcov \
-		adapters/express/dist adapters/express/node_modules adapters/aspnetcore/*/bin adapters/aspnetcore/*/obj \
+		adapters/express/dist adapters/express/node_modules adapters/aspnetcore/*/bin adapters/aspnetcore/*/obj benchmarks/aspnetcore/bin benchmarks/aspnetcore/obj \
 		tests/suites/node/node_modules tests/suites/node/next/.next \
 		examples/one-session/express/node_modules examples/one-session/aspnet/bin examples/one-session/aspnet/obj
 	@find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -24,6 +24,7 @@ from . import (
     scale,
     service,
     together,
+    weight,
 )
 from .conditions import conditions
 from .flask_shop import flask_is_there
@@ -46,13 +47,14 @@ FULL = Sizes(
     contention=contention.Size(rounds=11, writes=1024),
     million=million.Size(sessions=1_000_000, expired=100_000),
     admin=admin.Size(stores=admin.STORES, sessions=1_000_000, asks=20),
-    revocation=revocation.Size(sessions=1_000, writes=20_000),
+    revocation=revocation.Size(sessions=1_000, writes=20_000, tasks=3_000, seconds=10),
     live=live.Size(stores=live.STORES, tries=200, streams=10_000, seconds=20),
     postgres=postgres_writes.Size(rounds=21, changes=200, seconds=1.0, revocations=500),
     service=service.Size(rounds=21, requests=4096),
     edge=edge.Size(peers=edge.PEERS, rounds=21, requests=2048),
     bound=bound.Size(rounds=51, laps=3, requests=40, http_requests=256),
-    together=together.Size(rounds=21, requests=2048),
+    together=together.Size(rounds=21, requests=2048, dotnet=True),
+    weight=weight.Size(imports=15, starts=11, sessions=1_000),
     flask=framework_cost.Size(rounds=51, laps=5, requests=40),
     django=framework_cost.Size(rounds=31, laps=3, requests=40),
 )
@@ -67,13 +69,14 @@ QUICK = Sizes(
     contention=contention.Size(rounds=1, writes=32),
     million=million.Size(sessions=700, expired=100),
     admin=admin.Size(stores=("SQLite",), sessions=500, asks=1),
-    revocation=revocation.Size(sessions=20, writes=64),
+    revocation=revocation.Size(sessions=20, writes=64, tasks=100, seconds=0.2),
     live=live.Size(stores=(live.MEMORY,), tries=10, streams=5, seconds=0.1),
     postgres=postgres_writes.Size(rounds=1, changes=10, seconds=0.1, revocations=4),
     service=service.Size(rounds=1, requests=256),
     edge=edge.Size(peers=(edge.ALONE, edge.CACHED), rounds=1, requests=64),
     bound=bound.Size(rounds=1, laps=1, requests=10, http_requests=32),
     together=together.Size(rounds=1, requests=16),
+    weight=weight.Size(imports=0, starts=0, sessions=20),
     flask=framework_cost.Size(rounds=1, laps=1, requests=10),
     django=framework_cost.Size(rounds=1, laps=1, requests=10),
 )

@@ -1,4 +1,4 @@
-"""Listening: what a write by another process costs one that has a cache, in its own processor time."""
+"""Listening: what a write elsewhere costs a process that has a cache, and whether a busy loop keeps its cache."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ import asyncio
 import time
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from typing import cast
 
 import msgspec
 
+from sojourn import AsyncSessionManager
+from sojourn.core.record import Record
 from sojourn.core.store import Applied, Change, Commit, Create
+from sojourn.core.token import Token
 from sojourn.stores.cached import AsyncCachedStore
 from sojourn.stores.redis import AsyncRedisStore
 from sojourn.testing.records import NOW, make_record
 
-__all__ = ["AT_ONCE", "Heard", "heard"]
+__all__ = ["AT_ONCE", "Busy", "Heard", "heard", "kept_busy"]
 
 AT_ONCE = (1, 32)
 
@@ -24,6 +28,14 @@ class Heard(msgspec.Struct, frozen=True):
 
     at_once: int
     cpu_us: float
+
+
+class Busy(msgspec.Struct, frozen=True):
+    """A loop with so many requests under way: the longest of its rounds, and the share that the cache answers."""
+
+    tasks: int
+    lag_ms: float
+    from_cache: float
 
 
 def _listener(url: str, channel: Connection) -> None:
@@ -84,3 +96,44 @@ async def heard(url: str, writes: int) -> list[Heard]:
         process.join()
         found.append(Heard(at_once, seconds / (writes // at_once * at_once) * 1e6))
     return found
+
+
+async def kept_busy(url: str, tasks: int, seconds: float) -> Busy:
+    """A loop that so many requests keep busy, 0.1 ms each, with a cache before the Redis at `url`."""
+    store = AsyncRedisStore(url)
+    reads, get = 0, store.get
+
+    async def counted(id: str) -> Record | None:
+        nonlocal reads
+        reads += is_warm()
+        return await get(id)
+
+    store.get = counted  # type: ignore[method-assign]
+    manager = AsyncSessionManager(AsyncCachedStore(store))
+    tokens = []
+    for _ in range(32):
+        session = manager.anonymous()
+        session["n"] = 1
+        tokens.append(cast(Token, (await manager.commit(session)).token).reveal())
+    opened, longest, began = 0, 0.0, time.monotonic()
+
+    def is_warm() -> bool:
+        # In the first half the cache is filled.
+        return time.monotonic() > began + seconds / 2
+
+    async def ask(token: str) -> None:
+        nonlocal opened, longest
+        before = time.monotonic()
+        while before < began + seconds:
+            assert (await manager.open(token)).status == "active"
+            opened += is_warm()
+            # What a framework does meanwhile.
+            busy = time.perf_counter() + 1e-4
+            while time.perf_counter() < busy:
+                pass
+            await asyncio.sleep(0)
+            longest, before = max(longest, time.monotonic() - before), time.monotonic()
+
+    await asyncio.gather(*[ask(tokens[task % len(tokens)]) for task in range(tasks)])
+    await manager.close()
+    return Busy(tasks, longest * 1000, 1 - reads / max(opened, 1))

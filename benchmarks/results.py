@@ -27,26 +27,30 @@ from . import (
     scale,
     service,
     together,
+    weight,
 )
 from .aims import (
     Aim,
     judge_admin,
     judge_bound,
-    judge_contention,
     judge_django,
     judge_flask,
-    judge_live,
-    judge_network,
     judge_overhead,
-    judge_postgres_writes,
     judge_races,
-    judge_revocation,
     judge_scale,
-    judge_service,
-    judge_together,
+    judge_weight,
 )
 from .charts import overhead_chart, races_chart
 from .conditions import Conditions
+from .server_aims import (
+    judge_contention,
+    judge_live,
+    judge_network,
+    judge_postgres_writes,
+    judge_revocation,
+    judge_service,
+    judge_together,
+)
 from .tables import table
 
 __all__ = ["PARTS", "Part", "Results", "Sizes", "put"]
@@ -76,6 +80,7 @@ PARTS: Mapping[str, Part] = {
     "edge": Part(edge.measure, edge.report),
     "bound": Part(bound.measure, bound.report, judge_bound),
     "together": Part(together.measure, together.report, judge_together),
+    "weight": Part(weight.measure, weight.report, judge_weight),
     "flask": Part(flask_cost.measure, framework_cost.report, judge_flask),
     "django": Part(django_cost.measure, framework_cost.report, judge_django),
 }
@@ -99,6 +104,7 @@ class Sizes(NamedTuple):
     edge: edge.Size
     bound: bound.Size
     together: together.Size
+    weight: weight.Size
     flask: framework_cost.Size
     django: framework_cost.Size
 
@@ -122,6 +128,7 @@ class Results(msgspec.Struct):
     edge: edge.Edge | None = None
     bound: bound.Bound | None = None
     together: together.Together | None = None
+    weight: weight.Weight | None = None
     flask: framework_cost.FrameworkCost | None = None
     django: framework_cost.FrameworkCost | None = None
 

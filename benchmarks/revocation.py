@@ -14,7 +14,7 @@ import msgspec
 from sojourn import AsyncSessionManager, open_async_store
 from sojourn.stores.cached import AsyncCachedStore
 
-from .listening import Heard, heard
+from .listening import Busy, Heard, heard, kept_busy
 from .servers import start_servers
 from .session_file import BROWSER
 from .shop import SESSION
@@ -28,6 +28,8 @@ class Size(msgspec.Struct, frozen=True):
 
     sessions: int
     writes: int = 0
+    tasks: int = 0
+    seconds: float = 0
 
 
 class Delay(msgspec.Struct, frozen=True):
@@ -46,6 +48,7 @@ class Revocation(msgspec.Struct, frozen=True):
     size: Size
     delays: list[Delay]
     heard: list[Heard] = []
+    busy: Busy | None = None
 
 
 class _CountedReads:
@@ -130,7 +133,8 @@ async def _measure(size: Size) -> Revocation:
     with start_servers() as servers:
         urls = {"Redis": servers.new_redis().url, "PostgreSQL": servers.new_database()}
         found = [await delays(store, url, size.sessions) for store, url in urls.items()]
-        return Revocation(size, found, await heard(servers.new_redis().url, size.writes))
+        busy = await kept_busy(servers.new_redis().url, size.tasks, size.seconds)
+        return Revocation(size, found, await heard(servers.new_redis().url, size.writes), busy)
 
 
 def measure(size: Size) -> Revocation:
@@ -146,7 +150,11 @@ def report(found: Revocation) -> str:
     ]
     head = [f"From revoke to refusal elsewhere, {found.size.sessions:,} sessions"]
     told = table([*head, "median ms", "p99 ms", "longest ms", "the call itself, median ms"], rows)
-    if not found.heard:
-        return told
-    listening = [[f"{each.at_once} at once", figure(each.cpu_us)] for each in found.heard]
-    return told + "\n\n" + table(["Writes to Redis by another process", "a cache's µs of processor, each"], listening)
+    tables = [told]
+    if found.heard:
+        listening = [[f"{each.at_once} at once", figure(each.cpu_us)] for each in found.heard]
+        tables.append(table(["Writes to Redis by another process", "a cache's µs of processor, each"], listening))
+    if busy := found.busy:
+        rows = [[f"{busy.tasks:,}", figure(busy.lag_ms), f"{busy.from_cache:.1%}"]]
+        tables.append(table(["Requests under way", "longest round of the loop, ms", "answered by the cache"], rows))
+    return "\n\n".join(tables)

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal, NamedTuple
@@ -23,6 +24,8 @@ from .service_peers import on_cores
 from .tables import NONE, figure, table, with_quartiles
 from .together_peers import (
     BATCHED,
+    DOTNET_BATCHED,
+    DOTNET_PLAIN,
     ON_REDIS,
     PLAIN,
     PYTHON_BATCHED,
@@ -38,7 +41,7 @@ AT_ONCE = (1, 16, 128)
 Kind = Literal["read", "change"]
 KINDS: tuple[Kind, ...] = ("read", "change")
 # What each is set beside, in the same round.
-BESIDE = {BATCHED: CONNECT_REDIS, PLAIN: CONNECT_REDIS, PYTHON_BATCHED: PYTHON_PLAIN}
+BESIDE = {BATCHED: CONNECT_REDIS, PLAIN: CONNECT_REDIS, PYTHON_BATCHED: PYTHON_PLAIN, DOTNET_BATCHED: DOTNET_PLAIN}
 # A service on Redis makes of one trip two, whoever asks it: each is set beside the same one by one.
 BESIDE |= {BATCHED + ON_REDIS: PLAIN + ON_REDIS, PYTHON_BATCHED + ON_REDIS: PYTHON_PLAIN + ON_REDIS}
 
@@ -48,11 +51,13 @@ class Size(msgspec.Struct, frozen=True):
 
     rounds: int
     requests: int
+    # To build it takes the SDK that scripts/dotnet fetches, and half a minute at the first time.
+    dotnet: bool = False
 
 
 class RequestCost(msgspec.Struct, frozen=True):
     """One back end's request. `ratio`: per second, × what it is set beside. µs of processor, of the back end's own
-    process, and of those that keep its sessions."""
+    process, and of those that keep its sessions; `keeper_writes` is how often these write, to whatever connection."""
 
     peer: str
     kind: Kind
@@ -63,6 +68,7 @@ class RequestCost(msgspec.Struct, frozen=True):
     keeper_cpu: Spread | None
     beyond_bare: Spread | None
     p50_ms: Spread
+    keeper_writes: Spread | None = None
 
 
 class Together(msgspec.Struct, frozen=True):
@@ -87,6 +93,7 @@ class _Figures(NamedTuple):
     p50_ms: Rounds
     cpu: Rounds
     keeper_cpu: Rounds
+    keeper_writes: Rounds
 
 
 def measure(size: Size) -> Together:
@@ -101,7 +108,7 @@ async def _measure(size: Size, servers: Servers, core: set[int]) -> Together:
     with TemporaryDirectory() as folder, ExitStack() as stack:
         running = [
             _Running(each, await _loads(each, stack))
-            for start in (start_back_ends, start_redis_back_ends)
+            for start in (partial(start_back_ends, dotnet=size.dotnet), start_redis_back_ends)
             for each in start(servers, Path(folder), stack, core)
         ]
         for round_ in range(size.rounds + 1):
@@ -136,13 +143,20 @@ async def _round(running: Sequence[_Running], kind: Kind, many: int, requests: i
     count = max(requests // many, 1) * many
     for back_end, loads in random.sample(running, len(running)):
         processes = [(back_end.server.process.pid,), back_end.keepers]
-        before = [sum(map(cpu_ns, pids)) for pids in processes]
+        before, writes = [sum(map(cpu_ns, pids)) for pids in processes], sum(map(_writes, back_end.keepers))
         lap = await loads[kind].run(many, count)
+        writes = sum(map(_writes, back_end.keepers)) - writes
         after = [sum(map(cpu_ns, pids)) for pids in processes]
         mine, keepers = [(end - start) / count / 1000 for start, end in zip(before, after, strict=True)]
         told = {"per_second": lap.per_second, "p50_ms": lap.p50_ms, "cpu": mine, "keeper_cpu": keepers}
-        found[back_end.name] = told
+        found[back_end.name] = told | {"keeper_writes": writes / count}
     return found
+
+
+def _writes(pid: int) -> int:
+    """How often a process has asked Linux to write."""
+    counts = dict(line.split(": ") for line in Path(f"/proc/{pid}/io").read_text("ascii").splitlines())
+    return int(counts["syscw"])
 
 
 def _cost(peer: str, kind: Kind, many: int, figures: _Figures) -> RequestCost:
@@ -158,6 +172,7 @@ def _cost(peer: str, kind: Kind, many: int, figures: _Figures) -> RequestCost:
         keeper_cpu=figures.keeper_cpu.compare(float, peer) if peer != EXPRESS else None,
         beyond_bare=figures.cpu.compare(lambda mine, bare: mine - bare, peer, EXPRESS) if is_express else None,
         p50_ms=figures.p50_ms.compare(float, peer),
+        keeper_writes=figures.keeper_writes.compare(float, peer) if peer != EXPRESS else None,
     )
 
 
@@ -175,6 +190,7 @@ def _table(found: Together, kind: Kind, many: int) -> str:
             with_quartiles(cost.cpu),
             _or_none(cost.beyond_bare),
             _or_none(cost.keeper_cpu),
+            _or_none(cost.keeper_writes),
             figure(cost.p50_ms.median),
         ]
         for cost in found.costs
@@ -182,7 +198,7 @@ def _table(found: Together, kind: Kind, many: int) -> str:
     ]
     what = "reads" if kind == "read" else "changes"
     asked = "one after another" if many == 1 else f"{many} at once"
-    costs = ["µs of processor", "beyond bare Express", "of what keeps it"]
+    costs = ["µs of processor", "beyond bare Express", "of what keeps it", "its writes"]
     return table([f"{what}, {asked}", "requests a second", "× beside", *costs, "p50 ms"], rows)
 
 

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
+from adapters.tests.aspnetcore_site import ASPNETCORE, DOTNETS
 from tests.server import Server, run_server
 
 from .over_http import CONNECT_REDIS, EXPRESS, FOLDER, express_is_there
@@ -18,6 +19,8 @@ from .service_peers import MODULE, adapter_is_there, new_key, on_cores
 
 __all__ = [
     "BATCHED",
+    "DOTNET_BATCHED",
+    "DOTNET_PLAIN",
     "ON_REDIS",
     "PLAIN",
     "PYTHON_BATCHED",
@@ -31,6 +34,8 @@ BATCHED = "sojourn-express"
 PLAIN = "sojourn-express, one by one"
 PYTHON_BATCHED = "Python, remote manager"
 PYTHON_PLAIN = "Python, remote manager, one by one"
+DOTNET_BATCHED = "sojourn-aspnetcore"
+DOTNET_PLAIN = "sojourn-aspnetcore, one by one"
 # Follows the names of those whose service keeps its sessions in a Redis, and not in its own memory.
 ON_REDIS = "; on Redis"
 
@@ -50,9 +55,9 @@ class BackEnd(NamedTuple):
     keepers: tuple[int, ...]
 
 
-def start_back_ends(servers: Servers, folder: Path, running: ExitStack, core: Set[int]) -> list[BackEnd]:
+def start_back_ends(servers: Servers, folder: Path, running: ExitStack, core: Set[int], dotnet: bool) -> list[BackEnd]:
     """Each on `core`, and what keeps the sessions elsewhere: a service in its memory, or a Redis."""
-    back_ends = _start_services(folder, running, core, "memory:", "", ())
+    back_ends = _start_services(folder, running, core, "memory:", "", (), dotnet)
     if express_is_there():
         redis = servers.new_redis()
         back_ends.append(_express(folder, running, core, EXPRESS, ["none"], ()))
@@ -68,7 +73,13 @@ def start_redis_back_ends(servers: Servers, folder: Path, running: ExitStack, co
 
 
 def _start_services(
-    folder: Path, running: ExitStack, core: Set[int], store: str, ending: str, behind: tuple[int, ...]
+    folder: Path,
+    running: ExitStack,
+    core: Set[int],
+    store: str,
+    ending: str,
+    behind: tuple[int, ...],
+    dotnet: bool = False,
 ) -> list[BackEnd]:
     key = new_key(folder / f"keys{ending}.json")
     together = _serve(folder, running, f"together{ending}", ["-m", "sojourn"], store, f"keys{ending}.json")
@@ -76,6 +87,9 @@ def _start_services(
     back_ends = []
     for name, service in ((PYTHON_BATCHED, together), (PYTHON_PLAIN, alone)):
         back_ends.append(_python(folder, running, core, name + ending, service, key, behind))
+    if dotnet and DOTNETS:
+        for name, service in ((DOTNET_BATCHED, together), (DOTNET_PLAIN, alone)):
+            back_ends.append(_dotnet(folder, running, core, name, service, key))
     if express_is_there() and adapter_is_there():
         for name, service in ((BATCHED, together), (PLAIN, alone)):
             words = [MODULE.as_uri(), f"http://127.0.0.1:{service.port}", key]
@@ -115,3 +129,14 @@ def _python(
     with on_cores(core):
         server = running.enter_context(run_server(command, folder / f"{name}.log", path="/read", env=environment))
     return BackEnd(name, server, (service.process.pid, *behind))
+
+
+def _dotnet(folder: Path, running: ExitStack, core: Set[int], name: str, service: Server, key: str) -> BackEnd:
+    """On the oldest .NET that there is, by its own SDK."""
+    dotnet = DOTNETS[0]
+    program = dotnet.build(os.path.relpath(FOLDER.parent / "aspnetcore", ASPNETCORE))
+    command = [str(dotnet.program), str(program), "--urls", "http://127.0.0.1:{port}"]
+    environment = {**dotnet.environment, "SOJOURN_SERVICE": f"http://127.0.0.1:{service.port}", "SOJOURN_KEY": key}
+    with on_cores(core):
+        server = running.enter_context(run_server(command, folder / f"{name}.log", path="/read", env=environment))
+    return BackEnd(name, server, (service.process.pid,))
