@@ -54,7 +54,7 @@ FULL = Sizes(
     edge=edge.Size(peers=edge.PEERS, rounds=21, requests=2048),
     bound=bound.Size(rounds=51, laps=3, requests=40, http_requests=256),
     together=together.Size(rounds=21, requests=2048, dotnet=True),
-    weight=weight.Size(imports=15, starts=11, sessions=1_000),
+    weight=weight.Size(modules=tuple(weight.MODULES), imports=15, starts=11, sessions=1_000),
     flask=framework_cost.Size(rounds=51, laps=5, requests=40),
     django=framework_cost.Size(rounds=31, laps=3, requests=40),
 )
@@ -76,7 +76,7 @@ QUICK = Sizes(
     edge=edge.Size(peers=(edge.ALONE, edge.CACHED), rounds=1, requests=64),
     bound=bound.Size(rounds=1, laps=1, requests=10, http_requests=32),
     together=together.Size(rounds=1, requests=16),
-    weight=weight.Size(imports=0, starts=0, sessions=20),
+    weight=weight.Size(modules=(weight.ASGI,), imports=0, starts=0, sessions=20),
     flask=framework_cost.Size(rounds=1, laps=1, requests=10),
     django=framework_cost.Size(rounds=1, laps=1, requests=10),
 )

@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import tracemalloc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from importlib.util import find_spec
@@ -33,7 +33,7 @@ from .session_file import BROWSER, SESSIONS_OF_A_USER
 from .shop import SESSION, SMALL_SESSION
 from .tables import NONE, table, with_quartiles
 
-__all__ = ["ASGI", "Imported", "Kept", "Size", "Started", "Weight", "measure", "report"]
+__all__ = ["ASGI", "MODULES", "Imported", "Kept", "Size", "Started", "Weight", "measure", "report"]
 
 ASGI = "sojourn.asgi"
 # Peers below what they stand beside; Django wants settings before anything else.
@@ -63,8 +63,9 @@ LARGE = b'"' + b"x" * 32_000 + b'"'
 
 
 class Size(msgspec.Struct, frozen=True):
-    """How often everything is imported, how often the service is started, and how many sessions are kept."""
+    """What is imported, how often; how often the service is started, and how many sessions are kept."""
 
+    modules: tuple[str, ...]
     imports: int
     starts: int
     sessions: int
@@ -105,17 +106,21 @@ class Weight(msgspec.Struct, frozen=True):
     touch_bytes: int
 
 
-def _imported(imports: int) -> list[Imported]:
+def _imported(modules: Sequence[str], imports: int) -> list[Imported]:
     """Each in a process of its own, in turns."""
-    found: dict[str, list[tuple[float, int, int]]] = {name: [] for name in MODULES if find_spec(name.partition(".")[0])}
-    # The first round has Python compile, and brings the files into memory.
+    found: dict[str, list[tuple[float, int, int]]] = {name: [] for name in modules if find_spec(name.partition(".")[0])}
     for _ in range(imports + 1):
         for module, told in found.items():
             code = _IMPORT.format(first=MODULES[module], module=module)
             done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
             cpu, modules, ours = done.stdout.split()
             told.append((float(cpu), int(modules), int(ours)))
-    return [Imported(module, spread([cpu for cpu, _, _ in told[1:]]), *told[-1][1:]) for module, told in found.items()]
+    return [Imported(module, _spread([cpu for cpu, _, _ in told]), *told[-1][1:]) for module, told in found.items()]
+
+
+def _spread(taken: list[float]) -> Spread:
+    """Without the first, which has Python compile, and brings the files into memory; of one alone, itself."""
+    return spread(taken[1:] or taken)
 
 
 def _started(store: str, url: str, starts: int, folder: Path) -> Started:
@@ -126,7 +131,7 @@ def _started(store: str, url: str, starts: int, folder: Path) -> Started:
         with run_server(words, folder / "serve.log", path="/health", env={"SOJOURN_STORE": url}) as server:
             seconds.append(perf_counter() - began)
             cpu.append(cpu_ns(server.process.pid) / 1e6)
-    return Started(store, spread(seconds[1:]), spread(cpu[1:]))
+    return Started(store, _spread(seconds), _spread(cpu))
 
 
 def _fill(manager: SessionManager, data: Mapping[str, Any], sessions: int) -> None:
@@ -199,7 +204,7 @@ def measure(size: Size) -> Weight:
         stores = {"memory": "memory:", "SQLite": f"sqlite:///{folder}/served.sqlite3"}
         return Weight(
             size,
-            _imported(size.imports),
+            _imported(size.modules, size.imports),
             [_started(store, url, size.starts, folder) for store, url in stores.items()],
             _kept(size.sessions, servers, folder),
             _touch_bytes(folder / "touched"),

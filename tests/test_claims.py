@@ -33,7 +33,7 @@ def results() -> Any:
 
 
 def over_http(peer: str) -> float:
-    return next(cost.cpu.median for cost in results().network.over_http if cost.peer == peer)
+    return next(float(cost.cpu.median) for cost in results().network.over_http if cost.peer == peer)
 
 
 def edge(peer: str, what: str) -> float:
@@ -42,14 +42,13 @@ def edge(peer: str, what: str) -> float:
 
 
 def read_on_sqlite() -> float:
-    return next(
-        cost.took.median for cost in results().overhead.costs if (cost.peer, cost.kind) == (SQLITE.name, "read")
-    )
+    costs = results().overhead.costs
+    return next(float(cost.took.median) for cost in costs if (cost.peer, cost.kind) == (SQLITE.name, "read"))
 
 
 def opens() -> float:
     costs = results().service.costs
-    return min(cost.per_second.median for cost in costs if cost.peer == CACHED_SERVICE)
+    return min(float(cost.per_second.median) for cost in costs if cost.peer == CACHED_SERVICE)
 
 
 ASKED, CACHED, EXPRESS = (
@@ -70,7 +69,9 @@ CLAIMS: list[tuple[str, str, Callable[[], float]]] = [
 ]
 
 
-@pytest.mark.parametrize(("page", "words", "measured"), CLAIMS, ids=lambda each: str(each)[:40])
+@pytest.mark.parametrize(
+    ("page", "words", "measured"), CLAIMS, ids=[f"{page} {n}" for n, (page, *_) in enumerate(CLAIMS)]
+)
 def test_a_figure_on_a_page_is_what_was_measured(page: str, words: str, measured: Callable[[], float]) -> None:
     (said,) = re.findall(words, (ROOT / page).read_text("utf-8"))
 
