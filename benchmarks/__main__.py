@@ -76,7 +76,7 @@ QUICK = Sizes(
     edge=edge.Size(peers=(edge.ALONE, edge.CACHED), rounds=1, requests=64),
     bound=bound.Size(rounds=1, laps=1, requests=10, http_requests=32),
     together=together.Size(rounds=1, requests=16),
-    weight=weight.Size(modules=(weight.ASGI,), imports=0, starts=0, sessions=20),
+    weight=weight.Size(modules=(weight.ASGI,), imports=0, starts=0, sessions=10),
     flask=framework_cost.Size(rounds=1, laps=1, requests=10),
     django=framework_cost.Size(rounds=1, laps=1, requests=10),
 )
