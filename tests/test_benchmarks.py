@@ -222,11 +222,10 @@ def test_an_unknown_benchmark_is_refused(capsys: pytest.CaptureFixture[str]) -> 
     assert "overhead, races, scale, network" in capsys.readouterr().err
 
 
-def test_event_streams_are_told_of_changes_and_ends_and_weighed() -> None:
+def test_pages_and_event_streams_are_told_of_changes_and_ends_and_weighed() -> None:
     found = live.measure(QUICK.live)
 
-    assert [(each.store, each.revocation_ms > 0, each.change_ms > 0) for each in found.delays] == [
-        ("memory", True, True)
-    ]
+    for delays in (found.pages, found.delays):
+        assert [(each.store, each.revocation_ms > 0, each.change_ms > 0) for each in delays] == [("memory", True, True)]
     assert all(0 < each.first <= each.half <= each.last for each in found.crowds)
     assert "5 streams of one user" in live.report(found)
