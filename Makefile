@@ -138,6 +138,7 @@ client: $(CLIENT) ## build the browser client, and see that the committed build 
 
 bench: $(BENCH)/ready $(BENCH_EXPRESS) $(EXPRESS_BUILD) ## measure: Sojourn beside other session layers
 	@scripts/servers
+	@scripts/chromium
 	@PATH="$(CHECKOUT)/$(DEV)/bin:$$PATH" $(BENCH)/bin/python -m benchmarks
 
 UV = PYTHON="$(PYTHON)" scripts/uv

@@ -1,4 +1,4 @@
-"""Live: how soon an open event stream tells of what another process did, and what 10,000 streams take."""
+"""Live: how soon an open page, and its stream, tell of what another process did, and what 10,000 streams take."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import os
 import random
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median, quantiles
@@ -17,6 +17,7 @@ import msgspec
 
 from sojourn import AsyncSessionManager, open_async_store
 
+from .pages import shown
 from .servers import start_servers
 from .streams import USER, Visitor, allow_many, serving
 from .tables import figure, table
@@ -41,7 +42,7 @@ class Size(msgspec.Struct, frozen=True):
 
 
 class Delay(msgspec.Struct, frozen=True):
-    """ms from the call in one process until the event has come from another: the median of so many, and the 99th."""
+    """ms from the call in one process until another has told of it: the median of so many, and the 99th of 100."""
 
     store: str
     revocation_ms: float
@@ -67,12 +68,16 @@ class Crowd(msgspec.Struct, frozen=True):
 
 
 class Live(msgspec.Struct, frozen=True):
-    """All that this benchmark found; and when, and the load of the machine before."""
+    """All that this benchmark found; and when, and the load of the machine before.
+
+    `delays` are those of streams, `pages` those of Chromium's pages.
+    """
 
     size: Size
     date: str
     load: float
     delays: list[Delay]
+    pages: list[Delay]
     crowds: list[Crowd]
 
 
@@ -139,6 +144,10 @@ async def _delays(store: str, port: int, elsewhere: _Elsewhere, tries: int) -> D
                 found.append(taken)
 
     await asyncio.gather(*(several(f"user{number}") for number in range(TOGETHER)))
+    return _delay_of(store, found)
+
+
+def _delay_of(store: str, found: list[tuple[float, float]]) -> Delay:
     revoked, changed = ([1000 * each for each in taken] for taken in zip(*found, strict=True))
     return Delay(store, *_spread(revoked), *_spread(changed))
 
@@ -178,9 +187,12 @@ async def _weight(operator: Visitor) -> tuple[int, float]:
 
 
 async def _measure(size: Size, urls: dict[str, str]) -> Live:
-    found = Live(size, datetime.now(UTC).date().isoformat(), os.getloadavg()[0], [], [])
+    found = Live(size, datetime.now(UTC).date().isoformat(), os.getloadavg()[0], [], [], [])
     for store, url in urls.items():
-        async with serving(url) as port:
+        async with AsyncExitStack() as running:
+            port = await running.enter_async_context(serving(url))
+            other = port if store == MEMORY else await running.enter_async_context(serving(url))
+            found.pages.append(_delay_of(store, await shown(other, port, size.tries)))
             elsewhere = _Elsewhere(url, port)
             found.delays.append(await _delays(store, port, elsewhere, size.tries))
             found.crowds.append(await _crowd(store, port, elsewhere, size))
@@ -205,15 +217,9 @@ def measure(size: Size) -> Live:
 
 def report(found: Live) -> str:
     """The tables, in Markdown."""
-    told = [
-        [
-            each.store,
-            *map(figure, (each.revocation_ms, each.revocation_p99_ms, each.change_ms, each.change_p99_ms)),
-        ]
-        for each in found.delays
-    ]
-    head = [f"ms until a stream tells of it, {found.size.tries} tries ({found.date}, load {found.load:.1f})"]
-    delays = table([*head, "revocation, median", "p99", "change of a preference, median", "p99"], told)
+    tries = f"{found.size.tries} tries ({found.date}, load {found.load:.1f})"
+    pages = _table_of(found.pages, f"ms until Chromium's page shows it, {tries}")
+    delays = _table_of(found.delays, f"ms until a stream tells of it, {tries}")
     taken = [
         [
             each.store,
@@ -226,7 +232,15 @@ def report(found: Live) -> str:
         for each in found.crowds
     ]
     head = [f"{found.size.streams:,} streams of one user", "KiB each", "µs to open, each", "% of a core at rest"]
-    return "\n\n".join([delays, table([*head, "µs to end, each", "s to the first", "to half", "to all"], taken)])
+    return "\n\n".join([pages, delays, table([*head, "µs to end, each", "s to the first", "to half", "to all"], taken)])
+
+
+def _table_of(delays: list[Delay], head: str) -> str:
+    rows = [
+        [each.store, *map(figure, (each.revocation_ms, each.revocation_p99_ms, each.change_ms, each.change_p99_ms))]
+        for each in delays
+    ]
+    return table([head, "revocation, median", "p99", "change of a preference, median", "p99"], rows)
 
 
 def _spread(taken: list[float]) -> tuple[float, float]:

@@ -23,14 +23,18 @@ from sojourn.asgi import BrowserEndpoints, SessionMiddleware, mount
 __all__ = ["USER", "Visitor", "allow_many", "serving"]
 
 USER = "ada"
+PAGE = Path(__file__).with_name("live.html")
 
 
 class Server:
-    """`/begin` logs a user in, `/dark` writes, `/end` ends all that is a user's, `/weight` tells of this process."""
+    """`/begin` logs a user in, `/dark` writes, `/end` ends all that is a user's, `/weight` tells of this process.
+
+    `/page` is for browsers.
+    """
 
     def __init__(self, url: str) -> None:
         self.manager = AsyncSessionManager(open_async_store(url), Policy(max_sessions=None))
-        self.app = SessionMiddleware(mount(self.answer, "/session", BrowserEndpoints(readable={"theme"})), self.manager)
+        self.app = SessionMiddleware(mount(self.answer, "/session", BrowserEndpoints(writable={"theme"})), self.manager)
 
     async def answer(self, scope: Any, _receive: Any, send: Any) -> None:
         body, (_, action, *user) = b"", scope["path"].split("/")
@@ -44,7 +48,9 @@ class Server:
             body = b"%d" % await self.manager.revoke_all(*user)
         elif action == "weight":
             body = b"%d %f" % (_resident(), time.process_time())
-        headers = [(b"content-length", b"%d" % len(body))]
+        elif action == "page":
+            body = PAGE.read_bytes()
+        headers = [(b"content-length", b"%d" % len(body)), (b"content-type", b"text/html")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 

@@ -246,11 +246,10 @@ def test_imports_starts_and_sessions_are_weighed() -> None:
     assert found.touch_bytes <= 300
 
 
-def test_event_streams_are_told_of_changes_and_ends_and_weighed() -> None:
+def test_pages_and_event_streams_are_told_of_changes_and_ends_and_weighed() -> None:
     found = live.measure(QUICK.live)
 
-    assert [(each.store, each.revocation_ms > 0, each.change_ms > 0) for each in found.delays] == [
-        ("memory", True, True)
-    ]
+    for delays in (found.pages, found.delays):
+        assert [(each.store, each.revocation_ms > 0, each.change_ms > 0) for each in delays] == [("memory", True, True)]
     assert all(0 < each.first <= each.half <= each.last for each in found.crowds)
     assert "5 streams of one user" in live.report(found)

@@ -75,11 +75,15 @@ class Backend:
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str | None] | None = None
     ) -> Answer:
         """An answer, whatever its status. `body` is sent as JSON unless it is bytes; a header of None is left out."""
+        self.ask(method, path, body, headers)
+        response = self._connection.getresponse()
+        return Answer(response.status, response.headers, response.read())
+
+    def ask(self, method: str, path: str, body: Any = None, headers: Mapping[str, str | None] | None = None) -> None:
+        """As `request`, but for the answer."""
         sent = {"authorization": f"Bearer {self.key}", "content-type": "application/json", **(headers or {})}
         text = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         self._connection.request(method, path, text, {name: value for name, value in sent.items() if value is not None})
-        response = self._connection.getresponse()
-        return Answer(response.status, response.headers, response.read())
 
     def open(self, token: str, **shown: Any) -> Any:
         """What /v1/open answers, which is to be 200."""

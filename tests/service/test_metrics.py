@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from tests.metrics.exposed import series
 from tests.server import Server
 from tests.servers.waiting import wait_until
 from tests.service.backend import Backend, make_key, start
+
+LOGINS = "sojourn_logins_total"
 
 
 def scrape(server: Server, key: str) -> Mapping[str, float]:
@@ -94,12 +97,47 @@ def test_what_several_workers_did_is_told_by_each_of_them(
             return {name: told[name] for name in wanted}
 
         wait_until(told_by_all, "what both workers counted")
-        # A worker that is killed takes its gauges along, and none of what was counted.
-        dead = min(_workers(tmp_path))
-        os.kill(dead, signal.SIGKILL)
-        wait_until(lambda: counted(scrape(server, key)) == wanted and dead not in _workers(tmp_path), "its absence")
         [folder] = tmp_path.glob("sojourn-metrics-*")
     assert not folder.exists()
+
+
+def test_what_is_open_at_each_worker_is_told_and_goes_with_it(tmp_path: Path) -> None:
+    keys = tmp_path / "keys.json"
+    key = make_key(keys, "sessions", "admin", "metrics")
+    words = ("--store", f"sqlite:///{tmp_path}/s.db", "--keys", str(keys), "--workers", "2", "--metrics")
+    with (
+        start(tmp_path, *words, env={"TMPDIR": str(tmp_path)}) as server,
+        ExitStack() as waiting,
+    ):
+
+        def is_told(count: float) -> bool:
+            # Each connection is one worker's or the other's.
+            told = [scrape(server, key) for _ in range(5)]
+            return all(each["sojourn_streams"] == count and each[LOGINS] == 3 for each in told)
+
+        wait_until(lambda: len(_workers(tmp_path)) == 2, "both workers")
+        one, other = _workers(tmp_path)
+        for stopped, users in ((one, ("ada",)), (other, ("bob", "eve"))):
+            os.kill(stopped, signal.SIGSTOP)
+            for user in users:
+                waiting.enter_context(_wait_for_an_end(server, key, user))
+            os.kill(stopped, signal.SIGCONT)
+        wait_until(lambda: is_told(3), "what both have open")
+        # A worker that is killed takes its gauges along, and none of what was counted.
+        os.kill(one, signal.SIGKILL)
+        wait_until(lambda: is_told(1) and one not in _workers(tmp_path), "its absence")
+        with Backend(server.port, key) as backend:
+            assert backend.request("DELETE", "/v1/users/ada/sessions").json == {"ended": 1}
+        wait_until(lambda: is_told(0), "the end of the wait")
+
+
+@contextmanager
+def _wait_for_an_end(server: Server, key: str, user: str) -> Iterator[None]:
+    """At the worker that answers, until the session is over."""
+    with Backend(server.port, key) as backend:
+        id = backend.open(backend.log_in(user))["session"]["id"]
+        backend.ask("GET", f"/v1/sessions/{id}/end?wait=60")
+        yield
 
 
 def _workers(folder: Path) -> set[int]:

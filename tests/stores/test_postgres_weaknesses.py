@@ -6,7 +6,7 @@ from contextlib import closing
 
 import psycopg
 
-from sojourn.stores.weaknesses import store_weaknesses
+from sojourn.stores.server_facts import store_weaknesses
 
 
 def test_a_listener_that_reads_nothing_is_told_while_there_is_room(database: str) -> None:

@@ -15,8 +15,8 @@ import pytest
 from sojourn import ConfigurationError, StoreUnavailable
 from sojourn.core.store import Store
 from sojourn.stores.redis import AsyncRedisStore, RedisStore
+from sojourn.stores.server_facts import store_weaknesses
 from sojourn.stores.store_url import open_async_store, open_store
-from sojourn.stores.weaknesses import store_weaknesses
 from sojourn.testing import blocking
 from sojourn.testing.records import live, make_record, put
 from tests.servers.cluster import RedisCluster

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ from sojourn.core.errors import ConfigurationError
 
 from .chain import START, Link, chained, parse_line
 from .entry import Entry
-from .trail import AuditTrail, milliseconds
+from .trail import AuditTrail, milliseconds, writing
 
 __all__ = ["AuditFile", "chain_path", "read_chain"]
 
@@ -38,7 +37,6 @@ class AuditFile(AuditTrail):
     def __init__(self, path: str | os.PathLike[str], *, clock: Callable[[], int] = milliseconds) -> None:
         super().__init__(clock)
         self.path = Path(path)
-        self._mutex = threading.Lock()
         self._opened_by = 0
         self._chain = self._file = -1
         # What was last written here, and how long the file was then.
@@ -65,7 +63,7 @@ class AuditFile(AuditTrail):
 
     def close(self) -> None:
         """Let go of the files."""
-        with self._mutex:
+        with writing:
             self._close()
 
     @contextmanager
@@ -75,7 +73,7 @@ class AuditFile(AuditTrail):
             import fcntl
         except ImportError:
             raise ConfigurationError("The audit trail in a file is for Unix: Linux, macOS, BSD.") from None
-        with self._mutex:
+        with writing:
             if self._opened_by != os.getpid():
                 # What a fork copied shares its lock with the parent, which then locks out neither.
                 self._close()

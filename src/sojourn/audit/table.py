@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import re
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ from sojourn.stores.store_url import POSTGRES, StoreURL, extra
 
 from .chain import Chain, Row
 from .entry import Entry, made_entry, spell_time
-from .trail import AuditTrail, milliseconds
+from .trail import AuditTrail, milliseconds, writing
 
 __all__ = ["AuditTable", "Table", "TableURL", "open_table"]
 
@@ -107,9 +108,7 @@ class AuditTable(AuditTrail):
 
     def append(self, entry: Entry) -> None:
         """Write an entry that was made already. Raises StoreUnavailable where it cannot be written."""
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
+        if not _in_event_loop():
             self._write([entry])
             return
         if self._pid != os.getpid():
@@ -124,10 +123,13 @@ class AuditTable(AuditTrail):
             return 0
         now, total = self._clock(), 0
         before = spell_time(now - self._keep_days * DAY_MS)
-        while deleted := self.table.cut(before, BATCH):
+        deleted = BATCH
+        while deleted:
+            with writing:
+                deleted = self.table.cut(before, BATCH)
             total += deleted
         if total:
-            self.table.append([made_entry("trail_cut", now, "cleanup", "", None, {"deleted": total})])
+            self._append([made_entry("trail_cut", now, "cleanup", "", None, {"deleted": total})])
         return total
 
     def close(self) -> None:
@@ -137,9 +139,13 @@ class AuditTable(AuditTrail):
         self.table.close()
 
     def _write(self, entries: Sequence[Entry]) -> None:
-        self.table.append(entries)
+        self._append(entries)
         if any(entry["what"] == "cleaned_up" for entry in entries):
             self.delete_old()
+
+    def _append(self, entries: Sequence[Entry]) -> None:
+        with writing:
+            self.table.append(entries)
 
     def _write_waiting(self) -> None:
         entries = [self._waiting.popleft() for _ in range(len(self._waiting))]
@@ -148,6 +154,16 @@ class AuditTable(AuditTrail):
                 self._write(entries)
         except Exception:
             logger.exception("the audit trail was not written to; %d entries are missing: %s", len(entries), entries)
+
+
+def _in_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        # A program that has none of it does not load it for this.
+        trio = sys.modules.get("trio")
+        return trio is not None and trio.lowlevel.in_trio_run()
+    return True
 
 
 def _writer() -> ThreadPoolExecutor:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from threading import Lock
 from typing import Any
 
 from sojourn.core.actor import Actor
@@ -12,7 +14,13 @@ from sojourn.core.events import Event
 
 from .entry import Entry, entry_of, made_entry
 
-__all__ = ["AuditTrail", "milliseconds"]
+__all__ = ["AuditTrail", "milliseconds", "writing"]
+
+writing = Lock()
+"""Held while an entry is written, by any trail of this process. Nobody forks then: the child could write none."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=writing.acquire, after_in_parent=writing.release, after_in_child=writing.release)
 
 
 def milliseconds() -> int:

@@ -10,12 +10,12 @@ import secrets
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from sojourn.core.errors import ConfigurationError
+from sojourn.core.loopback import is_loopback
 
 from .chain import START, parse_line
 from .file import chain_path, read_chain
@@ -192,10 +192,8 @@ def require_safe(url: str) -> None:
     parts = urlsplit(url)
     if parts.scheme == "https" and parts.hostname:
         return
-    host = parts.hostname or ""
-    with suppress(ValueError):
-        if parts.scheme == "http" and (host == "localhost" or ip_address(host).is_loopback):
-            return
+    if parts.scheme == "http" and is_loopback(parts.hostname or ""):
+        return
     raise ConfigurationError("A webhook goes to https://…: who was where is nobody else's. http is for this machine.")
 
 

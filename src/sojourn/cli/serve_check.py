@@ -10,12 +10,13 @@ import click
 from sojourn.admin.nist import departures
 from sojourn.core.errors import ConfigurationError, StoreUnavailable
 from sojourn.core.extras import install
+from sojourn.core.loopback import is_loopback
 from sojourn.core.policy import Policy
 from sojourn.core.proof import require_cryptography
 from sojourn.service.keys import read_keys
 from sojourn.service.settings import ServiceSettings
+from sojourn.stores.server_facts import store_weaknesses
 from sojourn.stores.store_url import StoreURL
-from sojourn.stores.weaknesses import store_weaknesses
 
 from .duration import spell
 from .exit import Exit
@@ -23,8 +24,6 @@ from .finding import Finding
 from .serve_check_audit import asked_for_trail, audit_findings
 
 __all__ = ["binding", "findings", "report"]
-
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def report(settings: ServiceSettings, config: Path | None) -> int:
@@ -65,7 +64,7 @@ def findings(settings: ServiceSettings, config: Path | None) -> Iterator[Finding
         yield Finding(
             "weak", "cookie.insecure_http: anyone on the network can read the tokens. Leave it away, use HTTPS."
         )
-    if not settings.uds and settings.host not in LOOPBACK:
+    if not settings.uds and not is_loopback(settings.host):
         yield Finding(
             "weak",
             f"host {settings.host}: keys and tokens cross the network as they are. Listen at 127.0.0.1 or a unix "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import ipaddress
 import socket
 import sys
 from contextlib import suppress
@@ -12,6 +11,7 @@ from pathlib import Path
 import uvicorn
 
 from sojourn.core.errors import ConfigurationError
+from sojourn.core.loopback import is_loopback
 from sojourn.stores.store_url import StoreURL
 
 from .site import make_site
@@ -75,14 +75,6 @@ def _refusal(host: str, port: int, error: Exception) -> str:
     if isinstance(error, PermissionError):
         return f"Port {port} is not allowed to you. Choose one above 1023: sojourn demo --port 8000"
     return f"The demo cannot listen at {host}, port {port}: {getattr(error, 'strerror', None) or error}."
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches `host`."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def shown(host: str) -> str:

@@ -14,8 +14,8 @@ from django.core.checks import CheckMessage, Error, Tags, Warning
 
 from sojourn.core.errors import ConfigurationError, StoreUnavailable
 from sojourn.core.extras import install
+from sojourn.stores.server_facts import store_weaknesses
 from sojourn.stores.store_url import StoreURL
-from sojourn.stores.weaknesses import store_weaknesses
 
 from . import process
 from .settings import SojournSettings

@@ -61,4 +61,4 @@ def caches(context: AppRaceContext) -> Iterator[Told]:
 
 
 COOKIES = Check("cookies", "3.3.1–3.3.4", "a log-in", "the flags and the prefix that there are to be", cookies)
-CACHES = Check("caches", "14.3.2", "the read with the session", "no leave for a cache to keep it for others", caches)
+CACHES = Check("caches", "14.2.2", "the read with the session", "no leave for a cache to keep it for others", caches)

@@ -42,7 +42,7 @@ def forged_write(context: AppRaceContext) -> Iterator[Told]:
     if (write.method not in SIMPLE or write.content_type == JSON) and _is_allowed(context, write):
         sent = f"OPTIONS {write.path} with Origin: {ORIGIN['Origin']} and Access-Control-Request-Method: {write.method}"
         came = f"leave, for any origin, to do it with the visitor's cookies{but}"
-        yield Told(severity, came, "Name the origins that may, one by one, or none.", sent=sent, asvs="3.5.2")
+        yield Told(severity, came, "Name the origins that may, one by one, or none.", sent=sent, asvs="3.4.2")
 
 
 def _is_allowed(context: AppRaceContext, write: AppEndpoint) -> bool:

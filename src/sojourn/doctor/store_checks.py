@@ -9,16 +9,15 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from sojourn.stores.server_facts import ServerFacts, server_facts
+from sojourn.core.loopback import is_loopback
+from sojourn.stores.server_facts import ServerFacts, server_facts, store_weaknesses
 from sojourn.stores.store_url import POSTGRES, StoreURL, open_store
-from sojourn.stores.weaknesses import store_weaknesses
 
 from .finding import Finding
 from .record_checks import SAMPLE, examine_records
 
 __all__ = ["examine_store", "judged"]
 
-LOOPBACK = ("", "localhost", "127.0.0.1", "::1")
 TLS = ("rediss", "valkeys")
 ENCRYPTED = ("require", "verify-ca", "verify-full")
 OTHERS = 0o077
@@ -81,13 +80,14 @@ def _of_owner(path: Path) -> Iterator[Finding]:
 def _of_wire(at: StoreURL) -> Iterator[Finding]:
     parts = urlsplit(at.bare)
     host, sent = parts.hostname or "", "the store's URL"
-    redis = at.scheme not in POSTGRES
+    # None is PostgreSQL's for a socket of this machine.
+    redis, is_near = at.scheme not in POSTGRES, not host or is_loopback(host)
     shown = parts.password is not None or {"password", "ssl_certfile"} & parse_qs(parts.query).keys()
     if redis and at.scheme != "unix" and not shown:
         mend = "Let Redis ask for one (an ACL, or requirepass), and put it into the URL."
         came = "no password, so that whoever reaches the server may read the sessions, and change them"
-        yield Finding("password", "low" if host in LOOPBACK else "high", sent, came, "13.2.1", mend)
-    if host in LOOPBACK or "," in parts.netloc or at.scheme.partition("+")[0] in TLS:
+        yield Finding("password", "low" if is_near else "high", sent, came, "13.2.1", mend)
+    if is_near or "," in parts.netloc or at.scheme.partition("+")[0] in TLS:
         return
     if redis:
         mend = "Let Redis listen with TLS, and write rediss:// in the URL."

@@ -30,11 +30,11 @@ WHERE made.oid = 'ours.sojourn_session'::regclass AND role.rolname = current_use
 """
 
 
-def facts(conninfo: str, timeout: float) -> Facts:
+def facts(conninfo: str, timeout: float) -> Sequence[Facts]:
     """Those of the server that is asked."""
     store = PostgresStore(conninfo, timeout=timeout)
     try:
-        return store._run(_facts)
+        return [store._run(_facts)]
     finally:
         store.close()
 
