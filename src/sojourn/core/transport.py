@@ -16,8 +16,9 @@ from .session import Session
 
 if TYPE_CHECKING:
     from .binding import Shown
-    from .dbsc import Asking, Cookies, Place
+    from .dbsc import Asking, Cookies
     from .errors import ProofRefused
+    from .place import Place
     from .rivals import Rivals
     from .shown import BoundCookies
 
@@ -253,7 +254,7 @@ def _place(origin: str, path: str, cookie: CookieOptions) -> Place | None:
     # No other cookie can be what Chromium renews, or not for all hosts that it is for.
     if not origin.startswith("https://") or cookie.insecure_http or cookie.partitioned or cookie.domain is not None:
         return None
-    from .dbsc import Place
+    from .place import Place
 
     return Place(origin, path, cookie)
 
