@@ -118,7 +118,8 @@ class SessionMiddleware:
         except SojournError as error:
             if exchange is not None and exchange.started:
                 raise
-            await send_problem(send, problem_to_send(error))
+            problem = problem_to_send(error)
+            await (send_problem(send, problem) if exchange is None else exchange.replace(problem))
             return
         except TypeError as error:
             _explain(error)
