@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from . import django_cost, flask_cost
 from .admin import Admin
-from .bound import BY_SCRIPT, Bound
+from .bound import BY_BROWSER, BY_SCRIPT, FASTAPI, Bound
 from .framework_cost import FrameworkCost
 from .overhead import BIG, SMALL, TITLES, Overhead
 from .peers import MEMORY, OURS, SQLITE
@@ -79,9 +79,9 @@ def judge_bound(found: Bound) -> list[Aim]:
     """What it costs that a session is bound to a key."""
     judged = []
     for asked in found.over_http:
-        if asked.times_unbound:
+        if asked.times_unbound and asked.kind == BY_BROWSER and asked.application == FASTAPI:
             ratio = asked.times_unbound.median
-            wanted = f"{asked.store}, over HTTP: a bound session's request costs at most {MOST_OF_UNBOUND} × another's"
+            wanted = f"FastAPI, {asked.store}: a bound session's request costs at most {MOST_OF_UNBOUND} × another's"
             judged.append(Aim(wanted, f"{ratio:.3f} ×", ratio <= MOST_OF_UNBOUND))
     for cost in found.costs:
         if cost.kind == BY_SCRIPT and cost.added:

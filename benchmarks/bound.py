@@ -12,14 +12,25 @@ from time import process_time_ns
 
 import msgspec
 
-from .bound_http import measure_over_http
-from .bound_visitors import BESIDE, BY_BROWSER, BY_SCRIPT, COOKIE, STORES, OpenStore, Visitor, visitors
+from .bound_http import KINDS, measure_over_http
+from .bound_visitors import (
+    ANOTHER,
+    BARE,
+    BESIDE,
+    BY_BROWSER,
+    BY_SCRIPT,
+    FASTAPI,
+    STORES,
+    OpenStore,
+    Visitor,
+    visitors,
+)
 from .call_counts import StoreCalls
 from .request import ask, receive, send_nowhere
 from .rounds import Rounds, Spread
 from .tables import NONE, table, with_quartiles
 
-__all__ = ["BY_SCRIPT", "Bound", "Cost", "HttpCost", "Size", "measure", "report"]
+__all__ = ["BY_BROWSER", "BY_SCRIPT", "FASTAPI", "Bound", "Cost", "HttpCost", "Size", "measure", "report"]
 
 
 class Size(msgspec.Struct, frozen=True):
@@ -44,13 +55,18 @@ class Cost(msgspec.Struct, frozen=True):
 
 
 class HttpCost(msgspec.Struct, frozen=True):
-    """The same through a real server, in µs of its processor."""
+    """The same through a real server, in µs of its processor: at an application that does nothing else, or FastAPI.
+
+    `beyond_another`: how much more than one that is not bound and brings as long a cookie of somebody else.
+    """
 
     store: str
     kind: str
     took: Spread
     times_unbound: Spread | None
     added: Spread | None
+    application: str = BARE
+    beyond_another: Spread | None = None
 
 
 class Bound(msgspec.Struct, frozen=True):
@@ -101,10 +117,16 @@ def _compared(rounds: Rounds, kind: str) -> tuple[Spread, Spread | None, Spread 
 
 def _over_http(size: Size) -> list[HttpCost]:
     return [
-        HttpCost(store, kind, *_compared(rounds, kind))
-        for store, rounds in measure_over_http(size.rounds, size.laps, size.http_requests).items()
-        for kind in (COOKIE, BY_BROWSER)
+        HttpCost(store, kind, *_compared(rounds, kind), application, _beyond_another(rounds, kind))
+        for (application, store), rounds in measure_over_http(size.rounds, size.laps, size.http_requests).items()
+        for kind in KINDS
     ]
+
+
+def _beyond_another(rounds: Rounds, kind: str) -> Spread | None:
+    if kind != BY_BROWSER:
+        return None
+    return rounds.compare(lambda mine, other: mine - other, kind, ANOTHER)
 
 
 def measure(size: Size) -> Bound:
@@ -122,15 +144,21 @@ def report(found: Bound) -> str:
     """The tables, in Markdown."""
     rows = [[*_row(cost), f"{cost.reads} + {cost.writes}"] for cost in found.costs]
     header = ["One key read", "µs", "× unbound", "added µs"]
-    over_http = ["The same, over HTTP", *header[1:]]
+    over_http = ["The same, over HTTP", *header[1:], "beyond somebody else's cookie"]
+    of_http = [[*_row(cost), _figure(cost.beyond_another)] for cost in found.over_http]
     return "\n\n".join(
         [
             table([*header, "store reads + writes"], rows),
-            table(over_http, [_row(cost) for cost in found.over_http]),
+            table(over_http, of_http),
         ]
     )
 
 
 def _row(cost: Cost | HttpCost) -> list[str]:
-    compared = [NONE if each is None else with_quartiles(each) for each in (cost.times_unbound, cost.added)]
-    return [f"{cost.store}: {cost.kind}", with_quartiles(cost.took), *compared]
+    application = f"{cost.application}, " if isinstance(cost, HttpCost) and cost.application else ""
+    compared = [_figure(cost.times_unbound), _figure(cost.added)]
+    return [f"{application}{cost.store}: {cost.kind}", with_quartiles(cost.took), *compared]
+
+
+def _figure(found: Spread | None) -> str:
+    return NONE if found is None else with_quartiles(found)

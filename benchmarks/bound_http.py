@@ -1,7 +1,7 @@
 """Bound, over HTTP: what a request of a session that its browser bound costs a server, beside an unbound one.
 
-One process serves both, `python -m benchmarks.bound_http PORT`: between two, the layout of their memory alone is a
-difference of some 2 %.
+And beside an unbound one that brings as long a cookie of somebody else, which the server reads too. One process serves
+all, `python -m benchmarks.bound_http PORT`: between two, the layout of their memory alone is a difference of some 2 %.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import random
 import sys
 from contextlib import AsyncExitStack
 from functools import partial
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,20 +21,21 @@ import uvloop
 
 from tests.server import run_server
 
-from .bound_visitors import BY_BROWSER, COOKIE, STORES, Visitor, visitors
+from .bound_visitors import ANOTHER, APPLICATIONS, BARE, BY_BROWSER, COOKIE, STORES, Visitor, visitors
 from .http_load import HttpLoad, connect, cpu_ns, page_request
 from .request import COOKIES, Receive, Send
 from .rounds import Rounds
 
-__all__ = ["Asked", "measure_over_http"]
+__all__ = ["KINDS", "Served", "measure_over_http"]
 
-# A store and a kind, as STORES and visitors name them.
-Asked = tuple[str, str]
+# An application and a store, as APPLICATIONS and STORES name them.
+Served = tuple[str, str]
+KINDS = (COOKIE, ANOTHER, BY_BROWSER)
 CONNECTIONS = 8
 
 
-class _Served:
-    """The visitors' applications, each asked by the name of its store and kind in the query; and what they show."""
+class _Switch:
+    """The visitors' applications, each asked by its name in the query, and what they show."""
 
     def __init__(self, visitors: dict[bytes, Visitor]) -> None:
         self._visitors = visitors
@@ -49,51 +51,53 @@ class _Served:
         await send({"type": "http.response.body", "body": shown})
 
 
-def _query(store: str, kind: str) -> bytes:
-    return f"{store}-{kind}".encode().replace(b" ", b"-").replace(b",", b"")
+def _open(folder: Path, application: str, store: str, kind: str) -> Any:
+    return STORES[store](folder, f"{application} {kind}")
+
+
+def _query(served: Served, kind: str) -> str:
+    return "-".join([*served, kind]).replace(" ", "-").replace(",", "")
 
 
 async def _serve(port: int) -> None:
     with TemporaryDirectory() as folder:
         async with AsyncExitStack() as stack:
             served: dict[bytes, Visitor] = {}
-            for store, open_store in STORES.items():
-                found = await visitors(partial(open_store, Path(folder)), stack)
-                served |= {_query(store, kind): visitor for kind, visitor in found.items()}
-            config = uvicorn.Config(_Served(served), port=port, http="httptools", lifespan="off", log_level="warning")
+            for application, store in product(APPLICATIONS, STORES):
+                found = await visitors(partial(_open, Path(folder), application, store), stack, application)
+                served |= {_query((application, store), kind).encode(): found[kind] for kind in KINDS}
+            config = uvicorn.Config(_Switch(served), port=port, http="httptools", lifespan="off", log_level="warning")
             await uvicorn.Server(config).serve()
 
 
-async def _measure(port: int, pid: int, rounds: int, laps: int, requests: int) -> dict[str, Rounds]:
-    loads: dict[Asked, HttpLoad] = {}
-    for store in STORES:
-        for kind in (COOKIE, BY_BROWSER):
-            opened = [await connect(port) for _ in range(CONNECTIONS)]
-            answer = await opened[0].ask(page_request(f"/cookie?{_query(store, kind).decode()}", b""), 1)
-            loads[store, kind] = HttpLoad(opened, answer.partition(b"\r\n\r\n")[2])
-    found = {store: Rounds() for store in STORES}
+async def _measure(port: int, pid: int, rounds: int, laps: int, requests: int) -> dict[Served, Rounds]:
+    loads: dict[tuple[Served, str], HttpLoad] = {}
+    for served, kind in product(product(APPLICATIONS, STORES), KINDS):
+        opened = [await connect(port) for _ in range(CONNECTIONS)]
+        answer = await opened[0].ask(page_request(f"/cookie?{_query(served, kind)}", b""), 1)
+        loads[served, kind] = HttpLoad(opened, answer.partition(b"\r\n\r\n")[2])
+    found = {served: Rounds() for served, _ in loads}
     for round_ in range(rounds + 1):
-        spent: dict[Asked, list[float]] = {asked: [] for asked in loads}
-        for (store, kind), load in random.sample([*loads.items()] * laps, len(loads) * laps):
+        spent: dict[tuple[Served, str], list[float]] = {asked: [] for asked in loads}
+        for (served, kind), load in random.sample([*loads.items()] * laps, len(loads) * laps):
             before = cpu_ns(pid)
-            await load.run(f"/read?{_query(store, kind).decode()}", requests)
-            spent[store, kind].append((cpu_ns(pid) - before) / requests / 1000)
+            await load.run(f"/read?{_query(served, kind)}", requests)
+            spent[served, kind].append((cpu_ns(pid) - before) / requests / 1000)
         # The first round warms caches up. The machine's other work only ever adds.
         if round_:
-            for store, of_store in found.items():
-                of_store.add({kind: min(took) for (asked, kind), took in spent.items() if asked == store})
+            for served, its in found.items():
+                its.add({kind: min(took) for (asked, kind), took in spent.items() if asked == served})
     for load in loads.values():
         load.close()
     return found
 
 
-def measure_over_http(rounds: int, laps: int, requests: int) -> dict[str, Rounds]:
-    """By store, the µs of the server's processor that a request of each kind of cookie took in each round."""
+def measure_over_http(rounds: int, laps: int, requests: int) -> dict[Served, Rounds]:
+    """By application and store, the µs of the server's processor that a request of each of KINDS took in each round."""
     with TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "benchmarks.bound_http", "{port}"]
-        with run_server(
-            command, Path(folder) / "server.log", path=f"/cookie?{_query('memory', COOKIE).decode()}"
-        ) as at:
+        path = f"/cookie?{_query((BARE, 'memory'), COOKIE)}"
+        with run_server(command, Path(folder) / "server.log", path=path) as at:
             return asyncio.run(_measure(at.port, at.process.pid, rounds, laps, requests))
 
 

@@ -86,3 +86,27 @@ def test_a_session_that_ended_tells_why(visitor: Visitor, relay: Relay, backend:
 
     assert (answer.status, answer.code) == (401, "session-ended")
     assert held(answer) == {"end_reason": "logout"}
+
+
+# A log-in that is written before what fails.
+LOGS_IN: dict[str, list[list[Any]]] = {
+    "express": [["login", "ada"]],
+    "php": [["login", "ada"], ["session_write_close"], ["start"]],
+    "aspnetcore": [["login", "ada"], ["commit"]],
+}
+
+
+def test_a_problem_in_the_page_s_place_brings_the_token_of_a_log_in_that_was_committed_before(
+    visitor: Visitor, site: Site
+) -> None:
+    if site.kind not in LOGS_IN:
+        return
+    visitor.do(["set", "a", 1])
+    anonymous, user = visitor.token, f"the log-in of {site.kind}"
+    steps = [[step[0], user] if step[0] == "login" else step for step in LOGS_IN[site.kind]]
+    answer = visitor.do(*steps, ["set", "large", "x" * 3000])
+
+    assert (answer.status, answer.code) == (413, "data-too-large")
+    assert len(answer.cookies) == 1
+    assert visitor.token != anonymous
+    assert visitor.facts()["user_id"] == user

@@ -70,7 +70,12 @@ class Wiring:
         options = (cookie, trusted_origins, script_readable_tokens, cross_site_paths, clear_cache_at_logout)
         self.transport = Transport(*options, public_origin, endpoints_path)
         manager._require_binding(self.transport, adopt is not None)
-        self._binds = self.transport.binds
+        self._binds, place = self.transport.binds, self.transport.place
+        self._cookies: Callable[..., Cookies] | None = None
+        if place is not None:
+            from .core.dbsc import Cookies  # here: most applications bind no session
+
+            self._cookies, self._find_bound = Cookies, place.find
         self._find_cookie = self.transport.cookie.find
         self._cleanup = ThreadedCleanup(manager, cleanup_interval)
         self._cleanup_schedule = self._cleanup.schedule
@@ -125,7 +130,13 @@ class Wiring:
         return exchange
 
     def _presented(self, environ: Environ, bearer: bool) -> Shown | None:
-        return self.transport.presented(look_up(environ), bearer, environ.get("REQUEST_METHOD", ""), _path(environ))
+        method = environ.get("REQUEST_METHOD", "")
+        more = "HTTP_DPOP" in environ or "HTTP_SECURE_SESSION_SKIPPED" in environ
+        if more or bearer or method != "GET" or self._cookies is None:
+            return self.transport.presented(look_up(environ), bearer, method, _path(environ))
+        # Most requests: nothing for a key beside their cookies, and so their path is not asked for.
+        bound = self._find_bound(environ.get("HTTP_COOKIE", ""))
+        return self._cookies(bound, reads=environ.get("HTTP_SEC_FETCH_DEST", "empty") == "empty")
 
     def _find(self, environ: Environ, bearer: bool, shown: str | None) -> tuple[list[str], AdoptedSession | None]:
         if bearer:

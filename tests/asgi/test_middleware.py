@@ -352,3 +352,29 @@ def test_a_cookie_without_secure_is_for_those_who_ask_loudly() -> None:
 
     assert set_cookie.startswith("session=sj1-")
     assert "Secure" not in set_cookie
+
+
+@pytest.mark.parametrize("how", ["kept back", "raised"])
+@pytest.mark.parametrize("bearer", [False, True])
+def test_a_problem_in_the_answers_place_brings_the_token_of_a_log_in_that_was_committed_before(
+    how: str, bearer: bool
+) -> None:
+    async def handler(request: Any) -> Response:
+        request.session.login("ada")
+        await commit(request)
+        if how == "raised":
+            request.session.require_login(level="aal2")
+        request.session["large"] = "x" * 40_000
+        return Response()
+
+    world = World(Route("/view", handler, methods=["POST"]), script_readable_tokens=True)
+    headers = {"sojourn-transport": "bearer"} if bearer else {}
+    answer = world.browser.post("/view", headers=headers)
+
+    assert answer.status_code == (401 if how == "raised" else 413)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["cache-control"] == "no-store"
+    token = answer.headers["sojourn-token"] if bearer else world.browser.cookies[COOKIE]
+    shown = {"authorization": f"Bearer {token}"} if bearer else {"cookie": f"{COOKIE}={token}"}
+    state = world.new_browser().get("/session/", headers=shown | headers).json()
+    assert state["user_id"] == "ada"

@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.auth import login
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
-from django.test import AsyncClient, Client
+from django.test import AsyncClient, Client, RequestFactory
 from django.test.utils import override_settings
 
 from sojourn import Policy
-from sojourn.django import SessionStore, manager
+from sojourn.django import SessionMiddleware, SessionStore, manager
 from tests.counting_store import CountingStore
 
 MEMORY = {"store": "tests.django.test_requests.counting_manager", "readable": ["cart"], "writable": ["theme"]}
@@ -463,3 +464,20 @@ def test_no_token_is_in_what_is_shown(layer: str, ada: User) -> None:
     for page in ("/show", "/session/", "/session/sessions", "/session/devices/"):
         assert secret not in client.get(page).content.decode()
     assert secret not in repr(request.session) + str(request.session)
+
+
+def test_a_problem_in_a_page_s_place_brings_the_token_of_a_log_in_that_was_committed_before(
+    ours: None, ada: User
+) -> None:
+    def view(request: HttpRequest) -> HttpResponse:
+        login(request, ada, backend="django.contrib.auth.backends.ModelBackend")
+        request.session.save()
+        request.session["large"] = "x" * 40_000
+        return HttpResponse()
+
+    answer: Any = SessionMiddleware(view)(RequestFactory().get("/", secure=True))
+
+    assert answer.status_code == 413
+    client = Client()
+    client.cookies[settings.SESSION_COOKIE_NAME] = answer.cookies[settings.SESSION_COOKIE_NAME].value
+    assert client.get("/show").json()["user"] == str(ada.pk)

@@ -10,19 +10,24 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
+from starlette.applications import Starlette
 
-from sojourn import CookieOptions, Event, Policy, ProofRefused, SessionManager, StoreUnavailable
+from sojourn import AsyncSessionManager, CookieOptions, Event, Policy, ProofRefused, SessionManager, StoreUnavailable
+from sojourn.asgi import SessionMiddleware
 from sojourn.core.binding import Presented
 from sojourn.core.commit import is_upkeep
-from sojourn.core.dbsc import Asking, Cookies, Place, Told, good_until, name, refreshed, registered, skipped_for, tell
+from sojourn.core.dbsc import Asking, Cookies, Shown, Told, good_until, name, refreshed, registered, skipped_for, tell
 from sojourn.core.errors import ConfigurationError, InvalidData, SojournError
+from sojourn.core.place import Place
 from sojourn.core.problem import invalid_data, problem_of
 from sojourn.core.proof import Asked
 from sojourn.core.session import Session
 from sojourn.core.store import Applied, Commit, Refused
 from sojourn.core.transport import Transport
 from sojourn.events import Ended, KeyRegistered, RefreshSkipped, Rotated, UnprovedToken
-from sojourn.stores.memory import MemoryStore
+from sojourn.exchange import Wiring
+from sojourn.stores.memory import AsyncMemoryStore, MemoryStore
 from tests.keys import Key, device_proof
 
 VECTORS, DEVICES = (
@@ -158,7 +163,8 @@ def test_what_the_browser_says_of_a_refresh_is_one_of_three_words(said: str, cau
 
 
 def test_a_quoted_header_is_taken_as_a_bare_one() -> None:
-    assert asking("refresh", '"a.b.c"', '"x"')[1:3] == ("a.b.c", "x")
+    asked = asking("refresh", '"a.b.c"', '"x"')
+    assert (asked.proof, asked.of) == ("a.b.c", "x")
     assert PLACE.asking("/elsewhere", None, None) is None
 
 
@@ -546,3 +552,38 @@ def test_what_a_request_shows_is_looked_at_where_sessions_are_bound_alone() -> N
     assert isinstance(https.presented(headers.get, False, "POST", "/session/dbsc/refresh"), Asking)
     assert isinstance(https.presented(headers.get, False, "GET", "/session/dbsc/refresh"), Cookies)
     assert isinstance(plain.presented(headers.get, True, "GET", "/"), Presented)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+@pytest.mark.parametrize("path", ["/", "/session/dbsc/refresh"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"cookie": "__Host-session-abcdefghijkl=1; a=b; __Host-session-ABCDEFGHIJKL=2"},
+        {"cookie": "__Host-session-abcdefghijkl=é", "sec-fetch-dest": "empty"},
+        {"cookie": "__Host-session-abcdefghijkl=1", "sec-fetch-dest": "document"},
+        {"dpop": "x", "sec-fetch-dest": "document"},
+        {"secure-session-skipped": "unreachable"},
+        {"secure-session-response": "x", "sec-secure-session-id": "abcdefghijkl"},
+    ],
+)
+def test_integrations_look_at_what_most_requests_show_with_the_same_eyes(
+    method: str, path: str, headers: dict[str, str]
+) -> None:
+    policy, origin = Policy(binding="prefer"), "https://a.test"
+    threads = Wiring(SessionManager(MemoryStore(), policy), public_origin=origin)
+    loop = SessionMiddleware(Starlette(), AsyncSessionManager(AsyncMemoryStore(), policy), public_origin=origin)
+    environ = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()}
+    encoded = {name.encode(): value.encode("latin-1") for name, value in headers.items()}
+    shown = threads.transport.presented(headers.get, False, method, path)
+
+    for mine in (
+        threads._presented({**environ, "REQUEST_METHOD": method, "PATH_INFO": path}, False),
+        loop._presented({"method": method, "path": path}, encoded, False),
+    ):
+        assert _without_place(mine) == _without_place(shown)
+
+
+def _without_place(shown: Shown | None) -> Shown | None:
+    return replace(shown, place=PLACE) if isinstance(shown, Asking) else shown

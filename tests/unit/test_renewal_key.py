@@ -14,7 +14,8 @@ from sojourn import AsyncSessionManager, Event, Policy, ProofRefused, Reauthenti
 from sojourn.core.binding import Presented, Vouched, offer
 from sojourn.core.cookie import CookieOptions
 from sojourn.core.copy import plan_copy
-from sojourn.core.dbsc import Asking, Cookies, Place
+from sojourn.core.dbsc import Asking, Cookies
+from sojourn.core.place import Place
 from sojourn.core.proof import Asked, make_nonce
 from sojourn.core.proved import Device, Kept
 from sojourn.core.record import RENEWAL_KEY, Client, Record

@@ -136,6 +136,29 @@ def test_what_a_commit_refuses_is_a_problem_in_place_of_the_answer() -> None:
     assert answer["set-cookie"] is None
 
 
+@pytest.mark.parametrize("how", ["kept back", "raised"])
+def test_a_problem_in_the_answers_place_brings_the_token_of_a_log_in_that_was_committed_before(how: str) -> None:
+    def view(session: Session, environ: WSGIEnvironment) -> object:
+        session.login("ada")
+        commit(environ)
+        if how == "raised":
+            session.require_login(level="aal2")
+        session["large"] = "x" * 40_000
+        return {}
+
+    world = World()
+    world.views["view"] = view
+    world.browser.post("/put", {"cart": ["tea"]})
+    anonymous = world.browser.cookie
+    answer = world.browser.post("/view")
+
+    assert answer.status == (401 if how == "raised" else 413)
+    assert [name for name, _ in answer.headers].count("set-cookie") == 1
+    assert answer["cache-control"] == "no-store"
+    assert world.browser.cookie != anonymous
+    assert world.browser.get("/show").json == {"cart": ["tea"]}
+
+
 def test_a_handler_may_catch_what_its_own_commit_raises() -> None:
     def careful(session: Session, environ: WSGIEnvironment) -> object:
         session.login("ada")

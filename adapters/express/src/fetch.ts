@@ -54,7 +54,10 @@ export function sessions(options: Options): Sessions {
 			await response.body?.cancel().catch(() => {});
 			response = instead;
 		}
-		const {exchange} = visit;
+		return tell(visit, asked, response);
+	}
+
+	function tell({exchange}: Visit, asked: Asked, response: Response): Response {
 		exchange.sealed = true;
 		const set: Header[] = [["Vary", varyWith(response.headers.get("Vary"), exchange.vary)]];
 		const told = exchange.told(asked);
@@ -73,7 +76,9 @@ export function sessions(options: Options): Sessions {
 		try {
 			response = await handler(session);
 		} catch (error) {
-			return refusal(error);
+			const {visit, asked} = visits.get(session)!;
+			// What was committed before is told all the same: the token that the browser has may be over by that.
+			return tell(visit, asked, refusal(error));
 		}
 		return commit(session, response);
 	}

@@ -21,14 +21,17 @@ final class Page
     private ?\Throwable $failure = null;
     private bool $finished = false;
 
-    /** @param \Closure(): void $commit writes the session; called again it writes what was changed since */
-    private function __construct(private readonly \Closure $commit)
+    /**
+     * @param \Closure(): void $commit writes the session; called again it writes what was changed since
+     * @param \Closure(): void $guard tells the browser what was committed, whatever else the answer says
+     */
+    private function __construct(private readonly \Closure $commit, private readonly \Closure $guard)
     {
     }
 
-    public static function hold(\Closure $commit): void
+    public static function hold(\Closure $commit, \Closure $guard): void
     {
-        $page = new self($commit);
+        $page = new self($commit, $guard);
         ob_start($page->leave(...), self::HELD);
         $page->level = ob_get_level();
         // Apache's module and PHP's own server send the headers at a flush(), with the page still in the buffer.
@@ -124,6 +127,8 @@ final class Page
         $problem = Problem::of($error);
         if ($problem !== null) {
             $problem->sendHeaders();
+            // The token that the browser has may be over by what was committed before.
+            ($this->guard)();
             return $problem->body();
         }
         $this->failure = $error;

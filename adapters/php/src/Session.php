@@ -56,7 +56,7 @@ final class Session
         }
         if (!self::$handler?->isCurrent()) {
             self::$handler = null;
-            Page::hold(static fn () => self::$handler?->commit());
+            Page::hold(static fn () => self::$handler?->commit(), static fn () => self::$handler?->guard());
             $service = new Service(
                 $service ?? self::environment('SOJOURN_SERVICE', 'service', "'http://127.0.0.1:8100'"),
                 $key ?? self::environment('SOJOURN_KEY', 'key', 'sjk1-…'),

@@ -162,6 +162,12 @@ final class SessionHandler implements
         }
     }
 
+    /** @internal see that the answer says what the browser must know of what was committed */
+    public function guard(): void
+    {
+        $this->carrier->guard();
+    }
+
     /** @internal whether a script sent the request, which holds its token itself */
     public function isBearer(): bool
     {

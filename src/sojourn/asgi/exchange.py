@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
@@ -106,11 +106,17 @@ class AsyncExchange:
         try:
             await self.commit()
         except SojournError as error:
-            problem = problem_to_send(error)
-            self.replaced = self.started = True
-            await send_problem(self._send, problem)
+            await self.replace(problem_to_send(error))
             return
         await self._send(self.begin(message))
+
+    async def replace(self, problem: Problem) -> None:
+        """Answer with a problem in place of the application.
+
+        The browser is told what was committed before all the same: the token that it has may be over by that.
+        """
+        self.replaced = True
+        await send_problem(self._send, problem, self.begin)
 
     def begin(self, message: Message) -> Message:
         """The commit is done and `message` the first: the same, with what caches and the browser must know.
@@ -195,9 +201,12 @@ def _decoded(headers: RawHeaders) -> HeaderPairs:
     return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
 
 
-async def send_problem(send: Send, problem: Problem) -> None:
-    """Answer with a problem in place of the application."""
+async def send_problem(
+    send: Send, problem: Problem, begin: Callable[[Message], Message] = lambda message: message
+) -> None:
+    """Answer with a problem in place of the application; `begin` puts into its start what else is to be told."""
     body = problem.body()
     headers = encode_headers([*problem.headers(), ("content-length", str(len(body)))])
-    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+    # No frame that calls the server holds a token: it may fail.
+    await send(begin({"type": "http.response.start", "status": problem.status, "headers": headers}))
     await send({"type": "http.response.body", "body": body})

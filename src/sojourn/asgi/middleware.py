@@ -118,7 +118,8 @@ class SessionMiddleware:
         except SojournError as error:
             if exchange is not None and exchange.started:
                 raise
-            await send_problem(send, problem_to_send(error))
+            problem = problem_to_send(error)
+            await (send_problem(send, problem) if exchange is None else exchange.replace(problem))
             return
         except TypeError as error:
             _explain(error)
@@ -170,13 +171,12 @@ class SessionMiddleware:
         return exchange
 
     def _presented(self, scope: Scope, headers: dict[bytes, bytes], bearer: bool) -> Shown | None:
-        cookies, method = self._cookies, scope.get("method", "GET")
-        signed = b"dpop" in headers or b"secure-session-skipped" in headers
-        if cookies is None or bearer or signed or method != "GET":
+        method, more = scope.get("method", "GET"), b"dpop" in headers or b"secure-session-skipped" in headers
+        if more or bearer or method != "GET" or self._cookies is None:
             return self._transport.presented(look_up(headers), bearer, method, find_path(scope))
         # Most requests: nothing for a key beside their cookies, and so their path is not asked for.
         bound = self._find_bound(headers.get(b"cookie", b"").decode("latin-1"))
-        return cookies(bound, None, None, None, headers.get(b"sec-fetch-dest", b"empty") == b"empty")
+        return self._cookies(bound, reads=headers.get(b"sec-fetch-dest", b"empty") == b"empty")
 
     async def _refuses(self, scope: Scope, headers: dict[bytes, bytes], bearer: bool, send: Send) -> bool:
         refusal = self._transport.refusal(scope["method"], look_up(headers), bearer, find_path(scope))

@@ -9,15 +9,14 @@ have another takes another log-in.
 from __future__ import annotations
 
 import hmac
-from typing import NamedTuple
 
 from . import dbsc, rotation
-from .dbsc import Asking, Cookies, Told
+from .dbsc import Asking, Cookies, Shown, Told
 from .errors import ConfigurationError, ProofRefused
 from .policy import Policy
 from .proof import CLOCKS_APART, NONCE_LIFE, Asked, check, make_nonce, read, require_cryptography
 from .proved import Device, Judged, Kept, Proved
-from .record import RENEWAL_KEY, Record
+from .record import Record
 from .renewal_key import REMEMBERED_MS, brought, prove_kept, vouched
 from .store import Mark
 from .token import Random, Token
@@ -41,7 +40,7 @@ __all__ = [
 ANSWERED_MS = (dbsc.CHALLENGE_LIFE + CLOCKS_APART) * 1000
 
 
-class Presented(NamedTuple):
+class Presented(Shown, frozen=True):
     """What a request that a script sent shows for its key: `proof` is its DPoP header, None where it has none.
 
     `by_dpop`: it showed its token in `Authorization: DPoP`.
@@ -52,7 +51,7 @@ class Presented(NamedTuple):
     asked: Asked
 
 
-class Vouched(NamedTuple):
+class Vouched(Shown, frozen=True):
     """What a back end shows for a request whose proof was taken already: the thumbprint, which it was told then.
 
     `cookies`: what the request shows where it has its token in a cookie, whose renewal takes the key; else None.
@@ -60,10 +59,6 @@ class Vouched(NamedTuple):
 
     thumbprint: str
     cookies: Cookies | None = None
-
-
-Shown = Presented | Vouched | Cookies | Asking
-"""What a request shows beside its token: a script's, a back end's, one with cookies, or one of DBSC's own."""
 
 
 BY_COOKIE = Device()
@@ -81,15 +76,6 @@ def prove(
 
     `record` is what the token's id names in this realm. A token that opens nothing need not be proved.
     """
-    if record is not None and type(shown) is Cookies and shown.proof is None and record.key_thumbprint is None:
-        # Nearly all requests. Whether the token opens the session is judged when it is opened.
-        bound_to = record.secrets.key
-        if not bound_to and policy.binding == "prefer":
-            return None
-        if bound_to and not bound_to.startswith(RENEWAL_KEY):
-            for cookie in shown.bound:
-                if now <= dbsc.good_until(cookie, record.nonce_key):
-                    return BY_COOKIE
     if record is not None and token is not None and _opens(record, token, policy, now):
         found = _prove_live(record, token, shown, policy, now, random)
         if found is not None:
@@ -156,7 +142,8 @@ def _prove_kept(record: Record, token: Token, shown: Shown | None, policy: Polic
         # No script is given the token of a cookie.
         raise ProofRefused("proof-required")
     if not isinstance(shown, Asking):
-        return prove_kept(record, token, shown, policy, now, random)
+        cookies = shown if isinstance(shown, Cookies) else None
+        return prove_kept(record, token, cookies, policy, now, random)
     device = _prove_device(record, shown, policy, now, random)
     return prove_kept(record, token, Cookies(), policy, now, random, None if device is None else device.told)
 

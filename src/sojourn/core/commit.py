@@ -78,10 +78,11 @@ def plan_open(
     client: Client,
     realm: str = "",
     proved: Judged | None = None,
+    unlocked: bool = False,
 ) -> Opened:
     """What `token` opens at `now` in this realm. An unknown token is never adopted, and never ends anything.
 
-    Raises ProofRefused for a session that is bound to a key, where that is not `proved`: so nothing ends it either.
+    Raises ProofRefused for a session bound to a key that is neither `proved` nor `unlocked`: so nothing ends it either.
     """
     if record is None or record.realm != realm:
         return _refused("unknown", token, now, client)
@@ -91,7 +92,7 @@ def plan_open(
     events: tuple[Event, ...] = ()
     # Record.bound, written out: each request passes here. A proof for a new session is none for this one.
     is_bound = record.key_thumbprint is not None or record.secrets.key
-    if reason is None and is_bound:
+    if is_bound and not unlocked and reason is None:
         if proved is None or not proved.at_once:
             raise ProofRefused("proof-required")
         if record.secrets.key.startswith(RENEWAL_KEY):
@@ -105,8 +106,7 @@ def plan_open(
         if what not in ("reused", "stalled"):
             return Session(record, now, client, token, True), None, ()
         reason = "token_reuse"
-        event = TokenReused if what == "reused" else RotationStalled
-        events = (event(at=now, id=record.id, user_id=record.user_id),)
+        events = ((TokenReused if what == "reused" else RotationStalled)(at=now, id=record.id, user_id=record.user_id),)
     dead = Session(record, now, client, token, True, reason)
     return dead, None if record.ended_at is not None else End(record.id, reason, now, realm), events
 

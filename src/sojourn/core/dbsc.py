@@ -10,37 +10,38 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import msgspec
 
-from .cookie import CookieOptions
 from .errors import Flaw, ProofRefused
 from .jws import JWS, public_key, take_apart, verify
 from .proof import CLOCKS_APART, NONCE_LIFE, Asked, seal
+from .record import RENEWAL_KEY, Record
 from .token import Random
 
 if TYPE_CHECKING:
-    from .session import Session
+    from .place import Place
+    from .policy import Policy
 
 __all__ = [
+    "ALGORITHMS",
+    "ATTRIBUTES",
     "CHALLENGE_LIFE",
     "COOKIE_LIFE",
     "Action",
     "Asking",
     "Cookies",
-    "Place",
+    "Shown",
     "Told",
     "again",
     "good_until",
     "name",
-    "prefix_of",
     "refreshed",
     "registered",
     "skipped_for",
-    "start_of",
     "tell",
 ]
 
@@ -61,7 +62,15 @@ _skipped = re.compile("(quota_exceeded|server_error|unreachable)(?:;|$)").match
 _said = re.compile(r"([0-9]{1,15})\.[0-9a-f]{12}").fullmatch
 
 
-class Cookies(msgspec.Struct, frozen=True):
+class Shown(msgspec.Struct, frozen=True):
+    """What a request shows beside its token."""
+
+    def unlocks(self, record: Record, policy: Policy, now: int) -> bool:
+        """Whether the session is known, without a proof, to need no other: what shows False is judged by `prove`."""
+        return False
+
+
+class Cookies(Shown, frozen=True):
     """What a request that has its token in a cookie shows beside it: bound cookies, each as what it is named for=value.
 
     `skipped` is why the browser says that it renewed none. `proof` is the request's DPoP header, which must be for what
@@ -74,8 +83,21 @@ class Cookies(msgspec.Struct, frozen=True):
     asked: Asked | None = None
     reads: bool = False
 
+    def unlocks(self, record: Record, policy: Policy, now: int) -> bool:
+        """As Shown's. Nearly all requests: what they show is a bound cookie, or nothing, as their session needs."""
+        if self.proof is not None or self.skipped is not None or record.key_thumbprint is not None:
+            return False
+        bound_to = record.secrets.key
+        if not bound_to:
+            return policy.binding != "require"
+        if not bound_to.startswith(RENEWAL_KEY):
+            for cookie in self.bound:
+                if now <= good_until(cookie, record.nonce_key):
+                    return True
+        return False
 
-class Asking(NamedTuple):
+
+class Asking(Shown, frozen=True):
     """A request to register a key, or for a new bound cookie. `proof` is its JWS, `of` what it says it is named.
 
     `url` is what it was sent to, without a query, and `place` where that is.
@@ -122,18 +144,6 @@ def tell(key: bytes, now: int, random: Random, place: Place | None = None) -> To
     if place is None:
         return Told(of, cookie, _challenge(key, now, random, "register"))
     return Told(of, cookie, _challenge(key, now, random, "refresh"), place.instruction(of))
-
-
-def prefix_of(cookie: CookieOptions) -> str:
-    """What the names of all bound cookies beside a session's begin with."""
-    bare = re.sub("^__(host|secure)-", "", cookie.name, flags=re.IGNORECASE)
-    return f"__Host-{bare}-"
-
-
-def start_of(prefix: str) -> str:
-    """A regular expression of where a cookie's name begins with `prefix`: that first, which is found in no time."""
-    start = re.escape(prefix)
-    return f"{start}(?:(?<=; {start})|(?<=;{start})|(?<=^{start}))"
 
 
 def skipped_for(said: str | None) -> Skipped | None:
@@ -229,59 +239,3 @@ def _check_url(jws: JWS, asking: Asking) -> None:
     # Chromium says it with a feature that is off by default.
     if jws.claims.get("aud", asking.url) != asking.url:
         raise ProofRefused("proof-url")
-
-
-class Place:
-    """Where browsers register, of one application: its `origin`, the `path` of its endpoints, and the session's cookie.
-
-    The bound cookie and the instruction that the browser compares it with are spelled here, from one text.
-    """
-
-    def __init__(self, origin: str, path: str, cookie: CookieOptions) -> None:
-        self._prefix = prefix_of(cookie)
-        # What is longer is none.
-        self.find = re.compile(rf"{start_of(self._prefix)}([^=;\s]{{12}}=[^;]{{,40}})(?:;|$)").findall
-        self.origin, self._path = origin, path
-        self._actions: Mapping[str, Action] = {f"{path}/dbsc/register": "register", f"{path}/dbsc/refresh": "refresh"}
-
-    def is_asked(self, path: str) -> bool:
-        """Whether a request to this path is one of DBSC's own, which no page sends."""
-        return path in self._actions
-
-    def asking(self, path: str, proof: str | None, of: str | None) -> Asking | None:
-        """What a POST to `path` asks for, if that is one of DBSC's own. Chromium's headers are bare."""
-        action = self._actions.get(path)
-        if action is None:
-            return None
-        proof = None if proof is None else proof.strip('"')
-        return Asking(action, proof, (of or "").strip('"'), self.origin + path, self)
-
-    def headers(self, told: Told) -> list[tuple[str, str]]:
-        """The headers by which the browser is told."""
-        cookie = f"{self._prefix}{told.of}={told.cookie}; Max-Age={COOKIE_LIFE}; {ATTRIBUTES}"
-        if not told.instruction:
-            where = f'path="{self._path}/dbsc/register";challenge="{told.challenge}"'
-            return [("set-cookie", cookie), ("secure-session-registration", f"({' '.join(ALGORITHMS)});{where}")]
-        return [("set-cookie", cookie), ("secure-session-challenge", f'"{told.challenge}";id="{told.of}"')]
-
-    def told(self, session: Session, logged_out: bool) -> list[tuple[str, str]]:
-        """The headers of an answer for the browser's own key; `logged_out`: its request ended the session."""
-        if session._told is not None:
-            return self.headers(session._told)
-        record = session._record
-        if logged_out and record is not None and record.nonce_key and session._end_reason:
-            return [("set-cookie", self.clear(record.nonce_key))]
-        return []
-
-    def clear(self, nonce_key: str) -> str:
-        """A Set-Cookie value that makes the browser forget the bound cookie of the session with this `nonce_key`."""
-        return f"{self._prefix}{name(bytes.fromhex(nonce_key))}=; Max-Age=0; {ATTRIBUTES}"
-
-    def instruction(self, of: str) -> bytes:
-        """What the browser is to do from here on, as JSON."""
-        scope = {"origin": self.origin, "include_site": False, "scope_specification": []}
-        credentials = [{"type": "cookie", "name": self._prefix + of, "attributes": ATTRIBUTES}]
-        refresh = f"{self._path}/dbsc/refresh"
-        return msgspec.json.encode(
-            {"session_identifier": of, "refresh_url": refresh, "scope": scope, "credentials": credentials}
-        )

@@ -16,8 +16,9 @@ from .session import Session
 
 if TYPE_CHECKING:
     from .binding import Shown
-    from .dbsc import Asking, Cookies, Place
+    from .dbsc import Asking, Cookies
     from .errors import ProofRefused
+    from .place import Place
     from .rivals import Rivals
     from .shown import BoundCookies
 
@@ -253,7 +254,7 @@ def _place(origin: str, path: str, cookie: CookieOptions) -> Place | None:
     # No other cookie can be what Chromium renews, or not for all hosts that it is for.
     if not origin.startswith("https://") or cookie.insecure_http or cookie.partitioned or cookie.domain is not None:
         return None
-    from .dbsc import Place
+    from .place import Place
 
     return Place(origin, path, cookie)
 
@@ -261,14 +262,15 @@ def _place(origin: str, path: str, cookie: CookieOptions) -> Place | None:
 def merged(headers: HeaderPairs, needed: HeaderPairs) -> list[tuple[str, str]]:
     """An answer's own headers with what it needs: Vary gains names, the others are added.
 
-    Cache-Control is replaced, unless it says no-store itself, and maybe more that is stricter.
+    Cache-Control is replaced, unless it says no-store itself, and maybe more that is stricter; so is a problem's
+    Sojourn-Token.
     """
     found = list(headers)
     for name, value in needed:
-        if name.lower() == "cache-control":
-            if never_stored(", ".join(each for said, each in found if said.lower() == "cache-control")):
+        if name.lower() in ("cache-control", "sojourn-token"):
+            if never_stored(", ".join(each for said, each in found if said.lower() == name.lower() == "cache-control")):
                 continue
-            found = [pair for pair in found if pair[0].lower() != "cache-control"]
+            found = [pair for pair in found if pair[0].lower() != name.lower()]
         vary = name.lower() == "vary"
         at = next((at for at, pair in enumerate(found) if vary and pair[0].lower() == "vary"), None)
         if at is None:

@@ -86,7 +86,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
             if response.status_code < 500:
                 lazy.finish()
         except SojournError as error:
-            return problem_response(problem_to_send(error))
+            # What was committed before is told all the same: the token that the browser has may be over by that.
+            response = problem_response(problem_to_send(error))
         self._add_headers(session, response)
         return response
 

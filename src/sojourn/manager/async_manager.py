@@ -91,13 +91,14 @@ class AsyncSessionManager(AsyncContext):
             return self._malformed(client, presented)
         record, proved = await self._store.get(parsed.id), None
         now = self.clock()
+        unlocked = record is not None and presented is not None and presented.unlocks(record, self.policy, now)
         # Record.bound, written out: each request passes here.
         is_bound = record is not None and (record.key_thumbprint is not None or record.secrets.key)
-        if presented is not None or self._requires_key or is_bound:
+        if not unlocked and (presented is not None or self._requires_key or is_bound):
             proved = self._prove(record, parsed, presented, now)
             if proved is not None and proved.at_once and proved.mark is not None:
                 await self._spend(proved.mark, proved, record)
-        session, end, events = plan_open(record, parsed, self.policy, now, client, self.realm, proved)
+        session, end, events = plan_open(record, parsed, self.policy, now, client, self.realm, proved, unlocked)
         if events:
             self._emit(self._attributed(events, client))
         if end is not None:

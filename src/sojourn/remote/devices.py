@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from sojourn.core.cookie import CookieOptions
-from sojourn.core.dbsc import Asking, prefix_of, start_of
+from sojourn.core.dbsc import Asking
+from sojourn.core.place import prefix_of, start_of
 
 from .session import RemoteSession
 

@@ -17,8 +17,8 @@ from sojourn.admin.operators import REALM
 from sojourn.browser.endpoints import REAUTHENTICATE_WITHIN
 from sojourn.core.binding import require_binding
 from sojourn.core.cookie import CookieOptions
-from sojourn.core.dbsc import Place
 from sojourn.core.errors import ConfigurationError
+from sojourn.core.place import Place
 from sojourn.core.policy import Lifetime, Policy
 from sojourn.core.proof import require_cryptography
 from sojourn.core.transport import Transport

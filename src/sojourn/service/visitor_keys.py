@@ -8,7 +8,8 @@ from urllib.parse import unquote
 import msgspec
 
 from sojourn.core.binding import Presented, Vouched
-from sojourn.core.dbsc import Cookies, Place, skipped_for
+from sojourn.core.dbsc import Cookies, skipped_for
+from sojourn.core.place import Place
 from sojourn.core.proof import Asked
 from sojourn.core.session import Session
 from sojourn.wire.answers import ToldDevice

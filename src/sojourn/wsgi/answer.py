@@ -118,7 +118,8 @@ class WSGIAnswer:
         self._instead = problem
 
         def start(status: str, headers: Headers) -> None:
-            self._write = self._start_response(status, headers)
+            # What was committed before is told all the same: the token that the browser has may be over by that.
+            self._write = self._start_response(status, self._told(headers))
 
         return send_problem(self._environ, start, problem)
 
