@@ -151,18 +151,23 @@ class AsyncNode:
 
     async def close(self) -> None:
         """Close the connections that nobody uses."""
-        if self._watch is not None:
+        shared = self._shared
+        if shared is not None and all([question.arrived.done() for question in shared.asked]):
+            self._shared = None
+            self._idle.append((shared, shared.used_at))
+        if self._shared is None and self._watch is not None:
             self._watch.cancel()
             self._watch = None
-        while (last := self._shared) is not None or self._idle:
-            self._shared = None
-            await (last or self._idle.pop()[0]).disconnect(wait=True)
+        while self._idle:
+            await self._idle.pop()[0].disconnect(wait=True)
 
     def _is_trusted(self, shared: RedisProtocol, now: float) -> bool:
+        if shared.closed:
+            return False
         if shared.asked:
             # One that the network forgot while it was in use takes no more with it than came in that time.
             return now < shared.asked[0].give_up - self._timeout * (1 - 1 / PROBE_SHARE)
-        return not shared.closed and now - shared.used_at < TRUSTED
+        return now - shared.used_at < TRUSTED
 
     async def _share(self, now: float, give_up: float) -> RedisProtocol:
         """The connection that all share, probed or made by one of those who ask for it."""
