@@ -19,12 +19,13 @@ import psycopg
 import pytest
 from psycopg_pool import ConnectionPool
 
+from sojourn.core.errors import StoreUnavailable
 from sojourn.core.store import Applied, Store
 from sojourn.stores.postgres import AsyncPostgresStore, PostgresStore
 from sojourn.stores.postgres.connections import complete
 from sojourn.stores.redis import AsyncRedisStore, RedisStore
 from sojourn.stores.redis.connections import async_connect, connect
-from sojourn.stores.redis.idle import TRUSTED, Idle, condemned
+from sojourn.stores.redis.idle import PROBE_SHARE, TRUSTED, Idle, condemned
 from sojourn.stores.redis.url import parse
 from sojourn.testing import blocking
 from sojourn.testing.records import commit, put
@@ -73,11 +74,11 @@ def network(server: tuple[int, Open]) -> Iterator[Proxy]:
         yield proxy
 
 
-def make_connections(store: Store, network: Proxy, id: str) -> None:
+def make_connections(store: Store, network: Proxy, id: str, several: int) -> None:
     """Have the store hold several, each used just now: reads that begin one after the other, over a slow network."""
     network.delay = 0.02
     with ThreadPoolExecutor(2 * POOLED) as pool:
-        while network.connections < POOLED:
+        while network.connections < several:
             reads = []
             for _ in range(2 * POOLED):
                 reads.append(pool.submit(store.get, id))
@@ -87,12 +88,13 @@ def make_connections(store: Store, network: Proxy, id: str) -> None:
 
 
 def test_connections_that_the_network_forgot_cost_no_answer_and_little_time(
-    server: tuple[int, Open], network: Proxy
+    server: tuple[int, Open], network: Proxy, request: pytest.FixtureRequest
 ) -> None:
     """Neither a read nor a write, and the time once, not for each of them."""
+    shares_one = "async redis" in request.node.name
     store = server[1](network.port)
     record = put(store)
-    make_connections(store, network, record.id)
+    make_connections(store, network, record.id, 1 if shares_one else POOLED)
     time.sleep(TRUSTED * 1.1)
     network.forget()
     began = time.monotonic()
@@ -104,6 +106,27 @@ def test_connections_that_the_network_forgot_cost_no_answer_and_little_time(
     # A probe takes a tenth of the timeout; without one it had been all of it, and an error.
     assert took < TIMEOUT / 2
     store.close()
+
+
+def test_a_connection_that_is_forgotten_while_it_is_in_use_is_left_to_those_who_wait(redis_server: RedisServer) -> None:
+    """All calls of an event loop share one."""
+
+    async def main(network: Proxy, id: str) -> None:
+        store = AsyncRedisStore(f"redis://127.0.0.1:{network.port}", timeout=2.0)
+        assert await store.get(id) is not None
+        network.forget()
+        waits = asyncio.create_task(store.get(id))
+        await asyncio.sleep(2.0 / PROBE_SHARE * 1.1)
+        assert await store.get(id) is not None
+        assert not waits.done()
+        assert await store.get(id) is not None
+        assert network.connections == 1
+        with pytest.raises(StoreUnavailable, match="did not answer within 2 s"):
+            await waits
+        await store.close()
+
+    with closing(RedisStore(redis_server.url)) as store, Proxy(redis_server.port) as network:
+        asyncio.run(main(network, put(store).id))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -236,7 +236,11 @@ def size(data: Mapping[str, bytes]) -> int:
     if not members:
         return 2
     values: Iterable[Any] = members.values()
-    if str in set(map(type, values)):
+    kinds = set(map(type, values))
+    if kinds == {str}:
+        # In C: one by one twelve members cost a tenth of a change.
+        values = ("".join(values).encode(),)
+    elif str in kinds:
         values = data.values()
     return len("".join(members).encode()) + sum(map(len, values)) + 4 * len(members) + 1
 

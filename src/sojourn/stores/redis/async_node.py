@@ -1,4 +1,4 @@
-"""AsyncNode: the connections to one server, for an event loop. Calls of one tick of it travel together.
+"""AsyncNode: the connections to one server, for an event loop. Its calls share one, each behind those that wait.
 
 The connections are redis-py's; its clients and pools are not used, for they send again what may have been made.
 """
@@ -6,19 +6,22 @@ The connections are redis-py's; its clients and pools are not used, for they sen
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Any
 
 from redis.asyncio.connection import AbstractConnection as AsyncConnection
-from redis.exceptions import ConnectionError, RedisError, ResponseError
+from redis.exceptions import ConnectionError, RedisError
 
 from sojourn.core.errors import ConfigurationError
 
 from .calls import PING, pack
 from .idle import HUNG_UP, PROBE_SHARE, TRUSTED, Idle, condemned
 from .memory import ASK_MEMORY, Memory
+from .protocol import Question, RedisProtocol
 from .refusal import is_refusal
 from .retry import AnswerLost, NotReplicated, NotSent
 
@@ -27,7 +30,7 @@ __all__ = ["BUSY", "MAX_CONNECTIONS", "AsyncNode", "Batch", "Packed"]
 Packed = tuple[bytes, int, bool]
 """What to send, how many answers come before the one that counts, and whether replicas must have it."""
 
-# Of one process to one server; of each event loop. More calls wait, and then, in a loop, travel together.
+# Of one process to one server; of each event loop, beside the one that calls share. More calls wait.
 MAX_CONNECTIONS = 32
 REPLICA_WAIT = 1000  # ms
 # A call may be late by one of so many parts of the timeout: they are looked for that often.
@@ -41,31 +44,26 @@ class Batch:
     """
 
     def __init__(self, calls: Sequence[Packed], min_replicas: int, give_up: float) -> None:
-        self.calls = list(calls)
+        self.calls = calls
         self.give_up = give_up
-        self.arrived: asyncio.Future[list[Any]] | None = None
-        self.waits = False
+        self.waits = min_replicas > 0 and any([durable for _, _, durable in calls])
         self._min_replicas = min_replicas
 
-    async def join(self, calls: Sequence[Packed]) -> list[Any]:
-        """Add `calls` to the batch, and wait for their answers."""
-        if self.arrived is None:
-            self.arrived = asyncio.get_running_loop().create_future()
-        first = len(self.calls)
-        self.calls += calls
-        return (await asyncio.shield(self.arrived))[first : first + len(calls)]
-
-    def arrive(self, replies: list[Any]) -> None:
-        """Answer those who joined."""
-        if self.arrived is not None:
-            self.arrived.set_result(replies)
-
-    def packed(self) -> bytes:
-        """What to send. From then on `waits` says whether the replicas' answer comes last."""
+    def packed(self) -> tuple[bytes, int]:
+        """What to send, and how many answers there will be."""
         calls = self.calls
-        packed = b"".join([call[0] for call in calls]) if len(calls) > 1 else calls[0][0]
-        self.waits = self._min_replicas > 0 and any([durable for _, _, durable in calls])
-        return packed + pack("WAIT", self._min_replicas, REPLICA_WAIT) if self.waits else packed
+        if len(calls) == 1 and not self.waits:
+            return calls[0][0], 1 + calls[0][1]
+        whole = b"".join([packed for packed, _, _ in calls])
+        expected = len(calls) + sum([passed_over for _, passed_over, _ in calls])
+        return (
+            (whole + pack("WAIT", self._min_replicas, REPLICA_WAIT), expected + 1) if self.waits else (whole, expected)
+        )
+
+    def own(self, replies: list[Any]) -> list[Any]:
+        """Of the answers that came so far those that count."""
+        places = accumulate([passed_over + 1 for _, passed_over, _ in self.calls], initial=-1)
+        return [replies[place] for place in list(places)[1:] if place < len(replies)]
 
     def confirm(self, replies: list[Any], replicas: object) -> None:
         """Turn the answers to writes that too few replicas have into NotReplicated. `replicas` is WAIT's answer."""
@@ -114,169 +112,184 @@ class AsyncNode:
         self._timeout = timeout
         self._watched = watched
         self._memory = memory
-        self._idle: Idle[AsyncConnection] = deque()
+        self._idle: Idle[RedisProtocol] = deque()
         self._free = asyncio.Semaphore(MAX_CONNECTIONS)
-        self._next_batch: Batch | None = None
-        self._trips: set[asyncio.Task[None]] = set()
-        self._trips_out = 0
-        self._under_way: dict[AsyncConnection, float] = {}  # with when to give up
-        self._overdue: set[AsyncConnection] = set()
+        self._shared: RedisProtocol | None = None
+        self._sharing = asyncio.Lock()
+        self._apart: set[RedisProtocol] = set()
         self._watch: asyncio.TimerHandle | None = None
 
     async def exchange(self, calls: Sequence[Packed], limit: float | None = None) -> list[Any]:
         """The answers, in order; an exception where there is none. `limit`: less than the timeout, in seconds.
 
-        Where nothing is under way the calls are sent at once. Else those of one tick of the loop travel together; but
-        those with a limit of their own go alone.
+        All calls share one connection, one behind the other. But those with a limit, and those that wait for replicas
+        and would hold up the others, have one to themselves.
         """
-        batch = self._next_batch
-        if batch is not None and limit is None:
-            return await batch.join(calls)
-        batch = Batch(calls, self._min_replicas, time.monotonic() + (limit or self._timeout))
-        if limit is not None or not self._trips_out:
-            return await self._trip(batch) if await self._turn(batch) else batch.not_sent(BUSY)
-        self._next_batch = batch
+        now = time.monotonic()
+        give_up = now + (limit or self._timeout)
+        batch = None
+        if limit is not None or len(calls) > 1 or self._min_replicas:
+            batch = Batch(calls, self._min_replicas, give_up)
+            if limit is not None or batch.waits:
+                return await self._exchange_alone(batch, now)
+        shared = self._shared
+        if shared is None or not self._is_trusted(shared, now):
+            try:
+                shared = await self._share(now, give_up)
+            except (RedisError, OSError, ConfigurationError) as error:
+                return (batch or Batch(calls, 0, give_up)).not_sent(error)
+        shared.used_at = now
+        packed, passed_over, _ = calls[0]
+        if batch is not None or passed_over:
+            return await self._talk(shared, batch or Batch(calls, 0, give_up))
+        # As _talk, written out: each request passes here.
+        question = self._ask(shared, packed, 1, give_up)
         try:
-            await asyncio.sleep(0)
-            is_its_turn = await self._turn(batch)
-        except BaseException:
-            batch.arrive([NotSent() for _ in batch.calls])
-            raise
-        finally:
-            self._next_batch = None
-        if batch.arrived is None:
-            return await self._trip(batch) if is_its_turn else batch.not_sent(BUSY)
-        if not is_its_turn:
-            batch.arrive(batch.not_sent(BUSY))
-        else:
-            # The others must not go down with this request, should its client hang up.
-            trip = asyncio.create_task(self._trip_of_many(batch))
-            self._trips.add(trip)
-            trip.add_done_callback(self._trips.discard)
-        return (await asyncio.shield(batch.arrived))[: len(calls)]
+            return await question.arrived
+        except (RedisError, OSError) as error:
+            return await self._broken(shared, Batch(calls, 0, give_up), question, error)
 
     async def close(self) -> None:
         """Close the connections that nobody uses."""
-        if self._watch is not None:
+        shared = self._shared
+        if shared is not None and all([question.arrived.done() for question in shared.asked]):
+            self._shared = None
+            self._idle.append((shared, shared.used_at))
+        if self._shared is None and self._watch is not None:
             self._watch.cancel()
             self._watch = None
         while self._idle:
-            await self._idle.pop()[0].disconnect()
+            await self._idle.pop()[0].disconnect(wait=True)
 
-    async def _turn(self, batch: Batch) -> bool:
-        """Wait for a connection to be free, which is the batch's then; whether one was in time."""
-        if not self._free.locked():
-            await self._free.acquire()  # at once
-            return True
+    def _is_trusted(self, shared: RedisProtocol, now: float) -> bool:
+        if shared.closed:
+            return False
+        if shared.asked:
+            # One that the network forgot while it was in use takes no more with it than came in that time.
+            return now < shared.asked[0].give_up - self._timeout * (1 - 1 / PROBE_SHARE)
+        return now - shared.used_at < TRUSTED
+
+    async def _share(self, now: float, give_up: float) -> RedisProtocol:
+        """The connection that all share, probed or made by one of those who ask for it."""
+        async with asyncio.timeout(give_up - time.monotonic()), self._sharing:
+            shared = self._shared
+            if shared is None or not self._is_trusted(shared, now):
+                self._shared = None
+                if shared is not None and shared.asked:
+                    self._apart.add(shared)
+                elif shared is not None:
+                    self._idle.append((shared, shared.used_at))
+                shared = (await self._take(now, give_up))[0]
+                shared.used_at = now
+                self._shared = shared
+            return shared
+
+    async def _exchange_alone(self, batch: Batch, now: float) -> list[Any]:
         try:
-            async with asyncio.timeout(batch.give_up - time.monotonic()):
+            async with asyncio.timeout(batch.give_up - now):
                 await self._free.acquire()
         except TimeoutError:
-            return False
-        return True
-
-    async def _trip_of_many(self, batch: Batch) -> None:
-        replies = [AnswerLost() for _ in batch.calls]
+            return batch.not_sent(BUSY)
         try:
-            replies = await self._trip(batch)
-        finally:
-            batch.arrive(replies)
-
-    async def _trip(self, batch: Batch) -> list[Any]:
-        """One trip over one connection, whose turn it is."""
-        self._trips_out += 1
-        began = time.monotonic()
-        try:
+            connection, _ = await self._take(now, batch.give_up)
+            connection.used_at = now
+            self._apart.add(connection)
             try:
-                connection, used_at = await self._take(began, batch.give_up)
-            except (RedisError, OSError, ConfigurationError) as error:
-                return batch.not_sent(error)
-            return await self._talk(connection, batch, began, used_at)
+                return await self._talk(connection, batch)
+            except BaseException:
+                await connection.disconnect()
+                raise
+            finally:
+                self._rejoin(connection)
+        except (RedisError, OSError, ConfigurationError) as error:
+            return batch.not_sent(error)
         finally:
-            self._trips_out -= 1
             self._free.release()
 
-    async def _talk(self, connection: AsyncConnection, batch: Batch, began: float, used_at: float) -> list[Any]:
-        self._under_way[connection] = batch.give_up
+    def _rejoin(self, connection: RedisProtocol) -> None:
+        if connection in self._apart:
+            self._apart.discard(connection)
+            if not connection.closed:
+                self._idle.append((connection, connection.used_at))
+
+    async def _talk(self, connection: RedisProtocol, batch: Batch) -> list[Any]:
+        question = self._ask(connection, *batch.packed(), batch.give_up)
+        try:
+            replies = await question.arrived
+        except (RedisError, OSError) as error:
+            return await self._broken(connection, batch, question, error)
+        own = batch.own(replies)
+        if batch.waits:
+            batch.confirm(own, replies[-1])
+        return own
+
+    def _ask(self, connection: RedisProtocol, packed: bytes, expected: int, give_up: float) -> Question:
         if self._watch is None:
             self._watch = asyncio.get_running_loop().call_later(self._timeout / LOOKS, self._cut_overdue)
-        replies: list[Any] = []
-        try:
-            await connection.send_packed_command(batch.packed(), check_health=False)
-            for _, passed_over, _ in batch.calls:
-                for _ in range(passed_over):
-                    await _read(connection)
-                replies.append(await _read(connection))
-            if batch.waits:
-                batch.confirm(replies, await _read(connection))
-        except (RedisError, OSError) as error:
-            await self._drop(connection, used_at)
-            late = TimeoutError(f"no answer within {self._timeout:g} s") if connection in self._overdue else error
-            return batch.broken_off(replies, late)
-        except BaseException:
-            await connection.disconnect(nowait=True)
-            raise
-        finally:
-            del self._under_way[connection]
-            self._overdue.discard(connection)
-        self._idle.append((connection, began))
-        return replies
+        return connection.ask(packed, expected, give_up)
+
+    async def _broken(self, connection: RedisProtocol, batch: Batch, question: Question, error: Exception) -> list[Any]:
+        if self._shared is connection:
+            self._shared = None
+        await self._drop(connection, connection.used_at)
+        return batch.broken_off(batch.own(question.replies), error)
 
     def _cut_overdue(self) -> None:
-        # One timer for all trips: a time limit for each, as asyncio has it, takes as long as half a trip.
+        # One timer for all calls: a time limit for each, as asyncio has it, takes as long as half a call.
         now = time.monotonic()
-        for late, give_up in self._under_way.items():
-            if now >= give_up and (writer := late._writer) is not None:
-                self._overdue.add(late)
-                writer.transport.abort()
+        under_way = [each for each in (self._shared, *self._apart) if each is not None and each.asked]
+        for each in under_way:
+            if now >= each.asked[0].give_up:
+                each.abort(TimeoutError(f"no answer within {self._timeout:g} s"))
+        for each in [each for each in self._apart if not each.asked]:
+            self._rejoin(each)
         again = asyncio.get_running_loop().call_later
-        self._watch = again(self._timeout / LOOKS, self._cut_overdue) if self._under_way else None
+        self._watch = again(self._timeout / LOOKS, self._cut_overdue) if under_way else None
 
-    async def _take(self, now: float, give_up: float) -> tuple[AsyncConnection, float]:
+    async def _take(self, now: float, give_up: float) -> tuple[RedisProtocol, float]:
         """A connection, and when it was last used; 0 for a new one."""
         while self._idle:
             connection, used_at = self._idle.pop()
-            is_open = (reader := connection._reader) is not None and not reader.at_eof()
-            if is_open and (now - used_at < TRUSTED or await self._answers(connection)):
+            if not connection.closed and (now - used_at < TRUSTED or await self._answers(connection)):
                 return connection, used_at
             await self._drop(connection, used_at)
             if self._watched:
                 raise ConnectionError(HUNG_UP)
-        connection = self._connect()
+        return await self._new(give_up), 0.0
+
+    async def _new(self, give_up: float) -> RedisProtocol:
+        streams = self._connect()
+        ask_memory = self._memory is not None and not self._memory.known
         try:
             async with asyncio.timeout(give_up - time.monotonic()):
-                await connection.connect()
-                if self._memory is not None and not self._memory.known:
-                    await connection.send_packed_command(ASK_MEMORY, check_health=False)
-                    self._memory.take(await _read(connection))
+                await streams.connect()
+                connection = RedisProtocol(streams)
+                # A server that has no connection left, or loads its file, says so before anybody relies on this one.
+                (answer,) = await connection.ask(ASK_MEMORY if ask_memory else PING, 1, give_up).arrived
+                if isinstance(answer, ConnectionError):
+                    raise answer  # noqa: TRY301  # to be closed, as after any other failure
+                if ask_memory and self._memory is not None:
+                    self._memory.take(answer)
+                return connection
         except BaseException:
-            await connection.disconnect(nowait=True)
+            await streams.disconnect(nowait=True)
             raise
-        return connection, 0.0
 
-    async def _answers(self, connection: AsyncConnection) -> bool:
+    async def _answers(self, connection: RedisProtocol) -> bool:
         try:
             async with asyncio.timeout(self._timeout / PROBE_SHARE):
-                await connection.send_packed_command(PING, check_health=False)
-                await _read(connection)
+                await connection.ask(PING, 1, math.inf).arrived
         except (RedisError, OSError):
             return False
         except BaseException:
-            await connection.disconnect(nowait=True)
+            await connection.disconnect()
             raise
         return True
 
-    async def _drop(self, connection: AsyncConnection, used_at: float) -> None:
-        await connection.disconnect(nowait=True)
+    async def _drop(self, connection: RedisProtocol, used_at: float) -> None:
+        await connection.disconnect()
         for other in condemned(self._idle, used_at):
-            await other.disconnect(nowait=True)
-
-
-async def _read(connection: AsyncConnection) -> Any:
-    try:
-        return await connection.read_response(disable_decoding=True)
-    except ResponseError as error:
-        return error
+            await other.disconnect()
 
 
 BUSY = TimeoutError("every connection is in use")

@@ -20,6 +20,7 @@ from .async_node import AsyncNode
 from .blob import decode_record
 from .calls import Address, Call, Steps
 from .connections import async_connect
+from .keys import get_command
 from .memory import Memory
 from .retry import QUESTION_SHARE, PendingCalls, limit_of
 from .scan import Scan, Sweep, erase, stats
@@ -33,7 +34,7 @@ T = TypeVar("T")
 
 
 class AsyncRedisStore:
-    """RedisStore for event loops. Calls of one tick of a loop travel together; each loop has connections of its own."""
+    """RedisStore for event loops. The calls of a loop share one connection; each loop has connections of its own."""
 
     expires_by_itself = True
 
@@ -55,7 +56,7 @@ class AsyncRedisStore:
 
     async def get(self, id: str) -> Record | None:
         """As Store.get."""
-        raw = (await self._perform([operations.get(id)]))[0]
+        raw = (await self._perform([Call(*get_command(id), repeatable=True)]))[0]
         return None if raw is None else decode_record(id, raw)
 
     async def create(self, create: Create) -> Applied | Refused:

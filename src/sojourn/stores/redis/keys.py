@@ -18,6 +18,7 @@ __all__ = [
     "SESSIONS",
     "bar_keys",
     "bar_of",
+    "get_command",
     "id_in",
     "id_of",
     "index_key",
@@ -49,9 +50,15 @@ def member(id: str) -> str:
 
 def session_key(id: str) -> str:
     """Where the session `id` is kept: 28 letters."""
-    # As `member`, written out: each request asks for one.
+    return f"sj:{{{id[:3]}}}{member(id)}"
+
+
+def get_command(id: str) -> tuple[str, bytes]:
+    """The same, and the packed command that reads the session."""
+    # As `session_key`, written out: each request makes one, and its length is known.
     name = b2a_base64(bytes.fromhex("0" + id[3:]), newline=False).translate(_URL_SAFE).decode()
-    return f"sj:{{{id[:3]}}}{name}"
+    key = f"sj:{{{id[:3]}}}{name}"
+    return key, f"*2\r\n$3\r\nGET\r\n$28\r\n{key}\r\n".encode()
 
 
 def index_key(realm: str, user_id: str) -> str:

@@ -73,7 +73,7 @@ class Node:
         try:
             if limit is not None:
                 _bound(connection, limit)
-            connection.send_packed_command([batch.packed()], check_health=False)
+            connection.send_packed_command([batch.packed()[0]], check_health=False)
             for _, passed_over, _ in batch.calls:
                 for _ in range(passed_over):
                     _read(connection)

@@ -26,17 +26,9 @@ from .keys import bar_keys, id_in, mark_key, session_key, user_bar_key
 from .retry import InDoubt, NotMade
 from .user_sessions import cap, tidy
 
-__all__ = ["bar", "commit", "create", "end", "get", "get_mark", "put_bar", "put_mark"]
+__all__ = ["bar", "commit", "create", "end", "get_mark", "put_bar", "put_mark"]
 
 _encode = msgspec.msgpack.Encoder().encode
-
-
-# Not a generator as the others: of Store.get there is one to a request.
-def get(id: str) -> Call:
-    """Store.get's one call."""
-    key = session_key(id)
-    # Packed by hand: each request makes one, and its length is known.
-    return Call(key, f"*2\r\n$3\r\nGET\r\n$28\r\n{key}\r\n".encode(), repeatable=True)
 
 
 def create(create: Create, keep: int) -> Steps[Applied | Refused]:

@@ -15,6 +15,7 @@ from . import operations, user_sessions
 from .blob import decode_record
 from .calls import Address, Call, Steps
 from .connections import connect
+from .keys import get_command
 from .memory import Memory
 from .node import Node
 from .retry import QUESTION_SHARE, PendingCalls
@@ -58,7 +59,7 @@ class RedisStore:
 
     def get(self, id: str) -> Record | None:
         """As Store.get."""
-        raw = self._perform([operations.get(id)])[0]
+        raw = self._perform([Call(*get_command(id), repeatable=True)])[0]
         return None if raw is None else decode_record(id, raw)
 
     def create(self, create: Create) -> Applied | Refused:

@@ -27,6 +27,9 @@ logger = logging.getLogger("sojourn")
 # Seconds until the next attempt, and after which a thread looks whether it is still wanted.
 PAUSE = 0.25
 READ_SIZE = 1 << 16
+# Seconds in which what is reported gathers: else each write, our own too, wakes a thread just as its answer comes, and
+# the two wait for each other.
+LULL = 0.001
 _NOTHING = object()
 
 
@@ -110,6 +113,7 @@ class _Wire:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._socket: Any = connection._sock
+        self._told = False
         self._reader = hiredis.Reader(replyError=RedisError, protocolError=RedisError, notEnoughData=_NOTHING)
 
     def run(self, talk: Talk[None], over: threading.Event) -> None:
@@ -132,6 +136,9 @@ class _Wire:
         message = self._reader.gets(False)
         if message is _NOTHING:
             # Whatever came together is read at once.
+            if self._told:
+                self._told = False
+                time.sleep(LULL)
             self._socket.settimeout(seconds)
             try:
                 received = self._socket.recv(READ_SIZE)
@@ -143,6 +150,7 @@ class _Wire:
             message = self._reader.gets(False)
         if isinstance(message, RedisError):
             raise message
+        self._told = self._told or isinstance(message, hiredis.PushNotification)
         return None if message is _NOTHING else message
 
 
