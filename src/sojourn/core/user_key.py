@@ -20,6 +20,7 @@ class KeyedSession(Session):
     """
 
     user_key: str | None = None
+    _user_member: str | None = None  # the member of the session that it leads into
 
     def __setitem__(self, key: str, value: Any) -> None:
         if key == self._user_member:
@@ -40,15 +41,13 @@ class KeyedSession(Session):
         """Log out: the browser's old cookie opens nothing any more."""
         self.logout()
 
-    @property
-    def _user_member(self) -> str | None:
-        """The member of the session that `user_key` leads into."""
-        return user_member(self.user_key)
+    def _log_in_by(self, user_key: str | None) -> None:
+        self.user_key, self._user_member = user_key, user_member(user_key)
 
 
 def keyed(session: Session, user_key: str) -> None:
     """Make `session`, which a manager made, a KeyedSession."""
-    become(session, KeyedSession).user_key = user_key
+    become(session, KeyedSession)._log_in_by(user_key)
 
 
 def become(session: Session, kind: type[K]) -> K:

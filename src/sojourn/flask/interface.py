@@ -49,7 +49,7 @@ class SojournInterface(SessionInterface):
         """Flask's before_request: answer what may not be served, raise what went wrong."""
         if not self._begun:
             self._begin(current_app)
-        found = request.environ.get(self._key)
+        found = _environ().get(self._key)
         if type(found) is Exchange:
             return None
         if isinstance(found, Problem):
@@ -71,14 +71,14 @@ class SojournInterface(SessionInterface):
 
     def exchange(self) -> Exchange:
         """The exchange of the request at hand. Raises ConfigurationError where there is none."""
-        found = request.environ.get(self._key)
+        found = _environ().get(self._key)
         if type(found) is not Exchange:
             raise ConfigurationError("This request has no session: it was refused, or is not this application's.")
         return found
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         """Commit, and put into the response what browser and caches must know; a problem instead where it failed."""
-        exchange = request.environ.get(self._key)
+        exchange = _environ().get(self._key)
         if type(exchange) is not Exchange:
             return
         assert isinstance(session, FlaskSession)
@@ -88,7 +88,7 @@ class SojournInterface(SessionInterface):
         except SojournError as error:
             self._replace(app, exchange, response, error)
         headers = response.headers
-        if exchange.is_silent and "Vary" not in headers:
+        if exchange.is_silent and not any([name.lower() == "vary" for name, _ in headers]):
             if exchange.session._accessed:
                 headers.add("Vary", self.wiring.transport.vary)
         else:
@@ -107,6 +107,12 @@ class SojournInterface(SessionInterface):
             exchange.finish(response.status_code)
         except SojournError as again:
             _become(response, answer_with(problem_to_send(again)))
+
+
+def _environ() -> dict[str, Any]:
+    # Each attribute by way of the proxy is dear.
+    at_hand: Request = request._get_current_object()  # type: ignore[attr-defined]  # Flask types the proxy as what it is for
+    return at_hand.environ
 
 
 def answer_with(problem: Problem) -> Response:

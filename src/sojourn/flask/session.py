@@ -34,6 +34,7 @@ class FlaskSession(KeyedSession, SessionMixin):
     """
 
     user_key: str | None = LOGIN_KEY
+    _user_member: str | None = LOGIN_KEY
     _permanent = False
     _said: frozenset[str] = frozenset()  # the keys that this request has set
     _answered = False  # the whole answer is made
@@ -139,5 +140,5 @@ def as_flask_session(session: Session, user_key: str | None) -> FlaskSession:
     """`session`, which a manager made, as a FlaskSession."""
     found = become(session, FlaskSession)
     if user_key != LOGIN_KEY:
-        found.user_key = user_key
+        found._log_in_by(user_key)
     return found

@@ -32,6 +32,9 @@ class Keyring:
         self._path = path
         self._clock = clock
         self._keys: dict[str, ApiKey] = {}
+        # What headers show that were good, until the file is read anew: a back end sends one, and a hash costs more
+        # than all else that is asked of it. No more than the file has secrets.
+        self._shown: dict[bytes, tuple[str, str]] = {}
         self._last_use = LastUse(path)
         self._stamp: tuple[int, int, int] | None = None
         self._told: str | None = None
@@ -42,14 +45,17 @@ class Keyring:
         """Why a request with this Authorization header may not do what `scope` is for; None where it may."""
         if time.monotonic() >= self._check_at:
             self._check()
-        scheme, _, text = authorization.partition(b" ")
-        found = take_apart(text) if scheme.lower() == _BEARER else None
-        if found is None:
-            return API_KEY_REQUIRED
-        key = self._keys.get(found[0])
+        shown = self._shown.get(authorization)
+        if shown is None:
+            scheme, _, text = authorization.partition(b" ")
+            shown = take_apart(text) if scheme.lower() == _BEARER else None
+            if shown is None:
+                return API_KEY_REQUIRED
+        key = self._keys.get(shown[0])
         now = self._clock()
-        if key is None or not key.opened_by(found[1], now):
+        if key is None or not key.opened_by(shown[1], now):
             return API_KEY_REFUSED
+        self._shown[authorization] = shown
         self._last_use.note(key.id, now, self._keys)
         return None if scope in key.scopes else wrong_scope(key.id, scope)
 
@@ -82,13 +88,13 @@ class Keyring:
             stamp = (status.st_mtime_ns, status.st_ino, status.st_size)
             if stamp == self._stamp:
                 return
-            self._keys = {key.id: key for key in read_keys(self._path)}
+            self._keys, self._shown = {key.id: key for key in read_keys(self._path)}, {}
             self._stamp = stamp
             logger.info("API keys read: %d", len(self._keys))
         except FileNotFoundError:
             if self._keys or self._stamp is None:
                 logger.warning("There is no file of API keys at %s: every key is refused.", self._path)
-            self._keys, self._stamp = {}, (0, 0, 0)
+            self._keys, self._shown, self._stamp = {}, {}, (0, 0, 0)
         except (ConfigurationError, OSError) as error:
             # Those that were read before still hold: a slip of an editor must not sign everybody out.
             reason = str(error) if isinstance(error, ConfigurationError) else error.strerror
