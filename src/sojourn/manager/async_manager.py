@@ -91,7 +91,7 @@ class AsyncSessionManager(AsyncContext):
             return self._malformed(client, presented)
         record, proved = await self._store.get(parsed.id), None
         now = self.clock()
-        unlocked = record is not None and presented is not None and presented.unlocks(record, self.policy, now)
+        unlocked = presented is not None and record is not None and presented.unlocks(record, self.policy, now)
         # Record.bound, written out: each request passes here.
         is_bound = record is not None and (record.key_thumbprint is not None or record.secrets.key)
         if not unlocked and (presented is not None or self._requires_key or is_bound):
