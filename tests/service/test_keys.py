@@ -126,6 +126,19 @@ def test_the_scheme_has_no_case(path: Path, word: bytes) -> None:
     assert refused(Keyring(path), word + sent[7:]) is None
 
 
+def test_a_ring_keeps_what_was_good_alone_and_until_its_file_changes(path: Path) -> None:
+    key, good = added(path)
+    ring = Keyring(path)
+    for secret in range(1000):
+        assert refused(ring, b"Bearer sjk1-%b-%064x" % (key.id.encode(), secret)) == "api-key-refused"
+
+    assert (refused(ring, good), list(ring._shown)) == (None, [good])
+    with changing_keys(path) as keys:
+        keys.clear()
+    ring._check()
+    assert (refused(ring, good), ring._shown) == ("api-key-refused", {})
+
+
 # When a key was used last
 
 

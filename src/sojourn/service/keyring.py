@@ -32,8 +32,8 @@ class Keyring:
         self._path = path
         self._clock = clock
         self._keys: dict[str, ApiKey] = {}
-        # What headers show that were good, until the file is read anew: a back end sends one, and a hash costs more
-        # than all else that is asked of it. No more than the file has secrets.
+        # What headers show that were good, until the file is read anew: a back end sends one, and the hash costs more
+        # than all else that is asked of it.
         self._shown: dict[bytes, tuple[str, str]] = {}
         self._last_use = LastUse(path)
         self._stamp: tuple[int, int, int] | None = None
