@@ -112,6 +112,28 @@ def test_a_trail_is_shown_safely_and_what_was_done_to_it_is_told_by_line(tmp_pat
     assert run("verify", "--partial")[0] == Exit.DONE
 
 
+def test_of_a_policy_that_was_told_before_it_is_shown_what_has_changed(tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    trail = AuditFile(path)
+    policies: list[dict[str, Any]] = [
+        {"idle_timeout": 1800, "remember": {"idle_timeout": 60}},
+        {"idle_timeout": 1800, "remember": {"idle_timeout": 60}},
+        {"idle_timeout": 900, "remember": None},
+    ]
+    for policy in policies:
+        trail.note("service_started", by="cli:root", policy=policy)
+        trail.note("counted", by="user", policy="ours")
+    trail.close()
+
+    shown = CliRunner().invoke(audit_command, ["--audit", str(path)], standalone_mode=False).output.splitlines()
+
+    assert [line.split("policy=")[1] for line in shown[::2]] == [
+        "idle_timeout 1800; remember (idle_timeout 60)",
+        "as before",
+        "idle_timeout 1800 → 900; remember {'idle_timeout': 60} → None",
+    ]
+
+
 def test_a_trail_that_cannot_be_written_or_read_stops_the_program_before_anything_is_done(sojourn: Program) -> None:
     manager = SessionManager(open_store(f"sqlite:///{sojourn.folder}/sessions.db"))
     id = log_in(manager, "ada")

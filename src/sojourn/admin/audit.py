@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from sojourn.audit.entry import spelled
 from sojourn.audit.newest import Newest, newest
 
 from .desk import Desk
@@ -74,7 +75,7 @@ def _row(entry: Mapping[str, Any], now: int) -> list[Child]:
         _session(session) if session else "–",
         _by(str(entry.get("by", "–"))),
         bdi(str(entry.get("address", "–"))),
-        bdi(", ".join(f"{name} {_told(value)}" for name, value in entry.items() if name not in SHOWN) or "–"),
+        bdi(", ".join(f"{name} {spelled(value)}" for name, value in entry.items() if name not in SHOWN) or "–"),
     ]
 
 
@@ -92,9 +93,3 @@ def _moment(time: str, now: int) -> Child:
         return moment(round(datetime.fromisoformat(time).timestamp() * 1000), now)
     except (ValueError, OverflowError, OSError):
         return bdi(time)  # a line that was not written by us
-
-
-def _told(value: object) -> str:
-    if isinstance(value, Mapping):
-        return "; ".join(f"{name} {_told(each)}" for name, each in value.items())
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -12,7 +12,7 @@ import msgspec
 from sojourn.core import events
 from sojourn.core.errors import ConfigurationError
 
-__all__ = ["Entry", "entry_of", "made_entry", "spell_time"]
+__all__ = ["Entry", "entry_of", "made_entry", "spell_time", "spelled"]
 
 Entry = Mapping[str, Any]
 
@@ -51,6 +51,17 @@ def made_entry(what: str, at: int, by: str, address: str, user_id: str | None, m
 def spell_time(at: int) -> str:
     """Unix milliseconds as RFC 3339 has them, in UTC."""
     return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def spelled(value: object) -> str:
+    """A member of an entry, to be read."""
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name} {_bracketed(each)}" for name, each in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _bracketed(value: object) -> str:
+    return f"({spelled(value)})" if isinstance(value, Mapping) else spelled(value)
 
 
 def _entry(what: str, at: int, members: Mapping[str, Any]) -> Entry:

@@ -14,7 +14,7 @@ from typing import IO, Any, cast
 import click
 
 from sojourn.audit.chain import Chain, Link, Row, parse_line
-from sojourn.audit.entry import spell_time
+from sojourn.audit.entry import spell_time, spelled
 from sojourn.audit.file import chain_path, read_chain
 from sojourn.audit.location import is_url, open_reader
 from sojourn.audit.verification import Flaw, Place, Verification
@@ -50,13 +50,14 @@ def audit(
         return None
     location = _required(audit)
     earliest = "" if since is None else spell_time(now_ms() - int(since * 1000))
+    policy: dict[str, Any] = {}
     shown = 0
     for line in _lines(location, follow=follow):
         entry = parse_line(line)
         if entry is None or str(entry["time"]) < earliest or user not in (None, entry.get("user_id")):
             continue
-        click.echo(line.decode().rstrip("\n") if as_json else _told(entry))
-        shown += 1
+        click.echo(line.decode().rstrip("\n") if as_json else _told(entry, policy))
+        policy, shown = _policy(entry) or policy, shown + 1
     return Exit.DONE if shown else Exit.NOTHING
 
 
@@ -177,8 +178,17 @@ def _lines(location: str, *, follow: bool) -> Iterator[bytes]:
         reader.close()
 
 
-def _told(entry: dict[str, Any]) -> str:
+def _policy(entry: dict[str, Any]) -> dict[str, Any]:
+    told = entry.get("policy")
+    return told if isinstance(told, dict) else {}
+
+
+def _told(entry: dict[str, Any], policy: dict[str, Any]) -> str:
+    """An entry as a line; of a policy what differs from the one shown before."""
     at = datetime.fromisoformat(entry["time"]).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    if policy and (now := _policy(entry)):
+        changed = {name: f"{policy.get(name)} → {value}" for name, value in now.items() if value != policy.get(name)}
+        entry = {**entry, "policy": changed or "as before"}
     rest = [name for name in sorted(entry) if name not in _FIRST and name not in _CHAIN]
-    pairs = [f"{name}={entry[name]}" for name in (*_FIRST[2:], *rest) if name in entry]
+    pairs = [f"{name}={spelled(entry[name])}" for name in (*_FIRST[2:], *rest) if name in entry]
     return safe(f"{at}  {entry['what']:<16}  {'  '.join(pairs)}")
