@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
@@ -31,6 +33,7 @@ from sojourn.core.store import Store
 from sojourn.metrics import Metrics
 from sojourn.observed import observed_store
 from sojourn.stores.memory import AsyncMemoryStore, MemoryStore
+from sojourn.stores.sqlite import AsyncSQLiteStore
 from sojourn.testing import StoreContract
 from tests.frames import require_no_secret
 from tests.metrics.exposed import series
@@ -175,6 +178,23 @@ def test_a_store_that_is_away_is_told_by_operation_and_as_a_refusal(tmp_path: Pa
     assert told['sojourn_store_seconds_count{operation="get"}'] == 1
     assert told['sojourn_refusals_total{cause="store-unavailable"}'] == 1
     manager.close()
+
+
+def test_a_read_that_a_file_refuses_in_the_loop_and_in_a_thread_is_counted_once(tmp_path: Path) -> None:
+    registry = CollectorRegistry()
+
+    async def open_without_a_table() -> None:
+        manager = Metrics(registry).observe(AsyncSessionManager(AsyncSQLiteStore(tmp_path / "sessions.db")))
+        with closing(sqlite3.connect(tmp_path / "sessions.db")) as connection:
+            connection.execute("DROP TABLE session")
+        with pytest.raises(StoreUnavailable):
+            await manager.open("sj1-" + "0" * 32 + "-" + "0" * 64)
+        await manager.close()
+
+    asyncio.run(open_without_a_table())
+    told = series(generate_latest(registry).decode())
+    assert told['sojourn_store_seconds_count{operation="get"}'] == 1
+    assert told['sojourn_store_errors_total{operation="get"}'] == 1
 
 
 def test_threads_that_count_at_once_lose_nothing() -> None:

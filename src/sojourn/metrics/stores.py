@@ -14,10 +14,17 @@ from sojourn.core.record import Record
 from sojourn.core.store import Refused
 from sojourn.stores.cached import AsyncCachedStore, CachedStore
 from sojourn.stores.memory import AsyncMemoryStore
+from sojourn.stores.sqlite import AsyncSQLiteStore
 
 from .tally import CountTally, TimeTally
 
 __all__ = ["AsyncCountedCache", "CountedCache", "timed", "timed_get"]
+
+# What these read without waiting, but for a file that is locked: it needs no second coroutine.
+_AT_HAND: dict[type, Callable[[Any], Callable[[str], Record | None]]] = {
+    AsyncMemoryStore: lambda store: store._store.get,
+    AsyncSQLiteStore: lambda store: store._file.get,
+}
 
 
 def timed(took: TimeTally, failed: Counter, refused: Counter, method: Callable[..., Any]) -> Callable[..., Any]:
@@ -78,14 +85,17 @@ def timed_get(took: TimeTally, failed: Counter, method: Callable[[str], Any]) ->
 
     async def at_once(id: str) -> Any:
         began = perf_counter()
-        record = at_hand(id)
+        try:
+            record = at_hand(id)
+        except StoreUnavailable:
+            return await awaited(id)  # which waits for it
         add(perf_counter() - began)
         return record
 
     store = getattr(method, "__self__", None)
-    if type(store) is AsyncMemoryStore:
-        # It neither waits nor fails: one coroutine is enough.
-        at_hand = store._store.get
+    found = _AT_HAND.get(type(store))
+    if found is not None:
+        at_hand = found(store)
         return at_once
     return awaited if iscoroutinefunction(method) else get
 
