@@ -86,7 +86,7 @@ def _set_up(folder: Path) -> None:
 
 
 def _pages() -> tuple[Any, ...]:
-    http, urls, visits = import_module("django.http"), import_module("django.urls"), count(100)
+    http, urls, numbers = import_module("django.http"), import_module("django.urls"), count(100)
 
     def fill(request: Any) -> Any:
         request.session.update(SESSION)
@@ -96,7 +96,7 @@ def _pages() -> tuple[Any, ...]:
         return http.HttpResponse(request.session["theme"])
 
     def change(request: Any) -> Any:
-        request.session["visits"] = next(visits)
+        request.session["visits"] = next(numbers)
         return http.HttpResponse("dark")
 
     def bare(request: Any, kind: str) -> Any:
@@ -106,7 +106,7 @@ def _pages() -> tuple[Any, ...]:
         # What django.contrib.auth does with the session, without the user's row in the database.
         request.session.cycle_key()
         request.session.update(
-            {"_auth_user_id": f"{next(visits)}", "_auth_user_backend": "shop", "_auth_user_hash": "5"}
+            {"_auth_user_id": f"{next(numbers)}", "_auth_user_backend": "shop", "_auth_user_hash": "5"}
         )
         return http.HttpResponse("dark")
 
@@ -114,12 +114,15 @@ def _pages() -> tuple[Any, ...]:
         request.session.flush()
         return http.HttpResponse("dark")
 
+    def visits(request: Any) -> Any:
+        return http.HttpResponse(str(request.session["visits"]))
+
     def renewal(request: Any) -> Any:
         if request.session.__class__.__module__ == DATABASE_ENGINE:
             request.session.cycle_key()
-        return http.HttpResponse(str(request.session["visits"]))
+        return visits(request)
 
-    pages = [urls.path(view.__name__, view) for view in (fill, read, change, login, logout, renewal)]
+    pages = [urls.path(view.__name__, view) for view in (fill, read, change, visits, login, logout, renewal)]
     return (*pages, urls.path("first", change), urls.path("<kind>/bare", bare))
 
 

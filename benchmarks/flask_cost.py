@@ -75,13 +75,13 @@ def _views(flask: Any, peer: str) -> dict[str, Callable[[], str]]:
             flask.session.logout()
         return "dark"
 
-    def renewal() -> str:
+    def visits() -> str:
         return str(flask.session["visits"])
 
     if peer == FLASK:
-        return dict.fromkeys((*USED, *LIFE), lambda: "dark")
-    views = (fill, read, change, login, logout, renewal)
-    return {view.__name__: view for view in views} | {"first": change}
+        return dict.fromkeys((*USED, *LIFE, "visits"), lambda: "dark")
+    views = (fill, read, change, visits, login, logout)
+    return {view.__name__: view for view in views} | {"first": change, "renewal": visits}
 
 
 def _without(app: Any, folder: Path) -> Callable[[], None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from time import perf_counter, process_time, time_ns
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -30,17 +30,21 @@ __all__ = [
     "report_life",
 ]
 
-Kind = Literal["read", "change", "first", "login", "logout", "renewal"]
-USED: tuple[Kind, ...] = ("read", "change")
+Kind = Literal["read", "change", "read_small", "change_small", "first", "login", "logout", "renewal"]
+USED: tuple[Kind, ...] = ("read", "change", "read_small", "change_small")
 LIFE: tuple[Kind, ...] = ("first", "login", "logout", "renewal")
 TITLES: dict[Kind, str] = {
-    "read": "one key read",
-    "change": "one key changed",
+    "read": "one key read, 12 keys",
+    "change": "one key changed, 12 keys",
+    "read_small": "one integer read, alone in its session",
+    "change_small": "one integer changed, alone in its session",
     "first": "a first visit",
     "login": "a log-in",
     "logout": "a log-out",
     "renewal": "renewal is due",
 }
+# A first visit makes a session of one integer.
+SMALL: Mapping[Kind, str] = {"read_small": "/visits", "change_small": "/change"}
 # By default a secret is renewed after an hour.
 UNTIL_RENEWAL_MS = 3_660_000
 
@@ -108,6 +112,7 @@ class Shop(FlaskShop):
     """A shop behind one peer's layer, and a browser that has a session there."""
 
     kinds: Sequence[Kind] = (*USED, *LIFE)
+    _small_cookie = b""
 
     def time(self, kind: Kind, requests: int) -> Lap:
         """One lap, of sessions that are made ready before."""
@@ -128,9 +133,17 @@ class Shop(FlaskShop):
                 self._cookie = b""
                 for path in {"first": (), "logout": ("/first", "/login")}.get(kind, ("/first",)):
                     self._cookie = self.cookie_after(path)
-            environs.append(self.environ(f"/{kind}"))
+            elif kind in SMALL and mine:
+                self._cookie = self._small_session()
+            environs.append(self.environ(SMALL.get(kind, f"/{kind}")))
         self._cookie = mine
         return environs
+
+    def _small_session(self) -> bytes:
+        if not self._small_cookie:
+            self._cookie = b""
+            self._small_cookie = self.cookie_after("/first")
+        return self._small_cookie
 
     def cookie_after(self, path: str) -> bytes:
         """Ask for a page whose answer sets the session's cookie: that one, name=value."""

@@ -26,11 +26,16 @@ from .tables import NONE, figure, table, with_quartiles
 
 __all__ = ["Network", "Size", "measure", "report"]
 
+WHAT: dict[Kind, str] = {
+    "read": "One key read",
+    "change": "One key changed",
+    "read_small": "One integer read, alone in its session",
+    "change_small": "One integer changed, alone in its session",
+}
 TITLES: dict[tuple[Kind, int], str] = {
-    ("read", 1): "One key read, one request after another",
-    ("read", AT_ONCE): f"One key read, {AT_ONCE} requests at once",
-    ("change", 1): "One key changed, one request after another",
-    ("change", AT_ONCE): f"One key changed, {AT_ONCE} requests at once",
+    (kind, at_once): f"{what}, {how}"
+    for kind, what in WHAT.items()
+    for at_once, how in ((1, "one request after another"), (AT_ONCE, f"{AT_ONCE} requests at once"))
 }
 BARES = (BARE.name, FLASK, EXPRESS)
 

@@ -34,7 +34,8 @@ from .visits import Visit, time_at_once, time_calls, visits_of
 
 __all__ = ["AT_ONCE", "GET", "SYNC_GET", "SYNC_STORE", "Kind", "NetworkCost", "Size", "measure_costs"]
 
-Kind = Literal["read", "change"]
+Kind = Literal["read", "change", "read_small", "change_small"]
+BIG: tuple[Kind, ...] = ("read", "change")
 AT_ONCE = 32
 GET = "redis-py, GET"
 GET_IN_HANDLER = "Starlette, a GET in the handler"
@@ -91,11 +92,11 @@ async def _runners(servers: Servers, folder: Path, stack: AsyncExitStack) -> lis
             runners += await _calls(url, cookie.partition(b"sj1-")[2][:32].decode(), stack)
         # A browser for each request that is under way: two that change one key of one session must agree. And others
         # to read than to change: a cache is measured where it helps.
-        cookies = {kind: [await _new_cookie(app) for _ in range(AT_ONCE)] for kind in get_args(Kind)}
+        cookies = {kind: [await _new_cookie(app, kind) for _ in range(AT_ONCE)] for kind in get_args(Kind)}
         runners.append(_Runner(peer.name, BARE.name, partial(_requests, app, cookies)))
     if flask_is_there():
         shops = {FLASK: FlaskShop(None), FLASK_SESSION: FlaskShop(servers.new_redis().url)}
-        runners += [_Runner(name, FLASK, partial(_pages, shop), loop=False) for name, shop in shops.items()]
+        runners += [_Runner(name, FLASK, partial(_pages, shop), BIG, loop=False) for name, shop in shops.items()]
     return runners
 
 
@@ -122,9 +123,9 @@ async def _calls(url: str, id: str, stack: AsyncExitStack) -> list[_Runner]:
     ]
 
 
-async def _new_cookie(app: App) -> bytes:
+async def _new_cookie(app: App, kind: Kind) -> bytes:
     """Of a new session; empty where the application keeps none."""
-    return cookie_of(await ask(app, "/fill")) or b""
+    return cookie_of(await ask(app, "/fill" if kind in BIG else "/fill_small")) or b""
 
 
 def _same(call: Callable[[], Any], _kind: Kind, times: int) -> Sequence[Callable[[], Any]]:

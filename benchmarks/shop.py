@@ -74,9 +74,11 @@ async def open_shop(
     """The application behind this peer's layer, and the cookie of a session that holds `session`."""
     layer = await stack.enter_async_context(peer.build(folder, wrap))
     if peer is BARE:
-        return Starlette(routes=[Route(f"/{kind}", _without) for kind in ("untouched", "read", "change")]), b""
+        kinds = ("untouched", "read", "change", "read_small", "change_small", "fill_small")
+        return Starlette(routes=[Route(f"/{kind}", _without) for kind in kinds]), b""
     read = _read if "theme" in session else _read_small
     handlers = {"/fill": _fill(session), "/untouched": _without, "/read": read, "/change": _change}
+    handlers |= {"/fill_small": _fill(SMALL_SESSION), "/read_small": _read_small, "/change_small": _change}
     app = Starlette(routes=[Route(path, handler) for path, handler in handlers.items()], middleware=layer)
     cookie = cookie_of(await ask(app, "/fill"))
     assert cookie is not None
