@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
+from typing import get_args
 from xml.etree import ElementTree
 
 import msgspec
@@ -23,6 +25,7 @@ from benchmarks import (
     live,
     million,
     network,
+    network_cost,
     network_peers,
     overhead,
     postgres_writes,
@@ -102,7 +105,9 @@ def test_a_read_only_request_is_one_command_for_redis_and_none_with_the_cache() 
 
     assert asked[REDIS].commands == {"get": 1000}
     assert asked[CACHED_REDIS].total <= 20
-    assert {cost.peer for cost in found.costs} >= set(network_peers.OURS)
+    assert {(cost.peer, cost.kind) for cost in found.costs} >= set(
+        product(network_peers.OURS, get_args(network_cost.Kind))
+    )
     assert "One key changed, 32 requests at once" in network.report(found)
 
 
@@ -154,6 +159,8 @@ def test_a_framework_s_own_sessions_are_measured_beside_ours(framework: str) -> 
 
     assert "Sojourn, SQLite" in told
     assert "reading one key adds at most" in told
+    # A row for each peer, below the head of its table.
+    assert told.partition("one integer changed")[2].split("\n\n")[0].count("Sojourn, SQLite") >= 1
 
 
 def test_a_revoked_session_is_refused_by_the_process_that_has_it_cached() -> None:
