@@ -45,7 +45,7 @@ def check(report: dict[str, Any]) -> None:
     assert figures["acknowledged"] > 500
     assert (figures["lost_writes"], figures["lost_logouts"], figures["served_wrongly"]) == (0, 0, 0)
     assert figures["back_by_itself"]
-    assert race["lost"] == 0
+    assert race["lost"] == 0, race
 
 
 def test_a_killed_primary_of_a_cluster(tmp_path: Path) -> None:
