@@ -82,11 +82,13 @@ class SojournInterface(SessionInterface):
         if type(exchange) is not Exchange:
             return
         assert isinstance(session, FlaskSession)
-        session.note_answer(whole=not response.is_streamed)
+        streamed = response.is_streamed
+        session.note_answer(whole=not streamed)
         try:
             exchange.finish(response.status_code)
         except SojournError as error:
             self._replace(app, exchange, response, error)
+            streamed = response.is_streamed
         headers = response.headers
         if exchange.is_silent and not any([name.lower() == "vary" for name, _ in headers]):
             if exchange.session._accessed:
@@ -95,7 +97,7 @@ class SojournInterface(SessionInterface):
             told = headers.to_wsgi_list()
             exchange.add_headers(told)
             headers[:] = told
-        if response.is_streamed:
+        if streamed:
             response.call_on_close(exchange.check_late_changes)
 
     def _replace(self, app: Flask, exchange: Exchange, response: Response, error: SojournError) -> None:

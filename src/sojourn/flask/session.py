@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from typing import Any
 
 from flask.json.tag import TaggedJSONSerializer
@@ -36,7 +36,7 @@ class FlaskSession(KeyedSession, SessionMixin):
     user_key: str | None = LOGIN_KEY
     _user_member: str | None = LOGIN_KEY
     _permanent = False
-    _said: frozenset[str] = frozenset()  # the keys that this request has set
+    _said: Set[str] = frozenset()  # the keys that this request has set
     _answered = False  # the whole answer is made
     _modified: bool | None = None
     _noted: tuple[Mapping[str, bytes], dict[str, Any]] | None = None  # what was loaded and set, when that was committed
@@ -50,7 +50,7 @@ class FlaskSession(KeyedSession, SessionMixin):
         if key == FRESH and value is True:
             self._confirm()
         super().__setitem__(key, json.loads(_tagged.dumps(value)) if key == FLASHES else value)
-        self._said |= {key}
+        self._said = {*self._said, key} if self._said else {key}
 
     def __delitem__(self, key: str) -> None:
         if key == FLASHES and self._answered and key in self:
