@@ -12,9 +12,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from . import framework_cost
-from .flask_shop import FLASK
+from .flask_shop import FLASK, views
 from .framework_cost import CLOCK, LIFE, USED, FrameworkCost, Shop, Size
-from .shop import SESSION
 
 __all__ = ["OURS_SQLITE", "measure"]
 
@@ -47,18 +46,7 @@ class _Shop(Shop):
 
 def _views(flask: Any, peer: str) -> dict[str, Callable[[], str]]:
     """The pages, by what they do."""
-    numbers = count(100)
-
-    def fill() -> str:
-        flask.session.update(SESSION)
-        return "dark"
-
-    def read() -> str:
-        return str(flask.session["theme"])
-
-    def change() -> str:
-        flask.session["visits"] = next(numbers)
-        return "dark"
+    used, numbers = views(flask), count(100)
 
     def login() -> str:
         if peer == FLASK_COOKIE:
@@ -80,8 +68,7 @@ def _views(flask: Any, peer: str) -> dict[str, Callable[[], str]]:
 
     if peer == FLASK:
         return dict.fromkeys((*USED, *LIFE, "visits"), lambda: "dark")
-    views = (fill, read, change, visits, login, logout)
-    return {view.__name__: view for view in views} | {"first": change, "renewal": visits}
+    return used | {"first": used["change"], "visits": visits, "login": login, "logout": logout, "renewal": visits}
 
 
 def _without(app: Any, folder: Path) -> Callable[[], None]:

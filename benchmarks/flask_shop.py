@@ -11,7 +11,7 @@ from typing import Any
 from .request import new_scope
 from .shop import SESSION
 
-__all__ = ["FLASK", "FLASK_SESSION", "FlaskShop", "flask_is_there"]
+__all__ = ["FLASK", "FLASK_SESSION", "FlaskShop", "flask_is_there", "views"]
 
 FLASK = "Flask, no sessions"
 FLASK_SESSION = "Flask-Session, Redis"
@@ -82,15 +82,9 @@ def _ok(status: str, headers: Headers) -> Headers:
     return headers
 
 
-def _app(flask: Any, url: str | None) -> Any:
-    app, visits = flask.Flask(__name__), count(100)
-    if not url:
-        for path in ("/read", "/change"):
-            app.add_url_rule(path, path, lambda: "dark")
-        # Flask has no bare form: without a key its own session stays unopened.
-        return app
-    app.config.update(SESSION_TYPE="redis", SESSION_REDIS=import_module("redis").Redis.from_url(url))
-    import_module("flask_session").Session(app)
+def views(flask: Any) -> dict[str, Callable[[], str]]:
+    """The pages that use the session, by what they do."""
+    visits = count(100)
 
     def fill() -> str:
         flask.session.update(SESSION)
@@ -103,6 +97,18 @@ def _app(flask: Any, url: str | None) -> Any:
         flask.session["visits"] = next(visits)
         return "dark"
 
-    for view in (fill, read, change):
-        app.add_url_rule(f"/{view.__name__}", view.__name__, view)
+    return {view.__name__: view for view in (fill, read, change)}
+
+
+def _app(flask: Any, url: str | None) -> Any:
+    app = flask.Flask(__name__)
+    if not url:
+        for path in ("/read", "/change"):
+            app.add_url_rule(path, path, lambda: "dark")
+        # Flask has no bare form: without a key its own session stays unopened.
+        return app
+    app.config.update(SESSION_TYPE="redis", SESSION_REDIS=import_module("redis").Redis.from_url(url))
+    import_module("flask_session").Session(app)
+    for path, view in views(flask).items():
+        app.add_url_rule(f"/{path}", path, view)
     return app

@@ -267,11 +267,12 @@ def merged(headers: HeaderPairs, needed: HeaderPairs) -> list[tuple[str, str]]:
     """
     found = list(headers)
     for name, value in needed:
-        if name.lower() in ("cache-control", "sojourn-token"):
-            if never_stored(", ".join(each for said, each in found if said.lower() == name.lower() == "cache-control")):
-                continue
-            found = [pair for pair in found if pair[0].lower() != name.lower()]
-        vary = name.lower() == "vary"
+        lower = name.lower()
+        if lower == "cache-control" and never_stored(", ".join(each for said, each in found if said.lower() == lower)):
+            continue
+        if lower in ("cache-control", "sojourn-token"):
+            found = [pair for pair in found if pair[0].lower() != lower]
+        vary = lower == "vary"
         at = next((at for at, pair in enumerate(found) if vary and pair[0].lower() == "vary"), None)
         if at is None:
             found.append((name, value))
