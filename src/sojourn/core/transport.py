@@ -272,8 +272,7 @@ def merged(headers: HeaderPairs, needed: HeaderPairs) -> list[tuple[str, str]]:
             continue
         if lower in ("cache-control", "sojourn-token"):
             found = [pair for pair in found if pair[0].lower() != lower]
-        vary = lower == "vary"
-        at = next((at for at, pair in enumerate(found) if vary and pair[0].lower() == "vary"), None)
+        at = next((at for at, pair in enumerate(found) if pair[0].lower() == lower == "vary"), None)
         if at is None:
             found.append((name, value))
             continue
