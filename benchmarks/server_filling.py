@@ -9,7 +9,7 @@ import redis
 
 from sojourn.stores.postgres.rows import row_of
 from sojourn.stores.redis.blob import encode_record
-from sojourn.stores.redis.keys import index_key, member, session_key
+from sojourn.stores.redis.key_names import index_key, member, session_key
 from tests.servers.redis import RedisServer
 
 from .session_file import records

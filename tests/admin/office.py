@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from sojourn import AsyncSessionManager, Policy
-from sojourn.admin.application import POLICY, AdminPages
+from sojourn.admin.admin_pages import POLICY, AdminPages
 from sojourn.admin.desk import Desk
 from sojourn.admin.operators import REALM
 from sojourn.asgi.types import App, Message

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sojourn.admin.application import HEADERS, POLICY, AdminPages
+from sojourn.admin.admin_pages import HEADERS, POLICY, AdminPages
 from sojourn.admin.throttle import MOST_ADDRESSES, Throttle
 from sojourn.service.keys import changing_keys, find_key, rotate_key
 

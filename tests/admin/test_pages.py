@@ -9,7 +9,7 @@ from html import unescape
 
 import pytest
 
-from sojourn.admin.census import DAY, HOUR, Counts
+from sojourn.admin.census import DAY, HOUR, SessionCounts
 from sojourn.admin.life import happenings
 from sojourn.admin.markup import bdi, element, prose
 from sojourn.admin.search import AT_ONCE, PAGE, STEP, Matches, Searches, Wanted, search
@@ -91,7 +91,7 @@ async def test_the_numbers_are_those_of_the_store_and_of_no_other_realm(office: 
 
 
 def test_each_moment_is_counted_in_its_bar_and_an_end_that_a_log_in_made_in_none() -> None:
-    counts = Counts(NOW)
+    counts = SessionCounts(NOW)
     for at in (
         NOW,
         NOW - 5 * MINUTE,

@@ -9,7 +9,7 @@ import pytest
 
 from sojourn import AsyncSessionManager, ConfigurationError
 from sojourn.admin import census
-from sojourn.admin.application import COOKIE, POLICY
+from sojourn.admin.admin_pages import COOKIE, POLICY
 from sojourn.admin.ends import MOST_COUNTED
 from sojourn.admin.page import MOUNT
 from sojourn.admin.search import AT_ONCE, LOOKED_AT_WITHIN, PAGE, WAIT

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from sojourn import Client, SessionManager
 from sojourn.audit import AuditFile
+from sojourn.audit.audit_file import chain_path, read_chain
 from sojourn.audit.chain import START, Link, chained, parse_line
 from sojourn.audit.entry import entry_of, made_entry
-from sojourn.audit.file import chain_path, read_chain
 from sojourn.audit.newest import newest
-from sojourn.audit.verification import Flaw, Place, Verification
+from sojourn.audit.verification import EntryPlace, Flaw, Verification
 from sojourn.core import events
 from sojourn.core.errors import ConfigurationError
 from sojourn.stores.memory import MemoryStore
@@ -36,10 +36,10 @@ def entries(path: Path) -> list[dict[str, Any]]:
 
 def flaws(*files: Path, kept: bool = True) -> list[Flaw]:
     """What is wrong with the trail in these files."""
-    verification, end = Verification(), Place("", 0)
+    verification, end = Verification(), EntryPlace("", 0)
     for file in files:
         for number, line in enumerate(file.read_bytes().splitlines(keepends=True), 1):
-            end = Place(file.name, number)
+            end = EntryPlace(file.name, number)
             verification.look(end, line)
     with chain_path(files[-1]).open("rb") as chain:
         return verification.finish(read_chain(chain.fileno()) if kept else None, end)
@@ -305,8 +305,8 @@ def test_whatever_is_done_to_the_lines_is_noticed(data: st.DataObject) -> None:
         there[at] = bytes(spoilt)
     verification = Verification()
     for number, line in enumerate(there, 1):
-        verification.look(Place("a", number), line)
-    found = verification.finish(after, Place("a", len(there)))
+        verification.look(EntryPlace("a", number), line)
+    found = verification.finish(after, EntryPlace("a", len(there)))
 
     # Of an empty trail nothing can be said: it was rotated away just now.
     assert bool(found) == (there not in ([], lines))
@@ -316,7 +316,7 @@ def test_entries_that_were_put_away_are_not_missed_where_that_is_said(path: Path
     write(path, 4)
     verification = Verification(partial=True)
     for number, line in enumerate(path.read_bytes().splitlines(keepends=True)[2:], 1):
-        verification.look(Place("a", number), line)
+        verification.look(EntryPlace("a", number), line)
 
     assert verification.finish() == []
     assert (verification.first, verification.last.n) == (3, 4)

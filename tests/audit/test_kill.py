@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sojourn import SessionManager, open_store
-from sojourn.audit.location import open_reader, open_trail
+from sojourn.audit.trail_location import open_reader, open_trail
 from sojourn.events import Event
 
 # So many sessions may a user have.

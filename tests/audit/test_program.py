@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from sojourn import Client, SessionManager, open_store
 from sojourn.audit import AuditFile
-from sojourn.audit.location import open_reader
+from sojourn.audit.trail_location import open_reader
 from sojourn.cli import Exit
 from sojourn.cli.audit import audit as audit_command
 from sojourn.cli.copy import copy

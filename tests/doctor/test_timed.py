@@ -13,7 +13,7 @@ from werkzeug.serving import make_server
 
 from sojourn import Policy, SessionManager, open_store
 from sojourn.doctor import examine_app
-from sojourn.doctor.timeouts import absolute_timeout, idle_timeout
+from sojourn.doctor.timeout_checks import absolute_timeout, idle_timeout
 from sojourn.flask import init_app, session
 from sojourn.torture.app import AppEndpoint, Application, AppRaceContext, Browser, Site
 

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from sojourn import AsyncSessionManager, Client, Policy, Session
-from sojourn.browser.events import HEARTBEAT, WARNING, EventStream
+from sojourn.browser.event_stream import HEARTBEAT, WARNING, EventStream
 from sojourn.core.sighting import GONE, sighting
 from sojourn.stores.memory import AsyncMemoryStore
 from sojourn.testing.records import NOW, make_record

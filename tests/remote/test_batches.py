@@ -17,7 +17,7 @@ from sojourn import Session
 from sojourn.core.errors import DataTooLarge, SessionEnded, SojournError, StoreUnavailable
 from sojourn.remote import AsyncRemoteSessionManager
 from sojourn.remote.batch import BatchAnswers, call_batch
-from sojourn.remote.calls import ServiceCall
+from sojourn.remote.service_call import ServiceCall
 from sojourn.wire.batches import MAX_CALLS
 from sojourn.wire.http import COMMIT, OPEN
 

@@ -16,7 +16,7 @@ from sojourn.core.errors import ConfigurationError, DataTooLarge, SessionEnded, 
 from sojourn.core.problem import problem_of
 from sojourn.remote import RemoteSessionManager
 from sojourn.remote.address import Address
-from sojourn.remote.calls import ServiceAnswer, ServiceCall, read
+from sojourn.remote.service_call import ServiceAnswer, ServiceCall, read
 from sojourn.stores.memory import MemoryStore
 from sojourn.wire.answers import Opened
 

@@ -16,7 +16,7 @@ from sojourn import AsyncSessionManager, Policy, ProofRefused
 from sojourn.core.cookie import CookieOptions
 from sojourn.core.dbsc import ATTRIBUTES
 from sojourn.core.store import Create
-from sojourn.service.endpoints import ServiceEndpoints
+from sojourn.service.service_endpoints import ServiceEndpoints
 from sojourn.stores.memory import AsyncMemoryStore
 from sojourn.wire.requests import OpenRequest, PresentedKey
 from tests.keys import Key, device_proof

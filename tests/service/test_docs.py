@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from sojourn.core.codec import MAX_DEPTH, MAX_INTEGER
-from sojourn.service.endpoints import REQUEST_LIFETIME_MS
+from sojourn.service.bounded_protocol import MAX_HEAD, REQUEST_WITHIN
 from sojourn.service.openapi import openapi
-from sojourn.service.protocol import MAX_HEAD, REQUEST_WITHIN
 from sojourn.service.replay import client_of
 from sojourn.service.server import KEEP_ALIVE, STORE_WITHIN
+from sojourn.service.service_endpoints import REQUEST_LIFETIME_MS
 from sojourn.service.settings import EXAMPLE
 from sojourn.wire.batches import MAX_BATCH_BYTES, MAX_CALLS
 from sojourn.wire.http import LINES

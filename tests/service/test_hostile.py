@@ -18,7 +18,7 @@ from tests.service.backend import Backend, make_key
 
 # The same service in every way but that its patience ends in a test's time: too soon for what is to be answered.
 IMPATIENT = (
-    "import sojourn.service.protocol as protocol, sojourn.cli; protocol.REQUEST_WITHIN = 0.5; sojourn.cli.main()"
+    "import sojourn.cli, sojourn.service.bounded_protocol as bounded; bounded.REQUEST_WITHIN = 0.5; sojourn.cli.main()"
 )
 
 

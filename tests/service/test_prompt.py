@@ -19,7 +19,7 @@ from tests.service.backend import Backend
 
 # What is answered at once is told.
 OURS = """
-import sojourn.service.protocol as protocol, sojourn.service.server as server, sojourn.cli
+import sojourn.service.bounded_protocol as protocol, sojourn.service.server as server, sojourn.cli
 answer = protocol.BoundedProtocol._answer
 protocol.BoundedProtocol._answer = lambda self, text: (print("at once"), answer(self, text))
 """

@@ -13,8 +13,8 @@ from sojourn import AsyncSessionManager, Policy
 from sojourn.core.cookie import CookieOptions
 from sojourn.core.errors import EndReason, InvalidData, SessionConflict, SessionEnded
 from sojourn.core.events import Event, Merged
-from sojourn.service.endpoints import ServiceEndpoints
 from sojourn.service.refusal import RequestRefused
+from sojourn.service.service_endpoints import ServiceEndpoints
 from sojourn.stores.memory import AsyncMemoryStore
 from sojourn.wire.answers import Committed, Opened
 from sojourn.wire.requests import CommitRequest, OpenRequest

@@ -18,7 +18,7 @@ from sojourn.core.record import Client, Record
 from sojourn.core.store import Applied, Create, End, Ends, Limit, Refused
 from sojourn.stores.redis import AsyncRedisStore, RedisStore
 from sojourn.stores.redis.blob import decode_record, encode_record
-from sojourn.stores.redis.keys import id_of, index_key, session_key
+from sojourn.stores.redis.key_names import id_of, index_key, session_key
 from sojourn.testing.records import HOUR, MINUTE, NOW, change, commit, live, make_record, put
 from tests.servers.cluster import RedisCluster
 from tests.servers.port import find_port

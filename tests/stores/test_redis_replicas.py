@@ -15,7 +15,7 @@ from sojourn import SessionManager, StoreUnavailable
 from sojourn.core.store import Applied, End, Store
 from sojourn.stores.redis import AsyncRedisStore, RedisStore
 from sojourn.stores.redis.blob import decode_record
-from sojourn.stores.redis.keys import session_key
+from sojourn.stores.redis.key_names import session_key
 from sojourn.testing import blocking
 from sojourn.testing.records import NOW, change, commit, live, make_record, put
 from tests.servers.redis import RedisServer, find_redis, find_valkey, start_redis

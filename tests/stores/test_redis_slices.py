@@ -17,7 +17,7 @@ from sojourn.core.store import Applied, Create, End, Ends, Limit
 from sojourn.stores.redis import RedisStore, operations, user_sessions
 from sojourn.stores.redis.blob import encode_record
 from sojourn.stores.redis.calls import Call, Steps, pack
-from sojourn.stores.redis.keys import index_key, member, session_key
+from sojourn.stores.redis.key_names import index_key, member, session_key
 from sojourn.stores.redis.retry import NotMade
 from sojourn.stores.redis.user_sessions import SLICE
 from sojourn.testing import StoreContract

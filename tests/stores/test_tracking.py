@@ -15,7 +15,7 @@ import pytest
 from sojourn.core.record import Record
 from sojourn.core.store import End
 from sojourn.stores.redis import AsyncRedisStore, RedisStore
-from sojourn.stores.redis.keys import session_key
+from sojourn.stores.redis.key_names import session_key
 from sojourn.testing import NOW
 from sojourn.testing.records import change, commit, put
 from tests.servers.cluster import RedisCluster, start_cluster

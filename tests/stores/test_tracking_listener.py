@@ -10,7 +10,7 @@ import pytest
 
 from sojourn.stores.redis import listener
 from sojourn.stores.redis.calls import Address, pack
-from sojourn.stores.redis.keys import session_key
+from sojourn.stores.redis.key_names import session_key
 from sojourn.stores.redis.listener import Listener, ListenerGroup, Talk, TrackingError
 from tests.stores.recording_watcher import RecordingWatcher
 

@@ -18,7 +18,7 @@ from sojourn.core.record import Record
 from sojourn.core.store import Applied, Create, Limit, Store
 from sojourn.stores.postgres import AsyncPostgresStore, PostgresStore
 from sojourn.stores.redis import AsyncRedisStore, RedisStore
-from sojourn.stores.redis.keys import session_key
+from sojourn.stores.redis.key_names import session_key
 from sojourn.stores.sqlite import AsyncSQLiteStore, SQLiteStore
 from sojourn.testing import blocking
 from sojourn.testing.records import NOW, make_record, put

@@ -13,12 +13,12 @@ from sojourn.manager import AsyncSessionManager
 
 from .operators import Operator
 
-__all__ = ["Acts", "Sweep"]
+__all__ = ["Acts", "RevocationRun"]
 
 logger = logging.getLogger("sojourn.admin")
 
 
-class Sweep(NamedTuple):
+class RevocationRun(NamedTuple):
     """The end of every session that there was: by whom, since when, and how far it is."""
 
     by: Operator
@@ -37,7 +37,7 @@ class Acts:
         self._manager = manager
         self._trail = trail
         self._task: asyncio.Task[None] | None = None
-        self.sweep: Sweep | None = None
+        self.sweep: RevocationRun | None = None
 
     async def end(self, id: str, by: Operator, address: str) -> bool:
         """End one session; whether it was live until now."""
@@ -52,7 +52,7 @@ class Acts:
     def end_everything(self, by: Operator, address: str) -> None:
         """Begin to end every session of the realm. It goes on by itself, and one at a time."""
         if self._task is None:
-            self.sweep = Sweep(by, self._manager.clock(), 0, "under way")
+            self.sweep = RevocationRun(by, self._manager.clock(), 0, "under way")
             self._task = asyncio.get_running_loop().create_task(self._end_everything(self.sweep, address))
 
     def note(self, what: str, by: Operator, address: str, **of: str) -> None:
@@ -68,7 +68,7 @@ class Acts:
             with suppress(asyncio.CancelledError):
                 await self._task
 
-    async def _end_everything(self, begun: Sweep, address: str) -> None:
+    async def _end_everything(self, begun: RevocationRun, address: str) -> None:
         def count(ended: int) -> None:
             self.sweep = begun._replace(ended=ended)
 

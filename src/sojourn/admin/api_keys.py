@@ -12,7 +12,7 @@ from .desk import Desk
 from .markup import Child, Markup, bdi, element, prose
 from .operators import KeyDesk, KeyShown
 from .page import button, field, form, link, moment, page, table, url
-from .request import AdminRequest, Answer, redirect
+from .request import AdminAnswer, AdminRequest, redirect
 from .sign_in import check_key
 
 __all__ = ["ask", "keys", "make", "revoke"]
@@ -23,12 +23,12 @@ HEAD = ("Name", "Id", "May", "Made", "New secret", "Used", "Revoke")
 NO_FILE = "This program was not told where the API keys are. Start it with --keys FILE."
 
 
-async def keys(desk: Desk, request: AdminRequest) -> Answer:
+async def keys(desk: Desk, request: AdminRequest) -> AdminAnswer:
     """The list, and the form for one more."""
     return await _page(desk, request)
 
 
-async def make(desk: Desk, request: AdminRequest) -> Answer:
+async def make(desk: Desk, request: AdminRequest) -> AdminAnswer:
     """Make one, and show it this once."""
     name = request.field("name")
     scopes = [cast(KeyScope, scope) for scope in SCOPES if scope in request.fields.get("scope", ())]
@@ -54,7 +54,7 @@ async def make(desk: Desk, request: AdminRequest) -> Answer:
     return await _page(desk, request, shown=shown)
 
 
-async def ask(desk: Desk, request: AdminRequest) -> Answer:
+async def ask(desk: Desk, request: AdminRequest) -> AdminAnswer:
     """The question before one is revoked."""
     key = await _found(desk, request.field("id"))
     if key is None:
@@ -71,10 +71,10 @@ async def ask(desk: Desk, request: AdminRequest) -> Answer:
         ),
         class_="card narrow",
     )
-    return Answer(page("Revoke a key", content, operator=request.operator, here="/keys"))
+    return AdminAnswer(page("Revoke a key", content, operator=request.operator, here="/keys"))
 
 
-async def revoke(desk: Desk, request: AdminRequest) -> Answer:
+async def revoke(desk: Desk, request: AdminRequest) -> AdminAnswer:
     """Take one away."""
     if desk.keys is not None:
         key = await asyncio.to_thread(desk.keys.revoke, request.field("id"))
@@ -91,14 +91,14 @@ async def _found(desk: Desk, id: str) -> KeyShown | None:
 
 async def _page(
     desk: Desk, request: AdminRequest, mistake: str = "", *, shown: Markup | None = None, status: int = 200
-) -> Answer:
+) -> AdminAnswer:
     content: list[Child] = [element("h1", "API keys")]
     if desk.keys is None:
         content.append(element("p", NO_FILE))
     else:
         content += [shown, await _list(desk.keys, request.now), _form(request, mistake, done=shown is not None)]
     notice = request.session.pop("notice", "")
-    return Answer(page("API keys", *content, operator=request.operator, here="/keys", notice=notice), status)
+    return AdminAnswer(page("API keys", *content, operator=request.operator, here="/keys", notice=notice), status)
 
 
 async def _list(desk: KeyDesk, now: int) -> Markup:

@@ -13,7 +13,7 @@ from sojourn.audit.newest import Newest, newest
 from .desk import Desk
 from .markup import Child, Markup, bdi, element, prose
 from .page import button, field, link, moment, page, short, table, url
-from .request import AdminRequest, Answer
+from .request import AdminAnswer, AdminRequest
 
 __all__ = ["audit"]
 
@@ -23,7 +23,7 @@ NO_TRAIL = "This program writes no audit trail. Start it with `--audit FILE`."
 OLDER = "What was rotated away, and whether a line was changed, `sojourn audit` and `sojourn audit verify` tell."
 
 
-async def audit(desk: Desk, request: AdminRequest) -> Answer:
+async def audit(desk: Desk, request: AdminRequest) -> AdminAnswer:
     """A page of entries."""
     user, before = request.field("user"), request.field("before")
     content: list[Child] = [element("h1", "Audit")]
@@ -33,7 +33,7 @@ async def audit(desk: Desk, request: AdminRequest) -> Answer:
         at = int(before) if before.isascii() and before.isdigit() and len(before) < 16 else 0
         found = await asyncio.to_thread(newest, desk.trail, user, at)
         content += [_search(user), _found(found, user, request.now)]
-    return Answer(page("Audit", *content, operator=request.operator, here="/audit"))
+    return AdminAnswer(page("Audit", *content, operator=request.operator, here="/audit"))
 
 
 def _search(user: str) -> Markup:

@@ -14,7 +14,7 @@ from sojourn.core.errors import EndReason, SojournError
 from sojourn.core.record import Record
 from sojourn.manager import Clock
 
-__all__ = ["DAY", "HOUR", "Census", "Counts", "Span"]
+__all__ = ["DAY", "HOUR", "Census", "SessionCounts", "Span"]
 
 logger = logging.getLogger("sojourn.admin")
 
@@ -42,7 +42,7 @@ HOUR = Span("hour", 12, 300_000)
 DAY = Span("day", 24, 3_600_000)
 
 
-class Counts:
+class SessionCounts:
     """What one count found so far of the sessions that there are at `now`, in Unix milliseconds.
 
     `share` is how much of the store was read, 1.0 at the end, and `took` how many milliseconds went by for it.
@@ -88,16 +88,16 @@ class Census:
     def __init__(self, store: AsyncStore, realm: str, clock: Clock) -> None:
         self._store, self._realm, self._clock = store, realm, clock
         self._task: asyncio.Task[None] | None = None
-        self._whole: Counts | None = None
-        self._partial: Counts | None = None
+        self._whole: SessionCounts | None = None
+        self._partial: SessionCounts | None = None
 
-    async def look(self) -> Counts:
+    async def look(self) -> SessionCounts:
         """The latest whole count, or, where there is none yet, what one has so far. A new one is begun when due."""
         if self._task is None and self._is_due():
             self._task = asyncio.get_running_loop().create_task(self._count())
         if self._task is not None:
             await asyncio.wait({self._task}, timeout=WAIT)
-        return self._whole or self._partial or Counts(self._clock())
+        return self._whole or self._partial or SessionCounts(self._clock())
 
     async def close(self) -> None:
         """Count no more."""
@@ -116,7 +116,7 @@ class Census:
         return whole is None or self._clock() >= whole.now + max(LEAST_REST, RESTS * whole.took)
 
     async def _count(self) -> None:
-        counts = self._partial = Counts(self._clock())
+        counts = self._partial = SessionCounts(self._clock())
         after = ""
         try:
             while True:

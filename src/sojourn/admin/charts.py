@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from .census import HOUR, Counts, Span
+from .census import HOUR, SessionCounts, Span
 from .markup import Markup, element
 
 __all__ = ["chart"]
@@ -13,7 +13,7 @@ HEIGHT = 100.0
 SLOT, BAR = 20.0, 8.0
 
 
-def chart(counts: Counts, span: Span) -> Markup:
+def chart(counts: SessionCounts, span: Span) -> Markup:
     """The figure of one span."""
     logins, ends = counts.logins[span], counts.ends[span]
     most = max(1, *logins, *ends)
@@ -63,7 +63,7 @@ def _axis(span: Span) -> tuple[str, str, str]:
     return ("60 min ago", "30 min ago", "now") if span is HOUR else ("24 h ago", "12 h ago", "now")
 
 
-def _as_table(counts: Counts, span: Span) -> Markup:
+def _as_table(counts: SessionCounts, span: Span) -> Markup:
     def began(n: int) -> str:
         at = counts.now - (span.bars - n) * span.width
         return datetime.fromtimestamp(at / 1000, UTC).strftime("%H:%M")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .desk import Desk
 from .markup import Child, Markup, bdi, element
 from .page import button, field, form, link, page, short, url
-from .request import AdminRequest, Answer, redirect
+from .request import AdminAnswer, AdminRequest, redirect
 from .sign_in import check_key
 
 __all__ = ["ask", "end"]
@@ -13,12 +13,12 @@ __all__ = ["ask", "end"]
 MOST_COUNTED = 1000
 
 
-async def ask(desk: Desk, request: AdminRequest) -> Answer:
+async def ask(desk: Desk, request: AdminRequest) -> AdminAnswer:
     """The question."""
     return await _question(desk, request)
 
 
-async def end(desk: Desk, request: AdminRequest) -> Answer:
+async def end(desk: Desk, request: AdminRequest) -> AdminAnswer:
     """The deed. For everything the key is asked once more: who finds the page open can do less."""
     id, user, keep = (request.field(name) for name in ("id", "user", "keep"))
     if id:
@@ -43,7 +43,7 @@ async def end(desk: Desk, request: AdminRequest) -> Answer:
     return redirect(place)
 
 
-async def _question(desk: Desk, request: AdminRequest, mistake: str = "") -> Answer:
+async def _question(desk: Desk, request: AdminRequest, mistake: str = "") -> AdminAnswer:
     id, user, keep = (request.field(name) for name in ("id", "user", "keep"))
     back = url(f"/sessions/{id}") if _is_id(id) else url("/sessions", user=user)
     box: Child = None
@@ -75,7 +75,7 @@ async def _question(desk: Desk, request: AdminRequest, mistake: str = "") -> Ans
         ),
         class_="card narrow",
     )
-    return Answer(page("End sessions", content, operator=request.operator), 401 if mistake else 200)
+    return AdminAnswer(page("End sessions", content, operator=request.operator), 401 if mistake else 200)
 
 
 def _who(request: AdminRequest) -> Markup:

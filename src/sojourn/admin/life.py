@@ -11,7 +11,7 @@ from .desk import Desk
 from .duration import spell
 from .markup import Child, Markup, bdi, element, prose
 from .page import REASONS, facts, link, moment, page, short, state, url
-from .request import AdminRequest, Answer
+from .request import AdminAnswer, AdminRequest
 from .search import summary
 
 __all__ = ["Happening", "happenings", "life"]
@@ -28,7 +28,7 @@ class Happening(NamedTuple):
     kind: str = ""
 
 
-async def life(desk: Desk, request: AdminRequest) -> Answer:
+async def life(desk: Desk, request: AdminRequest) -> AdminAnswer:
     """The page of the session that the path names."""
     id = request.path.rpartition("/")[2]
     record = await desk.store.get(id)
@@ -38,10 +38,10 @@ async def life(desk: Desk, request: AdminRequest) -> Answer:
             element("p", "No session has this id. It may have been cleaned up, some time after its end."),
             element("p", link("Search", url("/sessions"), kind="quiet")),
         ]
-        return Answer(page("No such session", *content, operator=request.operator, here="/sessions"), 404)
+        return AdminAnswer(page("No such session", *content, operator=request.operator, here="/sessions"), 404)
     now = request.now
     session = summary(record, now)
-    return Answer(
+    return AdminAnswer(
         page(
             f"Session {short(id)}",
             element("h1", "Session ", element("code", short(id)), " ", state(session)),

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from .census import DAY, HOUR, Counts
+from .census import DAY, HOUR, SessionCounts
 from .charts import chart
 from .desk import Desk
 from .markup import Markup, element
 from .page import REASONS, link, moment, page, url
-from .request import AdminRequest, Answer
+from .request import AdminAnswer, AdminRequest
 
 __all__ = ["overview"]
 
 
-async def overview(desk: Desk, request: AdminRequest) -> Answer:
+async def overview(desk: Desk, request: AdminRequest) -> AdminAnswer:
     """The numbers."""
     counts = await desk.census.look()
-    return Answer(
+    return AdminAnswer(
         page(
             "Overview",
             element("h1", "Overview"),
@@ -53,7 +53,7 @@ async def overview(desk: Desk, request: AdminRequest) -> Answer:
     )
 
 
-def _how(counts: Counts, now: int) -> Markup:
+def _how(counts: SessionCounts, now: int) -> Markup:
     if counts.is_whole:
         took = f"It took {counts.took / 1000:.1f} s." if counts.took >= 1000 else ""
         return element(
@@ -90,7 +90,7 @@ def _sweep(desk: Desk, now: int) -> Markup | None:
     )
 
 
-def _numbers(counts: Counts) -> Markup:
+def _numbers(counts: SessionCounts) -> Markup:
     def number(name: str, value: int, note: str) -> Markup:
         return element("div", element("dt", name), element("dd", element("b", f"{value:,}"), element("small", note)))
 
@@ -106,7 +106,7 @@ def _numbers(counts: Counts) -> Markup:
     )
 
 
-def _reasons(counts: Counts) -> Markup:
+def _reasons(counts: SessionCounts) -> Markup:
     rows = []
     for reason, spelled in REASONS.items():
         numbers = [counts.reasons[span][reason] for span in (HOUR, DAY)]  # type: ignore[index]  # of EndReason

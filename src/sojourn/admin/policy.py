@@ -9,7 +9,7 @@ from .markup import Child, Markup, element, prose
 from .nist import AALS, departures
 from .page import page, table
 from .policy_settings import departure_line, settings
-from .request import AdminRequest, Answer
+from .request import AdminAnswer, AdminRequest
 
 __all__ = ["policy"]
 
@@ -19,10 +19,10 @@ UNKNOWN = (
 )
 
 
-async def policy(desk: Desk, request: AdminRequest) -> Answer:
+async def policy(desk: Desk, request: AdminRequest) -> AdminAnswer:
     """The page."""
     content = element("p", prose(UNKNOWN)) if desk.policy is None else _stated(desk.policy)
-    return Answer(page("Policy", element("h1", "Policy"), content, operator=request.operator, here="/policy"))
+    return AdminAnswer(page("Policy", element("h1", "Policy"), content, operator=request.operator, here="/policy"))
 
 
 def _stated(policy: Policy) -> Markup:

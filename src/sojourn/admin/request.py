@@ -1,4 +1,4 @@
-"""AdminRequest and Answer: what a page of /admin is asked, and what it says."""
+"""AdminRequest and AdminAnswer: what a page of /admin is asked, and what it says."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sojourn.core.session import Session
 from .markup import Markup
 from .operators import Operator
 
-__all__ = ["MAX_FORM", "AdminRequest", "Answer", "parse_form", "read_body", "redirect"]
+__all__ = ["MAX_FORM", "AdminAnswer", "AdminRequest", "parse_form", "read_body", "redirect"]
 
 MAX_FORM = 16 * 1024
 FORM = "application/x-www-form-urlencoded"
@@ -43,7 +43,7 @@ class AdminRequest(NamedTuple):
         return self.operator
 
 
-class Answer(NamedTuple):
+class AdminAnswer(NamedTuple):
     """What a page says."""
 
     body: Markup | bytes
@@ -52,9 +52,9 @@ class Answer(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()
 
 
-def redirect(place: str) -> Answer:
+def redirect(place: str) -> AdminAnswer:
     """To another page, by GET."""
-    return Answer(b"", 303, headers=(("location", place),))
+    return AdminAnswer(b"", 303, headers=(("location", place),))
 
 
 def parse_form(text: bytes) -> dict[str, list[str]]:

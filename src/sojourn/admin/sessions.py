@@ -9,7 +9,7 @@ from sojourn.core.info import SessionInfo
 from .desk import Desk
 from .markup import Child, Markup, bdi, element
 from .page import REASONS, button, field, link, moment, page, short, state, table, url
-from .request import AdminRequest, Answer
+from .request import AdminAnswer, AdminRequest
 from .search import STATES, Matches, Wanted
 
 __all__ = ["sessions"]
@@ -24,7 +24,7 @@ HEAD = ("Session", "User", "State", "Device", "Address", "Began", "Last seen")
 NAMES = {"live": "live", "any": "live or ended", "ended": "ended, for any reason", **REASONS}
 
 
-async def sessions(desk: Desk, request: AdminRequest) -> Answer:
+async def sessions(desk: Desk, request: AdminRequest) -> AdminAnswer:
     """What was looked for; without that, the live ones."""
     wanted = Wanted(
         request.field("user"),
@@ -39,7 +39,7 @@ async def sessions(desk: Desk, request: AdminRequest) -> Answer:
         wanted, mistake = Wanted(), PASTED
     after = _cursor(request.field("after"))
     found = None if mistake else await desk.searches.look(wanted, after)
-    return Answer(
+    return AdminAnswer(
         page(
             "Sessions",
             element("h1", "Sessions"),

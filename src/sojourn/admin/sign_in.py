@@ -6,7 +6,7 @@ from .desk import Desk
 from .markup import Child, element, prose
 from .operators import Operator
 from .page import MOUNT, REASONS, button, field, form, page, url
-from .request import AdminRequest, Answer, redirect
+from .request import AdminAnswer, AdminRequest, redirect
 
 __all__ = ["WRONG", "check_key", "show", "sign_in", "sign_out"]
 
@@ -15,7 +15,7 @@ WAIT = "Too many wrong keys came from your address. Wait a minute, then try agai
 USED = "This link was used, or is not the program's that runs now. Enter the key that it printed."
 
 
-async def show(desk: Desk, request: AdminRequest) -> Answer:
+async def show(desk: Desk, request: AdminRequest) -> AdminAnswer:
     """The form."""
     if request.operator is not None:
         return redirect(url(""))
@@ -24,7 +24,7 @@ async def show(desk: Desk, request: AdminRequest) -> Answer:
     return _form(request, notice=notice)
 
 
-async def sign_in(desk: Desk, request: AdminRequest) -> Answer:
+async def sign_in(desk: Desk, request: AdminRequest) -> AdminAnswer:
     """Judge what was filled in."""
     code = request.field("code")
     if code:
@@ -45,7 +45,7 @@ async def sign_in(desk: Desk, request: AdminRequest) -> Answer:
     return redirect(place if here and place.isascii() and "\\" not in place else url(""))
 
 
-async def sign_out(desk: Desk, request: AdminRequest) -> Answer:
+async def sign_out(desk: Desk, request: AdminRequest) -> AdminAnswer:
     """End the operator's own session."""
     request.session.logout()
     return redirect(url("/sign-in"))
@@ -63,7 +63,7 @@ def check_key(desk: Desk, request: AdminRequest) -> tuple[Operator | None, str]:
 
 def _form(
     request: AdminRequest, *, notice: str = "", mistake: str = "", status: int = 200, with_code: bool = True
-) -> Answer:
+) -> AdminAnswer:
     code = request.field("code") if with_code else ""
     kept = {"next": request.field("next"), "code": code}
     content: list[Child]
@@ -87,4 +87,4 @@ def _form(
     card = element(
         "section", element("h1", "Sign in"), said, form("/sign-in", *content, hidden=kept), class_="card narrow"
     )
-    return Answer(page("Sign in", card, operator=None, notice=notice), status)
+    return AdminAnswer(page("Sign in", card, operator=None, notice=notice), status)

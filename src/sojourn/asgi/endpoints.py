@@ -7,10 +7,10 @@ from typing import Any
 
 from sojourn.browser import Answer, Ask, BrowserOptions, Request, answer, perform_async, plan, to_send
 from sojourn.browser.endpoints import MAX_BODY, REAUTHENTICATE_WITHIN
-from sojourn.browser.events import EventStream
+from sojourn.browser.event_stream import EventStream
 from sojourn.core.errors import ConfigurationError
 
-from .events import stream_events
+from .event_stream import stream_events
 from .exchange import AsyncExchange, encode_headers, find_headers
 from .types import App, Receive, Scope, Send
 

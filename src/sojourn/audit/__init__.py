@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sojourn.exports import late_exports
 
-from .file import AuditFile
+from .audit_file import AuditFile
 
 if TYPE_CHECKING:
     from .table import AuditTable

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from sojourn.core.errors import ConfigurationError
 
+from .audit_file import AuditFile
 from .chain import parse_line
-from .file import AuditFile
 from .table import AuditTable, Table
 from .trail import AuditTrail
 

@@ -6,10 +6,10 @@ from typing import Literal, NamedTuple
 
 from .chain import START, Link, link_of, parse_line
 
-__all__ = ["Flaw", "Place", "Verification"]
+__all__ = ["EntryPlace", "Flaw", "Verification"]
 
 
-class Place(NamedTuple):
+class EntryPlace(NamedTuple):
     """A line of a file, from 1 on."""
 
     file: str
@@ -19,7 +19,7 @@ class Place(NamedTuple):
 class Flaw(NamedTuple):
     """What is wrong, and where. Of what is `removed` it is the line that it stood before."""
 
-    place: Place
+    place: EntryPlace
     kind: Literal["removed", "changed", "moved", "added"]
     detail: str
 
@@ -38,12 +38,12 @@ class Verification:
         self.first: int | None = None
         # The entry with the greatest number, and its line. Its hash is "" where nobody knows it.
         self.last = after or START
-        self._place: Place | None = None
+        self._place: EntryPlace | None = None
         self._flaws: list[Flaw] = []
         # Numbers that were passed over, from the first to the last, and before which line.
-        self._gaps: list[tuple[int, int, Place]] = []
+        self._gaps: list[tuple[int, int, EntryPlace]] = []
 
-    def finish(self, kept: Link | None = None, end: Place | None = None) -> list[Flaw]:
+    def finish(self, kept: Link | None = None, end: EntryPlace | None = None) -> list[Flaw]:
         """What is wrong, in order. `kept` is the last link that was written down beside the trail."""
         flaws = [*self._flaws]
         for first, last, place in self._gaps:
@@ -56,7 +56,7 @@ class Verification:
             flaws.append(Flaw(end, "changed", f"entry {kept.n} is not the one that was written"))
         return sorted(flaws)
 
-    def look(self, place: Place, line: bytes) -> None:
+    def look(self, place: EntryPlace, line: bytes) -> None:
         """Look at the next line."""
         self.entries += 1
         entry = parse_line(line)
@@ -78,12 +78,12 @@ class Verification:
         # What was changed has the hash that the next one follows, unless that was changed too.
         self._take(link or Link(n, ""), place)
 
-    def _compare(self, prev: str, place: Place) -> None:
+    def _compare(self, prev: str, place: EntryPlace) -> None:
         if self.last.hash not in ("", prev):
             at = self._place or place
             self._flaws.append(Flaw(at, "changed", f"entry {self.last.n} is not the one that the next one follows"))
 
-    def _step_back(self, n: int, place: Place) -> None:
+    def _step_back(self, n: int, place: EntryPlace) -> None:
         for gap in self._gaps:
             first, last, before = gap
             if first <= n <= last:
@@ -93,6 +93,6 @@ class Verification:
                 return
         self._flaws.append(Flaw(place, "added", f"there is an entry {n} already, or what was before it is gone"))
 
-    def _take(self, link: Link, place: Place) -> None:
+    def _take(self, link: Link, place: EntryPlace) -> None:
         self.first = link.n if self.first is None else self.first
         self.last, self._place = link, place

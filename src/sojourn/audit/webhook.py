@@ -17,13 +17,13 @@ from urllib.parse import urlsplit
 from sojourn.core.errors import ConfigurationError
 from sojourn.core.loopback import is_loopback
 
+from .audit_file import chain_path, read_chain
 from .chain import START, parse_line
-from .file import chain_path, read_chain
-from .location import Reader, is_url, open_reader
 from .outbox import Cursor, Message, Outbox
 from .signature import headers_of, read_secret
 from .table import TableURL, open_table
 from .trail import milliseconds
+from .trail_location import Reader, is_url, open_reader
 
 __all__ = ["Webhook", "require_safe"]
 

@@ -20,7 +20,7 @@ from sojourn.core.token import ID_PATTERN
 from sojourn.manager import AsyncSessionManager, SessionManager
 
 from .assets import ASSETS
-from .events import HEADERS
+from .event_stream import HEADERS
 from .options import REAUTHENTICATE_WITHIN, BrowserOptions
 from .state import listed, state_of
 

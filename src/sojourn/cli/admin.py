@@ -53,7 +53,7 @@ def admin(url: str, realm: str, keys: Path | None, audit: str | None, port: int)
     try:
         import uvicorn
 
-        from sojourn.service.listener import bind_tcp
+        from sojourn.service.listening_socket import bind_tcp
     except ModuleNotFoundError as error:
         raise ConfigurationError(f"The page needs {error.name}: {install('service')}") from None
     with bind_tcp("127.0.0.1", port) as listener, audited(audit) as trail:
@@ -117,7 +117,7 @@ def _application(
     listener: socket.socket,
     trail: AuditTrail | None,
 ) -> App:
-    from sojourn.admin.application import POLICY, AdminPages
+    from sojourn.admin.admin_pages import POLICY, AdminPages
     from sojourn.admin.desk import Desk
     from sojourn.admin.operators import REALM
     from sojourn.manager import AsyncSessionManager

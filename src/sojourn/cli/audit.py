@@ -13,11 +13,11 @@ from typing import IO, Any, cast
 
 import click
 
+from sojourn.audit.audit_file import chain_path, read_chain
 from sojourn.audit.chain import Chain, Link, Row, parse_line
 from sojourn.audit.entry import spell_time, spelled
-from sojourn.audit.file import chain_path, read_chain
-from sojourn.audit.location import is_url, open_reader
-from sojourn.audit.verification import Flaw, Place, Verification
+from sojourn.audit.trail_location import is_url, open_reader
+from sojourn.audit.verification import EntryPlace, Flaw, Verification
 from sojourn.core.errors import ConfigurationError
 
 from .audit_option import audit_option
@@ -109,7 +109,7 @@ def _verified_files(paths: tuple[Path, ...], *, partial: bool) -> tuple[Verifica
     # First: what is written meanwhile is then beyond it.
     kept = _kept(paths[-1])
     verification = Verification(partial=partial)
-    end = Place(str(paths[-1]), 0)
+    end = EntryPlace(str(paths[-1]), 0)
     for place, line in chain.from_iterable(map(_placed, paths)):
         verification.look(place, line)
         end = place
@@ -121,9 +121,9 @@ def verified_table(url: str) -> tuple[Verification, list[Flaw]]:
 
     def look(kept: Chain, rows: Iterable[Row]) -> tuple[Verification, list[Flaw]]:
         verification = Verification(after=kept.cut)
-        end = Place(TABLE, kept.cut.n)
+        end = EntryPlace(TABLE, kept.cut.n)
         for n, line in rows:
-            end = Place(TABLE, n)
+            end = EntryPlace(TABLE, n)
             verification.look(end, line.encode())
         return verification, verification.finish(kept.last, end)
 
@@ -144,11 +144,11 @@ def _open(path: Path) -> IO[bytes]:
         raise ConfigurationError(f"The audit trail {path} cannot be read: {error.strerror}.") from None
 
 
-def _placed(path: Path) -> Iterator[tuple[Place, bytes]]:
+def _placed(path: Path) -> Iterator[tuple[EntryPlace, bytes]]:
     with _open(path) as file:
         try:
             for number, line in enumerate(file, 1):
-                yield Place(str(path), number), line
+                yield EntryPlace(str(path), number), line
         except (OSError, EOFError) as error:
             raise ConfigurationError(f"The audit trail {path} cannot be read: {error}.") from None
 

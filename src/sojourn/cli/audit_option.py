@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import click
 
-from sojourn.audit.location import is_url, open_trail
 from sojourn.audit.trail import AuditTrail
+from sojourn.audit.trail_location import is_url, open_trail
 
 __all__ = ["audit_option", "audited"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from sojourn.audit.location import is_url
 from sojourn.audit.operator import operator
+from sojourn.audit.trail_location import is_url
 from sojourn.core.errors import ConfigurationError
 from sojourn.core.extras import install
 from sojourn.stores.store_url import StoreURL

@@ -13,6 +13,7 @@ from sojourn.core.errors import SojournError, StoreUnavailable
 
 from .admin import admin
 from .audit import audit
+from .cleanup import cleanup, stats
 from .copy import copy
 from .demo import demo
 from .doctor import doctor
@@ -26,7 +27,6 @@ from .sessions import list_, show
 from .streams import Unwritten, give_up_output
 from .terminal import colour
 from .torture import torture
-from .upkeep import cleanup, stats
 from .user import erase, export
 
 __all__ = ["program", "run"]

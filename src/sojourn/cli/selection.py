@@ -12,7 +12,7 @@ from sojourn.admin.selection import Addresses, Selection
 __all__ = ["NETWORK", "Selection"]
 
 
-class Network(click.ParamType[Addresses]):
+class NetworkType(click.ParamType[Addresses]):
     """An option's value like 203.0.113.9 or 2001:db8::/32."""
 
     name = "address"
@@ -25,4 +25,4 @@ class Network(click.ParamType[Addresses]):
             self.fail(f"{value!r} is no address. Write 203.0.113.9, 203.0.113.0/24 or 2001:db8::/32.", param, ctx)
 
 
-NETWORK = Network()
+NETWORK = NetworkType()

@@ -14,8 +14,8 @@ from sojourn.core.errors import ConfigurationError
 from sojourn.core.loopback import is_loopback
 from sojourn.stores.store_url import StoreURL
 
+from .demo_store import check_store, name_of
 from .site import make_site
-from .store import check_store, name_of
 
 __all__ = ["run"]
 

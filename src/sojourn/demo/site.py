@@ -29,9 +29,9 @@ from sojourn.core.record import Client
 from sojourn.manager import AsyncSessionManager
 from sojourn.stores.store_url import open_async_store
 
-from . import accounts, bag, inspector, races
+from . import accounts, bag, demo_races, inspector
+from .demo_store import name_of
 from .json_bodies import http_error
-from .store import name_of
 from .timeouts import TimeoutSwitch, policies
 from .traffic import Traffic, TrafficMiddleware
 from .users import Users
@@ -87,7 +87,7 @@ def make_site(
             Mount("/static", StaticFiles(packages=[("sojourn.demo", "static")])),
             *accounts.routes(Users(users)),
             *bag.routes,
-            *races.routes,
+            *demo_races.routes,
             *inspector.routes(store, traffic),
         ],
         middleware=[

@@ -10,10 +10,10 @@ from sojourn.torture.app import AppRaceContext
 
 from .finding import Finding, Severity
 
-__all__ = ["Check", "Told"]
+__all__ = ["Check", "Observation"]
 
 
-class Told(NamedTuple):
+class Observation(NamedTuple):
     """What a look has to tell. `about` and `sent` where they are not the check's own."""
 
     severity: Severity
@@ -31,7 +31,7 @@ class Check(NamedTuple):
     asvs: str
     sent: str
     good: str
-    look: Callable[[AppRaceContext], Iterator[Told]]
+    look: Callable[[AppRaceContext], Iterator[Observation]]
 
     def findings(self, context: AppRaceContext) -> list[Finding]:
         """What the look finds: at least one."""

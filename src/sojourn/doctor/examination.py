@@ -10,7 +10,7 @@ from sojourn.torture.app import Application, AppRaceContext, check_endpoints
 
 from .app_checks import APP_CHECKS
 from .finding import Finding
-from .timeouts import absolute_timeout, idle_timeout
+from .timeout_checks import absolute_timeout, idle_timeout
 
 __all__ = ["LONGEST", "examine_app"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sojourn.torture.app import AppAnswer, AppEndpoint, AppRaceContext, Browser, session_cookies
 
-from .check import Check, Told
+from .check import Check, Observation
 from .finding import Severity
 
 __all__ = ["CORS", "CSRF", "FOREIGN"]
@@ -18,7 +18,7 @@ SIMPLE = ("GET", "POST")
 JSON = "application/json"
 
 
-def forged_write(context: AppRaceContext) -> Iterator[Told]:
+def forged_write(context: AppRaceContext) -> Iterator[Observation]:
     """A write as a form on a foreign page sends it, and as a script there would have to ask for it.
 
     A form has the cookies, a foreign Origin, no header of its own, and no other method than POST. Before anything else
@@ -37,12 +37,12 @@ def forged_write(context: AppRaceContext) -> Iterator[Told]:
         if context.numbers_in(browser, [number]):
             said = " and ".join(f"{each}: {value}" for each, value in headers.items())
             mend = "Refuse unsafe requests whose Sec-Fetch-Site is not same-origin, or whose Origin is another."
-            yield Told(severity, f"it was done{but}", mend, sent=f"{form.method} {form.path} with {said}")
+            yield Observation(severity, f"it was done{but}", mend, sent=f"{form.method} {form.path} with {said}")
             return
     if (write.method not in SIMPLE or write.content_type == JSON) and _is_allowed(context, write):
         sent = f"OPTIONS {write.path} with Origin: {ORIGIN['Origin']} and Access-Control-Request-Method: {write.method}"
         came = f"leave, for any origin, to do it with the visitor's cookies{but}"
-        yield Told(severity, came, "Name the origins that may, one by one, or none.", sent=sent, asvs="3.4.2")
+        yield Observation(severity, came, "Name the origins that may, one by one, or none.", sent=sent, asvs="3.4.2")
 
 
 def _is_allowed(context: AppRaceContext, write: AppEndpoint) -> bool:
@@ -58,14 +58,14 @@ def _is_allowed(context: AppRaceContext, write: AppEndpoint) -> bool:
     )
 
 
-def foreign_read(context: AppRaceContext) -> Iterator[Told]:
+def foreign_read(context: AppRaceContext) -> Iterator[Observation]:
     """A read by a script of a foreign page: whether it is shown the answer, with the visitor's cookies."""
     browser = context.log_in()
     guarded = _is_guarded(browser, session_cookies(context, browser, context.write(browser)))
     if _lets_in(browser.send(context.app.read, headers=FOREIGN)):
         but = "; only SameSite keeps browsers from sending the cookie with it" if guarded else ""
         came = f"leave, for any origin, to read it with the visitor's cookies{but}"
-        yield Told("low" if guarded else "high", came, "Name the origins that may, one by one, or none.")
+        yield Observation("low" if guarded else "high", came, "Name the origins that may, one by one, or none.")
 
 
 def _lets_in(answer: AppAnswer) -> bool:

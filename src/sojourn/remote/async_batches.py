@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sojourn.core.errors import StoreUnavailable
 
 from .batch import PATIENCE, BatchAnswers, call_batch, how_many, is_unknown
-from .calls import ServiceAnswer, ServiceCall
+from .service_call import ServiceAnswer, ServiceCall
 
 if TYPE_CHECKING:
     from .async_connections import AsyncServiceConnection, AsyncServiceConnections

@@ -15,9 +15,9 @@ from sojourn.core.errors import StoreUnavailable
 from .address import Address
 from .async_batches import AsyncBatches
 from .batch import goes_together
-from .calls import ServiceAnswer, ServiceCall
-from .connections import CHUNK, IDLE_FOR, away, is_cut
 from .http1 import Http1
+from .service_call import ServiceAnswer, ServiceCall
+from .service_connections import CHUNK, IDLE_FOR, away, is_cut
 
 __all__ = ["AsyncServiceConnections"]
 

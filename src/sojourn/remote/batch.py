@@ -13,7 +13,7 @@ from sojourn.wire.batches import MAX_CALLS, BatchedAnswer
 from sojourn.wire.http import BATCH, COMMIT, LINES, OPEN
 from sojourn.wire.problems import NOT_FOUND
 
-from .calls import ServiceAnswer, ServiceCall
+from .service_call import ServiceAnswer, ServiceCall
 
 __all__ = ["PATIENCE", "BatchAnswers", "call_batch", "goes_together", "how_many", "is_unknown"]
 

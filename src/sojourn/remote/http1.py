@@ -9,7 +9,7 @@ from sojourn.core.extras import install
 from sojourn.wire.http import AUTHORIZATION, BATCHES, BEARER, CONTENT_TYPE
 
 from .address import Address
-from .calls import ServiceAnswer, ServiceCall
+from .service_call import ServiceAnswer, ServiceCall
 
 try:
     import h11

@@ -21,7 +21,7 @@ from sojourn.manager import AsyncSessionManager, SessionManager
 from sojourn.wire.answers import Committed, EndedCount, Found, ListedSessions, Opened
 
 from .address import Address
-from .calls import (
+from .service_call import (
     ServiceCall,
     call_commit,
     call_get,
@@ -31,10 +31,10 @@ from .calls import (
     call_revoke_all,
     read,
 )
-from .connections import ServiceConnections
-from .keys import hand_on, key_shown, require_proof
 from .service_clock import ServiceClock
+from .service_connections import ServiceConnections
 from .session import RemoteSession, as_remote, opened_session
+from .visitor_key import hand_on, key_shown, require_proof
 
 if TYPE_CHECKING:
     from sojourn.core.binding import Shown

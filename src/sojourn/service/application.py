@@ -42,20 +42,20 @@ from sojourn.wire.problems import NOT_FOUND
 
 from .acting_key import acting_key
 from .batch import CallBatch
+from .cleanup import keep_up
 from .edge import find_place
-from .endpoints import Route, ServiceEndpoints
 from .keyring import Keyring
 from .openapi import openapi
 from .prompt import BEGUN, Prompt
 from .refusal import RequestRefused, key_refused, method_refused
 from .request import BackEndRequest, HungUp, key_and_kind
+from .service_endpoints import Route, ServiceEndpoints
 from .stopping import until_stopping
 from .unfinished import Unfinished
-from .upkeep import keep_up
 from .visitor_keys import VisitorKeys
 
 if TYPE_CHECKING:
-    from sojourn.admin.application import AdminPages
+    from sojourn.admin.admin_pages import AdminPages
 
 __all__ = ["ANSWER_HEADERS", "Service"]
 

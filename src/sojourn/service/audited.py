@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sojourn.audit.entry import entry_of
-from sojourn.audit.location import open_trail
 from sojourn.audit.operator import operator
 from sojourn.audit.trail import AuditTrail
+from sojourn.audit.trail_location import open_trail
 from sojourn.core.errors import ConfigurationError
 from sojourn.core.events import Event
 from sojourn.manager import OnEvent

@@ -9,9 +9,9 @@ from sojourn.wire.http import BATCH, COMMIT, JSON, LINES, OPEN
 
 from .acting_key import acting_key
 from .batch import CallBatch, TellProblem
-from .endpoints import ServiceEndpoints
 from .keyring import Keyring
 from .request import key_and_kind
+from .service_endpoints import ServiceEndpoints
 from .unfinished import Unfinished, begin
 
 __all__ = ["BEGUN", "Prompt"]

@@ -28,19 +28,19 @@ from sojourn.stores.store_url import StoreURL, open_async_store, open_store
 
 from .application import Service
 from .audited import listener, note_start, opened_trail
+from .bounded_protocol import BoundedProtocol
 from .edge import Edge
 from .exposition import Exposition, shared_folder
 from .keyring import Keyring
 from .keys import real_path
-from .listener import bind_tcp, bind_unix
+from .listening_socket import bind_tcp, bind_unix
 from .log import set_up_logging
 from .operators import KeyFile, KeyOperators
-from .protocol import BoundedProtocol
 from .settings import BrowserSettings, ServiceSettings, place_of
 from .visitor_keys import VisitorKeys
 
 if TYPE_CHECKING:
-    from sojourn.admin.application import AdminPages
+    from sojourn.admin.admin_pages import AdminPages
     from sojourn.audit.trail import AuditTrail
     from sojourn.manager import OnEvent
     from sojourn.metrics import Metrics
@@ -112,7 +112,7 @@ def _admin(
     on_event: OnEvent,
     trail: AuditTrail | None,
 ) -> AdminPages:
-    from sojourn.admin.application import POLICY, AdminPages  # here: most services have no such page
+    from sojourn.admin.admin_pages import POLICY, AdminPages  # here: most services have no such page
     from sojourn.admin.desk import Desk
 
     logger.warning("the page for operators is on, at %s: for whoever has a key of the scope operator", ADMIN)

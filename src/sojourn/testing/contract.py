@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from sojourn.core.store import Store
 
+from .cleanup import UpkeepContract
 from .commits import CommitContract
+from .contract_races import RaceContract
 from .endings import EndContract
 from .instants import InstantContract
-from .races import RaceContract
-from .upkeep import UpkeepContract
 
 __all__ = ["StoreContract"]
 

@@ -13,7 +13,7 @@ from .race_context import RaceContext
 from .result import Figure
 from .storm_sight import COME_BACK_WITHIN
 
-__all__ = ["Command", "Faults", "Kills", "Network", "Pauses"]
+__all__ = ["CommandFaults", "Faults", "Kills", "NetworkFaults", "Pauses"]
 
 # Seconds that a pause or a fault of the network lasts at most: longer than a cache's usual staleness.
 LONGEST = 1.5
@@ -100,7 +100,7 @@ class Kills(Faults):
         return {"killed": self._count}
 
 
-class Network(Faults):
+class NetworkFaults(Faults):
     """Connections are cut; answers are lost; nothing is let through for a while; connections are forgotten."""
 
     def __init__(self, context: RaceContext, proxy: Proxy) -> None:
@@ -142,7 +142,7 @@ class Network(Faults):
         self._proxy.resume()
 
 
-class Command(Faults):
+class CommandFaults(Faults):
     """A command of the caller's, run once."""
 
     def __init__(self, context: RaceContext, command: str) -> None:

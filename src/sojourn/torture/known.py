@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from .history import Operation, Saw
 
-__all__ = ["Counts", "Ending", "Known"]
+__all__ = ["Known", "KnownCounts", "KnownEnd"]
 
 
-class Ending(NamedTuple):
+class KnownEnd(NamedTuple):
     """Something that ended a session, or may have. `completed` is infinite where nobody was told that it did."""
 
     invoked: float
@@ -21,7 +21,7 @@ class Ending(NamedTuple):
     reason: str
 
 
-class Counts(NamedTuple):
+class KnownCounts(NamedTuple):
     """When each count was asked for, when each acknowledged one was answered, in order; and how many stay unknown."""
 
     invoked: Sequence[float]
@@ -44,9 +44,9 @@ class Known:
         self._ends_of: defaultdict[str, list[Operation]] = defaultdict(list)
         self._ends_by: defaultdict[str, list[Operation]] = defaultdict(list)
         self._limited: dict[str, Operation] = {}
-        self._endings: dict[str, Sequence[Ending]] = {}
+        self._endings: dict[str, Sequence[KnownEnd]] = {}
         self._writes: dict[str, Mapping[str, Operation]] = {}
-        self._counts: dict[str, Counts] = {}
+        self._counts: dict[str, KnownCounts] = {}
         for operation in sorted(operations, key=lambda each: each.invoked):
             self._note(operation)
         for lists in self.lists.values():
@@ -99,7 +99,7 @@ class Known:
             }
         return self._writes[session]
 
-    def counts_of(self, session: str) -> Counts:
+    def counts_of(self, session: str) -> KnownCounts:
         """The same for counts, without those that were refused."""
         if session not in self._counts:
             counts = [
@@ -110,7 +110,7 @@ class Known:
             ]
             told = sorted(_told_at(count) for count in counts if count.outcome == "ok")
             invoked = sorted(count.invoked for count in counts)
-            self._counts[session] = Counts(invoked, told, len(counts) - len(told))
+            self._counts[session] = KnownCounts(invoked, told, len(counts) - len(told))
         return self._counts[session]
 
     def _line(self, session: str) -> Iterator[str]:
@@ -129,26 +129,26 @@ class Known:
         endings = self.endings_by(login) if login else ()
         return min((ending.completed for ending in endings), default=math.inf)
 
-    def endings_by(self, login: Operation) -> Sequence[Ending]:
+    def endings_by(self, login: Operation) -> Sequence[KnownEnd]:
         """Whatever ended the session that `login` made, or may have."""
         if login.name not in self._endings:
             self._endings[login.name] = list(self._all_endings(login))
         return self._endings[login.name]
 
-    def _all_endings(self, login: Operation) -> Iterator[Ending]:
+    def _all_endings(self, login: Operation) -> Iterator[KnownEnd]:
         for id in self._ids_of(login):
             for end in self._ends_of.get(id, ()):
-                yield Ending(end.invoked, _told_at(end), "replaced" if end.kind == "login" else str(end.reason))
+                yield KnownEnd(end.invoked, _told_at(end), "replaced" if end.kind == "login" else str(end.reason))
             if id in self._limited:
-                yield Ending(self._limited[id].invoked, _told_at(self._limited[id]), "limit")
+                yield KnownEnd(self._limited[id].invoked, _told_at(self._limited[id]), "limit")
         made_at = _told_at(login)
         for end in self._ends_by.get(login.user or "", ()):
             # Of one that was not made yet, as far as anybody knows, it need not be the end.
-            yield Ending(end.invoked, _told_at(end) if made_at < end.invoked else math.inf, str(end.reason))
+            yield KnownEnd(end.invoked, _told_at(end) if made_at < end.invoked else math.inf, str(end.reason))
         if login.limit is not None:
             for other in self._logins_by[login.user or ""]:
                 if other is not login and other.outcome != "refused":
-                    yield Ending(max(other.invoked, login.invoked), math.inf, "limit")
+                    yield KnownEnd(max(other.invoked, login.invoked), math.inf, "limit")
 
     @cached_property
     def _ids(self) -> Mapping[str, Sequence[str]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace as changed
 
-from .faults import Command, Faults, Kills, Network, Pauses
+from .faults import CommandFaults, Faults, Kills, NetworkFaults, Pauses
 from .history import Fault, Heading, History, Operation
 from .judgement import BROKEN, Violation, judge
 from .proxy import Proxy
@@ -41,13 +41,13 @@ def network(context: RaceContext) -> Tally:
     target = context.pool.target
     assert target.address is not None
     with Proxy(target.address) as proxy, WorkerPool(target.at_port(proxy.port), context.pool.size) as pool:
-        return _Storm(replace(context, pool=pool), "network").run(Network(context, proxy))
+        return _Storm(replace(context, pool=pool), "network").run(NetworkFaults(context, proxy))
 
 
 def failover(context: RaceContext) -> Tally:
     """The command of --during-storm is run in a storm: a restart of the server, say."""
     assert context.command is not None
-    command = Command(context, context.command)
+    command = CommandFaults(context, context.command)
     tally = _Storm(context, "storm").run(command)
     tally.figures["command_exit_code"] = command.exit_code
     if command.exit_code:

@@ -19,10 +19,10 @@ from redis.exceptions import ConnectionError, RedisError
 from sojourn.core.errors import ConfigurationError
 
 from .calls import PING, pack
+from .errors import is_refusal
+from .eviction import ASK_MEMORY, Memory
 from .idle import HUNG_UP, PROBE_SHARE, TRUSTED, Idle, condemned
-from .memory import ASK_MEMORY, Memory
 from .protocol import Question, RedisProtocol
-from .refusal import is_refusal
 from .retry import AnswerLost, NotReplicated, NotSent
 
 __all__ = ["BUSY", "MAX_CONNECTIONS", "AsyncNode", "Batch", "Packed"]

@@ -20,8 +20,8 @@ from .async_node import AsyncNode
 from .blob import decode_record
 from .calls import Address, Call, Steps
 from .connections import async_connect
-from .keys import get_command
-from .memory import Memory
+from .eviction import Memory
+from .key_names import get_command
 from .retry import QUESTION_SHARE, PendingCalls, limit_of
 from .scan import Scan, Sweep, erase, stats
 from .store import KEEP_ENDED, TIMEOUT, RedisStore

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from .calls import Address, Steps
-from .memory import info_of, name_of
+from .eviction import info_of, name_of
 from .store import RedisStore
 from .weaknesses import ask, settings_of
 

@@ -15,7 +15,7 @@ import hiredis
 from sojourn.core.store import Watcher
 
 from .calls import Address, pack
-from .keys import PREFIX, id_of
+from .key_names import PREFIX, id_of
 
 __all__ = ["PATIENCE", "Listener", "ListenerGroup", "Talk", "TrackingError"]
 

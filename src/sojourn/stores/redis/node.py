@@ -19,8 +19,8 @@ from sojourn.core.errors import ConfigurationError
 
 from .async_node import BUSY, MAX_CONNECTIONS, Batch, Packed
 from .calls import PING
+from .eviction import ASK_MEMORY, Memory
 from .idle import HUNG_UP, PROBE_SHARE, TRUSTED, Idle, condemned
-from .memory import ASK_MEMORY, Memory
 
 __all__ = ["Node"]
 

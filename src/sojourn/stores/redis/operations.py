@@ -22,7 +22,7 @@ from sojourn.core.token import partition
 from . import scripts, user_sessions
 from .blob import decode_mark, decode_record, encode_record, encode_secrets, encode_user
 from .calls import Call, Steps, command, pack, run
-from .keys import bar_keys, id_in, mark_key, session_key, user_bar_key
+from .key_names import bar_keys, id_in, mark_key, session_key, user_bar_key
 from .retry import InDoubt, NotMade
 from .user_sessions import cap, tidy
 

@@ -13,7 +13,7 @@ from redis import exceptions
 from sojourn.core.errors import ConfigurationError, StoreUnavailable
 
 from .calls import Address, Call
-from .refusal import code_of, explained, is_refusal, may_pass
+from .errors import code_of, explained, is_refusal, may_pass
 from .topology import Topology
 
 __all__ = ["QUESTION_SHARE", "AnswerLost", "InDoubt", "NotMade", "NotReplicated", "NotSent", "PendingCalls", "limit_of"]

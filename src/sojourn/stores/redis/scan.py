@@ -17,7 +17,7 @@ from sojourn.core.token import partition
 from . import scripts
 from .blob import decode_mark, encode_user, glance, has_key, readable
 from .calls import Address, Call, Steps, command, run
-from .keys import SESSIONS, bar_keys, bar_of, id_of, mark_key, mark_of, session_key, user_bar_key
+from .key_names import SESSIONS, bar_keys, bar_of, id_of, mark_key, mark_of, session_key, user_bar_key
 
 __all__ = ["Scan", "Sweep", "erase", "stats"]
 

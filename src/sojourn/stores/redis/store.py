@@ -15,8 +15,8 @@ from . import operations, user_sessions
 from .blob import decode_record
 from .calls import Address, Call, Steps
 from .connections import connect
-from .keys import get_command
-from .memory import Memory
+from .eviction import Memory
+from .key_names import get_command
 from .node import Node
 from .retry import QUESTION_SHARE, PendingCalls
 from .scan import Scan, Sweep, erase, stats

@@ -10,15 +10,15 @@ from redis.crc import key_slot
 from sojourn.core.errors import ConfigurationError, StoreUnavailable
 
 from .calls import Address, pack
-from .refusal import code_of, explained, is_refusal, may_pass
+from .errors import code_of, explained, is_refusal, may_pass
 from .url import Location
 
-__all__ = ["Cluster", "Discovery", "Question", "Sentinels", "Single", "Topology", "topology_of"]
+__all__ = ["Cluster", "Discovery", "NodeQuestion", "Sentinels", "Single", "Topology", "topology_of"]
 
 SLOTS = 16384
 
 
-class Question(NamedTuple):
+class NodeQuestion(NamedTuple):
     """A command to learn from, for a node or a Sentinel."""
 
     address: Address
@@ -26,7 +26,7 @@ class Question(NamedTuple):
     to_sentinel: bool = False
 
 
-Discovery = Generator[Question, Any, None]
+Discovery = Generator[NodeQuestion, Any, None]
 """Asks questions, is sent the answers, an exception where there was none; raises StoreUnavailable in the end."""
 
 
@@ -113,8 +113,8 @@ class Sentinels:
         for sentinel in list(self._sentinels):
             if sentinel in self._silent and answers > len(self._sentinels) // 2:
                 continue
-            facts = yield Question(sentinel, pack("SENTINEL", "MASTER", self._service), to_sentinel=True)
-            answer = yield Question(sentinel, self._ask, to_sentinel=True)
+            facts = yield NodeQuestion(sentinel, pack("SENTINEL", "MASTER", self._service), to_sentinel=True)
+            answer = yield NodeQuestion(sentinel, self._ask, to_sentinel=True)
             if not isinstance(answer, list):
                 self._silent.add(sentinel)
                 continue
@@ -127,7 +127,7 @@ class Sentinels:
         self._sentinels.sort(key=self._silent.__contains__)
         newest = [primary for primary, epoch in named.items() if epoch == max(named.values())]
         if len(newest) == 1:
-            answer = yield Question(newest[0], pack("ROLE"))
+            answer = yield NodeQuestion(newest[0], pack("ROLE"))
             if isinstance(answer, list) and answer[0] == b"master":
                 self._primary = newest[0]
                 return
@@ -169,7 +169,7 @@ class Cluster:
         answer: object = None
         ask = pack("CLUSTER", "SLOTS")
         for address in self._seeds:
-            answer = yield Question(address, ask)
+            answer = yield NodeQuestion(address, ask)
             if isinstance(answer, list) and answer:
                 self._learn(answer, address)
                 return

@@ -17,7 +17,7 @@ from sojourn.core.token import partition
 from . import scripts
 from .blob import readable
 from .calls import Steps, command, run
-from .keys import id_in, index_key, member, session_key
+from .key_names import id_in, index_key, member, session_key
 from .retry import NotMade
 
 __all__ = ["SLICE", "cap", "end_all", "of_user", "tidy"]

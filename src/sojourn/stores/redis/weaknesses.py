@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from sojourn.core.errors import StoreUnavailable
 
 from .calls import Address, Steps, command
-from .memory import name_of, policy_of
-from .refusal import is_refusal
+from .errors import is_refusal
+from .eviction import name_of, policy_of
 from .store import RedisStore
 
 __all__ = ["ask", "settings_of", "weaknesses"]

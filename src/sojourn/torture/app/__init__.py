@@ -1,6 +1,6 @@
 """The races fired at a running web application, through its own endpoints."""
 
-from .application import Application, AppRaceContext, AppRequest, described
+from .app_races import APP_RACES, check_endpoints, run_app_race
 from .attempts import (
     made_up_browser,
     old_cookie_opens,
@@ -12,7 +12,7 @@ from .attempts import (
 )
 from .browser import AppAnswer, Browser, Site
 from .endpoint import AppEndpoint
-from .races import APP_RACES, check_endpoints, run_app_race
+from .web_application import Application, AppRaceContext, AppRequest, described
 
 __all__ = [
     "APP_RACES",

@@ -13,9 +13,9 @@ from random import Random
 
 from sojourn.torture.worker_pool import RaceError
 
-from .application import AppRaceContext, AppRequest, described
 from .browser import Browser
 from .endpoint import AppEndpoint
+from .web_application import AppRaceContext, AppRequest, described
 
 __all__ = [
     "made_up_browser",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 
-from sojourn.browser.events import HEADERS, EventStream
+from sojourn.browser.event_stream import HEADERS, EventStream
 from sojourn.manager.followers import Follower
 
 from .exchange import AsyncExchange, encode_headers

@@ -10,7 +10,6 @@ from sojourn.torture.race import Race, run_race
 from sojourn.torture.result import Result, Tally
 from sojourn.torture.worker_pool import RaceError
 
-from .application import Application, AppRaceContext, AppRequest
 from .attempts import (
     HEAD_START,
     made_up_browser,
@@ -23,6 +22,7 @@ from .attempts import (
 )
 from .browser import Browser
 from .endpoint import AppEndpoint
+from .web_application import Application, AppRaceContext, AppRequest
 
 __all__ = ["APP_RACES", "check_endpoints", "run_app_race"]
 

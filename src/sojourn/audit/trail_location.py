@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from .file import AuditFile
+from .audit_file import AuditFile
 from .reader import TrailReader
 from .trail import AuditTrail
 

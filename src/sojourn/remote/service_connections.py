@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from sojourn.core.errors import StoreUnavailable
 
 from .address import Address
-from .calls import ServiceAnswer, ServiceCall
 from .http1 import Http1
+from .service_call import ServiceAnswer, ServiceCall
 
 if TYPE_CHECKING:
     import ssl

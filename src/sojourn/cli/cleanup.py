@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import click
 import msgspec
 
-from sojourn.audit.location import is_url
+from sojourn.audit.trail_location import is_url
 from sojourn.core.policy import Policy
 from sojourn.core.record import Record
 from sojourn.core.store import Stats

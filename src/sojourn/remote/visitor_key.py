@@ -64,6 +64,6 @@ def hand_on(transport: Transport) -> None:
             f"public_origin={transport.public_origin!r} is for tokens that scripts hold: give "
             "script_readable_tokens=True. For a session in a cookie it is the service that has the origin."
         )
-    from .devices import DeviceCookies  # here: a script has no browsers
+    from .device_cookies import DeviceCookies  # here: a script has no browsers
 
     transport.hand_on(DeviceCookies(transport.cookie))

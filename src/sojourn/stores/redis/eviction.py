@@ -7,7 +7,7 @@ import logging
 from sojourn.core.errors import ConfigurationError
 
 from .calls import Address, pack
-from .refusal import code_of, is_refusal, may_pass
+from .errors import code_of, is_refusal, may_pass
 
 __all__ = ["ASK_MEMORY", "Memory", "info_of", "name_of", "policy_of"]
 

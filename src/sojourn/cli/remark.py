@@ -1,13 +1,13 @@
-"""Finding: one thing that a check has to say of settings."""
+"""Remark: one thing that a check has to say of settings."""
 
 from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-__all__ = ["Finding"]
+__all__ = ["Remark"]
 
 
-class Finding(NamedTuple):
+class Remark(NamedTuple):
     """One thing that is `wrong`, and keeps the service from its work, or `weak`; and the mend."""
 
     how: Literal["wrong", "weak"]

@@ -24,7 +24,7 @@ from .desk import Desk
 from .markup import element
 from .operators import Operator
 from .page import MOUNT, page, url
-from .request import FORM, AdminRequest, Answer, parse_form, read_body, redirect
+from .request import FORM, AdminAnswer, AdminRequest, parse_form, read_body, redirect
 
 __all__ = ["COOKIE", "HEADERS", "POLICY", "AdminPages"]
 
@@ -49,10 +49,10 @@ HEADERS = (
 )
 _OURS = frozenset(name.encode() for name, _ in HEADERS)
 
-View = Callable[[Desk, AdminRequest], Awaitable[Answer]]
+View = Callable[[Desk, AdminRequest], Awaitable[AdminAnswer]]
 
 
-class Place(NamedTuple):
+class AdminRoute(NamedTuple):
     """What answers a path by GET and by POST, and whether anybody may ask."""
 
     get: View | None = None
@@ -60,21 +60,21 @@ class Place(NamedTuple):
     open: bool = False
 
 
-_ROUTES: Mapping[str, Place] = {
-    "": Place(overview.overview),
-    "/sessions": Place(sessions.sessions),
-    "/end": Place(ends.ask, ends.end),
-    "/keys": Place(api_keys.keys, api_keys.make),
-    "/keys/revoke": Place(api_keys.ask, api_keys.revoke),
-    "/policy": Place(policy.policy),
-    "/audit": Place(audit.audit),
-    "/sign-in": Place(sign_in.show, sign_in.sign_in, open=True),
-    "/sign-out": Place(None, sign_in.sign_out),
+_ROUTES: Mapping[str, AdminRoute] = {
+    "": AdminRoute(overview.overview),
+    "/sessions": AdminRoute(sessions.sessions),
+    "/end": AdminRoute(ends.ask, ends.end),
+    "/keys": AdminRoute(api_keys.keys, api_keys.make),
+    "/keys/revoke": AdminRoute(api_keys.ask, api_keys.revoke),
+    "/policy": AdminRoute(policy.policy),
+    "/audit": AdminRoute(audit.audit),
+    "/sign-in": AdminRoute(sign_in.show, sign_in.sign_in, open=True),
+    "/sign-out": AdminRoute(None, sign_in.sign_out),
 }
-_LIFE = Place(life.life)
+_LIFE = AdminRoute(life.life)
 _is_life = re.compile(f"/sessions/{ID_PATTERN}").fullmatch
 _STATIC = {
-    f"/static/{name}": Answer(files("sojourn.admin").joinpath("static", name).read_bytes(), content_type=kind)
+    f"/static/{name}": AdminAnswer(files("sojourn.admin").joinpath("static", name).read_bytes(), content_type=kind)
     for name, kind in (("admin.css", "text/css; charset=utf-8"), ("mark.svg", "image/svg+xml"))
 }
 
@@ -134,7 +134,7 @@ class AdminPages:
             answer = _plain("That did not work", str(error), 500)
         await _send(send, answer)
 
-    async def _find(self, scope: Scope, receive: Receive) -> Answer:
+    async def _find(self, scope: Scope, receive: Receive) -> AdminAnswer:
         path = scope["path"].removeprefix(MOUNT).rstrip("/")
         session: Session = scope["session"]
         now = self._desk.manager.clock()
@@ -180,12 +180,12 @@ def _here(scope: Scope) -> str:
     return "" if path == MOUNT and not query else path + (f"?{query}" if query else "")
 
 
-def _plain(title: str, text: str, status: int, operator: Operator | None = None) -> Answer:
+def _plain(title: str, text: str, status: int, operator: Operator | None = None) -> AdminAnswer:
     content = element("section", element("h1", title), element("p", text), class_="card narrow")
-    return Answer(page(title, content, operator=operator), status)
+    return AdminAnswer(page(title, content, operator=operator), status)
 
 
-async def _send(send: Send, answer: Answer) -> None:
+async def _send(send: Send, answer: AdminAnswer) -> None:
     body = answer.body if isinstance(answer.body, bytes) else answer.body.encode()
     headers = [("content-type", answer.content_type), *answer.headers, ("content-length", str(len(body)))]
     await send({"type": "http.response.start", "status": answer.status, "headers": encode_headers(headers)})
