@@ -130,12 +130,12 @@ class AsyncSQLiteStore:
         self._file.close()
 
     async def _write(self, work: Work[T], durable: bool = False) -> T:
-        write = Write(work, durable)
         self._writes += 1
         # Never past those that wait for the thread: it would find the file locked, or the log never at rest.
         alone = not durable and not self._under_way and self._writes % THREAD_EVERY
-        if alone and self._file.try_write(write):
-            return cast(T, write.outcome())
+        if alone and self._file.begin():
+            return self._file.finish(work)
+        write = Write(work, durable)
         self._start_thread()
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._under_way += 1

@@ -93,17 +93,29 @@ class SQLiteFile:
             raise self._unavailable(error) from error
         self._own.cursor, self._own.closer = connection.cursor(), _Closer(connection)
 
-    def try_write(self, write: Write) -> bool:
-        """Run one write on this thread's own connection, unless somebody else is writing: False, and nothing done."""
+    def begin(self) -> bool:
+        """Begin one write on this thread's own connection, unless somebody else is writing: False, and nothing done."""
         if not hasattr(self._own, "cursor"):
             self._open_own()
-        connection = self._own.cursor.connection
         try:
-            connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError:
+            self._own.cursor.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error:
             return False
-        self._guard([write], partial(_run, connection, [write]))
         return True
+
+    def finish(self, work: Work[T]) -> T:
+        """The result of the write that was begun, committed. What `work` raises undoes it."""
+        cursor = self._own.cursor
+        try:
+            result = work(cursor.connection)
+            cursor.execute("COMMIT")
+        except BaseException as error:
+            if cursor.connection.in_transaction:
+                cursor.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                raise self._unavailable(error) from error
+            raise
+        return result
 
     def scan(self, work: Work[T]) -> T:
         """The result of `work` on a connection of its own: a longer read that nobody waits behind."""
