@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sojourn import SessionManager, open_store
-from sojourn.torture import RACES, Run, RunSettings, Target, WorkerPool
+from sojourn.torture import RACES, Run, RunSettings, Target, WorkerPool, user_index
 from sojourn.torture.app import APP_RACES
 from tests.cli.program import COMMAND, Program, Result
 from tests.torture.conftest import Torture
@@ -204,6 +204,18 @@ def test_the_same_seed_makes_the_same_choices() -> None:
         assert choices(1, "index") == choices(1, "index")
         assert choices(1, "index") != choices(2, "index")
         assert choices(1, "index") != choices(1, "kill")
+
+
+def test_however_many_sessions_a_user_has_none_is_missed_in_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(user_index, "WEIGHTS", [kind == "log in" for kind in user_index.KINDS])
+    monkeypatch.setattr(user_index, "LONGEST_STEP", 2)  # in ms: none runs out
+    (race,) = [race for race in RACES if race.name == "index"]
+
+    with WorkerPool(Target.parse("memory:"), 1) as pool:
+        run = Run(pool, RunSettings(rounds=1, seed=1, storm=1))
+        tally = race.run(run.context(race, lambda text: None))
+
+    assert (tally.tries, tally.lost) == (1000, 0)
 
 
 def test_the_list_tells_what_each_race_does(sojourn: Program) -> None:

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from sojourn import Client, ConfigurationError, EndReason, Session
+from sojourn import Client, ConfigurationError, EndReason, Policy, Session
 from sojourn.browser import Answer, Ask, BrowserOptions, Request, answer, perform, perform_async, plan
 from sojourn.browser.endpoints import MAX_BODY
 from sojourn.browser.openapi import openapi
@@ -385,6 +385,15 @@ def test_another_of_mine_can_be_ended(mine: Mine) -> None:
     assert mine.perform(Ask("revoke", "ada", mine.other[4:36])) == 1
     assert mine.alive() == [True, False, True]
     assert mine.perform(Ask("revoke", "ada", mine.other[4:36])) == 0
+
+
+def test_of_any_number_of_mine_each_is_listed_and_can_be_ended(mine: Mine) -> None:
+    mine.site.manager.policy = Policy(max_sessions=None)
+    tokens = [mine.site.begin("ada") for _ in range(200)]
+
+    assert len(mine.perform(Ask("list", "ada"))) == 202
+    assert [mine.perform(Ask("revoke", "ada", token[4:36])) for token in tokens] == [1] * 200
+    assert mine.alive() == [True, True, True]
 
 
 def test_somebody_elses_is_never_ended(mine: Mine) -> None:

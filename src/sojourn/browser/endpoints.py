@@ -1,6 +1,6 @@
-"""The endpoints: plan() reads a request and notes in the session what it wants, perform() carries, answer() answers.
+"""The endpoints: plan() reads a request and notes in the session what it wants, answer() answers. No I/O.
 
-plan and answer do no I/O.
+What is to be carried out between them beside the commit, perform() does: devices.py.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from sojourn.core.info import SessionInfo
 from sojourn.core.problem import NOSNIFF, Problem, invalid_data, problem_of, problem_to_send
 from sojourn.core.session import Session
 from sojourn.core.token import ID_PATTERN
-from sojourn.manager import AsyncSessionManager, SessionManager
 
 from .assets import ASSETS
 from .event_stream import HEADERS
@@ -31,8 +30,6 @@ __all__ = [
     "BrowserOptions",
     "Request",
     "answer",
-    "perform",
-    "perform_async",
     "plan",
     "problem_answer",
     "to_send",
@@ -227,41 +224,6 @@ def to_send(found: Answer, method: str) -> Answer:
     # Not to be embedded or read by other sites (ASVS 3.5.8).
     closed = ("cross-origin-resource-policy", "same-origin")
     return found._replace(body=b"" if method == "HEAD" else found.body, headers=[*found.headers, length, closed])
-
-
-def perform(ask: Ask, session: Session, manager: SessionManager) -> Sequence[SessionInfo] | int:
-    """Carry out what is left besides the commit. A session of somebody else is never ended: it counts 0.
-
-    Raises StoreUnavailable, and SessionCommitted where the response has begun. One read and one write at most.
-    """
-    if ask.action == "list":
-        return manager.list(ask.user_id)
-    if ask.action == "revoke_others":
-        return manager.revoke_all(ask.user_id, keep=ask.id, by=f"session:{ask.id}", address=session.client.ip)
-    if ask.action == "revoke" and any(mine.id == ask.id for mine in manager.list(ask.user_id)):
-        by, address = f"session:{session.id}", session.client.ip
-        return _log_out_if_mine(ask, session) or int(manager.revoke(ask.id, by=by, address=address))
-    return 0
-
-
-async def perform_async(ask: Ask, session: Session, manager: AsyncSessionManager) -> Sequence[SessionInfo] | int:
-    """As `perform`, awaited."""
-    if ask.action == "list":
-        return await manager.list(ask.user_id)
-    if ask.action == "revoke_others":
-        return await manager.revoke_all(ask.user_id, keep=ask.id, by=f"session:{ask.id}", address=session.client.ip)
-    if ask.action == "revoke" and any(mine.id == ask.id for mine in await manager.list(ask.user_id)):
-        by, address = f"session:{session.id}", session.client.ip
-        return _log_out_if_mine(ask, session) or int(await manager.revoke(ask.id, by=by, address=address))
-    return 0
-
-
-def _log_out_if_mine(ask: Ask, session: Session) -> int:
-    # Ending the session that asks is a log-out: its own cookie goes too, with the commit that follows.
-    if ask.id != session.id:
-        return 0
-    session.logout()
-    return 1
 
 
 def problem_answer(problem: Problem) -> Answer:

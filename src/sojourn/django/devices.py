@@ -54,7 +54,9 @@ def _spoken() -> str:
 
 
 def _devices(session: Session) -> list[dict[str, Any]]:
-    found = [listed(each, session.id) for each in process.manager().list(session.user_id or "")]
+    mine = perform(Ask("list", session.user_id or ""), session, process.manager())
+    assert not isinstance(mine, int)
+    found = [listed(each, session.id) for each in mine]
     now = process.manager().clock()
     return [_shown(each, now) for each in sorted(found, key=lambda each: (not each.current, -each.seen_at))]
 
