@@ -22,7 +22,7 @@ from sojourn.asgi import SessionMiddleware
 from sojourn.core.store import Applied, Bar, Create, Ends, Limit, Mark, Store
 from sojourn.core.token import hash_user
 from sojourn.stores.redis import AsyncRedisStore, RedisStore, scan, scripts
-from sojourn.stores.redis.async_node import MAX_CONNECTIONS
+from sojourn.stores.redis.batch import MAX_CONNECTIONS
 from sojourn.testing import blocking
 from sojourn.testing.records import HOUR, NOW, ids, live, make_record, put, raises
 from sojourn.wsgi import SessionMiddleware as WSGISessionMiddleware

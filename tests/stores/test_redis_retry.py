@@ -220,6 +220,18 @@ def test_a_primary_that_answered_until_now_is_confirmed_by_any_sentinel() -> Non
     assert set(told_by_sentinels(topology, words)) == {FIRST, SECOND, THIRD, OLD}
 
 
+def test_a_primary_that_its_replicas_left_is_asked_for_again() -> None:
+    """The network parted it from all others, and they may have another one: it goes on answering."""
+    topology = Sentinels([FIRST], "x")
+    told_by_sentinels(topology, {FIRST: (OLD, 0)})
+    under_way = PendingCalls([END], topology, give_up=1.0, timeout=1.0)
+    assert under_way.batches() == {OLD: [0]}
+    with pytest.raises(StoreUnavailable, match="made the write"):
+        under_way.take([0], [NotReplicated("0 of 1 replicas confirmed it")])
+
+    assert topology.primaries() == []
+
+
 def test_a_sentinel_that_was_silent_is_asked_last_and_not_missed() -> None:
     """A silent one costs a part of the timeout."""
     topology = Sentinels([FIRST, SECOND, THIRD], "x")

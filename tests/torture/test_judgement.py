@@ -274,6 +274,20 @@ def test_what_nobody_was_told_of_may_be_seen_and_be_undone_as_by_a_failover() ->
     assert told.broken == []
 
 
+@pytest.mark.parametrize("lost", [{"lasts": 9}, UNKNOWN])
+def test_an_end_that_is_under_way_may_be_seen_and_be_undone_and_is_made_again(lost: dict[str, Any]) -> None:
+    """The primary died before its replica had it: who asked for it asks the new one, or another does."""
+    told = Told()
+    told.login()
+    told.end(**lost)
+    told.read_over()
+    told.read()
+    told.end(lasts=9)
+    told.read()
+
+    assert told.broken == []
+
+
 def test_reads_that_overlap_are_in_no_order() -> None:
     told = Told(staleness=60)
     told.login()
@@ -440,6 +454,17 @@ def test_a_list_has_nothing_that_no_log_in_of_the_user_made(case: str) -> None:
     assert told.broken == [("wrong_lists", "s")]
 
 
+def test_a_list_may_have_a_session_of_a_log_in_that_is_refused_only_later() -> None:
+    """A failover undid it, and meanwhile there were too many."""
+    told = Told()
+    login = told.login(None, outcome="refused", lasts=1.5)
+    told.lists(("s", login))
+    assert told.broken == []
+
+    told.lists(("s", login))
+    assert told.broken == [("wrong_lists", "s")]
+
+
 def test_a_log_in_of_unknown_outcome_made_one_session_or_none() -> None:
     told = Told()
     login = told.login(None, **UNKNOWN)
@@ -520,6 +545,14 @@ def test_a_log_in_may_be_refused_for_one_that_is_there_or_may_be(outcome: dict[s
     told.login(None, limit=1, outcome="refused", reason="limit")
 
     assert told.broken == []
+
+
+def test_a_log_in_may_be_refused_for_one_that_is_refused_only_later() -> None:
+    told = Told()
+    last = told.login(None, limit=1, outcome="refused", reason="limit", lasts=5)
+    told.login(None, limit=1, outcome="refused", reason="limit")
+
+    assert told.broken == [("over_cap", last)], "somebody must have come first"
 
 
 def test_an_end_makes_room() -> None:

@@ -1,7 +1,8 @@
 """Judgement: what in a history breaks a store's promises. Pure: it asks no store and looks at no clock.
 
-An outcome that nobody was told excuses whatever it explains. Every bound is the order in which things were asked and
-answered, never how long they took.
+An outcome that nobody was told excuses whatever it explains, and so does one that nobody was told yet: what is under
+way may be seen, and be undone by a failover. Every bound is the order in which things were asked and answered, never
+how long they took.
 """
 
 from __future__ import annotations
@@ -172,18 +173,22 @@ def _judge_list(known: Known, user: str, one: Operation) -> Iterator[Violation]:
 
 def _judge_listed(known: Known, user: str, one: Operation, listed: Listed) -> Iterator[Violation]:
     login = known.logins.get(listed.name)
-    if login is None or login.user != user or login.outcome == "refused" or login.invoked > _end_of(one):
-        why = "its log-in was refused" if login and login.outcome == "refused" else "no log-in of the user's made it"
-        yield Violation("wrong_lists", listed.id, f"{one.name} listed it: {why}")
+    if login is None or login.user != user or login.invoked > _end_of(one):
+        yield Violation("wrong_lists", listed.id, f"{one.name} listed it: no log-in of the user's made it")
+    elif login.outcome == "refused" and _end_of(login) < one.invoked:
+        yield Violation("wrong_lists", listed.id, f"{one.name} listed it: its log-in was refused")
     elif min((ending.completed for ending in known.endings_by(login)), default=math.inf) < one.invoked:
         yield Violation("lost_logouts", listed.id, f"{one.name} listed it after its end was acknowledged")
 
 
 def _judge_refusal(known: Known, refused: Operation) -> Iterator[Violation]:
-    """For each session that may have been live meanwhile, the cap may have been reached."""
+    """For each session that may have been live meanwhile, the cap may have been reached: that of a log-in too which
+    was still under way, and refused in the end.
+    """
     live = 0
     for login in known.logins_by(refused.user or ""):
-        if login.outcome != "refused" and login.invoked <= _end_of(refused):
+        made = login.outcome != "refused" or _end_of(login) > _end_of(refused)
+        if made and login.invoked <= _end_of(refused):
             over = min((ending.completed for ending in known.endings_by(login)), default=math.inf)
             live += over >= refused.invoked
     if refused.limit is not None and live < refused.limit:

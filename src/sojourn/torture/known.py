@@ -168,12 +168,16 @@ class Known:
         )
 
     def is_surely_over(self, session: str, read: Operation) -> bool:
-        """Whether the end that a read saw was one that somebody was told of, then or later."""
+        """Whether the end that a read saw had been acknowledged when it was asked. One that was under way may be
+        undone, by a failover, and made again.
+        """
         saw, login = read.saw, self.login_of.get(session)
         return (
             saw is not None
             and login is not None
-            and any(ending.completed < math.inf and ending.reason == saw.reason for ending in self.endings_by(login))
+            and any(
+                ending.completed < read.invoked and ending.reason == saw.reason for ending in self.endings_by(login)
+            )
         )
 
     def made_at(self, login: Operation) -> float:

@@ -10,7 +10,6 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import accumulate
 from typing import Any
 
 from redis.asyncio.connection import AbstractConnection as AsyncConnection
@@ -18,79 +17,16 @@ from redis.exceptions import ConnectionError, RedisError
 
 from sojourn.core.errors import ConfigurationError
 
-from .calls import PING, pack
-from .errors import is_refusal
+from .batch import BUSY, MAX_CONNECTIONS, Batch, Packed
+from .calls import PING
 from .eviction import ASK_MEMORY, Memory
 from .idle import HUNG_UP, PROBE_SHARE, TRUSTED, Idle, condemned
 from .protocol import Question, RedisProtocol
-from .retry import AnswerLost, NotReplicated, NotSent
 
-__all__ = ["BUSY", "MAX_CONNECTIONS", "AsyncNode", "Batch", "Packed"]
+__all__ = ["AsyncNode"]
 
-Packed = tuple[bytes, int, bool]
-"""What to send, how many answers come before the one that counts, and whether replicas must have it."""
-
-# Of one process to one server; of each event loop, beside the one that calls share. More calls wait.
-MAX_CONNECTIONS = 32
-REPLICA_WAIT = 1000  # ms
 # A call may be late by one of so many parts of the timeout: they are looked for that often.
 LOOKS = 8
-
-
-class Batch:
-    """Calls put together for one trip, and the answers failure apart again.
-
-    `give_up` is when the trip is over, in seconds of time.monotonic().
-    """
-
-    def __init__(self, calls: Sequence[Packed], min_replicas: int, give_up: float) -> None:
-        self.calls = calls
-        self.give_up = give_up
-        self.waits = min_replicas > 0 and any([durable for _, _, durable in calls])
-        self._min_replicas = min_replicas
-
-    def packed(self) -> tuple[bytes, int]:
-        """What to send, and how many answers there will be."""
-        calls = self.calls
-        if len(calls) == 1 and not self.waits:
-            return calls[0][0], 1 + calls[0][1]
-        whole = b"".join([packed for packed, _, _ in calls])
-        expected = len(calls) + sum([passed_over for _, passed_over, _ in calls])
-        return (
-            (whole + pack("WAIT", self._min_replicas, REPLICA_WAIT), expected + 1) if self.waits else (whole, expected)
-        )
-
-    def own(self, replies: list[Any]) -> list[Any]:
-        """Of the answers that came so far those that count."""
-        places = accumulate([passed_over + 1 for _, passed_over, _ in self.calls], initial=-1)
-        return [replies[place] for place in list(places)[1:] if place < len(replies)]
-
-    def confirm(self, replies: list[Any], replicas: object) -> None:
-        """Turn the answers to writes that too few replicas have into NotReplicated. `replicas` is WAIT's answer."""
-        if not isinstance(replicas, int):
-            self._unsure(replies, NotReplicated(f"WAIT was refused: {replicas}"))
-        elif replicas < self._min_replicas:
-            needed = f"{replicas} of {self._min_replicas} replicas confirmed it in {REPLICA_WAIT} ms"
-            self._unsure(replies, NotReplicated(needed))
-
-    def _unsure(self, replies: list[Any], failure: Exception) -> None:
-        for index, (reply, (_, _, durable)) in enumerate(zip(replies, self.calls, strict=False)):
-            if durable and not isinstance(reply, Exception):
-                replies[index] = failure
-
-    def not_sent(self, error: Exception) -> list[Any]:
-        """The answers where no connection was to be had."""
-        told = is_refusal(error) or isinstance(error, ConfigurationError)
-        return [error if told else _because(NotSent(), error) for _ in self.calls]
-
-    def broken_off(self, replies: list[Any], error: Exception) -> list[Any]:
-        """The answers where the connection broke after `replies`."""
-        if len(replies) < len(self.calls) and is_refusal(error):
-            replies.append(error)
-        if self.waits:
-            # A write that was answered, and WAIT was not, may be on no replica.
-            self._unsure(replies, _because(AnswerLost(), error))
-        return replies + [_because(AnswerLost(), error) for _ in range(len(self.calls) - len(replies))]
 
 
 class AsyncNode:
@@ -116,7 +52,9 @@ class AsyncNode:
         self._free = asyncio.Semaphore(MAX_CONNECTIONS)
         self._shared: RedisProtocol | None = None
         self._sharing = asyncio.Lock()
-        self._apart: set[RedisProtocol] = set()
+        # Each is one call's, which alone gives it back; and those that were shared, left to those who wait there.
+        self._lent: set[RedisProtocol] = set()
+        self._left: set[RedisProtocol] = set()
         self._watch: asyncio.TimerHandle | None = None
 
     async def exchange(self, calls: Sequence[Packed], limit: float | None = None) -> list[Any]:
@@ -152,10 +90,13 @@ class AsyncNode:
     async def close(self) -> None:
         """Close the connections that nobody uses."""
         shared = self._shared
-        if shared is not None and all([question.arrived.done() for question in shared.asked]):
+        if shared is not None and not shared.is_awaited:
             self._shared = None
-            self._idle.append((shared, shared.used_at))
-        if self._shared is None and self._watch is not None:
+            self._left.add(shared)
+        for each in [each for each in self._left if not each.is_awaited]:
+            self._left.discard(each)
+            self._idle.append((each, each.used_at))
+        if self._watch is not None and not (self._shared or self._left or self._lent):
             self._watch.cancel()
             self._watch = None
         while self._idle:
@@ -176,7 +117,7 @@ class AsyncNode:
             if shared is None or not self._is_trusted(shared, now):
                 self._shared = None
                 if shared is not None and shared.asked:
-                    self._apart.add(shared)
+                    self._left.add(shared)
                 elif shared is not None:
                     self._idle.append((shared, shared.used_at))
                 shared = (await self._take(now, give_up))[0]
@@ -193,24 +134,23 @@ class AsyncNode:
         try:
             connection, _ = await self._take(now, batch.give_up)
             connection.used_at = now
-            self._apart.add(connection)
+            self._lent.add(connection)
             try:
                 return await self._talk(connection, batch)
             except BaseException:
                 await connection.disconnect()
                 raise
             finally:
-                self._rejoin(connection)
+                self._lent.discard(connection)
+                self._put_by(connection)
         except (RedisError, OSError, ConfigurationError) as error:
             return batch.not_sent(error)
         finally:
             self._free.release()
 
-    def _rejoin(self, connection: RedisProtocol) -> None:
-        if connection in self._apart:
-            self._apart.discard(connection)
-            if not connection.closed:
-                self._idle.append((connection, connection.used_at))
+    def _put_by(self, connection: RedisProtocol) -> None:
+        if not connection.closed:
+            self._idle.append((connection, connection.used_at))
 
     async def _talk(self, connection: RedisProtocol, batch: Batch) -> list[Any]:
         question = self._ask(connection, *batch.packed(), batch.give_up)
@@ -237,12 +177,13 @@ class AsyncNode:
     def _cut_overdue(self) -> None:
         # One timer for all calls: a time limit for each, as asyncio has it, takes as long as half a call.
         now = time.monotonic()
-        under_way = [each for each in (self._shared, *self._apart) if each is not None and each.asked]
+        under_way = [each for each in (self._shared, *self._left, *self._lent) if each is not None and each.asked]
         for each in under_way:
             if now >= each.asked[0].give_up:
                 each.abort(TimeoutError(f"no answer within {self._timeout:g} s"))
-        for each in [each for each in self._apart if not each.asked]:
-            self._rejoin(each)
+        for each in [each for each in self._left if not each.asked]:
+            self._left.discard(each)
+            self._put_by(each)
         again = asyncio.get_running_loop().call_later
         self._watch = again(self._timeout / LOOKS, self._cut_overdue) if under_way else None
 
@@ -290,11 +231,3 @@ class AsyncNode:
         await connection.disconnect()
         for other in condemned(self._idle, used_at):
             await other.disconnect()
-
-
-BUSY = TimeoutError("every connection is in use")
-
-
-def _because(failure: Exception, error: Exception) -> Exception:
-    failure.__cause__ = error
-    return failure

@@ -17,7 +17,7 @@ from redis.exceptions import ConnectionError, RedisError, ResponseError
 
 from sojourn.core.errors import ConfigurationError
 
-from .async_node import BUSY, MAX_CONNECTIONS, Batch, Packed
+from .batch import BUSY, MAX_CONNECTIONS, Batch, Packed
 from .calls import PING
 from .eviction import ASK_MEMORY, Memory
 from .idle import HUNG_UP, PROBE_SHARE, TRUSTED, Idle, condemned

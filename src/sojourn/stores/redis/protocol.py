@@ -56,12 +56,18 @@ class RedisProtocol(asyncio.Protocol):
         self._streams: Any = self._transport.get_protocol()
         self._transport.set_protocol(self)
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether anybody waits for an answer who was not cancelled."""
+        return not all([question.arrived.done() for question in self.asked])
+
     def ask(self, packed: bytes, expected: int, give_up: float) -> Question:
         """Send it."""
         question = Question(self._loop.create_future(), expected, give_up)
         if self.closed:
             question.arrived.set_exception(_closed())
-        elif not self.asked:
+            return question
+        if not self.asked:
             self._transport.write(packed)
         else:
             if not self._unsent:
@@ -80,8 +86,10 @@ class RedisProtocol(asyncio.Protocol):
                 arrived.set_exception(error)
 
     async def disconnect(self, *, wait: bool = False) -> None:
-        """Close it."""
+        """Close it. What is still to be sent is not: a server that does not read would be waited for."""
         self.closed = True
+        if self.asked:
+            self.abort(ConnectionError("the connection was closed"))
         await self._connection.disconnect(nowait=not wait)
 
     def data_received(self, data: bytes) -> None:
@@ -112,7 +120,8 @@ class RedisProtocol(asyncio.Protocol):
         self.abort(exc or _closed())
 
     def _send(self) -> None:
-        self._transport.write(b"".join(self._unsent))
+        if not self.closed:
+            self._transport.write(b"".join(self._unsent))
         self._unsent.clear()
 
 

@@ -127,7 +127,7 @@ class PendingCalls:
 
     def _judge(self, index: int, reply: Exception) -> None:
         call = self._calls[index]
-        if isinstance(reply, (NotSent, AnswerLost)):
+        if isinstance(reply, (NotSent, AnswerLost, NotReplicated)):
             self._topology.doubt()
         match reply:
             case NotSent():

@@ -43,7 +43,7 @@ class Topology(Protocol):
         """A node said that `slot` is elsewhere now."""
 
     def doubt(self) -> None:
-        """A connection broke: who answers there next may be another than before."""
+        """A connection broke, and who answers there next may be another than before; or replicas confirmed nothing."""
 
     def discover(self) -> Discovery:
         """Learn it anew."""
