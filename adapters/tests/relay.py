@@ -30,6 +30,8 @@ class Relay(Running):
     """
 
     def __init__(self, port: int) -> None:
+        # Of the service, for connections from now on. With the next answer the service says farewell to its connection.
+        self.port, self.farewell = port, False
         self.connections = 0
         self.opens = self.commits = 0  # alone, and in batches
         self.paths: list[str] = []
@@ -51,7 +53,7 @@ class Relay(Running):
         class Handler(socketserver.BaseRequestHandler):
             def handle(self) -> None:
                 relay.connections += 1
-                with suppress(OSError), socket.create_connection(("127.0.0.1", port)) as service:
+                with suppress(OSError), socket.create_connection(("127.0.0.1", relay.port)) as service:
                     open_sockets.extend((self.request, service))
                     threading.Thread(target=relay.pass_answers, args=(service, self.request), daemon=True).start()
                     relay.pass_requests(self.request, service)
@@ -101,6 +103,9 @@ class Relay(Running):
             while received := service.recv(65536):
                 if self.hides_batches:
                     received = re.sub(rb"sojourn-batches: \d+\r\n", b"", received)
+                if self.farewell:
+                    self.farewell = False
+                    received = received.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n", 1)
                 time.sleep(self.delay)
                 if self.lose_answers:
                     break

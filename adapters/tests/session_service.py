@@ -23,6 +23,7 @@ CLOCKED = Path(__file__).parents[2] / "tests" / "service" / "clocked_service.py"
 class SessionService(Running):
     """`sojourn serve`, on one port for good: it may be killed, paused and started again. On SQLite, or on `store`.
 
+    On another one's `store` it is an instance beside that, with the same API keys.
     `limited`: limited_service.py in its place, with two workers. `clock`: tests/service/clocked_service.py, which is
     ahead by the milliseconds in this file.
     """
@@ -33,7 +34,7 @@ class SessionService(Running):
         policy: Mapping[str, object] | None = None,
         *,
         unix: bool = False,
-        store: str | None = None,
+        store: str | SessionService | None = None,
         cookie: Mapping[str, object] | None = None,
         browser: Mapping[str, object] | None = None,
         limited: bool = False,
@@ -42,12 +43,13 @@ class SessionService(Running):
         folder.mkdir(parents=True, exist_ok=True)
         self.port = find_port()
         self.url = f"unix:{folder}/service.sock" if unix else f"http://127.0.0.1:{self.port}"
-        self.keys = folder / "keys.json"
-        self.key = make_key(self.keys, "sessions")
+        beside = store if isinstance(store, SessionService) else None
+        self.keys: Path = beside.keys if beside else folder / "keys.json"
+        self.key: str = beside.key if beside else make_key(self.keys, "sessions")
         config = folder / "sojourn.toml"
-        self._file = folder / "sessions.sqlite3"
-        store = store or f"sqlite:///{self._file}"
-        settings = {"store": store, "keys": str(self.keys), "policy": policy or {}, "cookie": cookie or {}}
+        self._file: Path = beside._file if beside else folder / "sessions.sqlite3"
+        url = store if isinstance(store, str) else f"sqlite:///{self._file}"
+        settings = {"store": url, "keys": str(self.keys), "policy": policy or {}, "cookie": cookie or {}}
         settings |= {} if browser is None else {"browser": browser}
         config.write_text("".join(f"{name} = {_toml(value)}\n" for name, value in settings.items()))
         where = ["--uds", f"{folder}/service.sock"] if unix else ["--port", str(self.port)]

@@ -24,6 +24,7 @@ from adapters.tests.relay import Relay
 from adapters.tests.remote_site import Asgi
 from adapters.tests.session_service import SessionService
 from adapters.tests.sites import aspnetcore, each_kind
+from adapters.tests.test_problems import LOGS_IN
 from adapters.tests.visitor import COOKIE, Answer, Visitor
 from tests.keys import Key
 from tests.server import run_server
@@ -150,6 +151,18 @@ def test_a_token_that_was_copied_without_its_key_opens_nothing_and_its_owner_goe
     assert code(show(ports[0], **good)) == "proof-required"
 
     assert script.user() == "ada"
+
+
+def test_the_scheme_is_of_any_letters_and_spaces_follow_it(ports: list[int]) -> None:
+    script, unbound = log_in(ports[0]), Script(ports[0], None)
+    assert unbound.do(["login", "eve"]).status == 200
+    for scheme in ("dpop", "DPOP  "):
+        shown = {**script.headers(), "Authorization": f"{scheme} {script.token}"}
+        assert show(ports[0], **shown).results[0]["user_id"] == "ada"
+        assert show(ports[0], Authorization=shown["Authorization"]).code == "proof-required"
+    for scheme in ("bearer", "BEARER  "):
+        assert show(ports[0], Authorization=f"{scheme} {unbound.token}").results[0]["user_id"] == "eve"
+        assert show(ports[0], Authorization=f"{scheme} {script.token}").code == "proof-required"
 
 
 def test_who_has_another_key_is_refused_and_told_to_forget_the_token(ports: list[int]) -> None:
@@ -289,6 +302,35 @@ def test_a_script_without_a_key_has_a_session_as_ever(ports: list[int]) -> None:
     late = Script(ports[0], Key(), script.token)
     assert late.do(["set", "a", 1]).status == 200
     assert script.do(["increment", "a"]).results == [2]
+
+
+@pytest.fixture(scope="module")
+def stricter(tmp_path_factory: pytest.TempPathFactory, service: SessionService) -> Iterator[SessionService]:
+    """The next instance of the service, whose policy requires keys."""
+    folder = tmp_path_factory.mktemp("stricter")
+    with SessionService(folder, {"binding": "require"}, store=service) as stricter:
+        yield stricter
+
+
+def test_what_is_refused_after_a_log_in_that_was_committed_leaves_its_token(
+    kind: str, ports: list[int], relay: Relay, service: SessionService, stricter: SessionService
+) -> None:
+    if kind not in LOGS_IN:
+        return  # of one request there is one commit
+
+    def roll_out() -> None:
+        relay.port, relay.farewell = stricter.port, True
+
+    script = Script(ports[0], None)
+    assert script.do(["set", "a", 1]).status == 200
+    before, relay.before_commit = script.token, roll_out
+    answer = script.do(*LOGS_IN[kind], ["set", "b", 2])
+    relay.port = service.port
+    relay.close_connections()
+
+    assert code(answer) == "proof-required"
+    assert script.token not in (None, before)
+    assert script.user() == "ada"
 
 
 def test_cookies_go_on_working_beside_it_and_the_two_never_mix(ports: list[int]) -> None:

@@ -136,6 +136,14 @@ def test_the_token_alone_opens_nothing(bound_site: Site) -> None:
     assert holder.get("/see/show").json()["user"] == "ada"
 
 
+def test_the_scheme_is_of_any_letters_and_spaces_follow_it(bound_site: Site) -> None:
+    holder = log_in(bound_site)
+    for scheme in ("dpop", "DPOP  "):
+        shown = {"Authorization": f"{scheme} {holder.token}", "DPoP": holder.proof("GET", "/see/show")}
+        assert bound_site.browser().get("/see/show", **shown).json()["user"] == "ada"
+    assert refused(bound_site, {"Authorization": f"bearer {holder.token}"}) == "proof-required"
+
+
 def test_a_good_proof_beside_the_token_as_bearer_is_refused(bound_site: Site) -> None:
     holder = log_in(bound_site)
     headers = {"Authorization": f"Bearer {holder.token}", "DPoP": holder.proof("GET", "/see/show")}

@@ -379,7 +379,7 @@ def test_a_session_of_a_script_s_key_needs_its_proof_for_this_very_request(world
 
     def shown(method: str = "GET", path: str = "/a b") -> dict[str, str | None]:
         proof = mine.proof(method, ORIGIN + path, token=token, nonce=nonce, iat=now)
-        return {"Authorization": f"DPoP {token}", "DPoP": proof}
+        return {"Authorization": f"dpop {token}", "DPoP": proof}
 
     here = ("GET", "/a%20b?x=1")
     good = shown()

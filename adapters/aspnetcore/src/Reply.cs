@@ -82,10 +82,6 @@ namespace Sojourn.AspNetCore
             {
                 headers["Secure-Session-Registration"] = _registration;
             }
-            if (_token != null)
-            {
-                headers["Sojourn-Token"] = _token;
-            }
             if (_shown.Key?.Nonce is string nonce)
             {
                 headers["DPoP-Nonce"] = nonce;
@@ -93,6 +89,11 @@ namespace Sojourn.AspNetCore
             if (Refused != null)
             {
                 Challenge.Write(Refused, headers);
+            }
+            if (_token != null)
+            {
+                // What was committed stays so, whatever was refused after it and is told of the token.
+                headers["Sojourn-Token"] = _token;
             }
             return cookies.Length > 0 || _token != null || _shown.Key?.Nonce != null || Refused != null;
         }

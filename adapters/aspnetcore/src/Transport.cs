@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Linq;
+using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Http;
 
 namespace Sojourn.AspNetCore
@@ -15,6 +16,9 @@ namespace Sojourn.AspNetCore
         private static readonly Problem _notEnabled = new Problem(
             400, "bearer-not-enabled", "Cookies only",
             "This server keeps session tokens in HttpOnly cookies. Use the client's storage 'cookie'.");
+
+        // A scheme is of capitals or not, with a space after it or several (RFC 9110, section 11.4).
+        private static readonly Regex _scheme = new Regex(@"\A(?:bearer|(dpop)) +", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant);
 
         private readonly bool _isReadable;
         private readonly PublicOrigin? _origin;
@@ -46,10 +50,9 @@ namespace Sojourn.AspNetCore
         /// <summary>Whether a script that holds its token itself sent this request.</summary>
         public bool IsBearer(HttpRequest request)
         {
-            var authorization = request.Headers["Authorization"].ToString();
-            return authorization.StartsWith("Bearer sj1-", StringComparison.Ordinal)
-                || (_origin != null && authorization.StartsWith("DPoP sj1-", StringComparison.Ordinal))
-                || IsSaid(request);
+            var (token, isDpop) = ShownInAuthorization(request);
+            return IsSaid(request)
+                || (token.StartsWith("sj1-", StringComparison.OrdinalIgnoreCase) && (_origin != null || !isDpop));
         }
 
         /// <summary>Why a script's request is refused, if it is. Other sites cannot send its headers without a preflight: no CSRF here.</summary>
@@ -69,12 +72,16 @@ namespace Sojourn.AspNetCore
             {
                 return ShownInCookies(request);
             }
-            var authorization = request.Headers["Authorization"].ToString();
-            var isDpop = authorization.StartsWith("DPoP ", StringComparison.Ordinal);
-            var isToken = isDpop || authorization.StartsWith("Bearer ", StringComparison.Ordinal);
-            var token = isToken ? authorization.Substring(authorization.IndexOf(' ') + 1) : "";
+            var (token, isDpop) = ShownInAuthorization(request);
             var tokens = SessionCookie.IsToken(token) ? new[] { token } : Array.Empty<string>();
             return new Shown(tokens) { IsBearer = true, Key = _origin == null ? null : KeyOf(request, _origin, isDpop) };
+        }
+
+        private static (string Token, bool IsDpop) ShownInAuthorization(HttpRequest request)
+        {
+            var authorization = request.Headers["Authorization"].ToString();
+            var scheme = _scheme.Match(authorization);
+            return (scheme.Success ? authorization.Substring(scheme.Length).TrimEnd(' ') : "", scheme.Groups[1].Success);
         }
 
         private Shown ShownInCookies(HttpRequest request)

@@ -143,8 +143,10 @@ export class Exchange {
 		if (this.#isContested) {
 			for (const line of clearings(this.#transport.cookieName, asked.headers.host, pathOf(asked))) told.push([SET_COOKIE, line]);
 		}
+		told.push(...keyed);
+		// Last: what was committed stays so, whatever was refused after it and is told of the token.
 		if (this.#told !== null) told.push(this.#told);
-		return [...told, ...keyed];
+		return told;
 	}
 
 	/** Why the last commit failed, if it did. */

@@ -65,7 +65,8 @@ export class Transport {
 		this.vary = scriptReadableTokens ? "Cookie, Authorization" : "Cookie";
 		this.#isReadable = scriptReadableTokens;
 		this.#publicOrigin = publicOrigin === undefined ? null : checkedOrigin(publicOrigin);
-		this.#schemes = publicOrigin === undefined ? /^Bearer sj1-/ : /^(?:Bearer|DPoP) sj1-/;
+		// A scheme is of capitals or not, with a space after it or several (RFC 9110, section 11.4).
+		this.#schemes = publicOrigin === undefined ? /^bearer +sj1-/i : /^(?:bearer|dpop) +sj1-/i;
 	}
 
 	/** Whether a script that holds its token itself sent this request. */
@@ -85,9 +86,9 @@ export class Transport {
 	shown(req: Asked, isBearer: boolean): Shown {
 		const {headers} = req;
 		if (!isBearer) return {tokens: findTokens(headers.cookie, this.cookieName), isBearer, key: new DeviceKey(this.#bound, req)};
-		const [, scheme, token] = /^(Bearer|DPoP) (.*)$/.exec(headers.authorization ?? "") ?? [];
+		const [, dpop, token] = /^(?:bearer|(dpop)) +(\S+) *$/i.exec(headers.authorization ?? "") ?? [];
 		const tokens = token !== undefined && isToken(token) ? token : null;
-		return {tokens, isBearer, key: this.#keyOf(req, scheme === "DPoP")};
+		return {tokens, isBearer, key: this.#keyOf(req, dpop !== undefined)};
 	}
 
 	#keyOf(req: Asked, dpop: boolean): VisitorKey | null {

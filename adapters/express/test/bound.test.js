@@ -255,6 +255,23 @@ test("Fastify, the Fetch standard and express-session take the bound tokens of s
 	await app.close();
 });
 
+test("a problem in the place of handle's answer brings the token of a log-in that was committed before", async () => {
+	const {handle} = sessions(options);
+	for (const headers of [{}, {"Sojourn-Transport": "bearer"}]) {
+		for (const [status, late] of [[401, (session) => session.requireLogin({level: "aal2"})], [413, (session) => (session.large = "x".repeat(40_000))]]) {
+			const answer = await handle(new Request("http://inner.example/", {method: "POST", headers}), async (session) => {
+				await session.login("ada");
+				late(session);
+				return new Response("in");
+			});
+			const {headers: told} = answer;
+			assert.deepEqual([answer.status, told.get("content-type"), told.get("cache-control")], [status, "application/problem+json", "no-store"]);
+			const token = told.get("sojourn-token") ?? new RegExp(`${NAME}=([^;]+)`).exec(told.getSetCookie().join())[1];
+			assert.equal((await service.open(token)).session.user_id, "ada");
+		}
+	}
+});
+
 test("an origin that is none, or is in vain, is refused at once", () => {
 	for (const publicOrigin of ["app.example.com", "https://app.example.com/", "https://App.example.com", "https://app.example.com:443", "capacitor://localhost", null]) {
 		assert.throws(() => sojourn({...options, publicOrigin}), {code: "configuration", message: /publicOrigin is /});

@@ -23,8 +23,8 @@ final class Bearer implements Carrier
     public function read(): array
     {
         // A client that has a key does not know whether sessions are bound to it here.
-        [$scheme, $token] = explode(' ', $this->authorization, 2) + [1 => ''];
-        return in_array($scheme, ['Bearer', 'DPoP'], true) && Token::fits($token) ? [$token] : [];
+        preg_match('/^(?:bearer|dpop) +(\S+) *$/i', $this->authorization, $shown);
+        return Token::fits($shown[1] ?? '') ? [$shown[1]] : [];
     }
 
     public function key(): ?VisitorKey
@@ -52,9 +52,13 @@ final class Bearer implements Carrier
             return;
         }
         Headers::vary(Transport::BOTH);
-        $told = array_filter(['Sojourn-Token' => $this->told, 'DPoP-Nonce' => $this->key?->nonce()]);
-        // The page may be of who caught what was refused, and the client is to sign anew all the same.
-        $told = [...$told, ...($this->key?->challenge() ?? [])];
+        // The page may be of who caught what was refused, and the client is to sign anew all the same. What was committed
+        // before stays so: its token takes the place of the one that the refusal tells.
+        $told = array_filter([
+            'DPoP-Nonce' => $this->key?->nonce(),
+            ...($this->key?->challenge() ?? []),
+            ...($this->told === null ? [] : ['Sojourn-Token' => $this->told]),
+        ]);
         foreach ($told as $name => $value) {
             // Of WWW-Authenticate PHP makes a 401, and the status is the page's.
             header("$name: $value", true, (int) http_response_code());

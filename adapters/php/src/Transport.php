@@ -38,10 +38,9 @@ final class Transport
     /** Whether a script that holds its token itself sent the request. */
     public function isBearer(): bool
     {
-        $authorization = Request::authorization();
-        return isset($_SERVER['HTTP_SOJOURN_TRANSPORT'])
-            || str_starts_with($authorization, 'Bearer sj1-')
-            || ($this->publicOrigin !== null && str_starts_with($authorization, 'DPoP sj1-'));
+        // A scheme is of capitals or not, with a space after it or several (RFC 9110, section 11.4).
+        $shows = $this->publicOrigin === null ? '/^bearer +sj1-/i' : '/^(?:bearer|dpop) +sj1-/i';
+        return isset($_SERVER['HTTP_SOJOURN_TRANSPORT']) || preg_match($shows, Request::authorization()) === 1;
     }
 
     /**
@@ -84,7 +83,7 @@ final class Transport
         if ($this->publicOrigin === null) {
             return null;
         }
-        $isDpop = str_starts_with(Request::authorization(), 'DPoP ');
+        $isDpop = strncasecmp(Request::authorization(), 'DPoP ', 5) === 0;
         return new ScriptKey(Request::proof(), Request::method(), $this->publicOrigin . Request::encodedPath(), $isDpop);
     }
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from functools import lru_cache
 from importlib.util import find_spec
 from typing import Annotated, Any, NamedTuple
@@ -35,6 +36,7 @@ CLOCKS_APART = 60
 IAT_WINDOW = 300
 
 _PORTS = {"https": 443, "http": 80}
+_passed_over = re.compile(r"^ |[\x00-\x1f]").search
 
 
 class Asked(NamedTuple):
@@ -163,7 +165,8 @@ def _place(url: str) -> tuple[str, str, int | None, str]:
         port = parts.port
     except ValueError:
         raise ProofRefused("proof-url") from None
-    if "@" in parts.netloc:
+    # Of control characters urlsplit passes some over.
+    if "@" in parts.netloc or _passed_over(url):
         raise ProofRefused("proof-url")
     if port is None:
         port = _PORTS.get(parts.scheme)

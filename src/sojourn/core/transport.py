@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .rivals import Rivals
     from .shown import BoundCookies
 
-__all__ = ["BEARER", "FAILED", "Header", "HeaderPairs", "Transport", "merged", "never_stored", "set_cookie", "taken"]
+__all__ = ["FAILED", "Header", "HeaderPairs", "Transport", "merged", "never_stored", "set_cookie", "taken"]
 
 logger = logging.getLogger("sojourn")
 
@@ -32,8 +32,6 @@ Header = Callable[[str], str | None]
 HeaderPairs = Sequence[tuple[str, str]]
 """An answer's headers; those that come from here have their names in lower case."""
 
-BEARER = "Bearer sj1-"
-DPOP = "DPoP sj1-"
 FAILED = 500
 """From this status on an answer keeps no change: frameworks make such answers of a handler's exception."""
 
@@ -106,10 +104,11 @@ class Transport:
         self._by_cookie: Callable[..., Cookies | Asking | None] | None = None
         self.place: BoundCookies | None = None
         """What browsers with keys of their own show and are told, where they register them; None where they cannot."""
-        self._schemes: tuple[str, ...] = (BEARER,)
+        # A scheme is of capitals or not, with a space after it or several (RFC 9110, section 11.4).
+        self._shows_token = re.compile("bearer +sj1-", re.IGNORECASE).match
         if public_origin is not None:
             (self.public_origin,) = trusted([public_origin])
-            self._schemes = (BEARER, DPOP)
+            self._shows_token = re.compile("(?:bearer|dpop) +sj1-", re.IGNORECASE).match
             self.hand_on(_place(public_origin, endpoints_path, self.cookie))
 
     def hand_on(self, place: BoundCookies | None) -> None:
@@ -120,7 +119,7 @@ class Transport:
 
     def is_bearer(self, header: Header) -> bool:
         """Whether a script that holds its token itself sent this request."""
-        return header("sojourn-transport") is not None or (header("authorization") or "").startswith(self._schemes)
+        return header("sojourn-transport") is not None or bool(self._shows_token(header("authorization") or ""))
 
     @property
     def binds(self) -> bool:
@@ -135,7 +134,7 @@ class Transport:
             from .binding import Presented  # here: most applications bind no session
             from .proof import Asked
 
-            by_dpop = (header("authorization") or "").startswith(DPOP)
+            by_dpop = (header("authorization") or "")[:5].lower() == "dpop "
             return Presented(header("dpop"), by_dpop, Asked(method, self.public_origin, path))
         if self._by_cookie is None:
             return None
@@ -193,7 +192,7 @@ class Transport:
         if bearer:
             scheme, _, token = (header("authorization") or "").partition(" ")
             # A client that has a key does not know whether sessions are bound to it here.
-            return [token] if scheme in ("Bearer", "DPoP") else []
+            return [token.strip(" ")] if scheme.lower() in ("bearer", "dpop") else []
         return self.cookie.find((header("cookie") or "").encode("latin-1", "replace"))
 
     def answer(

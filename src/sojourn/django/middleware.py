@@ -16,7 +16,7 @@ from sojourn.core.commit import nothing_due
 from sojourn.core.errors import ConfigurationError, SojournError
 from sojourn.core.problem import Problem, problem_of, problem_to_send
 from sojourn.core.transport import never_stored
-from sojourn.exchange import Exchange
+from sojourn.exchange import Exchange, look_up
 
 from . import process
 from .engine import SessionStore, in_commit_thread
@@ -54,7 +54,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if refusal is not None:
             return problem_response(refusal)
         if bearer:
-            shown: str | None = meta.get("HTTP_AUTHORIZATION", "").removeprefix("Bearer ").removeprefix("DPoP ")
+            shown = next(iter(wiring.transport.tokens(look_up(meta), True)), None)
             # No other site can send such a request: CsrfViewMiddleware's own way to be told so.
             request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]
         else:

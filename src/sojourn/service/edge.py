@@ -88,7 +88,7 @@ class Edge:
         if refusal is not None:
             raise _not_set_up(f"It must send Sojourn-Key, an API key of the scope verify: {refusal.code}.")
         asked = _asked(scope, headers, found)
-        if not headers.get(b"authorization", b"").startswith(b"DPoP "):
+        if headers.get(b"authorization", b"")[:5].lower() != b"dpop ":
             # Beside a cookie it is for the application, which renews the token for it.
             headers.pop(b"dpop", None)
         kept = {name: value for name, value in headers.items() if name not in _LEFT_OUT} | {b"host": asked.host}
