@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -16,10 +17,11 @@ from sojourn.core.store import Applied, End, Store
 from sojourn.stores.redis import AsyncRedisStore, RedisStore
 from sojourn.stores.redis.blob import decode_record
 from sojourn.stores.redis.key_names import session_key
+from sojourn.stores.redis.retry import InDoubt, NotMade
 from sojourn.testing import blocking
 from sojourn.testing.records import NOW, change, commit, live, make_record, put
 from tests.servers.redis import RedisServer, find_redis, find_valkey, start_redis
-from tests.servers.sentinel import start_sentinel
+from tests.servers.sentinel import SentinelSetup, start_sentinel
 from tests.servers.waiting import wait_until
 
 both = pytest.mark.parametrize("kind", ["", "async"])
@@ -202,6 +204,34 @@ def test_a_user_who_may_not_wait_for_replicas_is_told(kind: str, redis_server: R
     assert live(store, record.id).id == record.id
     redis_server.ask("ACL", "DELUSER", "hasty")
     store.close()
+
+
+def test_reads_go_on_while_many_writes_wait_for_a_replica_that_is_away(redis_sentinel: SentinelSetup) -> None:
+    """The Sentinels are asked for another primary, and it is asked, beside all these, whether it is one."""
+    redis_sentinel.clear()
+    with closing(RedisStore(redis_sentinel.url)) as sync:
+        record = put(sync)
+        sync.commit(commit(record, increments={"n": 1}))  # the script is known from here on
+
+    async def main() -> None:
+        store = AsyncRedisStore(redis_sentinel.url, min_replicas=1, timeout=2.0)
+        writes = [asyncio.create_task(store.commit(commit(record, increments={"n": 1}))) for _ in range(100)]
+        done, under_way = await asyncio.wait(writes, return_when=asyncio.FIRST_EXCEPTION)
+        assert "0 of 1 replicas" in str(done.pop().exception())
+        found = await store.get(record.id)
+        assert found is not None
+        assert not all(each.done() for each in under_way)
+        told = await asyncio.gather(*writes, return_exceptions=True)
+        assert {type(each) for each in told} <= {StoreUnavailable, NotMade, InDoubt}
+        await store.close()
+
+    redis_sentinel.replica.pause()
+    try:
+        asyncio.run(main())
+    finally:
+        redis_sentinel.servers[0].resume()
+        redis_sentinel.servers[1].resume()
+        redis_sentinel.wait_until_whole()
 
 
 # A primary that is back from the dead

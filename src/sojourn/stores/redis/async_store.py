@@ -200,13 +200,19 @@ class AsyncRedisStore:
                 pending.discovery_failed(StoreUnavailable("Redis did not say in time who has what."))
 
     async def _discover(self) -> None:
-        steps = self._topology.discover()
+        steps, limit = self._topology.discover(), self._timeout / QUESTION_SHARE
+        answer: object
         with suppress(StopIteration):
             question = next(steps)
             while True:
                 node = self._node(question.address, question.to_sentinel)
-                limit = self._timeout / QUESTION_SHARE
-                question = steps.send((await node.exchange([(question.packed, 0, False)], limit))[0])
+                try:
+                    # Over the connection that all share: the others may all be taken, by writes that wait for replicas.
+                    async with asyncio.timeout(limit):
+                        (answer,) = await node.exchange([(question.packed, 0, False)])
+                except TimeoutError:
+                    answer = TimeoutError(f"no answer within {limit:g} s")
+                question = steps.send(answer)
 
     async def _discovered(self) -> Sequence[Address]:
         await self._discover()
