@@ -525,3 +525,16 @@ def test_a_store_for_threads_is_refused_when_an_async_manager_is_made_of_it(stor
 def test_a_store_for_an_event_loop_is_refused_when_a_manager_for_threads_is_made_of_it() -> None:
     with pytest.raises(ConfigurationError, match=r"AsyncMemoryStore for an event loop.*open_store\(\)"):
         SessionManager(cast(Any, AsyncMemoryStore()))
+
+
+def test_who_counts_opens_is_told_what_each_came_to_but_for_a_token_of_no_shape(world: World) -> None:
+    seen: list[str] = []
+    manager: Any = getattr(world.manager, "_manager", world.manager)
+    manager._on_open = lambda session: seen.append(session.status)
+    token = world.begin("ada")
+    world.manager.open(token)
+    world.manager.revoke(id_of(token))
+    for shown in (token, f"sj1-{'0' * 32}-{'0' * 64}", "nonsense"):
+        world.manager.open(shown)
+
+    assert seen == ["active", "ended", "none"]

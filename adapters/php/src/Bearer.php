@@ -52,8 +52,8 @@ final class Bearer implements Carrier
             return;
         }
         Headers::vary(Transport::BOTH);
-        // The page may be of who caught what was refused, and the client is to sign anew all the same. What was committed
-        // before stays so: its token takes the place of the one that the refusal tells.
+        // The page may be of who caught what was refused, and the client is to sign anew all the same.
+        // What was committed before stays so: its token takes the place of what the refusal tells of one.
         $told = array_filter([
             'DPoP-Nonce' => $this->key?->nonce(),
             ...($this->key?->challenge() ?? []),

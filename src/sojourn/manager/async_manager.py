@@ -11,17 +11,7 @@ from sojourn.core.commit import DeviceLabel, Reply, plan_commit, plan_open
 from sojourn.core.errors import EndReason, SessionExists, SojournError, StoreUnavailable
 from sojourn.core.events import CleanedUp
 from sojourn.core.info import SessionInfo, info
-from sojourn.core.outcome import (
-    NOTHING_WRITTEN,
-    POSTPONED,
-    Answer,
-    Backoff,
-    Settled,
-    as_written,
-    carry_on,
-    catch_up,
-    refuse,
-)
+from sojourn.core.outcome import NOTHING_WRITTEN, POSTPONED, Backoff, Settled, as_written, carry_on, catch_up, refuse
 from sojourn.core.policy import Policy
 from sojourn.core.record import Client, Record
 from sojourn.core.session import Session
@@ -35,6 +25,7 @@ from .turns import MAX_ATTEMPTS, NEVER_FIRST, AsyncTurns, sleep
 if TYPE_CHECKING:
     from sojourn.core.async_store import AsyncStore
     from sojourn.core.binding import Judged, Shown
+    from sojourn.core.outcome import Answer
 
 __all__ = ["AsyncSessionManager", "milliseconds"]
 
@@ -87,24 +78,30 @@ class AsyncSessionManager(AsyncContext):
         """
         parsed = parse(token)
         del token  # A reporter of errors sends what frames hold.
-        if parsed is None:
-            return self._malformed(client, presented)
-        record, proved = await self._store.get(parsed.id), None
-        now = self.clock()
-        unlocked = presented is not None and record is not None and presented.unlocks(record, self.policy, now)
-        # Record.bound, written out: each request passes here.
-        is_bound = record is not None and (record.key_thumbprint is not None or record.secrets.key)
-        if not unlocked and (presented is not None or self._requires_key or is_bound):
-            proved = self._prove(record, parsed, presented, now)
-            if proved is not None and proved.at_once and proved.mark is not None:
-                await self._spend(proved.mark, proved, record)
-        session, end, events = plan_open(record, parsed, self.policy, now, client, self.realm, proved, unlocked)
-        if events:
-            self._emit(self._attributed(events, client))
-        if end is not None:
-            self._emit_end(end, await self._write(end), self._actor(None, client.ip))
-        if proved is not None:
-            self._note(session, proved)
+        try:
+            if parsed is None:
+                return self._malformed(client, presented)
+            record, proved = await self._store.get(parsed.id), None
+            now = self.clock()
+            unlocked = presented is not None and record is not None and presented.unlocks(record, self.policy, now)
+            # Record.bound, written out: each request passes here.
+            is_bound = record is not None and (record.key_thumbprint is not None or record.secrets.key)
+            if not unlocked and (presented is not None or self._requires_key or is_bound):
+                proved = self._prove(record, parsed, presented, now)
+                if proved is not None and proved.at_once and proved.mark is not None:
+                    await self._spend(proved.mark, proved, record)
+            session, end, events = plan_open(record, parsed, self.policy, now, client, self.realm, proved, unlocked)
+            if events:
+                self._emit(self._attributed(events, client))
+            if end is not None:
+                self._emit_end(end, await self._write(end), self._actor(None, client.ip))
+            if proved is not None:
+                self._note(session, proved)
+        except SojournError as error:
+            self._refused(error)
+            raise
+        if self._on_open is not None:
+            self._on_open(session)
         return session
 
     async def commit(self, session: Session) -> Reply:

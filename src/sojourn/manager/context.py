@@ -10,14 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
 from sojourn.core.commit import REST_MS, DeviceLabel, Rest, is_upkeep
-from sojourn.core.errors import (
-    ConfigurationError,
-    EndReason,
-    ProofRefused,
-    SojournError,
-    StoreUnavailable,
-    UnreadableRecord,
-)
+from sojourn.core.errors import ConfigurationError, ProofRefused, StoreUnavailable, UnreadableRecord
 from sojourn.core.events import (
     Adopted,
     Event,
@@ -40,6 +33,7 @@ if TYPE_CHECKING:
     from sojourn.core.actor import Actor
     from sojourn.core.async_store import AsyncStore
     from sojourn.core.binding import Judged, Shown
+    from sojourn.core.errors import EndReason, SojournError
     from sojourn.core.sighting import Sighting
     from sojourn.core.transport import Transport
 
@@ -106,6 +100,8 @@ class ManagerContext:
         self._rest = Rest()
         # Asked at each open: whether a session without a key is refused.
         self._requires_key = policy.binding == "require"
+        self._on_open: Callable[[Session], None] | None = None
+        """For who counts opens: told what each came to, but for a token of no shape, which is an event."""
 
     def _as_of(self, now: int) -> Self:
         """The same manager, by whose clock it is this moment. Costs a tenth of a new one."""
@@ -201,7 +197,7 @@ class ManagerContext:
         return found
 
     def _refused(self, error: SojournError) -> None:
-        """A commit raised `error`: for who counts that."""
+        """An open or a commit raised `error`: for who counts that."""
 
     def _emit(self, events: Iterable[Event]) -> None:
         if self._on_event is None:

@@ -77,24 +77,30 @@ class SessionManager(ManagerContext):
         """
         parsed = parse(token)
         del token  # A reporter of errors sends what frames hold.
-        if parsed is None:
-            return self._malformed(client, presented)
-        record, proved = self._store.get(parsed.id), None
-        now = self.clock()
-        unlocked = presented is not None and record is not None and presented.unlocks(record, self.policy, now)
-        # Record.bound, written out: each request passes here.
-        is_bound = record is not None and (record.key_thumbprint is not None or record.secrets.key)
-        if not unlocked and (presented is not None or self._requires_key or is_bound):
-            proved = self._prove(record, parsed, presented, now)
-            if proved is not None and proved.at_once and proved.mark is not None:
-                self._spend(proved.mark, proved, record)
-        session, end, events = plan_open(record, parsed, self.policy, now, client, self.realm, proved, unlocked)
-        if events:
-            self._emit(self._attributed(events, client))
-        if end is not None:
-            self._emit_end(end, self._write(end), self._actor(None, client.ip))
-        if proved is not None:
-            self._note(session, proved)
+        try:
+            if parsed is None:
+                return self._malformed(client, presented)
+            record, proved = self._store.get(parsed.id), None
+            now = self.clock()
+            unlocked = presented is not None and record is not None and presented.unlocks(record, self.policy, now)
+            # Record.bound, written out: each request passes here.
+            is_bound = record is not None and (record.key_thumbprint is not None or record.secrets.key)
+            if not unlocked and (presented is not None or self._requires_key or is_bound):
+                proved = self._prove(record, parsed, presented, now)
+                if proved is not None and proved.at_once and proved.mark is not None:
+                    self._spend(proved.mark, proved, record)
+            session, end, events = plan_open(record, parsed, self.policy, now, client, self.realm, proved, unlocked)
+            if events:
+                self._emit(self._attributed(events, client))
+            if end is not None:
+                self._emit_end(end, self._write(end), self._actor(None, client.ip))
+            if proved is not None:
+                self._note(session, proved)
+        except SojournError as error:
+            self._refused(error)
+            raise
+        if self._on_open is not None:
+            self._on_open(session)
         return session
 
     def commit(self, session: Session) -> Reply:

@@ -17,12 +17,35 @@ if TYPE_CHECKING:
 
     from .metrics import Metrics
 
-__all__ = ["AsyncCountedManager", "CountedManager"]
+__all__ = ["counting", "kind_of"]
+
+OnOpen = Callable[[Session], None]
+
+
+def kind_of(manager: SessionManager | AsyncSessionManager, *, is_remote: bool) -> type:
+    """What comes before the methods of such a manager."""
+    if isinstance(manager, AsyncSessionManager):
+        return AsyncCountedRemoteManager if is_remote else AsyncCountedManager
+    return CountedRemoteManager if is_remote else CountedManager
+
+
+def counting(live: Callable[[], object], ended: Callable[[], object], none: Callable[[], object]) -> OnOpen:
+    """What counts a session that was opened, by what the token was worth."""
+
+    def count(session: Session) -> None:
+        if session._end_reason is not None:
+            ended()
+        elif session._record is not None:
+            live()
+        else:
+            none()
+
+    return count
 
 
 class _Told(ManagerContext):
     _metrics: Metrics
-    _live: Callable[[], int]
+    _count_open: OnOpen
 
     def _emit(self, events: Iterable[Event]) -> None:
         told = tuple(events)
@@ -34,41 +57,47 @@ class _Told(ManagerContext):
 
 
 class CountedManager(_Told, SessionManager):
-    """Counts what a SessionManager does."""
+    """Counts what a SessionManager does. Its opens it tells itself: a call round each would cost more than all else."""
+
+
+class AsyncCountedManager(_Told, AsyncSessionManager):
+    """Counts what an AsyncSessionManager does."""
+
+    _uncounted_open_at_hand: Callable[[str, Client], Session | None]
+
+    def open_at_hand(self, token: str, client: Client = Client()) -> Session | None:
+        """As AsyncSessionManager.open_at_hand."""
+        shown = [token]
+        del token  # A reporter of errors sends what frames hold.
+        session = self._uncounted_open_at_hand(shown.pop(), client)
+        if session is not None:
+            self._count_open(session)
+            self._metrics._hits.add()
+        return session
+
+
+class CountedRemoteManager(_Told, SessionManager):
+    """Counts what a RemoteSessionManager does."""
 
     _uncounted_open: Callable[[str, Client, Shown | None], Session]
 
     def open(self, token: str, client: Client = Client(), presented: Shown | None = None) -> Session:
         """As SessionManager.open."""
         shown = [token]
-        del token  # A reporter of errors sends what frames hold.
+        del token
         try:
             session = self._uncounted_open(shown.pop(), client, presented)
         except SojournError as error:
             self._metrics._count_refusal(error)
             raise
-        if session._end_reason is None and session._record is not None:
-            self._live()
-        else:
-            self._metrics._count_not_live(session)
+        self._count_open(session)
         return session
 
 
-class AsyncCountedManager(_Told, AsyncSessionManager):
-    """Counts what an AsyncSessionManager does."""
+class AsyncCountedRemoteManager(_Told, AsyncSessionManager):
+    """Counts what an AsyncRemoteSessionManager does."""
 
     _uncounted_open: Callable[[str, Client, Shown | None], Coroutine[Any, Any, Session]]
-    _uncounted_open_at_hand: Callable[[str, Client], Session | None]
-
-    def open_at_hand(self, token: str, client: Client = Client()) -> Session | None:
-        """As AsyncSessionManager.open_at_hand."""
-        shown = [token]
-        del token
-        session = self._uncounted_open_at_hand(shown.pop(), client)
-        if session is not None:
-            self._live()
-            self._metrics._hits.add()
-        return session
 
     async def open(self, token: str, client: Client = Client(), presented: Shown | None = None) -> Session:
         """As AsyncSessionManager.open."""
@@ -79,8 +108,5 @@ class AsyncCountedManager(_Told, AsyncSessionManager):
         except SojournError as error:
             self._metrics._count_refusal(error)
             raise
-        if session._end_reason is None and session._record is not None:
-            self._live()
-        else:
-            self._metrics._count_not_live(session)
+        self._count_open(session)
         return session

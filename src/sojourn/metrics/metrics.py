@@ -15,13 +15,12 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from sojourn.core import events
 from sojourn.core.errors import EndReason, InvalidData, SojournError
 from sojourn.core.problem import problem_of
-from sojourn.core.session import Session
 from sojourn.manager import AsyncSessionManager, SessionManager
 from sojourn.observed import like, observed_store
 from sojourn.stores.cached import AsyncCachedStore, CachedStore
 
 from .families import Families
-from .managers import AsyncCountedManager, CountedManager
+from .managers import counting, kind_of
 from .stores import AsyncCountedCache, CountedCache, timed, timed_get
 from .tally import CountTally, TimeTally
 
@@ -48,9 +47,8 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         self._families = families = Families(registry, self.hand_on)
-        self._live, self._ended, self._none = (
-            CountTally(families.opens.labels(outcome)) for outcome in ("live", "ended", "none")
-        )
+        self._opens = [CountTally(families.opens.labels(outcome)) for outcome in ("live", "ended", "none")]
+        self._count_open = counting(*(tally.add for tally in self._opens))
         self._hits, self._misses = [CountTally(families.cache_reads.labels(outcome)) for outcome in ("hit", "miss")]
         self._operations: dict[str, TimeTally] = {}
         self._caches: WeakSet[CachedStore | AsyncCachedStore] = WeakSet()
@@ -65,10 +63,10 @@ class Metrics:
         Use it in the place of the one that is given, which is not counted. A remote manager can be observed too: it has
         no store, and its events are the service's. Raises ConfigurationError for one that is observed already.
         """
-        kind = AsyncCountedManager if isinstance(manager, AsyncSessionManager) else CountedManager
-        observed = like(
-            manager, kind, "_uncounted_", _metrics=self, _store=self._observed(manager._store), _live=self._live.add
-        )
+        store, count = self._observed(manager._store), self._count_open
+        # A remote manager has no store, and an open of its own.
+        kind = kind_of(manager, is_remote=store is None)
+        observed = like(manager, kind, "_uncounted_", _metrics=self, _store=store, _on_open=count, _count_open=count)
         if isinstance(observed, AsyncSessionManager):
             self._managers.add(observed)
         return observed
@@ -83,11 +81,6 @@ class Metrics:
             self._families.cache_staleness.set(max((channel.staleness() for channel in channels), default=0.0))
             following = [manager._following for manager in list(self._managers)]
             self._families.streams.set(sum(those.count for those in following if those is not None))
-
-    def _count_not_live(self, session: Session) -> None:
-        """A token was shown that opened no live session."""
-        tally = self._none if session._end_reason is None else self._ended
-        tally.add()
 
     def _count_refusal(self, error: SojournError) -> None:
         """An open or a commit raised `error`. A developer's mistake is no refusal."""
@@ -107,6 +100,9 @@ class Metrics:
                     families.merges.labels("conflict" if event.conflicts else "clean").inc()
                 case events.UnknownToken():
                     families.unknown_tokens.labels(event.cause).inc()
+                    if event.cause == "malformed":
+                        # Its open is told by this alone.
+                        self._opens[-1].add()
                 case events.RefreshSkipped():
                     families.refreshes_skipped.labels(event.cause).inc()
                 case _:
@@ -138,7 +134,7 @@ class Metrics:
         return timed(tally, failed, refused, method)
 
     def _tallies(self) -> Iterable[CountTally | TimeTally]:
-        return (self._live, self._ended, self._none, self._hits, self._misses, *self._operations.values())
+        return (*self._opens, self._hits, self._misses, *self._operations.values())
 
     def _keep_handing_on(self) -> None:
         # Nobody might scrape, and what waits takes memory; and other processes are to be told.

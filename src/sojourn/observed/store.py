@@ -19,18 +19,14 @@ Watch = Callable[[str, Callable[..., Any]], Callable[..., Any]]
 
 
 class ObservedStore:
-    """`store`, whose operations are what `watch` makes of them. Whatever else it has stays as it is."""
+    """`store`, whose operations are what `watch` makes of them. Whatever else is public of it is here as it now is."""
 
     def __init__(self, store: Any, watch: Watch) -> None:
-        self._observed = store
-        for operation in OPERATIONS:
-            setattr(self, operation, watch(operation, getattr(store, operation)))
-
-    def __getattr__(self, name: str) -> Any:
-        # A copy asks before there is anything.
-        if name == "_observed":
-            raise AttributeError(name)
-        return getattr(self._observed, name)
+        # Each is put here, for a __getattr__ would make a look at any attribute a call.
+        for name in dir(store):
+            if name[0] != "_":
+                found = getattr(store, name)
+                setattr(self, name, watch(name, found) if name in OPERATIONS else found)
 
 
 def observed_store(store: Any, watch: Watch) -> Any:
