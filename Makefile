@@ -22,7 +22,7 @@ SUITES_PYTHON := .venv-suites
 # Whose tests are in what they publish, and flask-principal, of which there is no wheel.
 SUITES_SOURCES := django django-allauth flask flask-dance flask-login flask-principal flask-security starlette
 # More than two cores need: a good part of the tests waits for servers.
-WORKERS ?= 4
+WORKERS ?= 5
 # Beside the oldest that there may be, on which all of make test runs.
 PYTHONS ?= 3.12 3.13
 
