@@ -22,7 +22,7 @@ SUITES_PYTHON := .venv-suites
 # Whose tests are in what they publish, and flask-principal, of which there is no wheel.
 SUITES_SOURCES := django django-allauth flask flask-dance flask-login flask-principal flask-security starlette
 # More than two cores need: a good part of the tests waits for servers.
-WORKERS ?= 4
+WORKERS ?= 5
 # Beside the oldest that there may be, on which all of make test runs.
 PYTHONS ?= 3.12 3.13
 
@@ -35,7 +35,7 @@ say = @printf '\n==> %s\n'
 export PYTHONDONTWRITEBYTECODE :=
 
 .DELETE_ON_ERROR:
-.PHONY: help run one-session test test-client test-modules ready quick quick-types quick-tests adapters suites pythons check format pages client bench lock clean
+.PHONY: help run one-session test test-client test-modules test-python ready quick quick-types quick-tests adapters suites pythons check format pages client bench lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -48,17 +48,20 @@ one-session: $(DEV)/ready $(ONE_SESSION) ## run one session in Python, Node, PHP
 	@scripts/dotnet
 	@exec $(DEV)/bin/python examples/one-session/launcher.py --port $(PORT)
 
-test: ready ## run every test: the client's, then Python's and the adapters', with real browsers and real servers
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-client test-modules
+test: ## run every test: the client's, then Python's and the adapters', with real browsers and real servers
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target ready test-modules test-client
+	@$(MAKE) --no-print-directory test-python
+
+test-python:
 	$(say) "Python and the adapters: tests, with coverage of the core"
 	@$(DEV)/bin/pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term
 
-test-client:
+test-client: client
 	$(say) "Client: tests"
 	@$(NPM) test --silent
 
 # Python's tests are collected by each worker: here they are compiled once, and not by all of them at once.
-test-modules:
+test-modules: $(DEV)/ready client
 	@$(DEV)/bin/pytest --collect-only --quiet --quiet >.build/collected || { cat .build/collected; exit 1; }
 
 # All that the tests need.
