@@ -35,7 +35,7 @@ say = @printf '\n==> %s\n'
 export PYTHONDONTWRITEBYTECODE :=
 
 .DELETE_ON_ERROR:
-.PHONY: help run one-session test test-client test-modules test-python ready quick quick-types quick-tests adapters suites pythons check format pages client bench lock clean
+.PHONY: help run one-session test test-client ready quick quick-types quick-tests adapters suites pythons check format pages client bench lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -49,10 +49,7 @@ one-session: $(DEV)/ready $(ONE_SESSION) ## run one session in Python, Node, PHP
 	@exec $(DEV)/bin/python examples/one-session/launcher.py --port $(PORT)
 
 test: ## run every test: the client's, then Python's and the adapters', with real browsers and real servers
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target ready test-modules test-client
-	@$(MAKE) --no-print-directory test-python
-
-test-python:
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target ready .build/modules test-client
 	$(say) "Python and the adapters: tests, with coverage of the core"
 	@$(DEV)/bin/pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term
 
@@ -61,8 +58,9 @@ test-client: client
 	@$(NPM) test --silent
 
 # Python's tests are collected by each worker: here they are compiled once, and not by all of them at once.
-test-modules: $(DEV)/ready client
+.build/modules: $(DEV)/ready $(shell git ls-files 'tests/*.py' 'adapters/tests/*.py' 2>/dev/null) | client
 	@$(DEV)/bin/pytest --collect-only --quiet --quiet >.build/collected || { cat .build/collected; exit 1; }
+	@touch $@
 
 # All that the tests need.
 ready: $(DEV)/ready client $(PAGES) $(ONE_SESSION) $(BENCH_EXPRESS)

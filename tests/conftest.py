@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib
 import pkgutil
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -31,6 +32,10 @@ TRACED = [
     TESTS / "stores" / "test_refused_writes.py",
     TESTS / "stores" / "test_unreadable_rows.py",
 ]
+
+
+# What a shell starts in its background is deaf to an interrupt, and so are the programs that tests start there.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager
