@@ -1,4 +1,5 @@
 import {connect as connectPlain, type Socket} from "node:net";
+import type {ConnectionOptions} from "node:tls";
 
 /** Where the service listens. */
 export type Address = {path: string} | {host: string; port: number; tls: boolean};
@@ -43,9 +44,8 @@ export class Connection {
 	constructor(address: Address, onIdle: (connection: Connection) => void, onClose: (connection: Connection) => void) {
 		this.#onIdle = onIdle;
 		this.#onClose = onClose;
-		this.#socket = connect(address);
+		this.#socket = connect(address, (bytes) => this.#read(bytes));
 		this.#socket.setNoDelay(true);
-		this.#socket.on("data", (chunk: Buffer) => this.#read(chunk));
 		this.#socket.on("end", () => this.close(new Error("the connection was closed")));
 		this.#socket.on("error", (error) => this.close(error));
 		this.#socket.on("close", () => this.close(new Error("the connection was closed")));
@@ -74,6 +74,7 @@ export class Connection {
 		} catch (error) {
 			this.close(error as Error);
 		}
+		if (this.#size > 0) this.#chunks.push(Buffer.from(this.#chunks.pop()!));
 	}
 
 	/** Passes the next answer on, if all of it is there. */
@@ -121,7 +122,7 @@ export class Connection {
 			this.#pass(to + 2);
 			if (to === from) return true;
 			if (heard) heard(bytes.subarray(from, to));
-			else this.#parts.push(bytes.subarray(from, to));
+			else this.#parts.push(Buffer.from(bytes.subarray(from, to)));
 		}
 		return false;
 	}
@@ -150,13 +151,26 @@ export class Connection {
 	}
 }
 
-function connect(address: Address): Socket {
-	if ("path" in address) return connectPlain(address.path);
+/**
+ * What came last over any connection. Node's own way makes a buffer of 64 KiB for each answer, and a chunk of a stream of it:
+ * some 4 µs of a call's 30.
+ */
+const RECEIVED = Buffer.allocUnsafeSlow(64 * 1024);
+
+/** `read` takes the bytes as they come. They are there only until it returns. */
+function connect(address: Address, read: (bytes: Buffer) => void): Socket {
+	const callback = (count: number) => {
+		read(RECEIVED.subarray(0, count));
+		return true;
+	};
+	const onread = {buffer: RECEIVED, callback};
+	if ("path" in address) return connectPlain({path: address.path, onread});
 	const {host, port} = address;
-	if (!address.tls) return connectPlain(port, host);
+	if (!address.tls) return connectPlain({host, port, onread});
 	// To import it is to read all root certificates, which most never need.
 	const tls = require("node:tls") as typeof import("node:tls");
-	return tls.connect({host, port, servername: /[a-z]/i.test(host) && !host.includes(":") ? host : "", ALPNProtocols: ["http/1.1"]});
+	const servername = /[a-z]/i.test(host) && !host.includes(":") ? host : "";
+	return tls.connect({host, port, servername, ALPNProtocols: ["http/1.1"], onread} as ConnectionOptions);
 }
 
 interface Head {

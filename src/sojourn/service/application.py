@@ -118,10 +118,11 @@ class Service:
         self._admin = admin
         self._outage_told_at = -OUTAGE_TOLD_EVERY
         self._description = msgspec.json.encode(openapi())
-        endpoints = ServiceEndpoints(self._manager, cookie or CookieOptions(), visitor_keys)
+        is_memory, has_cache = getattr(store, "never_waits", False), hasattr(store, "at_hand")
+        cookie = cookie or CookieOptions()
+        endpoints = ServiceEndpoints(self._manager, cookie, visitor_keys, reads_freely=is_memory or has_cache)
         # What is asked before a session is made may wait.
-        never_waits = manager._before_create is None and getattr(store, "never_waits", False)
-        has_cache = hasattr(store, "at_hand")
+        never_waits = is_memory and manager._before_create is None
         self.prompt = Prompt(endpoints, keys, self._problem, never_waits=never_waits, has_cache=has_cache)
         self.stopping = endpoints.stopping
         self._endpoints: Mapping[str, Mapping[str, Route]] = {

@@ -12,7 +12,8 @@ from sojourn.wire.http import BATCH
 
 from .application import ANSWER_HEADERS, Service
 from .batch import BATCH_HEADERS
-from .prompt import BEGUN
+from .known_heads import KnownHead, KnownHeads
+from .prompt import BEGUN, Answer
 
 __all__ = ["BoundedProtocol"]
 
@@ -86,7 +87,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     uvicorn waits for ever for the first byte of a request, and for the last, keeps a head however long it grows, and
     takes what follows a body in chunks for headers. And what needs no wait is answered as soon as it is read, without a
-    task: that takes half of the time.
+    task: that takes half of the time. A head that it has parsed before is not parsed again.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -104,7 +105,13 @@ class BoundedProtocol(HttpToolsProtocol):
         self._prompt = self.app.prompt if isinstance(self.app, Service) else None
         # Of what may be answered at once, as far as it has come.
         self._body: bytes | None = None
+        # Set while no request has begun since one was answered at once.
         self._prompt_since: float | None = None
+        self._known = KnownHeads()
+        # What is being parsed, and whether a request began with its first byte.
+        self._text, self._begins_with_it = b"", False
+        # Of a request whose head is known, and whose answer waits: the parser is to have it.
+        self._begun: Answer = None
         self._headers: list[tuple[bytes, bytes]] | None = None
         self._header_lines = b""
 
@@ -123,17 +130,42 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """As asyncio's; what grows too long is refused."""
+        if self._prompt_since is not None and self._unread == 0 and self._answer_known(data):
+            return
         for start in range(0, len(data), MAX_HEAD):
             piece = data[start : start + MAX_HEAD]
+            self._text, self._begins_with_it = piece, False
             self._piece = len(piece)
             self._unread += self._piece
             self._head_at_most += self._piece
             super().data_received(piece)
+            self._text = b""
             if self._unread > MAX_HEAD and not self.transport.is_closing():
                 self._is_too_large = True
                 self.send_400_response("")
             if self.transport.is_closing():
                 return
+
+    def _answer_known(self, data: bytes) -> bool:
+        """Answer a request whose head came before, past the parser; whether it was."""
+        found = self._known.find(data) if len(data) <= MAX_HEAD else None
+        if found is None or self.flow.write_paused or self.transport.is_closing():
+            return False
+        head, body = found
+        answer = self._carry_out(head, body)
+        if isinstance(answer, bytes):
+            self.url = head.url
+            self._answer(answer)
+            return True
+        self._begun = answer
+        return False
+
+    def _carry_out(self, head: KnownHead, body: bytes) -> Answer:
+        assert self._prompt is not None
+        try:
+            return self._prompt.answer(head.url, head.headers, body)
+        except Exception:  # noqa: BLE001  # the usual way meets it too, and answers it
+            return None
 
     def send_400_response(self, msg: str) -> None:
         """As uvicorn's: the last answer of a connection."""
@@ -145,7 +177,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= MAX_PIPELINED:
             raise OverflowError("more requests than answers")  # which the parser answers with 400
         self._awaited_since = self.loop.time()
-        self._prompt_since = None
+        self._prompt_since, self._begins_with_it = None, self._unread == self._piece
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -192,12 +224,11 @@ class BoundedProtocol(HttpToolsProtocol):
         self._unread, self._head_at_most = 0, self._piece
         self._awaited_since = None
         if self._body is not None:
-            assert self._prompt is not None
-            try:
-                answer = self._prompt.answer(self.url, self.scope["headers"], self._body)
-            except Exception:  # noqa: BLE001  # the usual way meets it too, and answers it
-                answer = None
+            head, body = KnownHead(self.url, self.scope["headers"]), self._body
+            answer, self._begun = self._begun or self._carry_out(head, body), None
             if isinstance(answer, bytes):
+                if self._begins_with_it:
+                    self._known.learn(self._text, head)
                 self._answer(answer)
                 return
             if answer is not None:

@@ -24,7 +24,21 @@ from sojourn.wire.requests import (
     StartAction,
 )
 
-__all__ = ["client_of", "replay"]
+__all__ = ["client_of", "is_plain", "replay"]
+
+
+def is_plain(wanted: CommitRequest) -> bool:
+    """Whether a commit is to set values in the session that its token opens, and do nothing else."""
+    return (
+        wanted.status == "active"
+        and wanted.token is not None
+        and wanted.action is None
+        and not wanted.increments
+        and not wanted.used
+        and wanted.presented is None
+        and wanted.proved is None
+        and wanted.device is None
+    )
 
 
 def replay(session: Session, wanted: CommitRequest, policy: Policy) -> list[str]:

@@ -19,6 +19,7 @@ from sojourn.core.policy import Policy
 from sojourn.core.session import Session
 from sojourn.core.token import ID_PATTERN
 from sojourn.manager import AsyncSessionManager
+from sojourn.manager.plain_change import change_plainly
 from sojourn.wire.answers import (
     Committed,
     Configuration,
@@ -49,9 +50,9 @@ from .acting_key import acting_key
 from .batch import CallBatch, rows_of
 from .end_wait import LONGEST_WAIT, await_end
 from .refusal import RequestRefused
-from .replay import client_of, replay
+from .replay import client_of, is_plain, replay
 from .request import BackEndRequest, decoded
-from .session_answers import committed, opened
+from .session_answers import changed, committed, opened
 from .visitor_keys import VisitorKeys
 
 __all__ = ["Route", "ServiceEndpoints"]
@@ -79,9 +80,16 @@ class ServiceEndpoints:
     """The back ends' endpoints under `/v1`, carried out by a manager."""
 
     def __init__(
-        self, manager: AsyncSessionManager, cookie: CookieOptions, visitor_keys: VisitorKeys | None = None
+        self,
+        manager: AsyncSessionManager,
+        cookie: CookieOptions,
+        visitor_keys: VisitorKeys | None = None,
+        *,
+        reads_freely: bool = False,
     ) -> None:
         self._manager = manager
+        # What is no plain change is read a second time. One that somebody observes is asked by its own methods.
+        self._looks_twice = reads_freely and type(manager) is AsyncSessionManager
         # Once set, nobody is to be kept waiting.
         self.stopping = asyncio.Event()
         self._visitor_keys = visitor_keys or VisitorKeys()
@@ -129,6 +137,12 @@ class ServiceEndpoints:
     async def carry_out(self, wanted: CommitRequest) -> Committed:
         """What a commit asks for."""
         manager = self._manager
+        if self._looks_twice and is_plain(wanted):
+            assert wanted.token is not None
+            at = self._moment(wanted.opened_at)
+            session = await change_plainly(manager, wanted.token, wanted.changes, at, wanted.passive)
+            if session is not None:
+                return changed(session, manager.clock())
         if isinstance(wanted.action, LoginAction) and wanted.action.remember and manager.policy.remember is None:
             raise RequestRefused(NO_REMEMBER)
         if wanted.token is not None and wanted.status is None:
@@ -173,8 +187,12 @@ class ServiceEndpoints:
     def _as_of(self, at: int | None) -> AsyncSessionManager:
         # Judged as it was: a secret that was renewed while a slow request was at work is no theft, and its activity was
         # then. Whether the session still lives is the store's to say, when it is written.
+        moment = self._moment(at)
+        return self._manager if moment is None else self._manager._as_of(moment)
+
+    def _moment(self, at: int | None) -> int | None:
         now = self._manager.clock()
-        return self._manager if at is None or at >= now else self._manager._as_of(max(at, now - REQUEST_LIFETIME_MS))
+        return None if at is None or at >= now else max(at, now - REQUEST_LIFETIME_MS)
 
     async def config(self, request: BackEndRequest) -> bytes:
         """GET /v1/config."""

@@ -64,6 +64,23 @@ def committed(
     )
 
 
+def changed(session: Session, now: int) -> Committed:
+    """The same, of a plain change: nothing is told of it but the session as it now is."""
+    return Committed(
+        status="active",
+        end_reason=None,
+        session=_state(session),
+        token=None,
+        max_age=None,
+        clear=False,
+        set_cookie=None,
+        merged=[],
+        proved=None,
+        nonce=None,
+        now=now,
+    )
+
+
 def _key(session: Session) -> dict[str, str | None]:
     if session._kept is not None and session._kept.renews and session._record is not None:
         return {"proved": session._record.renewal_key, "nonce": None}
