@@ -214,7 +214,7 @@ OF_EACH_PROGRAM = {"application", "openapi", "operators", "server"}
 # A noun of the core, or of a wing, and what else is there of the same: its manager, command, page, test, other end.
 OF_ONE_NOUN = {
     *("async_store", "audit", "batch", "cleanup", "commits", "copy", "devices", "duration", "event_stream", "events"),
-    *("keys", "manager", "policy", "selection", "sessions", "store"),
+    *("keys", "manager", "plain_change", "policy", "selection", "sessions", "store"),
 }
 
 

@@ -16,8 +16,8 @@ from uvicorn.server import ServerState
 from sojourn import AsyncSessionManager
 from sojourn.core.store import Applied, Commit, Refused
 from sojourn.service.application import Service
+from sojourn.service.bounded_protocol import BoundedProtocol
 from sojourn.service.keyring import Keyring
-from sojourn.service.protocol import BoundedProtocol
 from sojourn.stores.memory import AsyncMemoryStore
 
 STREAMS = 40

@@ -16,8 +16,8 @@ from sojourn.core.cookie import CookieOptions
 from sojourn.core.errors import SojournError
 from sojourn.core.record import Record
 from sojourn.core.store import Applied, Commit, Refused
-from sojourn.service.endpoints import ServiceEndpoints
 from sojourn.service.replay import is_plain
+from sojourn.service.service_endpoints import ServiceEndpoints
 from sojourn.stores.memory import AsyncMemoryStore
 from sojourn.wire.requests import CommitRequest
 
