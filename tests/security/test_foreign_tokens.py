@@ -196,7 +196,7 @@ async def test_a_token_in_the_query_the_body_or_another_header_is_not_looked_at(
         assert (await browser.get(f"/me?{query}")).json()["user"] is None
     for name in ("x-session", "sojourn-token", "session", "x-auth-token", "cookie2"):
         assert (await browser.get("/me", headers={name: token})).json()["user"] is None
-    for scheme in ("Basic", "Token", "bearer", "DPoP"):
+    for scheme in ("Basic", "Token", "DPoP"):
         assert (await browser.get("/me", headers={"authorization": f"{scheme} {token}"})).json()["user"] is None
     body = {"data": {}, COOKIE: token, "token": token, "session": token, "user_id": "ada"}
     started = await browser.post("/session/start", json=body)
@@ -208,7 +208,8 @@ async def test_a_bearer_token_is_refused_where_tokens_are_cookies(site: Site) ->
     token = await log_in(site.browser())
     browser = site.browser()
 
-    for headers in ({"authorization": f"Bearer {token}"}, {"sojourn-transport": "bearer"}):
+    schemes = [{"authorization": f"{scheme} {token}"} for scheme in ("Bearer", "bearer", "BEARER ")]
+    for headers in (*schemes, {"sojourn-transport": "bearer"}):
         for method, path in (("GET", "/me"), ("POST", "/session/start"), ("GET", "/session/")):
             answer = await browser.request(method, path, headers=headers)
             assert (answer.status_code, answer.json()["type"]) == (400, "urn:sojourn:problem:bearer-not-enabled")

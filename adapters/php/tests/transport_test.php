@@ -65,8 +65,9 @@ function test_a_token_is_read_from_authorization_alone_and_has_a_tokens_shape():
     );
     same([token()], $read('Bearer ' . token()));
     same([token()], $read('DPoP ' . token()));
+    same([token()], $read('bearer  ' . token()));
     $twice = 'Bearer ' . token() . ', Bearer ' . token('c');
-    foreach (['', 'Bearer', 'bearer ' . token(), 'Bearer  ' . token(), 'Basic ' . token(), $twice] as $wrong) {
+    foreach (['', 'Bearer', 'Bearer' . token(), 'Basic ' . token(), $twice] as $wrong) {
         same([], $read($wrong), $wrong);
     }
 }

@@ -178,9 +178,10 @@ async def look(instance: Instance, user: str, ids: Sequence[str], now: int) -> I
 
     async def both() -> IndexView:
         infos = [await manager.get(id) for id in ids]
-        listed: list[str] = []
-        while page := await manager.list(user, after=max(listed, default="")):
-            listed += [info.id for info in page]
-        return IndexView([info.id for info in infos if info and info.end_reason is None], listed)
+        listed: set[str] = set()
+        # A store may be wrong in any way, and give the same page again.
+        while page := {info.id for info in await manager.list(user, after=max(listed, default=""))} - listed:
+            listed |= page
+        return IndexView([info.id for info in infos if info and info.end_reason is None], sorted(listed))
 
     return await instance.eventually(both, lambda seen: set(seen.live) == set(seen.listed))
