@@ -28,7 +28,7 @@ TRACED = [
     *(TESTS / "asgi" / f"test_{name}.py" for name in ("bound", "guests", "middleware", "websocket")),
     TESTS / "adopt" / "test_adoption.py",
     TESTS / "races" / "test_turns.py",
-    TESTS / "service" / "test_replay.py",
+    *(TESTS / "service" / f"test_{name}.py" for name in ("plain_change", "replay")),
     TESTS / "stores" / "test_refused_writes.py",
     TESTS / "stores" / "test_unreadable_rows.py",
 ]
