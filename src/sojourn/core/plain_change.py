@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
-from .changes import changes
-from .codec import altered, encode
+from .changes import changes, committed
+from .codec import encode
 from .commit import nothing_due, plan_open
 from .errors import InvalidData
 from .merge import MISSING
@@ -76,4 +76,4 @@ def written(session: Session, write: Commit, answer: Applied) -> None:
     # If others wrote since the load, the old number stays, as after any commit.
     if answer.version == record.version + 1:
         session._record = replace(record, version=answer.version)
-    session._base = altered(session._base, {key: change.value for key, change in write.changes.items()})
+    session._base = committed(session._base, write.changes, {})
